@@ -1,0 +1,52 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+
+#[test]
+fn tenants_are_short_plain_names() {
+    for good in ["default", "a", "A-1_b", &"x".repeat(64)] {
+        assert_eq!(Tenant::parse(good).unwrap().as_str(), good);
+    }
+    for bad in ["", "a b", "ä", "../etc", "a/b", "a.b", &"x".repeat(65)] {
+        assert_eq!(Tenant::parse(bad), Err(InvalidTenant), "{bad:?}");
+    }
+}
+
+#[test]
+fn a_day_before_1970_is_negative() {
+    assert_eq!(day_of(0), 0);
+    assert_eq!(day_of(NANOS_PER_DAY - 1), 0);
+    assert_eq!(day_of(-1), -1);
+    assert_eq!(day_of(i64::MIN), -106_752);
+}
+
+#[test]
+fn the_budget_gives_back_exactly_what_it_took() {
+    let budget = Budget::new(100);
+    let mut first = budget.reserve(60).unwrap();
+    assert_eq!(budget.reserve(41).unwrap_err(), OverBudget { wanted: 41, used: 60, limit: 100 });
+    assert!(budget.reserve_within(21, 0.8).is_err());
+    let second = budget.reserve_within(20, 0.8).unwrap();
+    first.settle(10);
+    assert_eq!(budget.used(), 30);
+    first.settle(75);
+    assert_eq!((budget.used(), budget.peak(), budget.refused()), (95, 95, 2));
+    first.merge(second);
+    assert_eq!((budget.used(), first.bytes()), (95, 95));
+    drop(first);
+    assert_eq!(budget.used(), 0);
+}
+
+#[test]
+fn files_have_the_columns_of_rows_and_what_they_refer_to() {
+    for table in Table::ALL {
+        let rows = schema::rows(table);
+        let file = schema::file(table);
+        for field in rows.fields().iter().skip(1) {
+            assert_eq!(file.field_with_name(field.name()).unwrap(), field.as_ref(), "{table}");
+        }
+        assert!(file.field_with_name(table.time_column()).is_ok(), "{table}");
+        let shared = if schema::has_streams(table) { 9 } else { 2 };
+        assert_eq!(file.fields().len(), rows.fields().len() - 1 + shared, "{table}");
+    }
+}
