@@ -50,3 +50,22 @@ fn files_have_the_columns_of_rows_and_what_they_refer_to() {
         assert_eq!(file.fields().len(), rows.fields().len() - 1 + shared, "{table}");
     }
 }
+
+#[test]
+fn the_documented_columns_are_those_of_the_files() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/schema.md");
+    let document = std::fs::read_to_string(path).unwrap();
+    let section = |title: &str| {
+        let start = document.find(&format!("\n## {title}\n")).unwrap_or_else(|| panic!("no section {title}"));
+        let rest = &document[start + 4..];
+        rest[..rest.find("\n## ").unwrap_or(rest.len())].to_owned()
+    };
+    let stream = section("Columns of the stream");
+    for table in Table::ALL {
+        let own = section(&format!("`{table}`"));
+        for field in schema::file(table).fields() {
+            let name = format!("`{}`", field.name());
+            assert!(own.contains(&name) || stream.contains(&name), "{table}: {name} is not documented");
+        }
+    }
+}
