@@ -1,0 +1,90 @@
+# The commands of the repository. `make run` and `make test` are all that a newcomer needs.
+
+# Outside the clone, so that it stays warm for every clone of this user.
+CARGO_TARGET_DIR ?= $(HOME)/.cache/fresnel/target
+export CARGO_TARGET_DIR
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.SILENT: help deny web unit page
+.PHONY: help run demo test setup format lint deny web unit reference bench soak fuzz gen page clean
+
+help: ## list the commands
+	grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+run: page ## build everything, the page included, and start the server
+	cargo run --locked --profile quick --package fresnel-server --bin fresnel -- serve
+
+demo: page ## start a small shop that fills every page
+	cargo run --locked --profile quick --package fresnel-server --bin fresnel -- demo
+
+test: setup format web lint deny unit reference ## everything that must hold
+
+setup: ## install what the tests need, once
+	cargo xtask setup
+
+format:
+	cargo fmt --all --check
+
+lint:
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# The advisory database is not asked: the tests run without a network.
+deny:
+	deny="$(CARGO_TARGET_DIR)/tools/bin/cargo-deny"
+	if [ -x "$$deny" ]; then
+	  "$$deny" --locked check bans licenses sources
+	else
+	  echo "skipped: cargo-deny is missing"
+	  [ "$${FRESNEL_NO_SKIP:-0}" != 1 ]
+	fi
+
+# Types, style, unit tests and the bundle; the bundle is what the binary carries.
+web:
+	if [ -d web/node_modules ]; then
+	  cd web && npm run --silent check && npm run --silent test && npm run --silent build
+	else
+	  echo "skipped: web/node_modules is missing"
+	  [ "$${FRESNEL_NO_SKIP:-0}" != 1 ]
+	fi
+
+# nextest where it is installed: a test of its own process and a bound on its time. Documentation
+# examples are not among what it runs.
+unit:
+	if cargo nextest --version > /dev/null 2>&1; then
+	  cargo nextest run --workspace --locked
+	  cargo test --workspace --locked --doc
+	else
+	  cargo test --workspace --locked
+	fi
+
+reference:
+	cargo xtask gen --check
+
+# Builds the page when Node is there and something changed; without Node the binary says how.
+page:
+	if ! command -v npm > /dev/null; then
+	  echo "npm is missing: the binary will carry no page, only a note that says how to build it"
+	elif [ ! -f web/dist/index.html ] || [ -n "$$(find web/src web/public web/index.html web/package-lock.json web/vite.config.ts -newer web/dist/index.html -print -quit)" ]; then
+	  cd web && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build
+	fi
+
+bench: page ## compare speed and size with others, in one run
+	cargo bench --workspace --locked
+
+soak: ## a thousand kills, a minute of overload
+	FRESNEL_SOAK_ROUNDS=$${FRESNEL_SOAK_ROUNDS:-1000} FRESNEL_FAULT_SECONDS=60 \
+	  cargo test --locked --profile quick --package fresnel-server --test fault -- --nocapture --test-threads=1
+
+fuzz: ## look for panics in the decoders, five minutes each; needs cargo-fuzz and a nightly compiler
+	cd crates/wire
+	for target in $$(cargo +nightly fuzz list); do
+	  cargo +nightly fuzz run "$$target" -- -max_total_time=$${FRESNEL_FUZZ_SECONDS:-300}
+	done
+
+gen: ## write the generated references
+	cargo xtask gen
+
+clean: ## remove what was built
+	rm -rf web/dist "$(CARGO_TARGET_DIR)"

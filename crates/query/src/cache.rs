@@ -1,0 +1,216 @@
+//! Segments' footers, kept because parsing them is most of a small query's work, and the reader
+//! that uses them and counts what it reads.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::Range;
+use std::sync::{Arc, LazyLock};
+
+use bytes::Bytes;
+use datafusion::common::Result as PlanResult;
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::ParquetFileReaderFactory;
+use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use model::{Budget, Reservation, Table, schema};
+use object_store::{ObjectStore, ObjectStoreExt};
+use parking_lot::Mutex;
+use parquet::arrow::ArrowSchemaConverter;
+use parquet::arrow::arrow_reader::ArrowReaderOptions;
+use parquet::arrow::async_reader::{AsyncFileReader, MetadataFetch};
+use parquet::errors::{ParquetError, Result};
+use parquet::file::metadata::{FileMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
+
+use crate::answer::Scan;
+
+/// Read at once from the end of a file: footers of most segments, with their page indexes.
+const FOOTER_HINT: usize = 64 * 1024;
+
+/// Parsed footers with page indexes by path. Segments never change, so an entry stays right.
+pub(crate) struct Footers {
+    budget: Budget,
+    limit: u64,
+    entries: Mutex<Entries>,
+}
+
+#[derive(Default)]
+struct Entries {
+    by_path: HashMap<Arc<str>, Entry>,
+    bytes: u64,
+    clock: u64,
+}
+
+struct Entry {
+    footer: Arc<ParquetMetaData>,
+    reservation: Reservation,
+    used: u64,
+}
+
+impl Footers {
+    /// A cache of at most `limit` bytes, counted in `budget`.
+    pub(crate) fn new(budget: Budget, limit: u64) -> Self {
+        Self { budget, limit, entries: Mutex::default() }
+    }
+
+    fn get(&self, path: &str) -> Option<Arc<ParquetMetaData>> {
+        let mut entries = self.entries.lock();
+        entries.clock += 1;
+        let now = entries.clock;
+        let entry = entries.by_path.get_mut(path)?;
+        entry.used = now;
+        Some(Arc::clone(&entry.footer))
+    }
+
+    fn put(&self, path: &Arc<str>, footer: &Arc<ParquetMetaData>) {
+        let bytes = footer.memory_size() as u64;
+        if bytes > self.limit {
+            return;
+        }
+        let mut entries = self.entries.lock();
+        while entries.bytes + bytes > self.limit && !entries.by_path.is_empty() {
+            entries.evict_oldest();
+        }
+        // Without room in the budget the footer is simply read again next time.
+        let Ok(reservation) = self.budget.reserve_within(bytes, 0.8) else { return };
+        entries.clock += 1;
+        let entry = Entry { footer: Arc::clone(footer), reservation, used: entries.clock };
+        entries.bytes += bytes;
+        if let Some(before) = entries.by_path.insert(Arc::clone(path), entry) {
+            entries.bytes -= before.reservation.bytes();
+        }
+    }
+}
+
+impl Entries {
+    /// Removes the eighth that was not used for the longest time, at least one.
+    fn evict_oldest(&mut self) {
+        let mut ages: Vec<_> = self.by_path.iter().map(|(path, entry)| (entry.used, Arc::clone(path))).collect();
+        ages.sort_unstable();
+        for (_, path) in ages.iter().take(ages.len() / 8 + 1) {
+            if let Some(entry) = self.by_path.remove(path) {
+                self.bytes -= entry.reservation.bytes();
+            }
+        }
+    }
+}
+
+/// Opens the segments of a table for one query.
+#[derive(Clone)]
+pub(crate) struct Segments {
+    pub(crate) table: Table,
+    pub(crate) objects: Arc<dyn ObjectStore>,
+    pub(crate) footers: Arc<Footers>,
+    pub(crate) scan: Arc<Scan>,
+}
+
+impl Segments {
+    /// A reader of one file.
+    pub(crate) fn reader(&self, path: &str, bytes: u64) -> SegmentReader {
+        SegmentReader { segments: self.clone(), path: path.into(), bytes }
+    }
+}
+
+impl fmt::Debug for Segments {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Segments({})", self.table)
+    }
+}
+
+impl ParquetFileReaderFactory for Segments {
+    fn create_reader(
+        &self,
+        _: usize,
+        file: PartitionedFile,
+        _: Option<usize>,
+        _: &ExecutionPlanMetricsSet,
+    ) -> PlanResult<Box<dyn AsyncFileReader + Send>> {
+        Ok(Box::new(self.reader(file.object_meta.location.as_ref(), file.object_meta.size)))
+    }
+}
+
+/// Reads a segment and counts it. A segment whose footer cannot be read has no rows, and the
+/// answer says that it is not complete.
+pub(crate) struct SegmentReader {
+    segments: Segments,
+    path: Arc<str>,
+    bytes: u64,
+}
+
+impl SegmentReader {
+    fn location(&self) -> object_store::path::Path {
+        object_store::path::Path::from(self.path.as_ref())
+    }
+
+    async fn footer(&mut self) -> Arc<ParquetMetaData> {
+        if let Some(footer) = self.segments.footers.get(&self.path) {
+            return footer;
+        }
+        let size = self.bytes;
+        let reader = ParquetMetaDataReader::new()
+            .with_page_index_policy(PageIndexPolicy::Optional)
+            .with_prefetch_hint(Some(FOOTER_HINT));
+        match reader.load_and_finish(Footer(self), size).await {
+            Ok(footer) => {
+                let footer = Arc::new(footer);
+                self.segments.footers.put(&self.path, &footer);
+                footer
+            }
+            Err(error) => {
+                tracing::warn!(segment = %self.path, %error, "skip unreadable segment");
+                self.segments.scan.incomplete(format!("segment `{}` cannot be read: {error}", self.path));
+                no_rows(self.segments.table)
+            }
+        }
+    }
+
+    async fn read(&self, range: Range<u64>, rows: bool) -> Result<Bytes> {
+        self.segments.scan.add_bytes(&self.path, range.end - range.start, rows);
+        self.segments.objects.get_range(&self.location(), range).await.map_err(external)
+    }
+}
+
+/// Reads that are not of rows.
+struct Footer<'a>(&'a SegmentReader);
+
+impl MetadataFetch for Footer<'_> {
+    fn fetch(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes>> {
+        self.0.read(range, false).boxed()
+    }
+}
+
+impl AsyncFileReader for SegmentReader {
+    fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes>> {
+        async move { self.read(range, true).await }.boxed()
+    }
+
+    fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, Result<Vec<Bytes>>> {
+        let bytes = ranges.iter().map(|range| range.end - range.start).sum();
+        self.segments.scan.add_bytes(&self.path, bytes, true);
+        async move { self.segments.objects.get_ranges(&self.location(), &ranges).await.map_err(external) }.boxed()
+    }
+
+    fn get_metadata<'a>(
+        &'a mut self,
+        _: Option<&'a ArrowReaderOptions>,
+    ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>>> {
+        async move { Ok(self.footer().await) }.boxed()
+    }
+}
+
+fn external(error: object_store::Error) -> ParquetError {
+    ParquetError::External(Box::new(error))
+}
+
+/// The footer of a file of the table without rows.
+fn no_rows(table: Table) -> Arc<ParquetMetaData> {
+    static EMPTY: LazyLock<[Arc<ParquetMetaData>; 6]> = LazyLock::new(|| {
+        Table::ALL.map(|table| {
+            let columns = ArrowSchemaConverter::new()
+                .convert(&schema::file(table))
+                .expect("every type of a file schema has a Parquet type");
+            Arc::new(ParquetMetaData::new(FileMetaData::new(2, 0, None, None, Arc::new(columns), None), vec![]))
+        })
+    });
+    Arc::clone(&EMPTY[table as usize])
+}

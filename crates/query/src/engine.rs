@@ -1,0 +1,165 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use model::{Budget, Tenant};
+use object_store::ObjectStore;
+use parking_lot::RwLock;
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::cache::Footers;
+use crate::pool::QueryPool;
+use crate::registry::{Control, Registry};
+use crate::session::Session;
+use crate::sql::Dialect;
+use crate::{Config, QueryError, Running, RunningQuery, Source, SqlRequest};
+
+/// Answers questions. Cloning shares it.
+#[derive(Clone)]
+pub struct Engine(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) source: Arc<dyn Source>,
+    pub(crate) objects: Arc<dyn ObjectStore>,
+    pub(crate) dialect: Dialect,
+    pub(crate) footers: Arc<Footers>,
+    pub(crate) executor: Handle,
+    budget: Budget,
+    config: RwLock<Config>,
+    registry: Arc<Registry>,
+    turns: Turns,
+}
+
+impl Engine {
+    /// An engine over `source` whose queries take their memory from `budget` and run on the
+    /// threads of `executor`: on threads of their own, they do not keep a sender waiting.
+    ///
+    /// # Errors
+    /// [`QueryError::Internal`] when the engine cannot be set up.
+    pub fn new(
+        source: Arc<dyn Source>,
+        budget: Budget,
+        config: Config,
+        executor: Handle,
+    ) -> Result<Self, QueryError> {
+        let objects = source.objects();
+        let partitions = executor.metrics().num_workers();
+        let dialect = Dialect::new(Arc::clone(&objects), partitions)
+            .map_err(|error| QueryError::planning(&error, None))?;
+        let footers = Footers::new(budget.clone(), config.metadata_cache.bytes());
+        let turns = Turns::new(config.concurrency, config.queue_max);
+        let inner = Inner {
+            source,
+            objects,
+            dialect,
+            footers: Arc::new(footers),
+            executor,
+            budget,
+            config: RwLock::new(config),
+            registry: Arc::default(),
+            turns,
+        };
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// Takes over what can change while running: timeouts, memory share, most rows.
+    pub fn reconfigure(&self, config: Config) {
+        *self.0.config.write() = config;
+    }
+
+    /// The most rows of an answer that is built in memory before it is sent.
+    pub fn rows_max(&self) -> u64 {
+        self.0.config.read().rows_max
+    }
+
+    /// Plans a statement and starts it.
+    ///
+    /// # Errors
+    /// [`QueryError`] when it cannot be planned, admitted or started in time.
+    pub async fn sql(&self, request: SqlRequest) -> Result<Running, QueryError> {
+        let statement = self.0.dialect.parse(&request.text)?;
+        let tables = self.0.dialect.tables_of(&statement)?;
+        let session = self.begin(request).await?;
+        let snapshots = session.snapshots(&tables)?;
+        let state = session.state(&snapshots);
+        let stream = session.statement(state, statement).await?;
+        Ok(Running::new(session, stream))
+    }
+
+    /// The tenant's queries that run or wait, the oldest first.
+    pub fn running(&self, tenant: &Tenant) -> Vec<RunningQuery> {
+        self.0.registry.list(tenant)
+    }
+
+    /// Cancels; false when the tenant has no such query.
+    pub fn cancel(&self, tenant: &Tenant, id: &str) -> bool {
+        self.0.registry.cancel(tenant, id)
+    }
+
+    /// Admits a direct reader's question.
+    pub(crate) async fn ask(&self, tenant: &Tenant, what: &str) -> Result<Session, QueryError> {
+        self.begin(SqlRequest::new(tenant.clone(), what)).await
+    }
+
+    /// Enters the query and waits for its turn.
+    async fn begin(&self, request: SqlRequest) -> Result<Session, QueryError> {
+        let (timeout, share) = {
+            let config = self.0.config.read();
+            let longest = config.timeout_max.get();
+            let timeout = request.timeout.unwrap_or_else(|| config.timeout.get()).min(longest);
+            (timeout, request.memory_share.unwrap_or(config.memory_share).min(config.memory_share))
+        };
+        let pool = Arc::new(QueryPool::new(&self.0.budget, share));
+        let id = request.id.unwrap_or_else(|| self.0.registry.next_id());
+        let control = Arc::new(Control::new(id, request.tenant, request.text, timeout, pool));
+        let entered = self.0.registry.enter(Arc::clone(&control))?;
+        let turn = control.within(self.0.turns.wait()).await?;
+        Ok(Session::new(Arc::clone(&self.0), entered, turn))
+    }
+}
+
+/// Lets a number of queries run and a number wait.
+struct Turns {
+    free: Arc<Semaphore>,
+    running_max: usize,
+    waiting: AtomicUsize,
+    waiting_max: usize,
+}
+
+impl Turns {
+    fn new(running_max: usize, waiting_max: usize) -> Self {
+        let free = Arc::new(Semaphore::new(running_max));
+        Self { free, running_max, waiting: AtomicUsize::new(0), waiting_max }
+    }
+
+    async fn wait(&self) -> Result<OwnedSemaphorePermit, QueryError> {
+        if let Ok(turn) = Arc::clone(&self.free).try_acquire_owned() {
+            return Ok(turn);
+        }
+        let waiting = Waiting::enter(&self.waiting);
+        if waiting.before >= self.waiting_max {
+            return Err(QueryError::Busy { running: self.running_max, waiting: waiting.before });
+        }
+        let turn = Arc::clone(&self.free).acquire_owned().await;
+        turn.map_err(|_| QueryError::Cancelled)
+    }
+}
+
+/// Counts somebody who waits, also when the waiting is given up.
+struct Waiting<'a> {
+    count: &'a AtomicUsize,
+    before: usize,
+}
+
+impl<'a> Waiting<'a> {
+    fn enter(count: &'a AtomicUsize) -> Self {
+        Self { count, before: count.fetch_add(1, Ordering::Relaxed) }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.count.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+

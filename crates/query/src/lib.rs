@@ -1,0 +1,39 @@
+//! Answers questions about what the store holds: SQL over `logs`, `spans`, `samples`, `series`,
+//! `histograms`, `exemplars` and the view `metrics`, and direct readers for what a page shows.
+//!
+//! Enters: statements and filters with a tenant, and snapshots of the store through [`Source`].
+//! Leaves: Arrow batches or plain structs, each answer with a [`Summary`] that says what was
+//! scanned and whether it is complete.
+//!
+//! Must hold: the only crate that names DataFusion, and no type of it in a public signature; it
+//! does not know HTTP; every query reads one snapshot, has a deadline, a share of the memory
+//! budget and a cancel; nothing here writes, and SQL reaches no file that is not a segment.
+
+mod answer;
+mod cache;
+mod config;
+mod engine;
+mod error;
+mod pool;
+mod read;
+mod registry;
+mod running;
+mod session;
+mod source;
+mod sql;
+mod table;
+
+#[cfg(test)]
+mod tests;
+
+pub use answer::{Answer, Attributes, Summary, TimeRange};
+pub use config::Config;
+pub use engine::Engine;
+pub use error::QueryError;
+pub use read::{
+    Event, LabelValue, Link, LogBucket, LogFilter, LogHistogram, LogRecord, Logs, Metric, MetricFilter,
+    MetricLabels, MetricSeries, Series, SeriesRequest, SeverityCounts, Span, Trace, TraceFilter, TraceSummary,
+};
+pub use registry::RunningQuery;
+pub use running::{Running, SqlRequest};
+pub use source::{Chunk, Segment, Snapshot, Source, SourceError, TraceResult, TraceSpans};

@@ -1,0 +1,165 @@
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use datafusion::logical_expr::{LogicalPlanBuilder, col, lit};
+use model::{Table, Tenant};
+
+use super::columns::{Columns, planning, scan};
+use crate::session::Session;
+use crate::table::columns::{SPAN_KINDS, STATUS_CODES};
+use crate::table::convert::to_hex;
+use crate::{Answer, Attributes, Chunk, Engine, QueryError, Snapshot};
+
+/// A trace with all its spans.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trace {
+    /// Lower-case hex.
+    pub trace_id: String,
+    /// Earliest first; empty when no span is known.
+    pub spans: Vec<Span>,
+}
+
+/// A span of a trace. Ids are lower-case hex.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span {
+    /// Begin.
+    pub start_unix_nano: i64,
+    /// End.
+    pub end_unix_nano: i64,
+    /// End minus begin.
+    pub duration_nano: i64,
+    /// Its id.
+    pub span_id: String,
+    /// Its parent's id; `None` for a root span.
+    pub parent_span_id: Option<String>,
+    /// What was done.
+    pub name: String,
+    /// unspecified, internal, server, client, producer, consumer
+    pub kind: &'static str,
+    /// Of the resource.
+    pub service_name: String,
+    /// unset, ok, error
+    pub status_code: &'static str,
+    /// Why it is an error.
+    pub status_message: String,
+    /// Of the span.
+    pub attributes: Attributes,
+    /// Of the resource.
+    pub resource_attributes: Attributes,
+    /// The instrumentation scope's name.
+    pub scope_name: String,
+    /// What happened meanwhile.
+    pub events: Vec<Event>,
+    /// Other spans it has to do with.
+    pub links: Vec<Link>,
+}
+
+/// Something that happened during a span.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Event {
+    /// When.
+    pub time_unix_nano: i64,
+    /// What.
+    pub name: String,
+    /// More.
+    pub attributes: Attributes,
+}
+
+/// Another span that a span has to do with.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Link {
+    /// Lower-case hex.
+    pub trace_id: String,
+    /// Lower-case hex.
+    pub span_id: String,
+    /// More.
+    pub attributes: Attributes,
+}
+
+/// The most spans of a trace that are answered.
+const SPANS_MAX: usize = 100_000;
+
+impl Engine {
+    /// A trace by its id.
+    ///
+    /// # Errors
+    /// [`QueryError`] as for [`Engine::sql`].
+    pub async fn trace(&self, tenant: &Tenant, trace_id: [u8; 16]) -> Result<Answer<Trace>, QueryError> {
+        let id = to_hex(&trace_id);
+        let session = self.ask(tenant, &format!("trace {id}")).await?;
+        let snapshots = match spans_by_index(&session, tenant, trace_id).await? {
+            Some(snapshot) => vec![snapshot],
+            None => session.snapshots(&[Table::Spans])?,
+        };
+        let plan = scan(&session.tables(&snapshots), Table::Spans)?
+            .filter(col("trace_id").eq(lit(id.as_str())))
+            .and_then(LogicalPlanBuilder::build)
+            .map_err(planning)?;
+        let mut spans = Vec::new();
+        for batch in session.rows(&session.state(&snapshots), plan, SPANS_MAX).await? {
+            spans.extend((0..batch.num_rows()).map(|row| span(&batch, row)));
+        }
+        spans.sort();
+        let rows = spans.len();
+        Ok(session.answer(Trace { trace_id: id, spans }, rows))
+    }
+}
+
+/// The trace's spans as if they were all there is in memory, where the store has an index.
+async fn spans_by_index(
+    session: &Session,
+    tenant: &Tenant,
+    trace_id: [u8; 16],
+) -> Result<Option<Arc<Snapshot>>, QueryError> {
+    let found = session.engine.source.trace(tenant, trace_id);
+    let found = session.control().within(async { Ok(found.await.transpose()?) }).await?;
+    Ok(found.map(|found| {
+        session.scan.add_segments(found.segments);
+        session.scan.add_skipped(found.segments_skipped);
+        for warning in found.missing {
+            session.scan.incomplete(warning);
+        }
+        let memory = found.batches.into_iter().map(|batch| Arc::new(batch) as Arc<dyn Chunk>).collect();
+        let (segments, missing, pin) = (Vec::new(), Vec::new(), Arc::new(()));
+        Arc::new(Snapshot { table: Table::Spans, memory, segments, missing, pin })
+    }))
+}
+
+fn span(batch: &RecordBatch, row: usize) -> Span {
+    let columns = Columns(batch);
+    Span {
+        start_unix_nano: columns.int("start_time", row).unwrap_or_default(),
+        end_unix_nano: columns.int("end_time", row).unwrap_or_default(),
+        duration_nano: columns.int("duration_nano", row).unwrap_or_default(),
+        span_id: columns.string("span_id", row),
+        parent_span_id: columns.text("parent_span_id", row).map(str::to_owned),
+        name: columns.string("name", row),
+        kind: known(&SPAN_KINDS, columns.text("kind", row)),
+        service_name: columns.string("service_name", row),
+        status_code: known(&STATUS_CODES, columns.text("status_code", row)),
+        status_message: columns.string("status_message", row),
+        attributes: columns.attributes("attributes", row),
+        resource_attributes: columns.attributes("resource_attributes", row),
+        scope_name: columns.string("scope_name", row),
+        events: elements(columns, "events", row, |events, row| Event {
+            time_unix_nano: events.int("time", row).unwrap_or_default(),
+            name: events.string("name", row),
+            attributes: events.attributes("attributes", row),
+        }),
+        links: elements(columns, "links", row, |links, row| Link {
+            trace_id: links.string("trace_id", row),
+            span_id: links.string("span_id", row),
+            attributes: links.attributes("attributes", row),
+        }),
+    }
+}
+
+fn elements<T>(columns: Columns<'_>, name: &str, row: usize, make: impl Fn(Columns<'_>, usize) -> T) -> Vec<T> {
+    let Some(batch) = columns.elements(name, row) else { return Vec::new() };
+    (0..batch.num_rows()).map(|row| make(Columns(&batch), row)).collect()
+}
+
+/// The word itself, or the first where a sender sent a number without one.
+fn known(words: &[&'static str], word: Option<&str>) -> &'static str {
+    words.iter().find(|known| word == Some(**known)).copied().unwrap_or(words[0])
+}

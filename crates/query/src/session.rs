@@ -1,0 +1,237 @@
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use arrow::array::RecordBatch;
+use datafusion::common::DataFusionError;
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::execution::TaskContext;
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use datafusion::sql::parser::Statement;
+use futures::StreamExt;
+use model::Table;
+use parking_lot::Mutex;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+
+use crate::answer::Scan;
+use crate::engine::Inner;
+use crate::registry::{Control, Entered};
+use crate::sql::read_only;
+use crate::table::catalog::Tables;
+use crate::{Answer, QueryError, Snapshot, Summary};
+
+/// Batches that an executor may be ahead of whoever takes them.
+const BATCHES_AHEAD: usize = 2;
+
+/// One question, from its admission to its answer: its place among the running ones, its
+/// snapshots, and what it has read.
+pub(crate) struct Session {
+    pub(crate) engine: Arc<Inner>,
+    entered: Entered,
+    /// Held, not read: the next one may run when it is dropped.
+    _turn: OwnedSemaphorePermit,
+    pub(crate) scan: Arc<Scan>,
+    /// Executed plans, for their metrics.
+    plans: Mutex<Vec<Arc<dyn ExecutionPlan>>>,
+}
+
+impl Session {
+    pub(crate) fn new(engine: Arc<Inner>, entered: Entered, turn: OwnedSemaphorePermit) -> Self {
+        Self { engine, entered, _turn: turn, scan: Arc::default(), plans: Mutex::default() }
+    }
+
+    pub(crate) fn control(&self) -> &Arc<Control> {
+        &self.entered.control
+    }
+
+    /// Snapshots of tables, all taken at once.
+    pub(crate) fn snapshots(&self, tables: &[Table]) -> Result<Vec<Arc<Snapshot>>, QueryError> {
+        if tables.is_empty() {
+            return Ok(Vec::new());
+        }
+        let snapshots = self.engine.source.snapshot(&self.control().tenant, tables)?;
+        for warning in snapshots.iter().flat_map(|snapshot| &snapshot.missing) {
+            self.scan.incomplete(warning.clone());
+        }
+        Ok(snapshots.into_iter().map(Arc::new).collect())
+    }
+
+    /// The tables of the tenant as these snapshots have them.
+    pub(crate) fn tables(&self, snapshots: &[Arc<Snapshot>]) -> Tables {
+        Tables {
+            tenant: self.control().tenant.clone(),
+            objects: Arc::clone(&self.engine.objects),
+            footers: Arc::clone(&self.engine.footers),
+            scan: Arc::clone(&self.scan),
+            snapshots: snapshots.iter().map(|snapshot| (snapshot.table, Arc::clone(snapshot))).collect(),
+        }
+    }
+
+    /// A planner over these snapshots.
+    pub(crate) fn state(&self, snapshots: &[Arc<Snapshot>]) -> SessionState {
+        let pool = Arc::clone(&self.control().pool);
+        self.engine.dialect.session(self.tables(snapshots), pool)
+    }
+
+    /// Plans a statement and starts it.
+    pub(crate) async fn statement(
+        &self,
+        state: SessionState,
+        statement: Statement,
+    ) -> Result<Stream, QueryError> {
+        let planner = state.clone();
+        self.start(state, async move {
+            let plan = planner.statement_to_plan(statement).await?;
+            read_only().verify_plan(&plan)?;
+            Ok(plan)
+        })
+        .await
+    }
+
+    /// Starts a plan of ours.
+    pub(crate) async fn query(&self, state: &SessionState, plan: LogicalPlan) -> Result<Stream, QueryError> {
+        self.start(state.clone(), std::future::ready(Ok(plan))).await
+    }
+
+    /// Finishes planning on the executor's threads.
+    async fn start(
+        &self,
+        state: SessionState,
+        plan: impl Future<Output = Result<LogicalPlan, DataFusionError>> + Send + 'static,
+    ) -> Result<Stream, QueryError> {
+        let control = Arc::clone(self.control());
+        let planning = async move {
+            let translate = |error| QueryError::planning(&error, Some(&control.pool));
+            let plan = plan.await.map_err(translate)?;
+            let plan = state.create_physical_plan(&plan).await.map_err(translate)?;
+            Ok((plan, state.task_ctx()))
+        };
+        let planning = Task(self.engine.executor.spawn(planning));
+        let (plan, context) = self.control().within(planning.result()).await?;
+        self.plans.lock().push(Arc::clone(&plan));
+        Ok(self.stream(plan, context))
+    }
+
+    /// Executes a plan on the executor's threads, a few batches ahead.
+    fn stream(&self, plan: Arc<dyn ExecutionPlan>, context: Arc<TaskContext>) -> Stream {
+        let (sender, batches) = mpsc::channel(BATCHES_AHEAD);
+        let schema = plan.schema();
+        let pool = Arc::clone(&self.control().pool);
+        let work = async move {
+            let mut stream = match execute_stream(plan, context) {
+                Ok(stream) => stream,
+                Err(error) => {
+                    // Nobody listens any more when sending fails, here and below.
+                    let _ = sender.send(Err(QueryError::executing(&error, &pool))).await;
+                    return Ok(());
+                }
+            };
+            while let Some(batch) = stream.next().await {
+                let batch = batch.map_err(|error| QueryError::executing(&error, &pool));
+                let failed = batch.is_err();
+                if sender.send(batch).await.is_err() || failed {
+                    break;
+                }
+            }
+            Ok(())
+        };
+        let task = Task(self.engine.executor.spawn(work));
+        Stream { schema, batches, task: Some(task), control: Arc::clone(self.control()) }
+    }
+
+    /// Runs a plan of ours and keeps its rows, at most so many.
+    pub(crate) async fn rows(
+        &self,
+        state: &SessionState,
+        plan: LogicalPlan,
+        rows_max: usize,
+    ) -> Result<Vec<RecordBatch>, QueryError> {
+        let mut stream = self.query(state, plan).await?;
+        let (mut batches, mut rows) = (Vec::new(), 0);
+        while let Some(batch) = stream.next().await {
+            let batch = batch?;
+            rows += batch.num_rows();
+            if rows > rows_max {
+                return Err(QueryError::Memory { message: format!("the answer has more than {rows_max} rows") });
+            }
+            batches.push(batch);
+        }
+        Ok(batches)
+    }
+
+    /// What it took so far.
+    pub(crate) fn summary(&self) -> Summary {
+        let mut summary = self.scan.summary();
+        summary.scanned_rows += self.plans.lock().iter().map(|plan| rows_read(plan.as_ref())).sum::<u64>();
+        summary.rows = self.control().rows.load(Ordering::Relaxed);
+        summary.memory_peak = self.control().pool.peak();
+        summary.elapsed = self.control().started.elapsed();
+        summary
+    }
+
+    /// The answer with `rows` rows.
+    pub(crate) fn answer<T>(&self, value: T, rows: usize) -> Answer<T> {
+        self.control().rows.store(rows as u64, Ordering::Relaxed);
+        Answer { value, summary: self.summary() }
+    }
+}
+
+/// Rows of segments that a plan decoded, passing or not.
+fn rows_read(plan: &dyn ExecutionPlan) -> u64 {
+    let below: u64 = plan.children().iter().map(|child| rows_read(child.as_ref())).sum();
+    if !plan.is::<DataSourceExec>() {
+        return below;
+    }
+    let Some(metrics) = plan.metrics() else { return below };
+    let pruned = metrics.sum_by_name("pushdown_rows_pruned").map_or(0, |value| value.as_usize());
+    below + (metrics.output_rows().unwrap_or(0) + pruned) as u64
+}
+
+/// The batches of an executed plan. Dropping it stops the execution.
+pub(crate) struct Stream {
+    pub(crate) schema: arrow::datatypes::SchemaRef,
+    batches: mpsc::Receiver<Result<RecordBatch, QueryError>>,
+    task: Option<Task<()>>,
+    control: Arc<Control>,
+}
+
+impl Stream {
+    /// The next batch, unless the query has to stop.
+    pub(crate) async fn next(&mut self) -> Option<Result<RecordBatch, QueryError>> {
+        let next = tokio::select! {
+            biased;
+            reason = self.control.stopped() => Some(Err(reason)),
+            batch = self.batches.recv() => batch,
+        };
+        let result = match next {
+            Some(batch) => batch,
+            // The task has ended: by itself, or in a panic.
+            None => self.task.take()?.result().await.err().map(Err)?,
+        };
+        if result.is_err() {
+            self.batches.close();
+            self.task = None;
+        }
+        Some(result)
+    }
+}
+
+/// A task that stops when it is no longer wanted, and whose panic is an error.
+struct Task<T>(tokio::task::JoinHandle<Result<T, QueryError>>);
+
+impl<T> Task<T> {
+    async fn result(mut self) -> Result<T, QueryError> {
+        match (&mut self.0).await {
+            Ok(result) => result,
+            Err(error) if error.is_cancelled() => Err(QueryError::Cancelled),
+            Err(error) => Err(QueryError::Internal { message: format!("a bug: {error}") }),
+        }
+    }
+}
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

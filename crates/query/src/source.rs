@@ -1,0 +1,115 @@
+use std::any::Any;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use futures::future::BoxFuture;
+use model::{ErrorKind, Table, Tenant};
+use object_store::ObjectStore;
+
+/// Where records are read from: the store.
+pub trait Source: Send + Sync + 'static {
+    /// What the tables hold for a tenant at one moment, one snapshot a table in the order asked.
+    /// A record is in exactly one of a snapshot's memory and segments.
+    ///
+    /// # Errors
+    /// [`SourceError`] when the store cannot be read at all.
+    fn snapshot(&self, tenant: &Tenant, tables: &[Table]) -> Result<Vec<Snapshot>, SourceError>;
+
+    /// Where the segments' paths lead.
+    fn objects(&self) -> Arc<dyn ObjectStore>;
+
+    /// The spans of a trace by an index, in the file schema; `None` when there is no such index
+    /// and a scan must do. Spans that are still in memory are included.
+    fn trace(&self, tenant: &Tenant, trace_id: [u8; 16]) -> BoxFuture<'_, Option<TraceResult>> {
+        let _ = (tenant, trace_id);
+        Box::pin(std::future::ready(None))
+    }
+}
+
+/// The spans of a trace, or why they cannot be read.
+pub type TraceResult = Result<TraceSpans, SourceError>;
+
+/// The spans of a trace that an index leads to.
+#[derive(Clone, Debug, Default)]
+pub struct TraceSpans {
+    /// In the file schema.
+    pub batches: Vec<RecordBatch>,
+    /// Segments of the table.
+    pub segments: usize,
+    /// Those of them that no row was read of.
+    pub segments_skipped: usize,
+    /// Why the trace may not be complete, if so: one sentence each.
+    pub missing: Vec<String>,
+}
+
+/// The store cannot answer.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
+pub struct SourceError {
+    /// What kind of failure.
+    pub kind: ErrorKind,
+    /// One sentence.
+    pub message: String,
+}
+
+/// What a table holds for a tenant at one moment.
+#[derive(Clone)]
+pub struct Snapshot {
+    /// Which table.
+    pub table: Table,
+    /// Records that are not in a segment yet.
+    pub memory: Vec<Arc<dyn Chunk>>,
+    /// Sealed files.
+    pub segments: Vec<Segment>,
+    /// Why the snapshot is not complete, if so: one sentence each.
+    pub missing: Vec<String>,
+    /// Keeps the segments' files as long as the snapshot lives.
+    pub pin: Arc<dyn Any + Send + Sync>,
+}
+
+/// Records in memory that can be read by columns and ranges of rows.
+pub trait Chunk: Send + Sync {
+    /// How many rows it has.
+    fn rows(&self) -> usize;
+
+    /// Smallest and largest of the table's time column, where they are known.
+    fn times(&self) -> Option<(i64, i64)> {
+        None
+    }
+
+    /// The rows `from..from + len` of these columns of the file schema, in this order.
+    ///
+    /// # Errors
+    /// [`SourceError`] when they cannot be made.
+    fn read(&self, columns: &[usize], from: usize, len: usize) -> Result<RecordBatch, SourceError>;
+}
+
+/// A batch in the file schema.
+impl Chunk for RecordBatch {
+    fn rows(&self) -> usize {
+        self.num_rows()
+    }
+
+    fn read(&self, columns: &[usize], from: usize, len: usize) -> Result<RecordBatch, SourceError> {
+        let projected = self.project(columns).map_err(|error| SourceError {
+            kind: ErrorKind::Internal,
+            message: format!("cannot read records in memory: {error}"),
+        })?;
+        Ok(projected.slice(from, len))
+    }
+}
+
+/// A sealed Parquet file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// Its key in [`Source::objects`].
+    pub path: String,
+    /// Its size.
+    pub bytes: u64,
+    /// How many rows it has.
+    pub rows: u64,
+    /// Smallest of the table's time column.
+    pub min_time: i64,
+    /// Largest of the table's time column.
+    pub max_time: i64,
+}

@@ -1,0 +1,169 @@
+//! A store for tests: the records are wherever a test puts them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::compute::take_record_batch;
+use arrow::array::UInt32Array;
+use arrow::array::cast::AsArray;
+use arrow::datatypes::Int64Type;
+use futures::executor::block_on;
+use model::{Table, Tenant};
+use object_store::memory::InMemory;
+use object_store::{ObjectStore, ObjectStoreExt};
+use parquet::arrow::ArrowWriter;
+use parquet::file::properties::WriterProperties;
+use parquet::schema::types::ColumnPath;
+
+use super::data::Metrics;
+use super::{batches, data};
+use crate::{Chunk, Segment, Snapshot, Source, SourceError};
+
+/// Where a row goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// A chunk in memory.
+    Memory(usize),
+    /// A segment.
+    Segment(usize),
+}
+
+/// Records of one tenant in memory and in segments of an object store in memory.
+#[derive(Clone, Default)]
+pub(super) struct Placed {
+    objects: Arc<InMemory>,
+    memory: HashMap<Table, Vec<Arc<dyn Chunk>>>,
+    segments: HashMap<Table, Vec<Segment>>,
+    pub(super) missing: Vec<String>,
+}
+
+impl Placed {
+    /// The shop's records, each row where `place` says.
+    pub(super) fn shop(place: impl Fn(Table, usize) -> Place) -> Self {
+        Self::of(&data::logs(), &data::spans(), &data::metrics(), place)
+    }
+
+    pub(super) fn of(
+        logs: &[data::Log],
+        spans: &[data::Span],
+        metrics: &Metrics,
+        place: impl Fn(Table, usize) -> Place,
+    ) -> Self {
+        let mut placed = Self::default();
+        placed.put(Table::Logs, &batches::logs(logs), &place);
+        placed.put(Table::Spans, &batches::spans(spans), &place);
+        placed.put(Table::Series, &batches::series(&metrics.series), &place);
+        placed.put(Table::Samples, &batches::samples(&metrics.samples), &place);
+        placed.put(Table::Histograms, &batches::histograms(&metrics.histograms), &place);
+        placed
+    }
+
+    /// Adds rows in the file schema.
+    pub(super) fn put(&mut self, table: Table, rows: &RecordBatch, place: impl Fn(Table, usize) -> Place) {
+        let mut parts: Vec<(Place, Vec<u32>)> = Vec::new();
+        for row in 0..rows.num_rows() {
+            let place = place(table, row);
+            let index = parts.iter().position(|(known, _)| *known == place);
+            let index = index.unwrap_or_else(|| {
+                parts.push((place, Vec::new()));
+                parts.len() - 1
+            });
+            parts[index].1.push(u32::try_from(row).unwrap());
+        }
+        for (place, indices) in parts {
+            let part = take_record_batch(rows, &UInt32Array::from(indices)).unwrap();
+            match place {
+                Place::Memory(_) => self.memory.entry(table).or_default().push(Arc::new(part)),
+                Place::Segment(_) => self.seal(table, &part),
+            }
+        }
+    }
+
+    fn seal(&mut self, table: Table, rows: &RecordBatch) {
+        let segments = self.segments.entry(table).or_default();
+        let path = format!("segments/{table}/tenant=acme/{}.parquet", segments.len());
+        let times = rows.column_by_name(table.time_column()).unwrap().as_primitive::<Int64Type>().clone();
+        let bytes = parquet(table, rows);
+        segments.push(Segment {
+            path: path.clone(),
+            bytes: bytes.len() as u64,
+            rows: rows.num_rows() as u64,
+            min_time: times.iter().flatten().min().unwrap(),
+            max_time: times.iter().flatten().max().unwrap(),
+        });
+        block_on(self.objects.put(&path.into(), bytes.into())).unwrap();
+    }
+
+    /// Replaces a segment's file.
+    pub(super) fn overwrite(&self, table: Table, index: usize, bytes: Vec<u8>) {
+        let path = self.segments[&table][index].path.clone();
+        block_on(self.objects.put(&path.into(), bytes.into())).unwrap();
+    }
+
+    pub(super) fn segments(&self, table: Table) -> &[Segment] {
+        self.segments.get(&table).map_or(&[], Vec::as_slice)
+    }
+}
+
+impl Source for Placed {
+    fn snapshot(&self, tenant: &Tenant, tables: &[Table]) -> Result<Vec<Snapshot>, SourceError> {
+        let own = tenant.as_str() == "acme";
+        let snapshot = |table: &Table| Snapshot {
+            table: *table,
+            memory: if own { self.memory.get(table).cloned().unwrap_or_default() } else { Vec::new() },
+            segments: if own { self.segments(*table).to_vec() } else { Vec::new() },
+            missing: self.missing.clone(),
+            pin: Arc::new(()),
+        };
+        Ok(tables.iter().map(snapshot).collect())
+    }
+
+    fn objects(&self) -> Arc<dyn ObjectStore> {
+        Arc::clone(&self.objects) as Arc<dyn ObjectStore>
+    }
+}
+
+/// A segment as the store writes it: sorted, in small row groups and pages, with statistics.
+fn parquet(table: Table, rows: &RecordBatch) -> Vec<u8> {
+    let keys: &[&str] = match table {
+        Table::Logs => &["service_name", "time_unix_nano"],
+        Table::Spans => &["service_name", "name", "start_time_unix_nano"],
+        _ => &["metric_name", "series_id", "time_unix_nano"],
+    };
+    let sorted = sort(rows, keys);
+    let mut properties = WriterProperties::builder()
+        .set_max_row_group_row_count(Some(64))
+        .set_data_page_row_count_limit(16)
+        .set_write_batch_size(16);
+    if rows.schema().index_of("trace_id").is_ok() {
+        properties = properties.set_column_bloom_filter_enabled(ColumnPath::from("trace_id"), true);
+    }
+    let mut writer = ArrowWriter::try_new(Vec::new(), sorted.schema(), Some(properties.build())).unwrap();
+    writer.write(&sorted).unwrap();
+    writer.into_inner().unwrap()
+}
+
+fn sort(rows: &RecordBatch, keys: &[&str]) -> RecordBatch {
+    let columns: Vec<_> = keys
+        .iter()
+        .map(|key| arrow::compute::SortColumn { values: rows.column_by_name(key).unwrap().clone(), options: None })
+        .collect();
+    let order = arrow::compute::lexsort_to_indices(&columns, None).unwrap();
+    assert_eq!(order.len(), rows.num_rows());
+    take_record_batch(rows, &order).unwrap()
+}
+
+/// Ways to place the same rows.
+pub(super) fn splits() -> Vec<(&'static str, fn(Table, usize) -> Place)> {
+    vec![
+        ("all in memory", |_, _| Place::Memory(0)),
+        ("all in one segment", |_, _| Place::Segment(0)),
+        ("three segments", |_, row| Place::Segment(row * 3 / 1000)),
+        ("every other row", |_, row| if row % 2 == 0 { Place::Memory(0) } else { Place::Segment(0) }),
+        ("chunks and segments mixed", |table, row| {
+            let n = usize::try_from(data::mix(row as u64 * 10 + table as u64) % 7).unwrap();
+            if n < 3 { Place::Memory(n) } else { Place::Segment(n) }
+        }),
+    ]
+}

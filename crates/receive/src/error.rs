@@ -1,0 +1,112 @@
+use std::time::Duration;
+
+use model::ErrorKind;
+
+use crate::sink::Refused;
+
+/// Why a whole request was refused. Nothing of it was stored.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// The body is not what the content type says.
+    #[error("malformed request: {0}")]
+    Malformed(String),
+    /// Another method than POST.
+    #[error("method not allowed: send a POST")]
+    Method,
+    /// A content type that this door does not read.
+    #[error("content type `{0}` is not supported: send application/x-protobuf or application/json")]
+    ContentType(String),
+    /// A content encoding that this door does not read.
+    #[error("content encoding `{0}` is not supported: send none, gzip, zstd, deflate or snappy")]
+    ContentEncoding(String),
+    /// Larger than the limit, as sent or after decompression.
+    #[error("request body over the limit of {limit} bytes{}", if *.decoded { " after decompression" } else { "" })]
+    TooLarge {
+        /// `receive.limit.body` or `receive.limit.body_decoded`.
+        limit: u64,
+        /// Which of the two.
+        decoded: bool,
+    },
+    /// The sender showed no key or a wrong one.
+    #[error("no valid key: send one of `receive.key` as `Authorization: Bearer <secret>`")]
+    Unauthenticated,
+    /// `X-Scope-OrgID` is not a tenant's name, or one too many.
+    #[error("{0}")]
+    Tenant(String),
+    /// The budget is used up.
+    #[error("overloaded: {reason}")]
+    Overloaded {
+        /// Which limit was reached.
+        reason: String,
+        /// When to come again.
+        retry_after: Duration,
+    },
+    /// Starting or stopping.
+    #[error("the server is starting or stopping; try again")]
+    Unavailable,
+    /// The sender went away while sending.
+    #[error("the request body ended early: {0}")]
+    Aborted(String),
+    /// The disk failed.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl Refusal {
+    /// What kind of failure it is.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Malformed(_)
+            | Self::Method
+            | Self::ContentType(_)
+            | Self::ContentEncoding(_)
+            | Self::Tenant(_)
+            | Self::Aborted(_) => ErrorKind::InvalidArgument,
+            Self::TooLarge { .. } | Self::Overloaded { .. } => ErrorKind::ResourceExhausted,
+            Self::Unauthenticated => ErrorKind::Unauthenticated,
+            Self::Unavailable => ErrorKind::Unavailable,
+            Self::Internal(_) => ErrorKind::Internal,
+        }
+    }
+
+    /// Whether the same request may succeed later.
+    pub fn retryable(&self) -> bool {
+        matches!(self, Self::Overloaded { .. } | Self::Unavailable)
+    }
+
+    /// When to come again, for those that are retryable.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Overloaded { retry_after, .. } => Some(*retry_after),
+            Self::Unavailable => Some(Duration::from_secs(1)),
+            _ => None,
+        }
+    }
+
+    /// A short stable name for the metric's attribute `error.type`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "malformed",
+            Self::Method => "method",
+            Self::ContentType(_) => "content_type",
+            Self::ContentEncoding(_) => "content_encoding",
+            Self::TooLarge { .. } => "too_large",
+            Self::Unauthenticated => "unauthenticated",
+            Self::Tenant(_) => "tenant",
+            Self::Overloaded { .. } => "overloaded",
+            Self::Unavailable => "unavailable",
+            Self::Aborted(_) => "aborted",
+            Self::Internal(_) => "internal",
+        }
+    }
+}
+
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Full { reason, retry_after } => Self::Overloaded { reason, retry_after },
+            Refused::Closed => Self::Unavailable,
+            Refused::Failed(reason) => Self::Internal(reason),
+        }
+    }
+}

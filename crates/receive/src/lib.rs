@@ -1,0 +1,28 @@
+//! The doors telemetry comes in by.
+//!
+//! Enters: requests of senders. Leaves: batches of accepted records with the body they came in,
+//! through the [`Sink`], and an acknowledgement to the sender once the sink has it on disk.
+//! Must hold: memory is taken from the budget before a body is read and before it is decoded; a
+//! sender learns of every record that was not taken; what happens after `append` is unknown here.
+//!
+//! To add a receiver, follow `docs/how-to/add-a-receiver.md`.
+
+mod config;
+mod error;
+pub mod host;
+mod intake;
+mod metrics;
+pub mod otlp;
+mod senders;
+mod sink;
+
+pub use config::{Config, HostConfig, KeyConfig, LimitConfig, ListenConfig, OtlpConfig};
+pub use error::Refusal;
+pub use intake::{Body, Intake, Outcome, ReplayError};
+pub use metrics::Metrics;
+pub use senders::{Senders, Unidentified};
+pub use sink::{Accepted, AppendFuture, Refused, Sink};
+pub use wire::compression::Encoding;
+
+#[cfg(test)]
+mod tests;

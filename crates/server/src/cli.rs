@@ -1,0 +1,154 @@
+//! The command line. `docs/reference/cli.md` is made from it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// One process for everything a running system says about itself: logs, traces and metrics, kept
+/// durably, asked with SQL, seen on a page.
+#[derive(Debug, Parser)]
+#[command(
+    name = "fresnel",
+    version,
+    after_help = "To begin:\n  fresnel demo                 a small shop with every page full, nothing kept\n  \
+                  fresnel serve                the server; then open http://127.0.0.1:4300\n\n\
+                  Send OTLP to 127.0.0.1:4317 (gRPC) or http://127.0.0.1:4318 (HTTP)."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the server until it is told to stop (SIGTERM or Ctrl-C).
+    Serve(ServeArgs),
+    /// Run a small shop that sends logs, traces and metrics, so that every page is full.
+    Demo(DemoArgs),
+    /// Check the configuration and show what is in effect, secrets masked.
+    Check(CheckArgs),
+    /// Ask a running server in SQL.
+    #[command(after_help = "Example:\n  fresnel query \"SELECT time, service_name, body FROM logs ORDER BY time DESC LIMIT 20\"\n\n\
+                            Tables: logs, spans, metrics, samples, series, histograms, exemplars.\n\
+                            Attributes: attributes['http.route'].")]
+    Query(QueryArgs),
+    /// Show how a running server is.
+    Status(StatusArgs),
+    /// Print the version.
+    Version,
+    /// Print completions for a shell, to be sourced by it.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print a generated reference.
+    #[command(hide = true)]
+    Reference {
+        /// Which one.
+        what: Reference,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Configuration file, TOML or YAML [default: fresnel.toml, if there is one].
+    #[arg(long, short, value_name = "FILE", env = "FRESNEL_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Folder of everything that is kept (store.dir) [default: fresnel-data].
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<String>,
+    /// Address of page and API (api.listen) [default: 127.0.0.1:4300].
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub http: Option<String>,
+    /// Address of OTLP/gRPC (receive.otlp.grpc.listen) [default: 127.0.0.1:4317].
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub otlp_grpc: Option<String>,
+    /// Address of OTLP/HTTP (receive.otlp.http.listen) [default: 127.0.0.1:4318].
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub otlp_http: Option<String>,
+    /// Memory the process may use (memory.limit) [default: 2 GiB].
+    #[arg(long, value_name = "SIZE")]
+    pub memory_limit: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Send to this OTLP/HTTP endpoint instead of an own server in a temporary folder.
+    #[arg(long, value_name = "URL")]
+    pub endpoint: Option<String>,
+    /// Orders per second.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub rate: u32,
+    /// Address of page and API of the own server; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:4300")]
+    pub http: String,
+}
+
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Configuration file, TOML or YAML [default: fresnel.toml, if there is one].
+    #[arg(long, short, value_name = "FILE", env = "FRESNEL_CONFIG")]
+    pub config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct RemoteArgs {
+    /// The server.
+    #[arg(long, value_name = "URL", env = "FRESNEL_URL", default_value = "http://127.0.0.1:4300")]
+    pub url: String,
+    /// Whose records (X-Scope-OrgID), on a server without keys.
+    #[arg(long, value_name = "NAME")]
+    pub tenant: Option<String>,
+    /// The key, on a server with keys.
+    #[arg(long, value_name = "SECRET", env = "FRESNEL_KEY", hide_env_values = true)]
+    pub key: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct QueryArgs {
+    /// The statement; read from standard input when it is missing or `-`.
+    pub statement: Option<String>,
+    /// How the answer is printed.
+    #[arg(long, short, value_enum, default_value_t = Output::Table)]
+    pub format: Output,
+    /// How long it may take, such as 30s.
+    #[arg(long, value_name = "DURATION")]
+    pub timeout: Option<String>,
+    #[command(flatten)]
+    pub remote: RemoteArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// Aligned columns, for people.
+    Table,
+    /// One JSON document.
+    Json,
+    /// Comma-separated values with a header line.
+    Csv,
+}
+
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub remote: RemoteArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Reference {
+    /// docs/reference/config.md
+    Config,
+    /// docs/reference/cli.md
+    Cli,
+    /// docs/reference/metrics.md
+    Metrics,
+    /// docs/reference/openapi.json
+    Openapi,
+    /// docs/reference/config.schema.json
+    SchemaJson,
+    /// docs/reference/fresnel.example.toml
+    Example,
+}

@@ -1,0 +1,437 @@
+//! The server: parts are made, introduced to each other, started, and stopped in the reverse order.
+
+use std::io::{IsTerminal, Write as _};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use fresnel_sdk::config::{Loader, Watch, WatchOptions};
+use fresnel_sdk::telemetry::metrics::Registry;
+use model::Budget;
+use receive::{Intake, Senders};
+use store::{Replay, Store};
+use tokio::runtime::{Handle, Runtime};
+
+use crate::answers::Answers;
+use crate::cli::ServeArgs;
+use crate::config::{self, Config};
+use crate::failure::{Failure, Result};
+use crate::guard::{self, Guard};
+use crate::listen::Door;
+use crate::observe::{self, Observer};
+use crate::operations::{Desk, unix_ms};
+use crate::sink::{StoreSink, chain};
+use crate::source::StoreSource;
+use crate::supervise::Supervisor;
+
+/// What the process needs besides what is accounted: code, threads, connections, allocator slack.
+const OWN_MEMORY: u64 = 64 << 20;
+/// How long the last seal may take when the server stops; what is not sealed is replayed.
+const SEAL_WITHIN: Duration = Duration::from_secs(30);
+
+/// Runs until SIGTERM, SIGINT, or a failure of the disk.
+pub fn run(args: &ServeArgs) -> Result<()> {
+    let started = (Instant::now(), SystemTime::now());
+    let watch = watch(loader(args))?;
+    let runtime = runtime()?;
+    let server = runtime.block_on(Server::start(watch, started))?;
+    runtime.block_on(server.run())
+}
+
+/// Tells where to reach a server that was started inside another command.
+pub struct Started {
+    pub http: std::net::SocketAddr,
+    pub otlp_http: std::net::SocketAddr,
+}
+
+/// Runs a server inside another command until SIGTERM or SIGINT.
+pub fn run_within(
+    loader: Loader<Config>,
+    started: impl FnOnce(Started),
+) -> Result<()> {
+    let watch = watch(loader)?;
+    let runtime = runtime()?;
+    let server = runtime.block_on(Server::start(watch, (Instant::now(), SystemTime::now())))?;
+    started(Started { http: server.doors.http.address(), otlp_http: server.doors.otlp_http.address() });
+    runtime.block_on(server.run())
+}
+
+fn loader(args: &ServeArgs) -> Loader<Config> {
+    let options = [
+        ("--data-dir", "store.dir", &args.data_dir),
+        ("--http", "api.listen", &args.http),
+        ("--otlp-grpc", "receive.otlp.grpc.listen", &args.otlp_grpc),
+        ("--otlp-http", "receive.otlp.http.listen", &args.otlp_http),
+        ("--memory-limit", "memory.limit", &args.memory_limit),
+    ];
+    options.into_iter().fold(config::loader(args.config.as_deref()), |loader, (flag, path, value)| match value {
+        Some(value) => loader.arg(flag, path, value.clone()),
+        None => loader,
+    })
+}
+
+fn runtime() -> Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("fresnel")
+        .build()
+        .map_err(|error| Failure::new("could not start the threads").cause(error))
+}
+
+struct Doors {
+    http: Door,
+    otlp_grpc: Door,
+    otlp_http: Door,
+}
+
+struct Server {
+    config: Arc<Config>,
+    doors: Doors,
+    store: Arc<Store>,
+    intake: Intake,
+    senders: Arc<Senders>,
+    engine: query::Engine,
+    desk: Arc<Desk>,
+    supervisor: Supervisor,
+    observer: Observer,
+    ready: Arc<AtomicBool>,
+    replay: Replay,
+    // Held for its lock and its thread.
+    _lock: std::fs::File,
+    _watch: Arc<Watch<Config>>,
+}
+
+impl Server {
+    async fn start(watch: Watch<Config>, started: (Instant, SystemTime)) -> Result<Self> {
+        let loaded = watch.loaded();
+        let config = Arc::clone(&loaded.value);
+        let registry = Registry::new();
+        let mut observer = Observer::install(&config.telemetry, registry.clone())?;
+        for warning in &loaded.warnings {
+            tracing::warn!(warning = %warning, "configuration");
+        }
+        observer.follow(&watch);
+        let watch = Arc::new(watch);
+        let data_dir = config.store.dir.clone();
+        let lock = lock(&data_dir)?;
+        let doors = Doors {
+            http: Door::bind("page and API", "api.listen", config.api.listen).await?,
+            otlp_grpc: Door::bind("OTLP/gRPC", "receive.otlp.grpc.listen", config.receive.otlp.grpc.listen).await?,
+            otlp_http: Door::bind("OTLP/HTTP", "receive.otlp.http.listen", config.receive.otlp.http.listen).await?,
+        };
+        let memory_limit = config.memory.limit.bytes();
+        let budget = Budget::new(memory_limit.saturating_sub(OWN_MEMORY));
+        let (store, replay) = open(&config, &budget)?;
+        let store = Arc::new(store);
+        let senders = Senders::new(&config.receive.key, config.receive.limit.tenants as usize)
+            .map_err(|error| Failure::usage("invalid configuration").cause(error))?;
+        let intake = Intake::new(
+            Arc::new(StoreSink(Arc::clone(&store))),
+            budget.clone(),
+            &config.receive.limit,
+            receive::Metrics::new(&registry),
+            observe::now_unix_nano,
+        );
+        let source = Arc::new(StoreSource(Arc::clone(&store)));
+        let engine = query::Engine::new(source, budget.clone(), config.query.clone(), Handle::current());
+        let engine = engine.map_err(|error| Failure::new("cannot start the query engine").cause(error))?;
+        let supervisor = Supervisor::new();
+        let ready = Arc::new(AtomicBool::new(false));
+        let pending = Arc::clone(&watch);
+        let desk = Desk {
+            store: Arc::clone(&store),
+            budget: budget.clone(),
+            memory_limit,
+            registry: registry.clone(),
+            supervisor: supervisor.clone(),
+            data_dir,
+            addresses: api::dto::Addresses {
+                http: doors.http.address().to_string(),
+                otlp_grpc: doors.otlp_grpc.address().to_string(),
+                otlp_http: doors.otlp_http.address().to_string(),
+            },
+            started,
+            ready: Arc::clone(&ready),
+            pending_restart: Box::new(move || {
+                pending.pending_restart().into_iter().map(|change| change.path.to_string()).collect()
+            }),
+        };
+        observe::register(&registry, &store, &budget, memory_limit);
+        Ok(Self {
+            config,
+            doors,
+            store,
+            intake,
+            senders: Arc::new(senders),
+            engine,
+            desk: Arc::new(desk),
+            supervisor,
+            observer,
+            ready,
+            replay,
+            _lock: lock,
+            _watch: watch,
+        })
+    }
+
+    async fn run(self) -> Result<()> {
+        let stop = signalled();
+        let Self { config, doors, store, intake, senders, engine, desk, supervisor, observer, ready, replay, .. } =
+            self;
+        let addresses = desk.addresses.clone();
+        announce(&config.store.dir, &addresses)?;
+        let serving = serve(&config, doors, &intake, &senders, engine, Arc::clone(&desk), &supervisor, Arc::clone(&ready));
+        let replaying = {
+            let (store, intake) = (Arc::clone(&store), intake.clone());
+            recover(store, intake, replay)
+        };
+        let replayed = replaying.await?;
+        for tenant in store.tenants() {
+            senders.know(tenant);
+        }
+        intake.open();
+        ready.store(true, Ordering::Release);
+        tracing::info!(
+            http = %addresses.http,
+            otlp_grpc = %addresses.otlp_grpc,
+            otlp_http = %addresses.otlp_http,
+            replayed,
+            startup_ms = u64::try_from(desk.started.0.elapsed().as_millis()).unwrap_or(u64::MAX),
+            "ready"
+        );
+        greet(&addresses);
+        work(&config, &store, &intake, &supervisor, &observer);
+        let fatal = store.fatal();
+        let reason = tokio::select! {
+            reason = stop => Ok(reason),
+            reason = fatal.raised() => Err(reason),
+        };
+        ready.store(false, Ordering::Release);
+        let ended = match reason {
+            Ok(reason) => {
+                tracing::info!(reason, "stop");
+                observer.flush();
+                intake.close();
+                supervisor.finish().await;
+                serving.await;
+                seal(&store).await;
+                Ok(())
+            }
+            // What is on the disk is not known any more: the next start reads what is there.
+            Err(reason) => Err(Failure::new("the disk cannot be trusted any more").cause(reason).hint(
+                "nothing that was acknowledged before is lost as far as the disk kept it; repair it and start again",
+            )),
+        };
+        store.close();
+        observer.shutdown();
+        ended
+    }
+}
+
+/// Makes the folder and keeps other processes out of it.
+fn lock(data_dir: &Path) -> Result<std::fs::File> {
+    let unusable = |error: std::io::Error| {
+        Failure::new(format!("cannot use the data folder {}", data_dir.display()))
+            .cause(error)
+            .hint("the folder comes from `store.dir` or --data-dir; it must be writable")
+    };
+    std::fs::create_dir_all(data_dir).map_err(unusable)?;
+    let path = data_dir.join("lock");
+    let file = std::fs::File::options().create(true).truncate(false).write(true).open(path).map_err(unusable)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => {
+            Err(Failure::new(format!("another fresnel uses the data folder {}", data_dir.display()))
+                .hint("stop it, or choose another folder with --data-dir"))
+        }
+        Err(std::fs::TryLockError::Error(error)) => Err(unusable(error)),
+    }
+}
+
+fn open(config: &Config, budget: &Budget) -> Result<(Store, Replay)> {
+    let options = store::Options {
+        config: config.store.clone(),
+        disk: Arc::new(store::LocalDisk),
+        budget: budget.clone(),
+        clock: Arc::new(observe::SystemClock),
+        now: Instant::now,
+    };
+    Store::open(options).map_err(|error| {
+        Failure::new(format!("cannot open the store in {}", config.store.dir.display())).chain(&error)
+    })
+}
+
+/// Loads the configuration and follows its files.
+fn watch(loader: Loader<Config>) -> Result<Watch<Config>> {
+    let restart = config::RESTART.iter().map(|path| (*path).into()).collect();
+    Ok(Watch::start(loader, WatchOptions { restart, ..WatchOptions::default() })?)
+}
+
+/// Feeds what was acknowledged before back into memory, in the order of the log.
+async fn recover(store: Arc<Store>, intake: Intake, mut replay: Replay) -> Result<u64> {
+    let failed = |error: store::WorkError| Failure::new("the log could not be replayed").chain(&error);
+    let bar = replay_bar(&replay);
+    let mut entries = 0;
+    while let Some((lsn, entry)) = tokio::task::block_in_place(|| replay.next()) {
+        let rejected = sorted(entry.meta.rejected.iter().flat_map(|rejection| &rejection.indices).copied());
+        let meta = &entry.meta;
+        let batch = tokio::task::block_in_place(|| {
+            intake.replay(meta.signal, meta.protocol, meta.received_unix_nano, &rejected, &entry.body)
+        });
+        match batch {
+            Ok(batch) => store.restore(lsn, meta, batch).await.map_err(failed)?,
+            Err(error) => {
+                tracing::error!(lsn, error = %error, "set aside an entry of the log that cannot be decoded");
+                store.restore_failed(lsn, entry, &error.to_string()).await.map_err(failed)?;
+            }
+        }
+        entries += 1;
+        if entries % 64 == 0 {
+            bar.set_position(replay.progress().0);
+        }
+    }
+    bar.finish_and_clear();
+    store.ready();
+    Ok(entries)
+}
+
+fn sorted(indices: impl Iterator<Item = u32>) -> Vec<u32> {
+    let mut indices: Vec<u32> = indices.collect();
+    indices.sort_unstable();
+    indices
+}
+
+fn replay_bar(replay: &Replay) -> indicatif::ProgressBar {
+    let (_, total) = replay.progress();
+    let worth_it = total > 64 << 20 && std::io::stderr().is_terminal();
+    if !worth_it {
+        return indicatif::ProgressBar::hidden();
+    }
+    let bar = indicatif::ProgressBar::new(total);
+    if let Ok(style) = indicatif::ProgressStyle::with_template("replay {bar:40} {bytes}/{total_bytes} {eta}") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+/// Opens the doors. The health endpoints answer at once, the others once the replay is done.
+fn serve(
+    config: &Config,
+    doors: Doors,
+    intake: &Intake,
+    senders: &Arc<Senders>,
+    engine: query::Engine,
+    desk: Arc<Desk>,
+    supervisor: &Supervisor,
+    ready: Arc<AtomicBool>,
+) -> impl Future<Output = ()> + use<> {
+    let Doors { http, otlp_grpc, otlp_http } = doors;
+    let page = api::router(Arc::new(Answers(engine)), desk);
+    let page = guard::scope(page, Arc::clone(senders), ready);
+    let routers = [
+        (http, page),
+        (otlp_grpc, receive::otlp::grpc_router(intake.clone(), Arc::clone(senders))),
+        (otlp_http, receive::otlp::http_router(intake.clone(), Arc::clone(senders))),
+    ];
+    let serving = routers.map(|(door, router)| {
+        let router = Guard::new(door.address(), &config.api).protect(router);
+        #[expect(clippy::disallowed_methods, reason = "ends with the stop signal and is awaited")]
+        tokio::spawn(door.serve(router, supervisor.stop()))
+    });
+    async move {
+        for door in serving {
+            if let Err(error) = door.await {
+                tracing::error!(error = %error, "a door panicked");
+            }
+        }
+    }
+}
+
+/// Starts what goes on in the background.
+fn work(config: &Config, store: &Arc<Store>, intake: &Intake, supervisor: &Supervisor, observer: &Observer) {
+    let sealing = Arc::clone(store);
+    supervisor.spawn("store", move |stop| {
+        let store = Arc::clone(&sealing);
+        async move { store.run(stop.cancelled_owned()).await }
+    });
+    if config.receive.host.enabled {
+        let (intake, interval) = (intake.clone(), config.receive.host.interval.get());
+        supervisor.spawn("host metrics", move |stop| {
+            receive::host::run(intake.clone(), interval, observe::now_unix_nano, stop.cancelled_owned())
+        });
+    }
+    if config.telemetry.enabled {
+        observer.connect(intake.clone());
+    }
+    crate::publication::start(config, store, supervisor);
+}
+
+/// Writes where the doors are, for programs that start a server on free ports.
+fn announce(data_dir: &Path, addresses: &api::dto::Addresses) -> Result<()> {
+    let folder = data_dir.join("run");
+    let write = || -> std::io::Result<()> {
+        std::fs::create_dir_all(&folder)?;
+        let text = serde_json::json!({
+            "http": addresses.http,
+            "otlp_grpc": addresses.otlp_grpc,
+            "otlp_http": addresses.otlp_http,
+            "pid": std::process::id(),
+            "started_unix_ms": unix_ms(SystemTime::now()),
+        });
+        let temporary = folder.join("addresses.json.new");
+        std::fs::File::create(&temporary)?.write_all(text.to_string().as_bytes())?;
+        std::fs::rename(temporary, folder.join("addresses.json"))
+    };
+    write().map_err(|error| Failure::new(format!("cannot write to {}", folder.display())).cause(error))
+}
+
+#[expect(clippy::print_stderr, reason = "what a person who started it wants to see first")]
+fn greet(addresses: &api::dto::Addresses) {
+    if std::io::stderr().is_terminal() {
+        eprintln!(
+            "\n  Fresnel is ready\n  page       http://{}\n  OTLP/gRPC  {}\n  OTLP/HTTP  http://{}\n",
+            addresses.http, addresses.otlp_grpc, addresses.otlp_http
+        );
+    }
+}
+
+async fn seal(store: &Store) {
+    match tokio::time::timeout(SEAL_WITHIN, store.seal_all()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(error = %chain(&error), "could not seal; the log is replayed at the next start"),
+        Err(_) => tracing::warn!("sealing took too long; the log is replayed at the next start"),
+    }
+}
+
+/// Blocks until SIGTERM or SIGINT.
+pub fn wait_for_signal() -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::new("could not wait for signals").cause(error))?;
+    runtime.block_on(signalled());
+    Ok(())
+}
+
+async fn signalled() -> &'static str {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        tracing::error!("cannot wait for signals; only a kill ends the process");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    }
+}
+
+/// Registers every instrument that a server has, for the reference.
+pub fn instruments(registry: &Registry, folder: &Path) -> Result<()> {
+    let mut config = Config::default();
+    config.store.dir = folder.into();
+    let budget = Budget::new(config.memory.limit.bytes());
+    let (store, _replay) = open(&config, &budget)?;
+    observe::register(registry, &Arc::new(store), &budget, budget.limit());
+    // Counters register themselves; they are bound when something is counted.
+    let _ = receive::Metrics::new(registry);
+    Ok(())
+}

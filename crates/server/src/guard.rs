@@ -1,0 +1,167 @@
+//! Who may knock: stands before every door.
+//!
+//! On a loopback address a request must name a loopback host: a page of somebody else's site whose
+//! name was made to point to 127.0.0.1 (DNS rebinding) does not. A browser's request from another
+//! origin must come from one that is allowed, because a browser sends what any page tells it to.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use receive::Senders;
+
+/// What a door needs to know to judge a request.
+#[derive(Clone, Debug)]
+pub struct Guard(Arc<Rules>);
+
+#[derive(Debug)]
+struct Rules {
+    loopback: bool,
+    origins: Vec<String>,
+    hosts: Vec<String>,
+}
+
+impl Guard {
+    /// For a door at `address`.
+    pub fn new(address: std::net::SocketAddr, config: &api::Config) -> Self {
+        Self(Arc::new(Rules {
+            loopback: address.ip().is_loopback(),
+            origins: config.origins.clone(),
+            hosts: config.hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
+        }))
+    }
+
+    /// Puts the guard before every route.
+    pub fn protect(self, router: Router) -> Router {
+        router.layer(middleware::from_fn_with_state(self, judge))
+    }
+
+    fn host_allowed(&self, request: &Request) -> bool {
+        if !self.0.loopback {
+            return true;
+        }
+        let authority = request.uri().authority().map(http::uri::Authority::as_str);
+        let host = authority.or_else(|| text(request.headers(), header::HOST.as_str()));
+        host.is_some_and(|host| {
+            let name = name_of(host).to_ascii_lowercase();
+            is_loopback_name(&name) || self.0.hosts.contains(&name)
+        })
+    }
+
+    fn origin_allowed(&self, request: &Request) -> bool {
+        let Some(origin) = text(request.headers(), header::ORIGIN.as_str()) else { return true };
+        let authority = request.uri().authority().map(http::uri::Authority::as_str);
+        let own = authority.or_else(|| text(request.headers(), header::HOST.as_str())).unwrap_or("");
+        let same = origin.split_once("://").is_some_and(|(_, host)| host.eq_ignore_ascii_case(own));
+        same || self.0.origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin))
+    }
+}
+
+async fn judge(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    if !guard.host_allowed(&request) {
+        return refuse("this host name is not served: use 127.0.0.1 or localhost, or add the name to `api.hosts`");
+    }
+    if !guard.origin_allowed(&request) {
+        return refuse("pages of this origin may not ask: add it to `api.origins`");
+    }
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    let preflight = request.method() == Method::OPTIONS
+        && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    let wanted = request.headers().get(header::ACCESS_CONTROL_REQUEST_HEADERS).cloned();
+    let mut response = if preflight && origin.is_some() {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        response
+    } else {
+        next.run(request).await
+    };
+    if let Some(origin) = origin {
+        share(response.headers_mut(), origin, wanted);
+    }
+    response
+}
+
+/// What tells a browser that the page of an allowed origin may have the answer.
+fn share(headers: &mut HeaderMap, origin: HeaderValue, wanted: Option<HeaderValue>) {
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    headers.append(header::VARY, HeaderValue::from_static("origin"));
+    let methods = HeaderValue::from_static("GET, POST, PUT, DELETE, OPTIONS");
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+    let exposed = HeaderValue::from_static("x-fresnel-query-id, retry-after");
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+    if let Some(wanted) = wanted {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, wanted);
+    }
+}
+
+/// Lets only those with a key see what is theirs, and tells the API whose it is.
+///
+/// While the log is replayed an answer could only be incomplete: questions about data wait outside.
+pub fn scope(router: Router, senders: Arc<Senders>, ready: Arc<AtomicBool>) -> Router {
+    router.layer(middleware::from_fn_with_state((senders, ready), identify))
+}
+
+/// Answered also before the server is ready: they are about the server itself.
+const ABOUT_ITSELF: &[&str] = &["/api/v1/status", "/api/openapi.json"];
+
+type Identify = (Arc<Senders>, Arc<AtomicBool>);
+
+async fn identify(State((senders, ready)): State<Identify>, mut request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    if path.starts_with("/api/") && !ABOUT_ITSELF.contains(&path) && !ready.load(Ordering::Acquire) {
+        let detail = "the server is starting or stopping; an answer now could not be complete";
+        let problem = api::Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
+        return axum::response::IntoResponse::into_response(problem);
+    }
+    // Orchestrators ask without a key; there is nothing of a tenant's in these answers.
+    if matches!(request.uri().path(), "/livez" | "/readyz") {
+        return next.run(request).await;
+    }
+    match senders.identify_reader(request.headers()) {
+        Ok(tenant) => {
+            request.extensions_mut().insert(api::Scope(tenant));
+            next.run(request).await
+        }
+        Err(refusal) => {
+            let status = match refusal {
+                receive::Refusal::Unauthenticated => StatusCode::UNAUTHORIZED,
+                _ => StatusCode::BAD_REQUEST,
+            };
+            let problem = api::Problem::new(status, refusal.to_string());
+            let mut response = axum::response::IntoResponse::into_response(problem);
+            if status == StatusCode::UNAUTHORIZED {
+                let scheme = HeaderValue::from_static("Basic realm=\"Fresnel: any user, a key as password\"");
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
+            }
+            response
+        }
+    }
+}
+
+fn refuse(detail: &str) -> Response {
+    axum::response::IntoResponse::into_response(api::Problem::new(StatusCode::FORBIDDEN, detail))
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// The host without its port: `[::1]:4300` is `::1`.
+fn name_of(host: &str) -> &str {
+    if let Some(rest) = host.strip_prefix('[') {
+        return rest.split(']').next().unwrap_or(rest);
+    }
+    host.split(':').next().unwrap_or(host)
+}
+
+fn is_loopback_name(name: &str) -> bool {
+    name == "localhost"
+        || name.ends_with(".localhost")
+        || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}

@@ -1,0 +1,45 @@
+//! The binary `fresnel`: command line, configuration, wiring, supervision, self-telemetry.
+//!
+//! Only this crate knows all the others; it introduces them to each other and holds no logic of
+//! theirs. standard output is data, standard error is talk.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+mod answers;
+mod cli;
+mod command;
+mod config;
+mod demo;
+mod failure;
+mod guard;
+mod listen;
+mod observe;
+mod operations;
+mod print;
+mod publication;
+mod sink;
+mod source;
+mod supervise;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let done = match cli.command {
+        cli::Command::Serve(args) => command::serve::run(&args),
+        cli::Command::Demo(args) => command::demo::run(&args),
+        cli::Command::Check(args) => command::check::run(&args),
+        cli::Command::Query(args) => command::query::run(&args),
+        cli::Command::Status(args) => command::status::run(&args),
+        cli::Command::Version => print::line(&format!("fresnel {}", env!("CARGO_PKG_VERSION"))),
+        cli::Command::Completions { shell } => command::reference::completions(shell),
+        cli::Command::Reference { what } => command::reference::run(what),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

@@ -1,0 +1,250 @@
+//! What the server says about itself: log lines for people, and logs, spans and metrics that take
+//! the same road as everybody's.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use fresnel_sdk::config::{Subscription, Watch};
+use fresnel_sdk::telemetry::metrics::Registry;
+use fresnel_sdk::telemetry::otlp::Resource;
+use fresnel_sdk::telemetry::{
+    self, ExportError, Exporter, Format, InitOptions, Pipeline, PipelineOptions, Telemetry,
+};
+use model::{Budget, Signal, Tenant};
+use receive::{Body, Intake};
+use store::Store;
+use tokio::runtime::Handle;
+
+use crate::config::{Config, LogFormat, TelemetryConfig};
+use crate::failure::{Failure, Result};
+use crate::operations::resident_bytes;
+
+/// The name under which the server is found among the services.
+pub const SERVICE: &str = "fresnel";
+/// Logs and spans of the server are on the page after at most this time.
+const INTERVAL: Duration = Duration::from_secs(1);
+const METRICS_INTERVAL: Duration = Duration::from_secs(5);
+/// How long the last of it may take when the server stops.
+const FLUSH_WITHIN: Duration = Duration::from_secs(2);
+/// How long the intake may take for a request of the server's own.
+const EXPORT_WITHIN: Duration = Duration::from_secs(5);
+
+/// The server's own telemetry.
+pub struct Observer {
+    telemetry: Arc<Telemetry>,
+    pipeline: Pipeline,
+    subscription: Option<Subscription>,
+}
+
+impl Observer {
+    /// Sets up the log lines, and collects from now on; what is collected waits until
+    /// [`Observer::connect`].
+    pub fn install(config: &TelemetryConfig, registry: Registry) -> Result<Self> {
+        let failed = |error: &dyn std::fmt::Display| Failure::new("cannot set up logging").cause(error);
+        let resource = Resource::service(SERVICE, env!("CARGO_PKG_VERSION"));
+        let options =
+            PipelineOptions { interval: INTERVAL, metrics_interval: METRICS_INTERVAL, ..PipelineOptions::default() };
+        let pipeline = Pipeline::start(resource, registry, options).map_err(|error| failed(&error))?;
+        let format = match config.format {
+            LogFormat::Text => Format::Text,
+            LogFormat::Json => Format::Json,
+        };
+        let layer = config.enabled.then(|| pipeline.layer());
+        let options = InitOptions { filter: config.level.clone(), format, layer, ..InitOptions::default() };
+        let telemetry = telemetry::init(options).map_err(|error| failed(&error))?;
+        Ok(Self { telemetry: Arc::new(telemetry), pipeline, subscription: None })
+    }
+
+    /// Applies changes of the level. The watch itself tells of every change and of every failure.
+    pub fn follow(&mut self, watch: &Watch<Config>) {
+        let telemetry = Arc::clone(&self.telemetry);
+        let changed = watch.subscribe("telemetry.level", move |event| {
+            if let Err(error) = telemetry.set_filter(&event.config.telemetry.level) {
+                tracing::error!(error = %error, "keep the old level");
+            }
+        });
+        self.subscription = Some(changed);
+    }
+
+    /// Sends what was collected, and what will be, through the intake.
+    pub fn connect(&self, intake: Intake) {
+        self.pipeline.connect(InProcess { intake, runtime: Handle::current() });
+    }
+
+    /// Sends what is left, while the intake is still open.
+    pub fn flush(&self) {
+        tokio::task::block_in_place(|| {
+            if !self.pipeline.flush(FLUSH_WITHIN) {
+                tracing::debug!("own telemetry was not stored in time");
+            }
+        });
+    }
+
+    /// Ends the collecting. What is said afterwards is only on standard error.
+    pub fn shutdown(&self) {
+        self.pipeline.shutdown(Duration::ZERO);
+    }
+}
+
+/// The way of the server's own telemetry: no socket, but the same intake. It runs on the
+/// pipeline's thread, on which nothing is recorded: telemetry about telemetry would never end.
+struct InProcess {
+    intake: Intake,
+    runtime: Handle,
+}
+
+impl Exporter for InProcess {
+    fn export(&self, signal: telemetry::Signal, request: Vec<u8>) -> std::result::Result<(), ExportError> {
+        let signal = match signal {
+            telemetry::Signal::Logs => Signal::Logs,
+            telemetry::Signal::Traces => Signal::Spans,
+            telemetry::Signal::Metrics => Signal::Metrics,
+        };
+        let result = self.runtime.block_on(async {
+            let reservation = self.intake.admit(request.len() as u64)?;
+            let body = Body {
+                json: false,
+                encoding: receive::Encoding::Identity,
+                bytes: Bytes::from(request),
+                reservation,
+            };
+            let taking = self.intake.take(Tenant::default(), signal, body);
+            tokio::time::timeout(EXPORT_WITHIN, taking).await.unwrap_or(Err(receive::Refusal::Unavailable))
+        });
+        match result {
+            Ok(_) => Ok(()),
+            Err(refusal) => match refusal.retry_after() {
+                Some(after) => Err(ExportError::retry_after(refusal.to_string(), after)),
+                None => Err(ExportError::permanent(refusal.to_string())),
+            },
+        }
+    }
+}
+
+/// The clock of the system.
+#[derive(Debug)]
+pub struct SystemClock;
+
+impl store::Clock for SystemClock {
+    fn now_unix_nano(&self) -> i64 {
+        now_unix_nano()
+    }
+}
+
+/// Nanoseconds since 1970.
+pub fn now_unix_nano() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// Registers the instruments that are read from the parts when somebody looks.
+pub fn register(registry: &Registry, store: &Arc<Store>, budget: &Budget, memory_limit: u64) {
+    memory(registry, budget, memory_limit);
+    log(registry, store);
+    tables(registry, store);
+    ledger(registry, store);
+}
+
+fn memory(registry: &Registry, budget: &Budget, limit: u64) {
+    let account = budget.clone();
+    registry.observe_gauge("fresnel.memory.usage", "By", "Accounted memory.", move |to| to.observe(account.used(), &[]));
+    registry.observe_gauge("fresnel.memory.limit", "By", "memory.limit", move |to| to.observe(limit, &[]));
+    let account = budget.clone();
+    registry.observe_counter(
+        "fresnel.memory.refused",
+        "{reservation}",
+        "Reservations that were refused because the budget was used up.",
+        move |to| to.observe(account.refused(), &[]),
+    );
+    registry.observe_gauge("process.memory.usage", "By", "Resident memory of the process.", |to| {
+        if let Some(bytes) = resident_bytes() {
+            to.observe(bytes, &[]);
+        }
+    });
+    registry.observe_counter("process.cpu.time", "s", "Processor time of the process.", |to| {
+        if let Some((user, system)) = processor_seconds() {
+            to.observe(user, &[("cpu.mode", "user")]);
+            to.observe(system, &[("cpu.mode", "system")]);
+        }
+    });
+}
+
+fn log(registry: &Registry, store: &Arc<Store>) {
+    let of = Arc::clone(store);
+    registry.observe_gauge("fresnel.store.wal.size", "By", "Bytes of the write-ahead log.", move |to| {
+        to.observe(of.status().wal.bytes, &[]);
+    });
+    let of = Arc::clone(store);
+    registry.observe_gauge(
+        "fresnel.store.wal.append.duration",
+        "s",
+        "From the arrival of a request at the write-ahead log to its sync, by quantile, since the start.",
+        move |to| {
+            let durations = of.status().wal.append;
+            for (name, share) in [("0.5", 0.5), ("0.99", 0.99)] {
+                let seconds = Duration::from_nanos(durations.quantile(share)).as_secs_f64();
+                to.observe(seconds, &[("quantile", name)]);
+            }
+        },
+    );
+    let of = Arc::clone(store);
+    registry.observe_gauge("fresnel.store.memtable.size", "By", "Bytes of records that are not sealed.", move |to| {
+        to.observe(of.status().memtable_bytes, &[]);
+    });
+}
+
+fn tables(registry: &Registry, store: &Arc<Store>) {
+    let of = Arc::clone(store);
+    registry.observe_gauge("fresnel.store.segments", "{segment}", "Segments by table.", move |to| {
+        for table in of.status().tables {
+            to.observe(table.segments, &[("table", table.table.as_str())]);
+        }
+    });
+    let of = Arc::clone(store);
+    registry.observe_gauge("fresnel.store.segment.size", "By", "Bytes of segments by table.", move |to| {
+        for table in of.status().tables {
+            to.observe(table.bytes, &[("table", table.table.as_str())]);
+        }
+    });
+    let of = Arc::clone(store);
+    registry.observe_counter("fresnel.store.seals", "{seal}", "Seals since the start.", move |to| {
+        to.observe(of.status().work.seals, &[]);
+    });
+    let of = Arc::clone(store);
+    registry.observe_counter("fresnel.store.compactions", "{compaction}", "Compactions since the start.", move |to| {
+        to.observe(of.status().work.compactions, &[]);
+    });
+}
+
+fn ledger(registry: &Registry, store: &Arc<Store>) {
+    let of = Arc::clone(store);
+    registry.observe_gauge(
+        "fresnel.ledger.records",
+        "{record}",
+        "What became of every record: received = stored + rejected + dropped + deduplicated + expired.",
+        move |to| {
+            for ((tenant, signal), counts) in of.ledger() {
+                let mut tell = |outcome: &str, count: u64| {
+                    to.observe(count, &[("tenant", tenant.as_str()), ("signal", signal.as_str()), ("outcome", outcome)]);
+                };
+                tell("received", counts.received);
+                tell("stored", counts.stored);
+                tell("rejected", counts.rejected.values().sum());
+                tell("dropped", counts.dropped.values().sum());
+                tell("deduplicated", counts.deduplicated);
+                tell("expired", counts.expired);
+            }
+        },
+    );
+}
+
+/// User and system time of the process, where the system tells it.
+fn processor_seconds() -> Option<(f64, f64)> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // The name in parentheses may hold anything; the fields after it are counted from there.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks = |index: usize| fields.get(index)?.parse::<f64>().ok();
+    // Linux tells programs 100 ticks a second on every architecture.
+    Some((ticks(11)? / 100.0, ticks(12)? / 100.0))
+}

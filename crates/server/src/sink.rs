@@ -1,0 +1,54 @@
+//! Introduces `receive` to `store`: an accepted request as an entry of the log.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use receive::{Accepted, AppendFuture, Refused, Sink};
+use store::{AppendError, Entry, EntryMeta, Rejection, Store};
+
+/// The store as `receive` wants to see it.
+pub struct StoreSink(pub Arc<Store>);
+
+/// When a sender that was refused may come again: a seal frees memory within about that time.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+impl Sink for StoreSink {
+    fn append(&self, accepted: Accepted) -> AppendFuture<'_> {
+        Box::pin(async move {
+            let Accepted { tenant, signal, protocol, received_unix_nano, records, rejected, body, batch, reservation } =
+                accepted;
+            let rejected = rejected
+                .into_iter()
+                .map(|rejection| Rejection { reason: rejection.reason.into(), indices: rejection.indices })
+                .collect();
+            let meta = EntryMeta { tenant, signal, protocol, received_unix_nano, records, rejected };
+            // A request of which nothing was taken leaves only its counts.
+            let body = if batch.is_empty() { bytes::Bytes::new() } else { body };
+            match self.0.append(Entry { meta, body }, batch, reservation).await {
+                Ok(_) => Ok(()),
+                Err(error) => Err(refused(&error)),
+            }
+        })
+    }
+}
+
+fn refused(error: &AppendError) -> Refused {
+    match error {
+        AppendError::Closed => Refused::Closed,
+        AppendError::Fatal { .. } => Refused::Failed(chain(error)),
+        _ if error.retryable() => Refused::Full { reason: chain(error), retry_after: RETRY_AFTER },
+        _ => Refused::Failed(chain(error)),
+    }
+}
+
+/// An error with its causes, in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(error) = next {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        next = error.source();
+    }
+    text
+}

@@ -1,0 +1,77 @@
+//! Introduces `store` to `query`: what the store holds as the engine wants to read it.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use futures::future::BoxFuture;
+use model::{ErrorKind, Table, Tenant};
+use object_store::ObjectStore;
+use query::{Chunk, Segment, Snapshot, Source, SourceError, TraceResult, TraceSpans};
+use store::{MemoryChunk, Store};
+
+use crate::sink::chain;
+
+/// The store as `query` wants to see it.
+pub struct StoreSource(pub Arc<Store>);
+
+impl Source for StoreSource {
+    fn snapshot(&self, tenant: &Tenant, tables: &[Table]) -> Result<Vec<Snapshot>, SourceError> {
+        Ok(self.0.snapshots(tenant, tables).into_iter().map(snapshot).collect())
+    }
+
+    fn objects(&self) -> Arc<dyn ObjectStore> {
+        self.0.objects()
+    }
+
+    fn trace(&self, tenant: &Tenant, trace_id: [u8; 16]) -> BoxFuture<'_, Option<TraceResult>> {
+        let tenant = tenant.clone();
+        Box::pin(async move {
+            let found = self.0.trace(&tenant, trace_id).await;
+            Some(match found {
+                Ok(trace) => Ok(TraceSpans {
+                    batches: trace.spans,
+                    missing: trace.warnings,
+                    ..TraceSpans::default()
+                }),
+                Err(error) => Err(SourceError { kind: error.kind(), message: chain(&error) }),
+            })
+        })
+    }
+}
+
+fn snapshot(snapshot: store::Snapshot) -> Snapshot {
+    let segment = |segment: &Arc<store::SegmentMeta>| Segment {
+        path: segment.path.clone(),
+        bytes: segment.bytes,
+        rows: segment.rows,
+        min_time: segment.min_time,
+        max_time: segment.max_time,
+    };
+    let memory = snapshot.memory.iter().map(|chunk| Arc::new(InMemory(chunk.clone())) as Arc<dyn Chunk>);
+    Snapshot {
+        table: snapshot.table,
+        memory: memory.collect(),
+        segments: snapshot.segments.iter().map(segment).collect(),
+        missing: snapshot.warnings(),
+        pin: Arc::new(snapshot),
+    }
+}
+
+struct InMemory(MemoryChunk);
+
+impl Chunk for InMemory {
+    fn rows(&self) -> usize {
+        self.0.rows()
+    }
+
+    fn times(&self) -> Option<(i64, i64)> {
+        Some(self.0.times())
+    }
+
+    fn read(&self, columns: &[usize], from: usize, len: usize) -> Result<RecordBatch, SourceError> {
+        self.0.slice(from..from + len, columns).map_err(|error| SourceError {
+            kind: ErrorKind::Internal,
+            message: format!("cannot read records in memory: {error}"),
+        })
+    }
+}

@@ -1,0 +1,226 @@
+//! Compaction: many small segments become a few large ones.
+//!
+//! Enters: segments of one table, tenant and day. Leaves: one commit that puts one segment in
+//! their place. Row groups that are large already are copied as they are, page by page; small ones
+//! are read, sorted together and written anew. So a row is rewritten until its row group is large,
+//! and then no more; memory is that of one row group. Must hold: the rows are the same (of the
+//! table `series`: each series is there).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use model::{Table, day_of};
+use parquet::file::metadata::ParquetMetaData;
+
+use crate::error::{ReadError, WorkError};
+use crate::manifest::{Commit, Removal, RemovalReason, SegmentMeta};
+use crate::memtable::Chunk;
+use crate::segment::{
+    Effort, FileSeries, Pick, Rows, SegmentFile, SegmentWriter, Wanted, group_len, is_large, order, unfile,
+};
+use crate::store::Inner;
+
+/// Most segments that are merged at once.
+const INPUTS_MAX: usize = 64;
+/// Segments below are of the lowest tier.
+const TIER_BYTES: u64 = 64 << 10;
+/// How long nothing was added to a day that is over before its rest is merged.
+const QUIET_MS: i64 = 3_600_000;
+/// Most bytes of small row groups in memory.
+const PENDING_BYTES: u64 = 64 << 20;
+
+/// Segments of one table, tenant and day that are worth merging.
+type Inputs = Vec<Arc<SegmentMeta>>;
+
+impl Inner {
+    /// Merges until nothing is left that is worth it. One merge after the other: sealing goes first.
+    pub(crate) async fn compact_all(self: &Arc<Self>) -> Result<(), WorkError> {
+        while let Some(inputs) = self.next_inputs() {
+            let inner = Arc::clone(self);
+            crate::store::blocking("compact", move || inner.compact(&inputs)).await?;
+        }
+        Ok(())
+    }
+
+    fn next_inputs(&self) -> Option<Inputs> {
+        let (state, today) = (self.state(), day_of(self.clock.now_unix_nano()));
+        let (files_min, size) = (self.config.compact.files_min as usize, self.config.compact.size.bytes());
+        let now_ms = crate::clock::unix_ms(&*self.clock);
+        state.segments.values().find_map(|segments| {
+            let mut days: BTreeMap<i32, Inputs> = BTreeMap::new();
+            for segment in segments.iter().filter(|segment| segment.bytes < size / 2) {
+                days.entry(segment.day).or_default().push(Arc::clone(segment));
+            }
+            // A day that is over, and to which nothing was added lately, is made as few files as
+            // possible.
+            days.into_iter().find_map(|(day, small)| {
+                let newest = small.iter().map(|segment| segment.created_unix_ms).max().unwrap_or(now_ms);
+                let over = day < today - 1 && now_ms.saturating_sub(newest) > QUIET_MS;
+                tiered(&small, files_min, size).or_else(|| over.then(|| all(small, size)).flatten())
+            })
+        })
+    }
+
+    /// Puts one segment in the place of the inputs. Blocks.
+    fn compact(&self, inputs: &Inputs) -> Result<(), WorkError> {
+        let started = self.clock.now_unix_nano();
+        let _pins = self.pins.pin(inputs);
+        let merged = match self.merge(inputs) {
+            Err(WorkError::Read(ReadError::Damaged { path, reason })) => {
+                let damaged = inputs.iter().find(|input| input.path == path);
+                return damaged.map_or(Ok(()), |segment| self.set_aside_segment(segment, &reason));
+            }
+            merged => merged?,
+        };
+        let at_unix_ms = crate::clock::unix_ms(&*self.clock);
+        let remove = inputs.iter().map(|input| Removal {
+            id: input.id.clone(),
+            reason: RemovalReason::Compacted,
+            at_unix_ms,
+        });
+        let (path, rows, bytes) = (merged.path.clone(), merged.rows, merged.bytes);
+        let commit = Commit { remove: remove.collect(), add: vec![merged], ..Commit::default() };
+        if !self.commit(commit, None)? {
+            // An input expired or was set aside meanwhile.
+            return self.objects.remove(&path);
+        }
+        let nanos = self.clock.now_unix_nano().saturating_sub(started);
+        let before = inputs.iter().map(|input| input.bytes).sum();
+        self.work.compacted(u64::try_from(nanos).unwrap_or(0), before);
+        tracing::debug!(path, inputs = inputs.len(), before, rows, bytes, "compacted");
+        Ok(())
+    }
+
+    fn merge(&self, inputs: &Inputs) -> Result<SegmentMeta, WorkError> {
+        let first = &inputs[0];
+        let table = first.table;
+        let encode = |source| WorkError::Encode { table: table.as_str(), source };
+        let level = inputs.iter().map(|input| input.level).max().unwrap_or(0).saturating_add(1);
+        let new = self.new_segment(table, &first.tenant, first.day, level);
+        let draft = self.objects.draft(&new.path)?;
+        let mut writer = SegmentWriter::new(table, Effort::Compact, draft.file).map_err(encode)?;
+        let done = self.merge_into(&mut writer, inputs);
+        done.and_then(|()| self.publish_segment(new, writer, &draft.path)).inspect_err(|_| {
+            // What is left is removed at the next start.
+            drop(self.objects.discard(&draft.path));
+        })
+    }
+
+    fn merge_into(&self, writer: &mut SegmentWriter, inputs: &Inputs) -> Result<(), WorkError> {
+        let mut memory = self.budget.take(0);
+        let mut small = Vec::new();
+        for input in inputs {
+            let file = SegmentFile::new(&self.objects, input);
+            let metadata = file.metadata(Wanted::Pages)?;
+            for group in 0..metadata.num_row_groups() {
+                if is_large(input.table, metadata.row_group(group)) {
+                    let whole = file.window(&metadata, group)?;
+                    memory.settle(group_len(&metadata, group));
+                    self.copy_group(writer, &whole, &metadata, group)?;
+                } else {
+                    small.push((file.clone(), Arc::clone(&metadata), group));
+                }
+            }
+        }
+        drop(memory);
+        let table = inputs[0].table;
+        let mut pending = Pending::default();
+        let limit = PENDING_BYTES.min(self.budget.limit() / 16);
+        for (file, metadata, group) in small {
+            for batch in file.group(&metadata, group)? {
+                pending.chunks.push(unfile(table, &batch?, &mut pending.series, &self.budget));
+            }
+            if pending.bytes() >= limit {
+                self.write_pending(writer, table, &std::mem::take(&mut pending))?;
+            }
+        }
+        self.write_pending(writer, table, &pending)
+    }
+
+    fn copy_group(
+        &self,
+        writer: &mut SegmentWriter,
+        file: &SegmentFile,
+        metadata: &Arc<ParquetMetaData>,
+        group: usize,
+    ) -> Result<(), WorkError> {
+        let facts = file.facts(metadata, group)?;
+        let table = writer.table().as_str();
+        let encode = |source| WorkError::Encode { table, source };
+        writer.copy(file, metadata, group, &facts).map_err(encode)
+    }
+
+    /// Sorts what is pending and writes it as row groups of its own.
+    fn write_pending(
+        &self,
+        writer: &mut SegmentWriter,
+        table: Table,
+        pending: &Pending,
+    ) -> Result<(), WorkError> {
+        let Some(rows) = Rows::new(table, &pending.chunks, &pending.series.catalog) else { return Ok(()) };
+        let mut picks = order(&rows);
+        if table == Table::Series {
+            one_each(&rows, &mut picks);
+        }
+        self.write_rows(writer, &rows, &picks)
+    }
+}
+
+/// Small row groups that are going to be one.
+#[derive(Default)]
+struct Pending {
+    chunks: Vec<Chunk>,
+    series: FileSeries,
+}
+
+impl Pending {
+    fn bytes(&self) -> u64 {
+        self.chunks.iter().map(Chunk::bytes).sum()
+    }
+}
+
+/// Segments of about the same size, neighbours in time: a row is rewritten once a tier.
+fn tiered(segments: &[Arc<SegmentMeta>], files_min: usize, size: u64) -> Option<Inputs> {
+    let mut tiers: BTreeMap<u32, Inputs> = BTreeMap::new();
+    for segment in segments {
+        let tier = (segment.bytes / TIER_BYTES).max(1).ilog(4);
+        tiers.entry(tier).or_default().push(Arc::clone(segment));
+    }
+    tiers.into_values().find_map(|mut tier| {
+        if tier.len() < files_min {
+            return None;
+        }
+        tier.sort_by(|a, b| (a.min_time, &a.id).cmp(&(b.min_time, &b.id)));
+        fitting(tier, size)
+    })
+}
+
+/// All of a day that nothing more is expected for.
+fn all(mut segments: Inputs, size: u64) -> Option<Inputs> {
+    segments.sort_by(|a, b| (a.bytes, &a.id).cmp(&(b.bytes, &b.id)));
+    fitting(segments, size)
+}
+
+/// As many of the first as make one segment of at most `size`; nothing when that is only one.
+fn fitting(mut segments: Inputs, size: u64) -> Option<Inputs> {
+    let mut sum = 0;
+    let fit = segments.iter().take(INPUTS_MAX).take_while(|segment| {
+        sum += segment.bytes;
+        sum <= size
+    });
+    let fit = fit.count();
+    segments.truncate(fit);
+    (fit >= 2).then_some(segments)
+}
+
+/// Leaves one row of each series: the first of the day. A restart writes them again.
+fn one_each(rows: &Rows<'_>, picks: &mut Vec<Pick>) {
+    let ids: Vec<_> = rows
+        .chunks
+        .iter()
+        .map(|chunk| chunk.rows.column_by_name("series_id").expect("in the schema").as_binary::<i32>())
+        .collect();
+    // Rows of a series are together, in the order of their times.
+    picks.dedup_by_key(|pick| ids[pick.chunk as usize].value(pick.row as usize));
+}

@@ -1,0 +1,117 @@
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeSet;
+use std::io::{self, IoSlice};
+use std::path::Path;
+
+use super::{Disk, ForgetfulDisk, LocalDisk};
+
+/// What holds for every disk.
+fn contract(disk: &dyn Disk, root: &Path) {
+    let dir = root.join("a/b");
+    disk.create_dir_all(&dir).unwrap();
+    disk.create_dir_all(&dir).unwrap();
+    let (one, two) = (dir.join("one"), dir.join("two"));
+    assert_eq!(disk.open_append(&one).err().map(|e| e.kind()), Some(io::ErrorKind::NotFound));
+    let mut file = disk.create(&one).unwrap();
+    assert!(file.is_empty());
+    file.write_all_vectored(&mut [IoSlice::new(b"he"), IoSlice::new(b""), IoSlice::new(b"llo")]).unwrap();
+    file.write_all_vectored(&mut [IoSlice::new(b""), IoSlice::new(b"")]).unwrap();
+    file.sync_data().unwrap();
+    disk.sync_dir(&dir).unwrap();
+    assert_eq!((file.len(), disk.len(&one).unwrap()), (5, 5));
+    file.set_len(4).unwrap();
+    file.write_all(b"!").unwrap();
+    drop(file);
+    disk.open_append(&one).unwrap().write_all(b"?").unwrap();
+    assert_eq!(disk.read(&one).unwrap(), b"hell!?");
+    assert_eq!(disk.read_at(&one, 1, 3).unwrap(), b"ell");
+    let beyond = disk.read_at(&one, 4, 3).unwrap_err();
+    assert_eq!(beyond.kind(), io::ErrorKind::UnexpectedEof);
+    disk.create(&two).unwrap().write_all(b"x").unwrap();
+    disk.rename(&one, &two).unwrap();
+    let names = |dir: &Path| -> Vec<_> {
+        disk.list(dir).unwrap().into_iter().map(|e| (e.name, e.len, e.is_dir)).collect()
+    };
+    assert_eq!(names(&dir), [("two".to_owned(), 6, false)]);
+    assert_eq!(names(&root.join("a")), [("b".to_owned(), 0, true)]);
+    assert!(disk.create(&two).unwrap().is_empty());
+    disk.remove(&two).unwrap();
+    assert_eq!(disk.remove(&two).unwrap_err().kind(), io::ErrorKind::NotFound);
+    assert!(disk.list(&dir).unwrap().is_empty());
+    assert!(disk.available_bytes(&dir).unwrap() > 0);
+}
+
+#[test]
+fn both_disks_do_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    contract(&LocalDisk, dir.path());
+    contract(&ForgetfulDisk::new(), Path::new("/store"));
+}
+
+#[test]
+fn a_power_cut_keeps_what_was_synced_and_anything_of_the_rest() {
+    let dir = Path::new("/store");
+    let path = dir.join("file");
+    let mut outcomes = BTreeSet::new();
+    for seed in 0..300 {
+        let disk = ForgetfulDisk::new();
+        disk.create_dir_all(dir).unwrap();
+        let mut file = disk.create(&path).unwrap();
+        file.write_all(&[1; 700]).unwrap();
+        file.sync_data().unwrap();
+        disk.sync_dir(dir).unwrap();
+        file.write_all(&[2; 1000]).unwrap();
+        let after = disk.power_cut(seed);
+        assert!(file.write_all(b"x").is_err(), "seed {seed}: the power was cut");
+        let content = after.read(&path).unwrap();
+        assert!(content.starts_with(&[1; 700]), "seed {seed}: synced bytes are lost");
+        assert!(content.len() <= 1700, "seed {seed}");
+        outcomes.insert(content);
+    }
+    assert!(outcomes.contains([1; 700].as_slice()), "all of it can be lost");
+    assert!(outcomes.iter().any(|c| c.len() == 1700 && c.ends_with(&[2; 1000])), "all can survive");
+    assert!(outcomes.len() > 50, "and much between");
+}
+
+#[test]
+fn a_name_survives_for_sure_only_after_its_directory_was_synced() {
+    let dir = Path::new("/store");
+    let (old, new) = (dir.join("old"), dir.join("new"));
+    let outcomes: BTreeSet<(bool, bool)> = (0..100)
+        .map(|seed| {
+            let disk = ForgetfulDisk::new();
+            disk.create_dir_all(dir).unwrap();
+            disk.create(&old).unwrap().sync_data().unwrap();
+            disk.sync_dir(dir).unwrap();
+            disk.rename(&old, &new).unwrap();
+            let after = disk.power_cut(seed);
+            (after.len(&old).is_ok(), after.len(&new).is_ok())
+        })
+        .collect();
+    assert_eq!(outcomes, BTreeSet::from([(true, false), (false, true)]));
+}
+
+#[test]
+fn a_kill_keeps_what_was_written() {
+    let dir = Path::new("/store");
+    let disk = ForgetfulDisk::new();
+    disk.create_dir_all(dir).unwrap();
+    let mut file = disk.create(&dir.join("file")).unwrap();
+    file.write_all(b"abc").unwrap();
+    let after = disk.kill();
+    assert!(file.sync_data().is_err());
+    assert_eq!(after.read(&dir.join("file")).unwrap(), b"abc");
+    let lost = (0..50).any(|seed| after.kill().power_cut(seed).read(&dir.join("file")).is_err());
+    assert!(lost, "a kill syncs nothing");
+}
+
+#[test]
+fn a_lock_is_for_one_at_a_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("lock");
+    let held = LocalDisk.lock(&path).unwrap();
+    assert_eq!(LocalDisk.lock(&path).err().map(|error| error.kind()), Some(io::ErrorKind::WouldBlock));
+    drop(held);
+    LocalDisk.lock(&path).unwrap();
+}

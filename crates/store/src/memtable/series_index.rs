@@ -1,0 +1,153 @@
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use model::{Budget, Reservation};
+use parking_lot::RwLock;
+
+/// 128 bits that identify a series.
+pub(crate) type SeriesId = [u8; 16];
+
+/// The series of a tenant, each with a small number by which points refer to it.
+///
+/// Numbers are given once and never change, so a chunk that holds them stays readable for as long
+/// as the index lives.
+#[derive(Debug)]
+pub(crate) struct SeriesIndex {
+    known: RwLock<Known>,
+}
+
+#[derive(Debug)]
+struct Known {
+    numbers: HashMap<SeriesId, u32, BuildHasherDefault<IdHasher>>,
+    catalog: SeriesCatalog,
+    name_numbers: HashMap<Arc<str>, u32>,
+    reservation: Reservation,
+}
+
+/// Ids and metric names by number.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SeriesCatalog {
+    pub(crate) ids: Vec<SeriesId>,
+    /// Per series its place in `names`.
+    pub(crate) name_of: Vec<u32>,
+    pub(crate) names: Vec<Arc<str>>,
+}
+
+/// The ids are hashes already: eight of their bytes are as good as any hash of them.
+#[derive(Default, Debug)]
+pub(crate) struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        // The length prefix of an array's hash comes as `write_usize`; the id itself comes here.
+        if let Some(first) = bytes.first_chunk::<8>() {
+            self.0 = u64::from_le_bytes(*first);
+        }
+    }
+
+    fn write_usize(&mut self, _: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// Memory per series: id twice, numbers, and the table's free places.
+const SERIES_BYTES: usize = 64;
+
+impl SeriesIndex {
+    pub(crate) fn new(budget: &Budget) -> Self {
+        Self {
+            known: RwLock::new(Known {
+                numbers: HashMap::default(),
+                catalog: SeriesCatalog::default(),
+                name_numbers: HashMap::new(),
+                reservation: budget.take(0),
+            }),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.known.read().catalog.ids.len()
+    }
+
+    /// The number of each row of `series` (row schema of the table `series`).
+    pub(crate) fn resolve(&self, series: &RecordBatch) -> Vec<u32> {
+        const UNKNOWN: u32 = u32::MAX;
+        let ids = series.column_by_name("series_id").expect("in the schema").as_binary::<i32>();
+        let mut missing = false;
+        let mut numbers: Vec<u32> = {
+            let known = self.known.read();
+            let number = |row| *known.numbers.get(&series_id(ids.value(row))).unwrap_or(&UNKNOWN);
+            (0..series.num_rows()).map(number).inspect(|number| missing |= *number == UNKNOWN).collect()
+        };
+        if missing {
+            let names = series.column_by_name("metric_name").expect("in the schema").as_string::<i32>();
+            let mut known = self.known.write();
+            for (row, number) in numbers.iter_mut().enumerate().filter(|(_, number)| **number == UNKNOWN) {
+                *number = known.number(series_id(ids.value(row)), names.value(row));
+            }
+            let bytes = known.catalog.ids.len() * SERIES_BYTES + known.catalog.names.len() * 96;
+            known.reservation.settle(bytes as u64);
+        }
+        numbers
+    }
+
+    /// Ids and names as they are now: what is in a chunk already is in it.
+    pub(crate) fn catalog(&self) -> SeriesCatalog {
+        self.known.read().catalog.clone()
+    }
+
+    /// Looks at ids and names without copying them.
+    pub(crate) fn with_catalog<R>(&self, look: impl FnOnce(&SeriesCatalog) -> R) -> R {
+        look(&self.known.read().catalog)
+    }
+}
+
+impl Known {
+    fn number(&mut self, id: SeriesId, name: &str) -> u32 {
+        if let Some(number) = self.numbers.get(&id) {
+            return *number;
+        }
+        let number = self.catalog.push(id, name, &mut self.name_numbers);
+        self.numbers.insert(id, number);
+        number
+    }
+}
+
+impl SeriesCatalog {
+    /// Adds a series that is not in it.
+    pub(crate) fn push(
+        &mut self,
+        id: SeriesId,
+        name: &str,
+        name_numbers: &mut HashMap<Arc<str>, u32>,
+    ) -> u32 {
+        let name_number = name_numbers.get(name).copied().unwrap_or_else(|| {
+            let number = u32::try_from(self.names.len()).expect("fewer names than series");
+            let name: Arc<str> = name.into();
+            self.names.push(Arc::clone(&name));
+            name_numbers.insert(name, number);
+            number
+        });
+        let number = u32::try_from(self.ids.len()).expect("memory ends before four billion series");
+        self.ids.push(id);
+        self.name_of.push(name_number);
+        number
+    }
+
+    pub(crate) fn name(&self, series: u32) -> &str {
+        &self.names[self.name_of[series as usize] as usize]
+    }
+}
+
+/// The id as an array; ids of another length, which no decoder makes, are cut or filled with zeros.
+pub(crate) fn series_id(bytes: &[u8]) -> SeriesId {
+    let mut id = [0; 16];
+    let len = bytes.len().min(16);
+    id[..len].copy_from_slice(&bytes[..len]);
+    id
+}

@@ -1,0 +1,263 @@
+//! Where segments lie: in the store's directory, or in an S3-compatible bucket.
+//!
+//! Enters: finished drafts (local files). Leaves: durable objects; a reader for everybody else.
+//! Must hold: on return of `publish` the object is durable under its name, whole. The calls block.
+
+mod local;
+mod s3;
+
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::TryStreamExt;
+use object_store::ObjectStore;
+use object_store::ObjectStoreExt;
+use object_store::path::Path as ObjectPath;
+use tokio::runtime::Handle;
+
+use self::local::LocalObjects;
+use crate::config::Config;
+use crate::disk::{Disk, File};
+use crate::error::{OpenError, WorkError};
+use crate::fatal::Fatal;
+
+/// Where drafts are written that will be uploaded.
+const DRAFTS: &str = "drafts";
+/// Where what cannot be read is moved.
+pub(crate) const SET_ASIDE: &str = "set-aside";
+
+/// The place of the segments.
+pub(crate) struct Objects {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    fatal: Fatal,
+    reader: Arc<dyn ObjectStore>,
+    remote: Option<Handle>,
+}
+
+/// A segment that is being written.
+pub(crate) struct Draft {
+    pub(crate) file: Box<dyn File>,
+    pub(crate) path: PathBuf,
+}
+
+impl Objects {
+    /// Where the configuration says.
+    ///
+    /// # Errors
+    /// When a setting or the directory cannot be used.
+    pub(crate) fn open(
+        config: &Config,
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        fatal: Fatal,
+    ) -> Result<Self, OpenError> {
+        let opened = match &config.s3 {
+            None => Self::local(disk, dir, fatal),
+            Some(s3) => {
+                let runtime = Handle::try_current()
+                    .map_err(|error| OpenError::Config { key: "s3", reason: error.to_string() })?;
+                Self::remote(disk, dir, fatal, s3::open(s3)?, runtime)
+            }
+        };
+        opened.map_err(|source| OpenError::Io { path: dir.to_owned(), source })
+    }
+
+    /// In the store's directory.
+    ///
+    /// # Errors
+    /// When the directory for drafts cannot be created.
+    pub(crate) fn local(disk: Arc<dyn Disk>, dir: &Path, fatal: Fatal) -> io::Result<Self> {
+        let reader = Arc::new(LocalObjects::new(Arc::clone(&disk), dir));
+        Self::new(disk, dir, fatal, reader, None)
+    }
+
+    /// In an object store; `runtime` is where its requests run.
+    ///
+    /// # Errors
+    /// When the directory for drafts cannot be created.
+    pub(crate) fn remote(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        fatal: Fatal,
+        store: Arc<dyn ObjectStore>,
+        runtime: Handle,
+    ) -> io::Result<Self> {
+        Self::new(disk, dir, fatal, store, Some(runtime))
+    }
+
+    fn new(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        fatal: Fatal,
+        reader: Arc<dyn ObjectStore>,
+        remote: Option<Handle>,
+    ) -> io::Result<Self> {
+        let objects = Self { disk, dir: dir.to_owned(), fatal, reader, remote };
+        objects.disk.create_dir_all(&objects.dir.join(DRAFTS))?;
+        Ok(objects)
+    }
+
+    /// Reads, and lists, every object by its path.
+    pub(crate) fn reader(&self) -> Arc<dyn ObjectStore> {
+        Arc::clone(&self.reader)
+    }
+
+    /// Begins a segment under a name that nobody looks for: in the directory where it will be, so
+    /// that one sync of that directory makes its name durable.
+    pub(crate) fn draft(&self, object: &str) -> Result<Draft, WorkError> {
+        let target = self.dir.join(object);
+        let (dir, name) = match (&self.remote, target.parent(), target.file_name()) {
+            (None, Some(parent), Some(name)) => (parent.to_owned(), name.to_owned()),
+            _ => (self.dir.join(DRAFTS), object.replace('/', "_").into()),
+        };
+        let path = dir.join(name).with_extension("draft");
+        let created = self.disk.create_dir_all(&dir).and_then(|()| self.disk.create(&path));
+        let file = created.map_err(|error| failed(object, error))?;
+        Ok(Draft { file, path })
+    }
+
+    /// Makes the draft, whose content is synced, durable as `object`.
+    pub(crate) fn publish(&self, draft: &Path, object: &str) -> Result<(), WorkError> {
+        if let Some(runtime) = &self.remote {
+            runtime.block_on(self.upload(draft, object))?;
+            return self.discard(draft);
+        }
+        let target = self.dir.join(object);
+        let parent = target.parent().unwrap_or(&self.dir);
+        self.disk.rename(draft, &target).map_err(|error| failed(object, error))?;
+        self.disk.sync_dir(parent).map_err(|error| {
+            self.fatal.raise(format!("cannot sync `{}`: {error}", parent.display()));
+            failed(object, error)
+        })
+    }
+
+    async fn upload(&self, draft: &Path, object: &str) -> Result<(), WorkError> {
+        const PART_BYTES: usize = 8 << 20;
+        let path = ObjectPath::from(object);
+        let len = self.disk.len(draft).map_err(|error| failed(object, error))?;
+        let read = |from: u64| {
+            let part = usize::try_from(len - from).map_or(PART_BYTES, |left| left.min(PART_BYTES));
+            self.disk.read_at(draft, from, part).map_err(|error| failed(object, error))
+        };
+        if len <= PART_BYTES as u64 {
+            let put = self.reader.put(&path, read(0)?.into()).await;
+            return put.map(drop).map_err(|error| failed(object, error));
+        }
+        let mut upload = self.reader.put_multipart(&path).await.map_err(|error| failed(object, error))?;
+        for from in (0..len).step_by(PART_BYTES) {
+            // One after the other: memory stays at one part.
+            if let Err(error) = upload.put_part(read(from)?.into()).await {
+                drop(upload.abort().await);
+                return Err(failed(object, error));
+            }
+        }
+        upload.complete().await.map(drop).map_err(|error| failed(object, error))
+    }
+
+    /// Removes a draft that is not needed.
+    pub(crate) fn discard(&self, draft: &Path) -> Result<(), WorkError> {
+        absent_is_fine(self.disk.remove(draft)).map_err(|error| failed(&draft.display().to_string(), error))
+    }
+
+    /// Removes what was going to be uploaded: nobody is writing yet.
+    pub(crate) fn discard_all(&self) -> io::Result<()> {
+        let drafts = self.dir.join(DRAFTS);
+        self.disk.list(&drafts)?.iter().try_for_each(|entry| self.disk.remove(&drafts.join(&entry.name)))
+    }
+
+    /// Removes an object, if it is there.
+    pub(crate) fn remove(&self, object: &str) -> Result<(), WorkError> {
+        match &self.remote {
+            None => absent_is_fine(self.disk.remove(&self.dir.join(object)))
+                .map_err(|error| failed(object, error)),
+            Some(runtime) => match runtime.block_on(self.reader.delete(&ObjectPath::from(object))) {
+                Err(object_store::Error::NotFound { .. }) | Ok(()) => Ok(()),
+                Err(error) => Err(failed(object, error)),
+            },
+        }
+    }
+
+    /// Moves an object that cannot be read away, and says where it is now. One that is missing
+    /// stays missing.
+    pub(crate) fn set_aside(&self, object: &str) -> Result<String, WorkError> {
+        let target = format!("{SET_ASIDE}/{object}");
+        if let Some(runtime) = &self.remote {
+            let (from, to) = (ObjectPath::from(object), ObjectPath::from(target.as_str()));
+            return match runtime.block_on(self.reader.rename(&from, &to)) {
+                Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(target),
+                Err(error) => Err(failed(object, error)),
+            };
+        }
+        let path = self.dir.join(&target);
+        let parent = path.parent().unwrap_or(&self.dir);
+        self.disk.create_dir_all(parent).map_err(|error| failed(object, error))?;
+        absent_is_fine(self.disk.rename(&self.dir.join(object), &path))
+            .map_err(|error| failed(object, error))?;
+        self.disk.sync_dir(parent).map_err(|error| {
+            self.fatal.raise(format!("cannot sync `{}`: {error}", parent.display()));
+            failed(object, error)
+        })?;
+        Ok(target)
+    }
+
+    /// Paths of all objects below `prefix`.
+    pub(crate) fn list(&self, prefix: &str) -> Result<Vec<String>, WorkError> {
+        let prefix = ObjectPath::from(prefix);
+        let mut objects = Vec::new();
+        let listed = match &self.remote {
+            None => {
+                let dir = self.dir.join(prefix.as_ref());
+                absent_is_fine(local::walk(&*self.disk, &dir, &prefix, &mut objects))
+                    .map_err(|error| local::not_read(prefix.as_ref(), error))
+            }
+            Some(runtime) => runtime
+                .block_on(self.reader.list(Some(&prefix)).try_collect())
+                .map(|listed: Vec<_>| objects = listed),
+        };
+        listed.map_err(|error| failed(prefix.as_ref(), error))?;
+        Ok(objects.into_iter().map(|object| object.location.to_string()).collect())
+    }
+
+    /// The size of an object; `None` when it is not there.
+    pub(crate) fn len(&self, object: &str) -> Result<Option<u64>, object_store::Error> {
+        let len = match &self.remote {
+            None => self.disk.len(&self.dir.join(object)).map_err(|error| local::not_read(object, error)),
+            Some(runtime) => {
+                runtime.block_on(self.reader.head(&ObjectPath::from(object))).map(|meta| meta.size)
+            }
+        };
+        match len {
+            Ok(len) => Ok(Some(len)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A part of an object.
+    pub(crate) fn read(&self, object: &str, range: Range<u64>) -> Result<Bytes, object_store::Error> {
+        match &self.remote {
+            None => {
+                let len = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
+                let bytes = self.disk.read_at(&self.dir.join(object), range.start, len);
+                bytes.map(Bytes::from).map_err(|error| local::not_read(object, error))
+            }
+            Some(runtime) => runtime.block_on(self.reader.get_range(&ObjectPath::from(object), range)),
+        }
+    }
+}
+
+/// Removing or moving what is not there is no failure.
+fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+pub(crate) fn failed(path: &str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> WorkError {
+    WorkError::Write { path: path.to_owned(), source: source.into() }
+}

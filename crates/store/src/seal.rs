@@ -1,0 +1,208 @@
+//! Sealing: a generation in memory becomes files that the manifest names.
+//!
+//! Enters: a frozen generation. Leaves: one commit with its segments, how far into the log it
+//! reaches, and what it adds to the ledger. Must hold: the generation stays readable until that
+//! commit is visible, and not a moment longer; a failure leaves everything as it was.
+
+use std::sync::Arc;
+
+use model::{Table, Tenant};
+use uuid::{NoContext, Timestamp, Uuid};
+
+use crate::clock::unix_ms;
+use crate::error::WorkError;
+use crate::ledger::LedgerDelta;
+use crate::manifest::{Commit, Progress, SegmentMeta};
+use crate::memtable::{Chunk, Generation, SeriesCatalog, Shard};
+use crate::segment::{Effort, Pick, Rows, SegmentWriter, by_day, group_rows, object_path, order};
+use crate::store::Inner;
+
+/// Rows that are brought into the file schema at a time.
+const BATCH_ROWS: usize = 8192;
+
+impl Inner {
+    /// Ends the generations that are old or that hold the log back or too much memory; a large one
+    /// ended when it was filled.
+    pub(crate) fn freeze_due(&self) {
+        let now = self.clock.now_unix_nano();
+        let age = i64::try_from(self.config.seal.age.get().as_nanos()).unwrap_or(i64::MAX);
+        let mut shards = Vec::new();
+        for shard in self.memory.shards() {
+            let Some(active) = shard.active() else { continue };
+            if now.saturating_sub(active.opened_unix_nano) >= age {
+                self.memory.freeze(&shard);
+            } else {
+                shards.push((active, shard));
+            }
+        }
+        if self.wal.stats().bytes > self.config.wal.size_max.bytes() {
+            // The files are deleted from the oldest on: what is in the older half goes.
+            let needed = self.memory.needed_from();
+            let middle = needed + self.memory.published().saturating_sub(needed) / 2;
+            let oldest = shards.extract_if(.., |(active, _)| active.first_lsn <= middle);
+            oldest.for_each(|(_, shard)| self.memory.freeze(&shard));
+        }
+        shards.sort_by_key(|(active, _)| active.bytes);
+        while self.under_pressure()
+            && let Some((_, largest)) = shards.pop()
+        {
+            self.memory.freeze(&largest);
+        }
+    }
+
+    /// Whether what could be sealed takes a quarter of the budget, or the budget is nearly used up.
+    fn under_pressure(&self) -> bool {
+        let (active, frozen) = self.memory.bytes();
+        let limit = self.budget.limit();
+        active > limit / 4 || (frozen == 0 && self.budget.used() > limit / 10 * 7 && active > limit / 64)
+    }
+
+    /// Seals the shard's oldest frozen generation; whether there was one. Blocks.
+    pub(crate) fn seal_oldest(&self, shard: &Shard) -> Result<bool, WorkError> {
+        let _turn = shard.turn();
+        let Some(generation) = shard.oldest_frozen() else { return Ok(false) };
+        let started = self.clock.now_unix_nano();
+        let mut add = Vec::new();
+        let catalog = generation.series.as_ref().map(|series| series.catalog()).unwrap_or_default();
+        for table in shard.signal.tables() {
+            let chunks = generation.chunks(*table).iter().map(Arc::as_ref);
+            self.write_table(&shard.tenant, *table, chunks, &catalog, &mut add)?;
+        }
+        let (rows, bytes) =
+            add.iter().fold((0, 0), |(rows, bytes), segment| (rows + segment.rows, bytes + segment.bytes));
+        let sealed = Some((shard, generation.number));
+        assert!(self.commit(commit_of(shard, &generation, add), sealed)?, "a seal removes nothing");
+        let ended = self.clock.now_unix_nano();
+        let nanos = u64::try_from(ended.saturating_sub(started)).unwrap_or(0);
+        self.work.sealed(ended.div_euclid(1_000_000), nanos, rows, bytes);
+        tracing::debug!(tenant = %shard.tenant, signal = %shard.signal, rows, bytes, "sealed");
+        self.shorten_log()?;
+        Ok(true)
+    }
+
+    /// Deletes the files of the log of which nothing is needed any more.
+    pub(crate) fn shorten_log(&self) -> Result<(), WorkError> {
+        self.wal.delete_below(self.memory.needed_from()).map_err(WorkError::Wal)
+    }
+
+    /// Writes the rows of a table, one segment a day.
+    fn write_table<'a>(
+        &self,
+        tenant: &Tenant,
+        table: Table,
+        chunks: impl Iterator<Item = &'a Chunk>,
+        catalog: &'a SeriesCatalog,
+        add: &mut Vec<SegmentMeta>,
+    ) -> Result<(), WorkError> {
+        let Some(rows) = Rows::new(table, chunks, catalog) else { return Ok(()) };
+        let _picks = self.budget.take((rows.len() * 3 * size_of::<Pick>()) as u64);
+        for (day, picks) in by_day(&rows, order(&rows)) {
+            add.push(self.write_segment(tenant, day, &rows, &picks)?);
+        }
+        Ok(())
+    }
+
+    fn write_segment(
+        &self,
+        tenant: &Tenant,
+        day: i32,
+        rows: &Rows<'_>,
+        picks: &[Pick],
+    ) -> Result<SegmentMeta, WorkError> {
+        let encode = |source| WorkError::Encode { table: rows.table.as_str(), source };
+        let new = self.new_segment(rows.table, tenant, day, 0);
+        let draft = self.objects.draft(&new.path)?;
+        let mut writer = SegmentWriter::new(rows.table, Effort::Seal, draft.file).map_err(encode)?;
+        self.write_rows(&mut writer, rows, picks)?;
+        self.publish_segment(new, writer, &draft.path)
+    }
+
+    /// Writes the picked rows as row groups of about the same size.
+    pub(crate) fn write_rows(
+        &self,
+        writer: &mut SegmentWriter,
+        rows: &Rows<'_>,
+        picks: &[Pick],
+    ) -> Result<(), WorkError> {
+        let encode = |source| WorkError::Encode { table: rows.table.as_str(), source };
+        let mut memory = self.budget.take(0);
+        let groups = picks.len().div_ceil(group_rows(rows.table)).max(1);
+        for group in picks.chunks(picks.len().div_ceil(groups).max(1)) {
+            for part in group.chunks(BATCH_ROWS) {
+                let batch = rows.gather(part).map_err(|error| encode(error.into()))?;
+                // The batch, and its values on the way into pages.
+                memory.settle(writer.memory() + 2 * batch.get_array_memory_size() as u64);
+                writer.write(&batch).map_err(encode)?;
+            }
+            writer.end_group().map_err(encode)?;
+        }
+        Ok(())
+    }
+
+    /// A segment of which nothing but the name exists.
+    pub(crate) fn new_segment(&self, table: Table, tenant: &Tenant, day: i32, level: u8) -> SegmentMeta {
+        let now = unix_ms(&*self.clock);
+        let id = segment_id(now);
+        SegmentMeta {
+            path: object_path(table, tenant, day, &id),
+            id,
+            table,
+            tenant: tenant.clone(),
+            day,
+            rows: 0,
+            bytes: 0,
+            min_time: 0,
+            max_time: 0,
+            level,
+            created_unix_ms: now,
+            crc: None,
+        }
+    }
+
+    /// Ends the file and makes it durable under its name. The manifest does not name it yet.
+    pub(crate) fn publish_segment(
+        &self,
+        new: SegmentMeta,
+        writer: SegmentWriter,
+        draft: &std::path::Path,
+    ) -> Result<SegmentMeta, WorkError> {
+        let table = new.table.as_str();
+        let mut written = writer.finish().map_err(|source| WorkError::Encode { table, source })?;
+        written.file.sync_data().map_err(|error| {
+            self.fatal.raise(format!("cannot sync `{}`: {error}", draft.display()));
+            crate::objects::failed(&new.path, error)
+        })?;
+        drop(written.file);
+        self.objects.publish(draft, &new.path)?;
+        Ok(SegmentMeta {
+            rows: written.rows,
+            bytes: written.bytes,
+            min_time: written.time_min,
+            max_time: written.time_max,
+            ..new
+        })
+    }
+}
+
+fn commit_of(shard: &Shard, generation: &Generation, add: Vec<SegmentMeta>) -> Commit {
+    let (tenant, signal) = (shard.tenant.clone(), shard.signal);
+    Commit {
+        progress: vec![Progress { tenant: tenant.clone(), signal, lsn: generation.last_lsn }],
+        ledger: vec![LedgerDelta { tenant, signal, counts: generation.counts.clone() }],
+        add,
+        ..Commit::default()
+    }
+}
+
+/// Unique, and says when it was made.
+fn segment_id(unix_ms: i64) -> String {
+    let millis = u64::try_from(unix_ms).unwrap_or(0);
+    let nanos = u32::try_from(millis % 1000).unwrap_or(0) * 1_000_000;
+    Uuid::new_v7(Timestamp::from_unix(NoContext, millis / 1000, nanos)).to_string()
+}
+
+/// When [`segment_id`] was called.
+pub(crate) fn id_unix_ms(id: &str) -> Option<i64> {
+    let (seconds, nanos) = Uuid::parse_str(id).ok()?.get_timestamp()?.to_unix();
+    i64::try_from(seconds * 1000 + u64::from(nanos) / 1_000_000).ok()
+}

@@ -1,0 +1,138 @@
+use std::sync::Arc;
+
+use model::{Table, schema};
+use parquet::arrow::ArrowSchemaConverter;
+use parquet::basic::{Compression, Encoding, Type, ZstdLevel};
+use parquet::file::metadata::{RowGroupMetaData, SortingColumn};
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr};
+use parquet::schema::types::{ColumnDescriptor, SchemaDescPtr};
+
+/// How hard files are compressed: at seal for speed, at compaction for size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effort {
+    Seal,
+    Compact,
+}
+
+/// Rows of a page: what a look-up of a single row has to decode.
+const PAGE_ROWS: usize = 8192;
+const PAGE_BYTES: usize = 256 << 10;
+const DICTIONARY_BYTES: usize = 512 << 10;
+
+/// Columns by whose values pages are skipped.
+const SEARCHED: [&str; 8] = [
+    "service_name",
+    "severity_number",
+    "name",
+    "status_code",
+    "kind",
+    "duration_nano",
+    "metric_name",
+    "series_id",
+];
+
+/// Most rows of a row group. Points are small, and compress the better the longer the runs of
+/// their series are.
+pub(crate) fn group_rows(table: Table) -> usize {
+    match table {
+        Table::Samples => 1 << 21,
+        _ => 1 << 18,
+    }
+}
+
+/// Whether nothing is won by merging a row group with others.
+pub(crate) fn is_large(table: Table, group: &RowGroupMetaData) -> bool {
+    const LARGE_BYTES: i64 = 8 << 20;
+    let rows = usize::try_from(group.num_rows()).unwrap_or(0);
+    rows >= group_rows(table) / 4 || group.total_byte_size() >= LARGE_BYTES
+}
+
+/// The Parquet schema of a table.
+pub(crate) fn parquet_schema(table: Table) -> SchemaDescPtr {
+    let converter = ArrowSchemaConverter::new();
+    Arc::new(converter.convert(&schema::file(table)).expect("the file schemas can be written as Parquet"))
+}
+
+/// How a table's columns are encoded.
+pub(crate) fn properties(table: Table, effort: Effort) -> WriterPropertiesPtr {
+    let level = match effort {
+        Effort::Seal => 1,
+        Effort::Compact => 3,
+    };
+    let level = ZstdLevel::try_new(level).expect("a level that zstd has");
+    let columns = parquet_schema(table);
+    let mut properties = WriterProperties::builder()
+        .set_created_by("fresnel".into())
+        .set_compression(Compression::ZSTD(level))
+        .set_data_page_row_count_limit(PAGE_ROWS)
+        .set_data_page_size_limit(PAGE_BYTES)
+        .set_dictionary_page_size_limit(DICTIONARY_BYTES)
+        .set_max_row_group_row_count(None)
+        .set_statistics_truncate_length(Some(64))
+        .set_column_index_truncate_length(Some(64))
+        .set_sorting_columns(Some(sorting(table, &columns)));
+    for column in columns.columns() {
+        let path = column.path().clone();
+        properties = properties.set_column_statistics_enabled(path.clone(), statistics(column));
+        if let Some(encoding) = encoding(column) {
+            properties = properties.set_column_encoding(path.clone(), encoding);
+        }
+        properties = properties.set_column_dictionary_enabled(path, has_dictionary(column));
+    }
+    Arc::new(properties.build())
+}
+
+fn is_time(column: &ColumnDescriptor) -> bool {
+    column.name().ends_with("time_unix_nano")
+}
+
+/// Texts and ids of which no two are the same.
+fn is_unique(column: &ColumnDescriptor) -> bool {
+    matches!(column.name(), "body" | "trace_id" | "span_id" | "parent_span_id")
+}
+
+fn statistics(column: &ColumnDescriptor) -> EnabledStatistics {
+    let top_level = column.path().parts().len() == 1;
+    match column.name() {
+        _ if !top_level || is_unique(column) => EnabledStatistics::None,
+        name if SEARCHED.contains(&name) || is_time(column) => EnabledStatistics::Page,
+        _ => EnabledStatistics::Chunk,
+    }
+}
+
+/// What a column is written in when it has no dictionary, or a full one.
+fn encoding(column: &ColumnDescriptor) -> Option<Encoding> {
+    match column.physical_type() {
+        // All bytes in one run, the lengths apart: a search looks at the run.
+        Type::BYTE_ARRAY => Some(Encoding::DELTA_LENGTH_BYTE_ARRAY),
+        Type::INT64 | Type::INT32 => Some(Encoding::DELTA_BINARY_PACKED),
+        _ => None,
+    }
+}
+
+fn has_dictionary(column: &ColumnDescriptor) -> bool {
+    match column.physical_type() {
+        Type::BOOLEAN => false,
+        Type::INT64 => !is_time(column) && column.name() != "duration_nano",
+        _ => !is_unique(column),
+    }
+}
+
+/// The order of the rows in a row group, as far as columns say it.
+fn sorting(table: Table, columns: &SchemaDescPtr) -> Vec<SortingColumn> {
+    let names: &[&str] = match table {
+        // Within a service by stream, which is no column.
+        Table::Logs => &["service_name"],
+        Table::Spans => &["service_name", "name", "start_time_unix_nano"],
+        Table::Samples | Table::Histograms | Table::Exemplars => {
+            &["metric_name", "series_id", "time_unix_nano"]
+        }
+        Table::Series => &["metric_name", "series_id", "time_unix_nano"],
+    };
+    let place = |name: &&str| {
+        let place = columns.columns().iter().position(|column| column.path().parts() == [*name]);
+        i32::try_from(place.expect("sorting columns are columns")).expect("tables have few columns")
+    };
+    let column = |column_idx| SortingColumn { column_idx, descending: false, nulls_first: false };
+    names.iter().map(place).map(column).collect()
+}

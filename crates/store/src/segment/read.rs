@@ -1,0 +1,274 @@
+use std::io::Cursor;
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, RecordBatch};
+use bytes::Bytes;
+use model::{Table, schema};
+use parking_lot::Mutex;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
+};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::reader::{ChunkReader, Length};
+
+use super::trace_index::{self, Place, TraceIndex};
+use crate::error::ReadError;
+use crate::manifest::SegmentMeta;
+use crate::memtable::{time_range, times};
+use crate::objects::Objects;
+
+/// Bytes at the end of a file in which its footer is looked for first.
+const FOOTER_GUESS: usize = 64 << 10;
+/// Rows of a batch that is read.
+const BATCH_ROWS: usize = 8192;
+
+/// How much of a segment's metadata is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// The footer.
+    Groups,
+    /// Where each page is, too.
+    Offsets,
+    /// And the least and greatest value of each page.
+    Pages,
+}
+
+/// What is in a row group that is copied unread.
+#[derive(Debug, Default)]
+pub(crate) struct GroupFacts {
+    pub(crate) time_min: i64,
+    pub(crate) time_max: i64,
+    /// Per row the hash of its trace; spans only.
+    pub(crate) traces: Vec<u64>,
+}
+
+/// A segment, open for reading. The calls block.
+#[derive(Clone)]
+pub(crate) struct SegmentFile {
+    objects: Arc<Objects>,
+    segment: Arc<SegmentMeta>,
+    /// A part of the file that is in memory, and where it begins.
+    window: Option<(u64, Bytes)>,
+    /// What the disk or object store said, since it does not survive the way through the reader.
+    failure: Arc<Mutex<Option<object_store::Error>>>,
+}
+
+impl SegmentFile {
+    pub(crate) fn new(objects: &Arc<Objects>, segment: &Arc<SegmentMeta>) -> Self {
+        let (objects, segment) = (Arc::clone(objects), Arc::clone(segment));
+        Self { objects, segment, window: None, failure: Arc::default() }
+    }
+
+    /// Whether the file is there, as long as it was and with an end.
+    pub(crate) fn check(&self) -> Result<(), ReadError> {
+        let expected = self.segment.bytes;
+        let len = self.objects.len(&self.segment.path).map_err(|source| self.io(source))?;
+        let reason = match len {
+            None => "it is missing".to_owned(),
+            Some(len) if len != expected => format!("it has {len} bytes, {expected} were written"),
+            Some(len) => {
+                let magic = self.fetch(len.saturating_sub(4)..len).map_err(|source| self.io(source))?;
+                if *magic == *b"PAR1" {
+                    return Ok(());
+                }
+                "it does not end as a Parquet file".to_owned()
+            }
+        };
+        Err(self.damaged(reason))
+    }
+
+    /// Reads all of it; whether it has the rows that it should have.
+    pub(crate) fn verify(&self) -> Result<(), ReadError> {
+        self.check()?;
+        let metadata = self.metadata(Wanted::Groups)?;
+        let mut found = 0;
+        for group in 0..metadata.num_row_groups() {
+            for batch in self.group(&metadata, group)? {
+                found += batch?.num_rows() as u64;
+            }
+        }
+        let expected = self.segment.rows;
+        if found == expected {
+            Ok(())
+        } else {
+            Err(self.damaged(format!("it has {found} rows of {expected}")))
+        }
+    }
+
+    /// The footer, and on request where each page is, and what each page holds.
+    pub(crate) fn metadata(&self, wanted: Wanted) -> Result<Arc<ParquetMetaData>, ReadError> {
+        let policy = |wanted| if wanted { PageIndexPolicy::Optional } else { PageIndexPolicy::Skip };
+        let mut reader = ParquetMetaDataReader::new()
+            .with_column_index_policy(policy(wanted == Wanted::Pages))
+            .with_offset_index_policy(policy(wanted != Wanted::Groups))
+            .with_prefetch_hint(Some(FOOTER_GUESS));
+        let parsed = reader.try_parse(self).and_then(|()| reader.finish());
+        parsed.map(Arc::new).map_err(|error| self.failed(&error))
+    }
+
+    /// The file with all bytes of a row group in memory.
+    pub(crate) fn window(&self, metadata: &ParquetMetaData, group: usize) -> Result<Self, ReadError> {
+        let range = group_range(metadata, group);
+        let bytes = self.fetch(range.clone()).map_err(|source| self.io(source))?;
+        Ok(Self { window: Some((range.start, bytes)), ..self.clone() })
+    }
+
+    /// All rows of a row group, in the file schema. Its bytes are read at once.
+    pub(crate) fn group(
+        &self,
+        metadata: &Arc<ParquetMetaData>,
+        group: usize,
+    ) -> Result<impl Iterator<Item = Result<RecordBatch, ReadError>> + use<>, ReadError> {
+        self.window(metadata, group)?.batches(metadata, vec![group], None, None)
+    }
+
+    /// What the columns say that tell it.
+    pub(crate) fn facts(
+        &self,
+        metadata: &Arc<ParquetMetaData>,
+        group: usize,
+    ) -> Result<GroupFacts, ReadError> {
+        let table = self.segment.table;
+        let mut columns = vec![table.time_column()];
+        columns.extend((table == Table::Spans).then_some("trace_id"));
+        let mut facts = GroupFacts::default();
+        let mut rows = 0;
+        for batch in self.clone().batches(metadata, vec![group], None, Some(&columns))? {
+            let batch = batch?;
+            let (min, max) = time_range(times(table, &batch));
+            let first = rows == 0;
+            facts.time_min = if first { min } else { min.min(facts.time_min) };
+            facts.time_max = if first { max } else { max.max(facts.time_max) };
+            if let Some(ids) = batch.column_by_name("trace_id") {
+                let ids = ids.as_binary::<i32>();
+                facts.traces.extend((0..ids.len()).map(|row| trace_index::hash(ids.value(row))));
+            }
+            rows += batch.num_rows();
+        }
+        Ok(facts)
+    }
+
+    /// These rows of the row groups, of which `metadata` says where the pages are.
+    pub(crate) fn rows(
+        &self,
+        metadata: &Arc<ParquetMetaData>,
+        groups: Vec<usize>,
+        rows: RowSelection,
+    ) -> Result<impl Iterator<Item = Result<RecordBatch, ReadError>> + use<>, ReadError> {
+        self.clone().batches(metadata, groups, Some(rows), None)
+    }
+
+    fn batches(
+        self,
+        metadata: &Arc<ParquetMetaData>,
+        groups: Vec<usize>,
+        rows: Option<RowSelection>,
+        columns: Option<&[&str]>,
+    ) -> Result<impl Iterator<Item = Result<RecordBatch, ReadError>> + use<>, ReadError> {
+        let options = ArrowReaderOptions::new().with_schema(schema::file(self.segment.table));
+        let metadata = ArrowReaderMetadata::try_new(Arc::clone(metadata), options);
+        let metadata = metadata.map_err(|error| self.failed(&error))?;
+        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.clone(), metadata)
+            .with_batch_size(BATCH_ROWS)
+            .with_row_groups(groups);
+        if let Some(rows) = rows {
+            builder = builder.with_row_selection(rows);
+        }
+        if let Some(columns) = columns {
+            let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
+            builder = builder.with_projection(mask);
+        }
+        let reader = builder.build().map_err(|error| self.failed(&error))?;
+        Ok(reader.map(move |batch| batch.map_err(|error| self.failed(&error))))
+    }
+
+    /// Where traces are looked up; nothing when the file has no index.
+    pub(crate) fn trace_index(&self) -> Result<Option<TraceIndex>, ReadError> {
+        let metadata = self.metadata(Wanted::Groups)?;
+        let entries = metadata.file_metadata().key_value_metadata();
+        let value = entries.and_then(|entries| entries.iter().find(|entry| entry.key == trace_index::KEY));
+        let value = value.and_then(|entry| entry.value.as_deref());
+        let Some(place) = value.and_then(|value| Place::parse(value, self.segment.bytes)) else {
+            return Ok(None);
+        };
+        let fences = self.read(place.fences())?;
+        Ok(Some(TraceIndex::new(place, &fences)))
+    }
+
+    /// A part of the file.
+    pub(crate) fn read(&self, range: Range<u64>) -> Result<Bytes, ReadError> {
+        self.fetch(range).map_err(|source| self.io(source))
+    }
+
+    fn fetch(&self, range: Range<u64>) -> Result<Bytes, object_store::Error> {
+        if let Some((start, bytes)) = &self.window {
+            let inside = range.start.checked_sub(*start).zip(range.end.checked_sub(*start));
+            let inside =
+                inside.and_then(|(from, to)| Some((usize::try_from(from).ok()?, usize::try_from(to).ok()?)));
+            if let Some((from, to)) = inside.filter(|(_, to)| *to <= bytes.len()) {
+                return Ok(bytes.slice(from..to));
+            }
+        }
+        self.objects.read(&self.segment.path, range)
+    }
+
+    /// What a failed read means: the disk did not answer, or what it answered makes no sense.
+    fn failed(&self, error: &dyn std::error::Error) -> ReadError {
+        match self.failure.lock().take() {
+            Some(source) => self.io(source),
+            None => self.damaged(crate::metrics::chain(error)),
+        }
+    }
+
+    fn io(&self, source: object_store::Error) -> ReadError {
+        ReadError::Io { path: self.segment.path.clone(), source }
+    }
+
+    fn damaged(&self, reason: String) -> ReadError {
+        ReadError::Damaged { path: self.segment.path.clone(), reason }
+    }
+}
+
+impl Length for SegmentFile {
+    fn len(&self) -> u64 {
+        self.segment.bytes
+    }
+}
+
+impl ChunkReader for SegmentFile {
+    type T = Cursor<Bytes>;
+
+    fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
+        let end = match &self.window {
+            Some((from, bytes)) => from + bytes.len() as u64,
+            None => self.segment.bytes,
+        };
+        self.get_bytes(start, usize::try_from(end.saturating_sub(start))?).map(Cursor::new)
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
+        let end = start.saturating_add(length as u64);
+        self.fetch(start..end).map_err(|error| {
+            let text = error.to_string();
+            *self.failure.lock() = Some(error);
+            ParquetError::General(text)
+        })
+    }
+}
+
+/// How many bytes a row group has in the file.
+pub(crate) fn group_len(metadata: &ParquetMetaData, group: usize) -> u64 {
+    let range = group_range(metadata, group);
+    range.end - range.start
+}
+
+/// The bytes of a row group.
+fn group_range(metadata: &ParquetMetaData, group: usize) -> Range<u64> {
+    let ranges = metadata.row_group(group).columns().iter().map(|column| column.byte_range());
+    let ends = ranges.map(|(start, len)| start..start.saturating_add(len));
+    ends.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end)).unwrap_or(0..0)
+}

@@ -1,0 +1,199 @@
+//! The store as a whole: opening it, taking in, showing, and the work in the background.
+
+mod damage;
+mod intake;
+mod run;
+mod view;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8};
+use std::time::Instant;
+
+use model::{Budget, Reservation};
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::Notify;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::disk::Disk;
+use crate::error::OpenError;
+use crate::fatal::Fatal;
+use crate::ledger::Ledger;
+use crate::manifest::{Manifest, ManifestOptions, State};
+use crate::memtable::{Memory, Prepared};
+use crate::metrics::Work;
+use crate::objects::Objects;
+use crate::pins::PinBoard;
+use crate::replay::Replay;
+use crate::trace::IndexCache;
+use crate::wal::{EntryMeta, Publish, Wal, WalOptions};
+
+pub(crate) use self::run::blocking;
+pub use self::view::Segments;
+
+/// From this size on the manifest is rewritten.
+const MANIFEST_BYTES: u64 = 4 << 20;
+
+/// What a store is opened with.
+pub struct Options {
+    /// Validated settings.
+    pub config: Config,
+    /// Where log and manifest, and without S3 the segments, lie.
+    pub disk: Arc<dyn Disk>,
+    /// What all memory is taken from.
+    pub budget: Budget,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    /// The clock for durations.
+    pub now: fn() -> Instant,
+}
+
+/// Where records are kept. Cloning shares it.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) config: Config,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) dir: PathBuf,
+    pub(crate) budget: Budget,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) fatal: Fatal,
+    pub(crate) objects: Arc<Objects>,
+    pub(crate) wal: Wal<Payload>,
+    pub(crate) manifest: Manifest,
+    pub(crate) memory: Arc<Memory>,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) view: RwLock<View>,
+    /// Held for a commit and making it visible.
+    commits: Mutex<()>,
+    pub(crate) pins: PinBoard,
+    pub(crate) indexes: IndexCache,
+    /// Something to seal or fold.
+    pub(crate) filled: Arc<Notify>,
+    /// New segments, perhaps to compact.
+    pub(crate) sealed: Notify,
+    pub(crate) work: Work,
+    /// Commits were lost: what the manifest does not name may be all that is left.
+    pub(crate) keep_unnamed: AtomicBool,
+    phase: AtomicU8,
+    /// No other process may use the directory.
+    _lock: Box<dyn Send + Sync>,
+}
+
+/// What queries see of the catalog.
+pub(crate) struct View {
+    pub(crate) state: Arc<State>,
+    pub(crate) sequence: u64,
+}
+
+/// What travels along with an entry until it is durable.
+pub(crate) struct Payload {
+    prepared: Prepared,
+    /// Of the body, and of what the batch has beside its chunks.
+    _rest: Reservation,
+}
+
+const STARTING: u8 = 0;
+const READY: u8 = 1;
+const STOPPING: u8 = 2;
+
+impl Store {
+    /// Opens the store in `config.dir`, creating it when it is not there. Blocks. With S3
+    /// configured it must be called on a thread that knows the Tokio runtime.
+    ///
+    /// What was acknowledged and is not in files comes out of [`Replay`]; nothing can be appended
+    /// before [`Store::ready`].
+    ///
+    /// # Errors
+    /// [`OpenError`] when the directory cannot be used or is of a newer version. Damage is no
+    /// error: it is set aside, logged and in the status.
+    pub fn open(options: Options) -> Result<(Self, Replay), OpenError> {
+        let Options { config, disk, budget, clock, now } = options;
+        let dir = config.dir.clone();
+        disk.create_dir_all(&dir).map_err(not_usable(&dir))?;
+        let lock = disk.lock(&dir.join("lock")).map_err(|source| match source.kind() {
+            std::io::ErrorKind::WouldBlock => OpenError::Locked { path: dir.clone() },
+            _ => not_usable(&dir)(source),
+        })?;
+        let fatal = Fatal::default();
+        let objects = Arc::new(Objects::open(&config, Arc::clone(&disk), &dir, fatal.clone())?);
+        objects.discard_all().map_err(not_usable(&dir))?;
+        let (manifest, damage) = Manifest::open(ManifestOptions {
+            disk: Arc::clone(&disk),
+            dir: dir.clone(),
+            checkpoint_bytes: MANIFEST_BYTES,
+            fatal: fatal.clone(),
+        })
+        .map_err(OpenError::Manifest)?;
+        let state = manifest.state();
+        let ledger = Arc::new(Ledger::new(&state));
+        let filled = Arc::new(Notify::new());
+        let full = seal_bytes(&config, &budget);
+        let memory = Arc::new(Memory::new(budget.clone(), Arc::clone(&clock), full, Arc::clone(&filled)));
+        let wal = WalOptions {
+            disk: Arc::clone(&disk),
+            dir: dir.clone(),
+            file_size: config.wal.file_size.bytes(),
+            queue_bytes_max: config.wal.queue.as_usize(),
+            replay_from: 0,
+            lsn_min: state.lsn_max() + 1,
+            fatal: fatal.clone(),
+            now,
+        };
+        let (wal, recovery) = Wal::open(wal, publish(&ledger, &memory)).map_err(OpenError::Wal)?;
+        let inner = Arc::new(Inner {
+            indexes: IndexCache::new(&budget),
+            view: RwLock::new(View { state, sequence: 0 }),
+            config,
+            disk,
+            dir,
+            budget,
+            clock,
+            fatal,
+            objects,
+            wal,
+            manifest,
+            memory,
+            ledger,
+            commits: Mutex::new(()),
+            pins: PinBoard::default(),
+            filled,
+            sealed: Notify::new(),
+            work: Work::default(),
+            keep_unnamed: AtomicBool::new(false),
+            phase: AtomicU8::new(STARTING),
+            _lock: lock,
+        });
+        inner.note_manifest_damage(&damage);
+        inner.tidy();
+        let replay = Replay::new(Arc::clone(&inner), recovery);
+        Ok((Self(inner), replay))
+    }
+}
+
+fn not_usable(path: &Path) -> impl FnOnce(std::io::Error) -> OpenError {
+    let path = path.to_owned();
+    move |source| OpenError::Io { path, source }
+}
+
+/// What becomes of an entry when it is durable.
+fn publish(ledger: &Arc<Ledger>, memory: &Arc<Memory>) -> Publish<Payload> {
+    let (ledger, memory) = (Arc::clone(ledger), Arc::clone(memory));
+    Box::new(move |lsn, meta: EntryMeta, payload| {
+        ledger.count(&meta);
+        memory.publish(lsn, &meta, payload.prepared);
+    })
+}
+
+impl Store {
+    pub(crate) fn inner(&self) -> &Arc<Inner> {
+        &self.0
+    }
+}
+
+/// Bytes at which a generation is full.
+fn seal_bytes(config: &Config, budget: &Budget) -> u64 {
+    config.seal.size.bytes().min(budget.limit() / 16)
+}

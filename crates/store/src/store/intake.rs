@@ -1,0 +1,93 @@
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use model::{Batch, Lsn, Reservation};
+
+use super::{Inner, Payload, READY, STARTING, STOPPING, Store};
+use crate::error::{AppendError, WorkError};
+use crate::memtable::Prepared;
+use crate::wal::{Entry, EntryMeta};
+
+impl Store {
+    /// Stores the records of a request: on return they are on disk and in every snapshot that is
+    /// taken from then on. Dropping the future does not undo it.
+    ///
+    /// `reservation` is what was taken from the budget for body and batch; what they really need
+    /// is settled here. The entry counts as many records as the batch has, and those rejected.
+    ///
+    /// # Errors
+    /// [`AppendError`]; nothing of the request is kept then.
+    pub async fn append(
+        &self,
+        entry: Entry,
+        batch: Batch,
+        mut reservation: Reservation,
+    ) -> Result<Lsn, AppendError> {
+        let inner = &self.0;
+        if inner.phase.load(Ordering::Acquire) != READY {
+            return Err(AppendError::Closed);
+        }
+        if let Some(reason) = inner.fatal.reason() {
+            return Err(AppendError::Fatal { reason });
+        }
+        debug_assert!(batch.check().is_ok(), "a decoder made another schema than the contract's");
+        let rest = entry.body.len() as u64;
+        let more = (rest + Prepared::bytes_of(&batch)).saturating_sub(reservation.bytes());
+        reservation.grow(more).inspect_err(|_| inner.filled.notify_one())?;
+        // The chunks take their part themselves.
+        reservation.settle(rest);
+        let prepared = inner.prepare(&entry.meta, batch);
+        let payload = Payload { prepared, _rest: reservation };
+        Ok(inner.wal.append(entry, payload).await?)
+    }
+
+    /// Puts an entry that came out of [`crate::Replay`] back into memory, decoded. Seals meanwhile
+    /// what has become large, so that a long log does not have to fit into memory.
+    ///
+    /// # Errors
+    /// When sealing fails; the entry is in memory all the same.
+    pub async fn restore(&self, lsn: Lsn, meta: &EntryMeta, batch: Batch) -> Result<(), WorkError> {
+        let inner = &self.0;
+        debug_assert_eq!(inner.phase.load(Ordering::Acquire), STARTING);
+        let prepared = inner.prepare(meta, batch);
+        inner.ledger.count(meta);
+        inner.memory.publish(lsn, meta, prepared);
+        let shard = inner.memory.shard(&meta.tenant, meta.signal);
+        while shard.fold() {}
+        if inner.memory.bytes().0 > inner.budget.limit() / 4 {
+            inner.memory.freeze(&shard);
+        }
+        while shard.has_frozen() {
+            let (inner, shard) = (Arc::clone(inner), Arc::clone(&shard));
+            super::run::blocking("seal", move || inner.seal_oldest(&shard)).await?;
+        }
+        Ok(())
+    }
+
+    /// All of [`crate::Replay`] has been restored: requests are taken from now on.
+    pub fn ready(&self) {
+        let started = self.0.phase.compare_exchange(STARTING, READY, Ordering::AcqRel, Ordering::Acquire);
+        debug_assert!(started.is_ok(), "ready is said once");
+    }
+
+    /// Takes no more requests. Those that were taken are finished.
+    pub fn stop(&self) {
+        self.0.phase.store(STOPPING, Ordering::Release);
+    }
+}
+
+impl Inner {
+    fn prepare(&self, meta: &EntryMeta, batch: Batch) -> Prepared {
+        let shard = self.memory.shard(&meta.tenant, meta.signal);
+        Prepared::new(batch, shard.series().as_ref(), &self.budget)
+    }
+
+    /// Whether what this entry brought is in segments; then nothing is left to do for it.
+    pub(crate) fn is_sealed(&self, meta: &EntryMeta, lsn: Lsn) -> bool {
+        let sealed = self.view.read().state.is_sealed(&meta.tenant, meta.signal, lsn);
+        if sealed {
+            self.memory.skip(lsn);
+        }
+        sealed
+    }
+}

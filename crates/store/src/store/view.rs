@@ -1,0 +1,162 @@
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use model::{Signal, Table, Tenant};
+use object_store::ObjectStore;
+
+use super::{Inner, Store};
+use crate::error::WorkError;
+use crate::fatal::Fatal;
+use crate::ledger::Totals;
+use crate::manifest::{Commit, RemovalReason, SegmentMeta, State};
+use crate::memtable::Shard;
+use crate::metrics::{Status, TableStatus};
+use crate::segment::parse_path;
+use crate::snapshot::{MemoryChunk, Missing, Snapshot};
+
+/// The segments there are.
+#[derive(Clone, Debug)]
+pub struct Segments {
+    /// Counts up with every change since the start; equal numbers mean equal segments.
+    pub sequence: u64,
+    /// All of them, of all tenants and tables. An id is unique for ever and its file never changes.
+    pub live: Vec<Arc<SegmentMeta>>,
+}
+
+impl Store {
+    /// All records of a table of a tenant, at this moment.
+    pub fn snapshot(&self, tenant: &Tenant, table: Table) -> Snapshot {
+        self.snapshots(tenant, &[table]).pop().expect("one table, one snapshot")
+    }
+
+    /// All records of several tables of a tenant, at one and the same moment.
+    pub fn snapshots(&self, tenant: &Tenant, tables: &[Table]) -> Vec<Snapshot> {
+        let inner = &self.0;
+        // While this is held no generation leaves memory and no segment comes or goes.
+        let view = inner.view.read();
+        let generations = Signal::ALL.map(|signal| {
+            let wanted = tables.iter().any(|table| table.signal() == signal);
+            let shard = wanted.then(|| inner.memory.find(tenant, signal)).flatten();
+            shard.map(|shard| shard.generations()).unwrap_or_default()
+        });
+        let snapshot = |table: &Table| {
+            let generations = &generations[table.signal() as usize];
+            let segments = view.state.segments_of(tenant, *table).to_vec();
+            Snapshot {
+                tenant: tenant.clone(),
+                table: *table,
+                memory: generations.iter().flat_map(|part| MemoryChunk::of(*table, part)).collect(),
+                missing: missing(&view.state, tenant, *table),
+                _pins: inner.pins.pin(&segments),
+                segments,
+            }
+        };
+        tables.iter().map(snapshot).collect()
+    }
+
+    /// Reads segments, by the paths that a snapshot names.
+    pub fn objects(&self) -> Arc<dyn ObjectStore> {
+        self.0.objects.reader()
+    }
+
+    /// Tenants that have records.
+    pub fn tenants(&self) -> Vec<Tenant> {
+        let inner = &self.0;
+        let view = inner.view.read();
+        let sealed = view.state.segments.keys().map(|(tenant, _)| tenant.clone());
+        let memory = inner.memory.shards().into_iter().map(|shard| shard.tenant.clone());
+        let known = view.state.ledger.keys().map(|(tenant, _)| tenant.clone());
+        sealed.chain(memory).chain(known).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// Where every record went, per tenant and signal.
+    pub fn ledger(&self) -> Totals {
+        self.0.ledger.totals()
+    }
+
+    /// All segments, for whoever keeps a list of them elsewhere: the difference to that list is
+    /// what has to be added and removed there.
+    pub fn segments(&self) -> Segments {
+        let view = self.0.view.read();
+        let live = view.state.segments.values().flat_map(|segments| segments.iter().cloned()).collect();
+        Segments { sequence: view.sequence, live }
+    }
+
+    /// The state in which the store may not go on; the process has to end when it is raised.
+    pub fn fatal(&self) -> Fatal {
+        self.0.fatal.clone()
+    }
+
+    /// How the store is doing.
+    pub fn status(&self) -> Status {
+        let inner = &self.0;
+        let state = Arc::clone(&inner.view.read().state);
+        let totals = inner.memory.shards().iter().map(|shard| shard.totals()).collect::<Vec<_>>();
+        let tables = Table::ALL.map(|table| table_status(&state, table));
+        Status {
+            wal: inner.wal.stats(),
+            memtable_bytes: totals.iter().map(|(bytes, _)| bytes).sum(),
+            memtable_rows: totals.iter().map(|(_, rows)| rows).sum(),
+            segments: tables.iter().map(|table| table.segments).sum(),
+            segment_bytes: tables.iter().map(|table| table.bytes).sum(),
+            removed_segments: state.removed.len() as u64,
+            set_aside: state.set_aside.clone(),
+            last_seal_unix_ms: inner.work.last_seal_unix_ms(),
+            tables: tables.to_vec(),
+            problems: inner.work.problems(),
+            fatal: inner.fatal.reason().map(|reason| reason.to_string()),
+            work: inner.work.stats(),
+        }
+    }
+}
+
+impl Inner {
+    /// Makes a change durable, and then visible in one step together with the end of the generation
+    /// that it sealed. Does nothing, and says so, when a segment that it removes is gone already.
+    pub(crate) fn commit(&self, commit: Commit, sealed: Option<(&Shard, u64)>) -> Result<bool, WorkError> {
+        let _turn = self.commits.lock();
+        let state = self.state();
+        let live = state.segments.values().flat_map(|segments| segments.iter());
+        let removed: HashMap<&str, RemovalReason> =
+            commit.remove.iter().map(|removal| (removal.id.as_str(), removal.reason)).collect();
+        let gone: Vec<_> = live.filter(|segment| removed.contains_key(segment.id.as_str())).collect();
+        if gone.len() < removed.len() {
+            return Ok(false);
+        }
+        let next = self.manifest.commit(commit.clone()).map_err(WorkError::Manifest)?;
+        let mut view = self.view.write();
+        let expired = gone.iter().filter(|segment| removed[segment.id.as_str()] == RemovalReason::Expired);
+        self.ledger.expire(expired.map(|segment| &***segment));
+        view.state = next;
+        view.sequence += 1;
+        if let Some((shard, generation)) = sealed {
+            shard.forget(generation);
+        }
+        Ok(true)
+    }
+
+    /// The catalog as queries see it.
+    pub(crate) fn state(&self) -> Arc<State> {
+        Arc::clone(&self.view.read().state)
+    }
+}
+
+fn missing(state: &State, tenant: &Tenant, table: Table) -> Vec<Missing> {
+    let of_table = state.set_aside.iter().filter_map(|damage| {
+        let (of, whose, day, _) = parse_path(&damage.path)?;
+        let missing = Missing { path: damage.path.clone(), day: Some(day), reason: damage.reason.clone() };
+        (of == table && whose == *tenant).then_some(missing)
+    });
+    of_table.collect()
+}
+
+fn table_status(state: &State, table: Table) -> TableStatus {
+    let segments = state.segments.iter().filter(|((_, of), _)| *of == table);
+    let segments = segments.flat_map(|(_, segments)| segments.iter());
+    segments.fold(TableStatus { table, segments: 0, rows: 0, bytes: 0 }, |sum, segment| TableStatus {
+        segments: sum.segments + 1,
+        rows: sum.rows + segment.rows,
+        bytes: sum.bytes + segment.bytes,
+        ..sum
+    })
+}

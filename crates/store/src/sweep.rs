@@ -1,0 +1,143 @@
+//! Sweeping: files that nobody needs any more are deleted, files that cannot be read are set aside.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::error::{ReadError, WorkError};
+use crate::manifest::{Commit, Removal, RemovalReason, SegmentMeta, SetAside};
+use crate::metrics::chain;
+use crate::seal::id_unix_ms;
+use crate::segment::{SEGMENTS, SegmentFile, parse_path};
+use crate::store::{Inner, Store, blocking};
+
+impl Store {
+    /// A query could not read this segment: reads it through, and sets it aside when it is damaged.
+    /// Whether it was; the query is then to be made again, on a new snapshot, which says that it is
+    /// not complete.
+    ///
+    /// # Errors
+    /// When the disk or object store does not answer, or the manifest could not be written.
+    pub async fn examine(&self, segment: &Arc<SegmentMeta>) -> Result<bool, WorkError> {
+        let (inner, segment) = (Arc::clone(self.inner()), Arc::clone(segment));
+        blocking("examine", move || inner.examine(&segment)).await
+    }
+}
+
+impl Inner {
+    /// What is done once, at the start. A failure costs space or a later surprise, but no start.
+    pub(crate) fn tidy(&self) {
+        let done = self.sweep_unnamed().and_then(|()| self.check_segments());
+        if let Err(error) = done {
+            tracing::warn!(error = %chain(&error), "cannot tidy the segments");
+        }
+    }
+
+    /// Deletes the files of segments that were removed long enough ago and are not being read.
+    pub(crate) fn sweep(&self, now_unix_nano: i64) -> Result<(), WorkError> {
+        let now = now_unix_nano.div_euclid(1_000_000);
+        let grace = self.grace_ms();
+        let state = self.state();
+        let mut deleted = Vec::new();
+        let mut failed = None;
+        for removed in &state.removed {
+            let segment = &removed.segment;
+            if now.saturating_sub(removed.at_unix_ms) < grace || self.pins.is_pinned(&segment.id) {
+                continue;
+            }
+            match self.objects.remove(&segment.path) {
+                Ok(()) => deleted.push(segment.id.clone()),
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        if !deleted.is_empty() {
+            self.commit(Commit { deleted, ..Commit::default() }, None)?;
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// Deletes the files that no commit names: a seal or compaction did not come to its commit.
+    /// To be called before anything is written. Where commits were lost they are set aside.
+    pub(crate) fn sweep_unnamed(&self) -> Result<(), WorkError> {
+        let state = self.state();
+        let live = state.segments.values().flat_map(|segments| segments.iter());
+        let removed = state.removed.iter().map(|removed| &removed.segment);
+        let named: HashSet<&str> = live.chain(removed).map(|segment| segment.path.as_str()).collect();
+        let now = crate::clock::unix_ms(&*self.clock);
+        let mut kept = Vec::new();
+        for path in self.objects.list(SEGMENTS)? {
+            if named.contains(path.as_str()) {
+                continue;
+            }
+            if self.keep_unnamed.load(Ordering::Acquire) {
+                let reason = "no sound commit of the damaged manifest names it".to_owned();
+                kept.push(SetAside { path: self.objects.set_aside(&path)?, reason, rows: None });
+                continue;
+            }
+            let id = parse_path(&path).map(|(_, _, _, id)| id);
+            let made = id.and_then(id_unix_ms).unwrap_or(i64::MIN);
+            // A file of the future may be another server's: two on one directory are a mistake,
+            // but not one to be punished.
+            if made <= now {
+                tracing::info!(path, "delete a segment that was never committed");
+                self.objects.remove(&path)?;
+            }
+        }
+        self.remember(kept);
+        Ok(())
+    }
+
+    /// Sets aside every segment that is missing, shorter than it was, or has no footer.
+    pub(crate) fn check_segments(&self) -> Result<(), WorkError> {
+        let state = self.state();
+        for segment in state.segments.values().flat_map(|segments| segments.iter()) {
+            match SegmentFile::new(&self.objects, segment).check() {
+                Ok(()) => {}
+                Err(ReadError::Damaged { reason, .. }) => self.set_aside_segment(segment, &reason)?,
+                // The disk may answer when it is needed.
+                Err(error) => tracing::warn!(path = segment.path, %error, "cannot check a segment"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a segment through; sets it aside when it cannot be read. Whether it was.
+    fn examine(&self, segment: &Arc<SegmentMeta>) -> Result<bool, WorkError> {
+        match SegmentFile::new(&self.objects, segment).verify() {
+            Ok(()) => Ok(false),
+            Err(ReadError::Damaged { reason, .. }) => {
+                self.set_aside_segment(segment, &reason)?;
+                Ok(true)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Takes a segment that cannot be read out of every later snapshot.
+    pub(crate) fn set_aside_segment(&self, segment: &SegmentMeta, reason: &str) -> Result<(), WorkError> {
+        let live = self.state();
+        let live = live.segments_of(&segment.tenant, segment.table);
+        if !live.iter().any(|there| there.id == segment.id) {
+            return Ok(());
+        }
+        let path = self.objects.set_aside(&segment.path)?;
+        tracing::error!(path, rows = segment.rows, reason, "set aside a segment that cannot be read");
+        let at_unix_ms = crate::clock::unix_ms(&*self.clock);
+        let removal = Removal { id: segment.id.clone(), reason: RemovalReason::SetAside, at_unix_ms };
+        let rows = Some(segment.rows);
+        self.commit(
+            Commit {
+                remove: vec![removal],
+                deleted: vec![segment.id.clone()],
+                set_aside: vec![SetAside { path, reason: reason.to_owned(), rows }],
+                ..Commit::default()
+            },
+            None,
+        )
+        .map(drop)
+    }
+
+    pub(crate) fn grace_ms(&self) -> i64 {
+        i64::try_from(self.config.compact.grace.get().as_millis()).unwrap_or(i64::MAX)
+    }
+}

@@ -1,0 +1,10 @@
+#![allow(clippy::unwrap_used)]
+
+mod atomic;
+mod budget;
+mod cost;
+mod files;
+pub(crate) mod fixture;
+mod logs;
+mod power;
+mod trace;

@@ -1,0 +1,76 @@
+//! Memory is bounded: what does not fit is refused, and sealing makes room.
+
+use std::sync::Arc;
+
+use model::{Budget, Signal, Table};
+
+use super::fixture::*;
+use crate::{AppendError, LocalDisk, Options};
+
+fn rows(ids: std::ops::Range<u64>) -> Vec<Row> {
+    ids.map(|id| Row { id, stream: (id % 7) as u8, time: NOON }).collect()
+}
+
+#[tokio::test]
+async fn what_does_not_fit_is_refused_until_sealing_has_made_room() {
+    let dir = tempfile::tempdir().unwrap();
+    let budget = Budget::new(4 << 20);
+    let clock = TestClock::new(NOON);
+    let mut config = config(dir.path());
+    config.seal.size = fresnel_sdk::config::ByteSize::mib(64);
+    let options = Options { budget: budget.clone(), ..options(config, Arc::new(LocalDisk), &clock) };
+    let store = open_with(options).await;
+    let idle = budget.used();
+    let mut stored = 0;
+    let refused = loop {
+        let request = Request::of(rows(stored..stored + 100));
+        // No reservation: the store takes what it needs.
+        let (entry, batch) = (request.entry(&tenant(), Signal::Logs), request.batch(Signal::Logs));
+        match store.append(entry, batch, budget.reserve(0).unwrap()).await {
+            Ok(_) => stored += 100,
+            Err(error) => break error,
+        }
+        assert!(budget.used() <= budget.limit());
+    };
+    assert!(matches!(refused, AppendError::Full { .. }) && refused.retryable(), "{refused}");
+    assert!(stored >= 1000, "{stored}");
+    store.seal_all().await.unwrap();
+    assert!(budget.used() <= idle + (64 << 10), "sealing gives back all memory: {}", budget.used() - idle);
+    append(&store, Signal::Logs, rows(stored..stored + 100)).await;
+    assert_eq!(store.snapshot(&tenant(), Table::Logs).rows(), stored + 100);
+    assert_eq!(store.ledger()[&(tenant(), Signal::Logs)].received, stored + 100);
+}
+
+#[tokio::test]
+async fn a_query_keeps_its_memory_accounted_until_it_is_done() {
+    let dir = tempfile::tempdir().unwrap();
+    let budget = Budget::new(64 << 20);
+    let options = options(config(dir.path()), Arc::new(LocalDisk), &TestClock::new(NOON));
+    let store = open_with(Options { budget: budget.clone(), ..options }).await;
+    append(&store, Signal::Logs, rows(0..1000)).await;
+    let full = budget.used();
+    let snapshot = store.snapshot(&tenant(), Table::Logs);
+    store.seal_all().await.unwrap();
+    assert!(budget.used() >= full);
+    drop(snapshot);
+    assert!(budget.used() < full / 2);
+}
+
+#[tokio::test]
+async fn nothing_is_taken_before_ready_and_after_stop() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = options(config(dir.path()), Arc::new(LocalDisk), &TestClock::new(NOON));
+    let (store, replay) = crate::Store::open(options).unwrap();
+    let request = Request::of(rows(0..1));
+    let early = send(&store, &tenant(), Signal::Logs, &request).await;
+    assert!(matches!(early, Err(AppendError::Closed)));
+    assert_eq!(replay.count(), 0);
+    store.ready();
+    send(&store, &tenant(), Signal::Logs, &request).await.unwrap();
+    store.stop();
+    let late = send(&store, &tenant(), Signal::Logs, &request).await;
+    assert!(matches!(late, Err(AppendError::Closed)));
+    store.seal_all().await.unwrap();
+    store.close();
+    assert_eq!(store.snapshot(&tenant(), Table::Logs).segments.len(), 1);
+}

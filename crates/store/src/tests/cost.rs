@@ -1,0 +1,286 @@
+//! What a record costs from the decoder to a compacted file: a table, not a test.
+//!
+//! `cargo test --release -p store --lib -- --ignored --nocapture cost`
+#![allow(clippy::print_stdout)]
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use arrow_array::{Array, ArrayRef, BinaryArray, Float64Array, Int32Array, StringArray, UInt32Array};
+use model::{Batch, Budget, Logs, Metrics, Signal, Spans, Table, schema};
+
+use super::fixture::*;
+use crate::disk::Chance;
+use crate::memtable::{Prepared, SeriesIndex};
+use crate::segment::{Rows, order};
+use crate::{EntryMeta, LocalDisk};
+
+const REQUESTS: u64 = 300;
+const ROWS: u64 = 1000;
+/// Senders, each with a resource of its own.
+const SENDERS: u64 = 20;
+
+const TEMPLATES: [&str; 6] = [
+    "GET /api/v1/carts/{} 200 in {} ms for user {} from the edge cache of region eu-central",
+    "connection to database shard {} was reset by peer after {} ms, retrying as attempt {}",
+    "order {} of customer {} was charged with {} EUR, the confirmation has been queued for delivery",
+    "failed to refresh session {}: token expired {} seconds ago (tenant {})",
+    "cache miss for key product:{}:{} in bucket {}, loading from the catalog service",
+    "scheduled job reindex-{} finished {} documents in {} ms without errors",
+];
+
+fn sender_streams(sender: u64) -> arrow_array::RecordBatch {
+    let pairs = |n: u64| (format!("resource.attribute.{n}"), Some(format!("value-{sender}-{n}")));
+    let mut attributes: Vec<_> = (0..7).map(pairs).collect();
+    attributes.push(("service.name".into(), Some(format!("service-{}", sender % 5))));
+    let columns = [
+        ("service_name", texts([format!("service-{}", sender % 5)].into_iter())),
+        ("resource_attributes", maps(vec![attributes])),
+        ("scope_name", texts(["io.opentelemetry.instrumentation".to_owned()].into_iter())),
+        ("scope_version", texts(["1.2.3".to_owned()].into_iter())),
+        (
+            "stream_id",
+            ids([u128::from(sender + 1).wrapping_mul(0x1234_5678_9abc_def1_2345).to_be_bytes()].into_iter()),
+        ),
+    ];
+    fill(schema::streams(), 1, columns.into())
+}
+
+fn attributes(chance: &mut Chance, rows: u64) -> ArrayRef {
+    let row = |chance: &mut Chance| {
+        vec![
+            ("http.request.method".into(), Some(["GET", "POST", "PUT"][chance.below(3) as usize].to_owned())),
+            ("http.route".into(), Some(format!("/api/v1/things/{}", chance.below(40)))),
+            (
+                "http.response.status_code".into(),
+                Some([200, 201, 404, 500][chance.below(4) as usize].to_string()),
+            ),
+            ("user.id".into(), Some(format!("u-{}", chance.below(100_000)))),
+            ("thread.name".into(), Some(format!("worker-{}", chance.below(16)))),
+            ("request.id".into(), Some(format!("{:016x}", chance.number()))),
+        ]
+    };
+    maps((0..rows).map(|_| row(chance)).collect())
+}
+
+fn trace_ids(chance: &mut Chance, rows: u64) -> ArrayRef {
+    let id = |_| (u128::from(chance.number()) << 64 | u128::from(chance.number())).to_be_bytes();
+    let traces: Vec<[u8; 16]> = (0..rows / 8 + 1).map(id).collect();
+    ids((0..rows as usize).map(|row| traces[row / 8]))
+}
+
+fn request(signal: Signal, number: u64, chance: &mut Chance) -> Batch {
+    let start = NOON + number as i64 * 1_000_000_000;
+    let time = |row: u64| start + row as i64 * 1_000_000;
+    let stream: ArrayRef = Arc::new(UInt32Array::from(vec![0; ROWS as usize]));
+    let streams = sender_streams(number % SENDERS);
+    let spans: ArrayRef = {
+        let ids: Vec<[u8; 8]> = (0..ROWS).map(|_| chance.number().to_be_bytes()).collect();
+        Arc::new(BinaryArray::from_iter_values(ids))
+    };
+    match signal {
+        Signal::Logs => {
+            let body = |_| {
+                let text = TEMPLATES[chance.below(6) as usize];
+                let mut parts = text.split("{}").peekable();
+                let mut body = String::new();
+                while let Some(part) = parts.next() {
+                    body.push_str(part);
+                    if parts.peek().is_some() {
+                        body.push_str(&chance.below(100_000).to_string());
+                    }
+                }
+                Some(body)
+            };
+            let body: ArrayRef = Arc::new(StringArray::from_iter((0..ROWS).map(body)));
+            let columns = [
+                (schema::STREAM, stream),
+                ("time_unix_nano", numbers((0..ROWS).map(time))),
+                ("observed_time_unix_nano", numbers((0..ROWS).map(|row| time(row) + 1000))),
+                (
+                    "severity_number",
+                    Arc::new(Int32Array::from_iter_values((0..ROWS).map(|row| 9 + (row % 3) as i32 * 4))),
+                ),
+                (
+                    "severity_text",
+                    texts((0..ROWS).map(|row| ["INFO", "WARN", "ERROR"][row as usize % 3].to_owned())),
+                ),
+                ("body", body),
+                ("trace_id", trace_ids(chance, ROWS)),
+                ("span_id", spans),
+                ("attributes", attributes(chance, ROWS)),
+            ];
+            Batch::Logs(Logs {
+                streams,
+                records: fill(schema::rows(Table::Logs), ROWS as usize, columns.into()),
+            })
+        }
+        Signal::Spans => {
+            let durations: Vec<i64> = (0..ROWS).map(|_| 1000 + chance.below(100_000_000) as i64).collect();
+            let columns = [
+                (schema::STREAM, stream),
+                ("start_time_unix_nano", numbers((0..ROWS).map(time))),
+                ("end_time_unix_nano", numbers((0..ROWS).map(|row| time(row) + durations[row as usize]))),
+                ("duration_nano", numbers(durations.iter().copied())),
+                ("trace_id", trace_ids(chance, ROWS)),
+                ("span_id", spans.clone()),
+                ("parent_span_id", spans),
+                ("name", texts((0..ROWS).map(|_| format!("GET /api/v1/things/{}", chance.below(40))))),
+                ("kind", Arc::new(Int32Array::from_iter_values((0..ROWS).map(|row| 1 + (row % 5) as i32)))),
+                ("attributes", attributes(chance, ROWS)),
+            ];
+            Batch::Spans(Spans {
+                streams,
+                records: fill(schema::rows(Table::Spans), ROWS as usize, columns.into()),
+            })
+        }
+        Signal::Metrics => {
+            // The series of a sender are always the same.
+            let sender = number % SENDERS;
+            let id = |row: u64| {
+                (u128::from(sender * ROWS + row + 1)).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
+            };
+            let series = [
+                (schema::STREAM, stream),
+                ("time_unix_nano", numbers((0..ROWS).map(|_| start))),
+                ("series_id", ids((0..ROWS).map(|row| id(row).to_be_bytes()))),
+                ("metric_name", texts((0..ROWS).map(|row| format!("some.metric.of.system.{}", row % 100)))),
+                ("attributes", attributes(chance, ROWS)),
+            ];
+            let samples = [
+                (schema::SERIES, Arc::new(UInt32Array::from_iter_values(0..ROWS as u32)) as ArrayRef),
+                ("time_unix_nano", numbers((0..ROWS).map(|_| start))),
+                ("start_time_unix_nano", numbers((0..ROWS).map(|_| NOON))),
+                (
+                    "value",
+                    Arc::new(Float64Array::from_iter_values((0..ROWS).map(|row| {
+                        if row % 2 == 0 {
+                            (number * 15 + row) as f64
+                        } else {
+                            chance.below(10_000) as f64 / 100.0
+                        }
+                    }))),
+                ),
+            ];
+            let empty = |table| fill(schema::rows(table), 0, Default::default());
+            Batch::Metrics(Metrics {
+                streams,
+                series: fill(schema::rows(Table::Series), ROWS as usize, series.into()),
+                samples: fill(schema::rows(Table::Samples), ROWS as usize, samples.into()),
+                histograms: empty(Table::Histograms),
+                exemplars: empty(Table::Exemplars),
+            })
+        }
+    }
+}
+
+/// Nanoseconds a row of each step in memory.
+fn in_memory(signal: Signal, batches: &[Batch]) {
+    let table = signal.tables()[0];
+    let budget = Budget::new(8 << 30);
+    let index = Arc::new(SeriesIndex::new(&budget));
+    let rows = (batches.len() as u64 * ROWS) as f64;
+    let step = |name: &str, since: Instant| {
+        println!("{signal:8} {name:12} {:6.0} ns", since.elapsed().as_nanos() as f64 / rows)
+    };
+    let since = Instant::now();
+    let prepared: Vec<_> =
+        batches.iter().map(|batch| Prepared::new(batch.clone(), Some(&index), &budget)).collect();
+    step("prepare", since);
+    let chunks = prepared.iter().flat_map(|prepared| &prepared.chunks).filter(|(of, _)| *of == table);
+    let chunks: Vec<_> = chunks.map(|(_, chunk)| chunk).collect();
+    let bytes: u64 = chunks.iter().map(|chunk| chunk.bytes()).sum();
+    println!("{signal:8} memory       {:6.0} bytes", bytes as f64 / rows);
+    let catalog = index.catalog();
+    let since = Instant::now();
+    let all = Rows::new(table, chunks, &catalog).unwrap();
+    let picks = order(&all);
+    step("order", since);
+    let since = Instant::now();
+    let gathered: usize = picks.chunks(8192).map(|picks| all.gather(picks).unwrap().num_rows()).sum();
+    step("gather", since);
+    assert_eq!(gathered as f64, rows);
+}
+
+#[tokio::test]
+#[ignore = "a measurement"]
+async fn cost() {
+    for signal in Signal::ALL {
+        let mut chance = Chance::new(1);
+        let batches: Vec<_> = (0..REQUESTS).map(|number| request(signal, number, &mut chance)).collect();
+        in_memory(signal, &batches);
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = config(dir.path());
+        config.wal.file_size = fresnel_sdk::config::ByteSize::mib(64);
+        let budget = Budget::new(8 << 30);
+        let options = crate::Options {
+            budget: budget.clone(),
+            ..options(config, Arc::new(LocalDisk), &TestClock::new(NOON))
+        };
+        let store = open_with(options).await;
+        let rows = (REQUESTS * ROWS) as f64;
+        let step = |name: &str, since: Instant| {
+            println!("{signal:8} {name:12} {:6.0} ns", since.elapsed().as_nanos() as f64 / rows)
+        };
+        let mut appends = std::time::Duration::ZERO;
+        let mut seals = std::time::Duration::ZERO;
+        for (number, batch) in batches.into_iter().enumerate() {
+            let since = Instant::now();
+            let meta = EntryMeta {
+                tenant: tenant(),
+                signal,
+                protocol: 1,
+                received_unix_nano: NOON,
+                records: ROWS as u32,
+                rejected: Vec::new(),
+            };
+            let entry = crate::Entry { meta, body: vec![0; 1000].into() };
+            store.append(entry, batch, budget.reserve(0).unwrap()).await.unwrap();
+            appends += since.elapsed();
+            if number % 75 == 74 {
+                let since = Instant::now();
+                store.seal_all().await.unwrap();
+                seals += since.elapsed();
+            }
+        }
+        println!(
+            "{signal:8} append       {:6.0} ns (with the disk's sync)",
+            appends.as_nanos() as f64 / rows
+        );
+        println!("{signal:8} seal         {:6.0} ns", seals.as_nanos() as f64 / rows);
+        let bytes = |store: &crate::Store| store.status().segment_bytes as f64 / rows;
+        println!("{signal:8} on disk      {:6.1} bytes", bytes(&store));
+        let since = Instant::now();
+        store.compact_now().await.unwrap();
+        step("compact", since);
+        println!("{signal:8} on disk      {:6.1} bytes", bytes(&store));
+        if signal == Signal::Spans {
+            let since = Instant::now();
+            let missing = store.trace(&tenant(), [7; 16]).await.unwrap();
+            println!("{signal:8} trace, none  {:6.0} us", since.elapsed().as_micros());
+            assert!(missing.spans.is_empty());
+            let snapshot = store.snapshot(&tenant(), Table::Spans);
+            let (_, files) = batches_of(&store, &snapshot);
+            let id: [u8; 16] = files[0]
+                .column_by_name("trace_id")
+                .map(|ids| {
+                    use arrow_array::cast::AsArray;
+                    ids.as_binary::<i32>().value(99).try_into().unwrap()
+                })
+                .unwrap();
+            for _ in 0..3 {
+                let since = Instant::now();
+                let trace = store.trace(&tenant(), id).await.unwrap();
+                let spans: usize = trace.spans.iter().map(|batch| batch.num_rows()).sum();
+                println!("{signal:8} trace of {spans:3} {:6.0} us", since.elapsed().as_micros());
+            }
+        }
+    }
+}
+
+fn batches_of(
+    store: &crate::Store,
+    snapshot: &crate::Snapshot,
+) -> (Vec<arrow_array::RecordBatch>, Vec<arrow_array::RecordBatch>) {
+    batches(store, snapshot)
+}

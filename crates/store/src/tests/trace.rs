@@ -1,0 +1,50 @@
+use model::{Signal, Table};
+
+use super::fixture::*;
+
+#[tokio::test]
+async fn a_trace_is_what_a_look_at_every_span_finds() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open_local(dir.path()).await;
+    let row = |id: u64| Row { id, stream: (id % 7) as u8, time: NOON + ((id * 7919) % 1000) as i64 };
+    // Traces go across requests and segments; the last are in memory.
+    let sent: Vec<Row> = (0..6000).map(|n| row((n * 37) % 6000)).collect();
+    for (number, part) in sent.chunks(500).enumerate() {
+        append(&store, Signal::Spans, part.to_vec()).await;
+        if number % 2 == 0 && number < 10 {
+            store.seal_all().await.unwrap();
+        }
+        if number == 7 {
+            store.compact_now().await.unwrap();
+        }
+    }
+    assert!(!store.snapshot(&tenant(), Table::Spans).memory.is_empty());
+    for id in (0..6000).step_by(8 * 25).chain([5999, 1 << 40]) {
+        let trace = store.trace(&tenant(), trace_id(id)).await.unwrap();
+        let mut found: Vec<_> = trace.spans.iter().flat_map(rows_of).collect();
+        found.sort();
+        let wanted: Vec<Row> = sent.iter().copied().filter(|row| trace_id(row.id) == trace_id(id)).collect();
+        assert_eq!(wanted.len(), if id < 6000 { 8 } else { 0 });
+        assert_eq!(found, expected(Table::Spans, &wanted), "trace of span {id}");
+        assert!(trace.warnings.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_segment_is_set_aside_and_the_answer_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open_local(dir.path()).await;
+    append(&store, Signal::Spans, (0..16).map(|id| Row { id, stream: 1, time: NOON })).await;
+    store.seal_all().await.unwrap();
+    append(&store, Signal::Spans, (0..1).map(|id| Row { id: id + 4, stream: 1, time: NOON })).await;
+    let path = dir.path().join(&store.snapshot(&tenant(), Table::Spans).segments[0].path);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let footer = bytes.len() - 60;
+    bytes[footer..].fill(0xff);
+    std::fs::write(&path, bytes).unwrap();
+    let trace = store.trace(&tenant(), trace_id(4)).await.unwrap();
+    assert_eq!(trace.spans.iter().map(|batch| batch.num_rows()).sum::<usize>(), 1);
+    assert_eq!(trace.warnings.len(), 1);
+    assert_eq!(store.status().set_aside.len(), 1);
+    assert!(!store.snapshot(&tenant(), Table::Spans).complete());
+}

@@ -1,0 +1,185 @@
+//! One trace, looked up by its id.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, BooleanArray, RecordBatch};
+use arrow_select::filter::filter_record_batch;
+use model::{Budget, Reservation, Table, Tenant, schema};
+use parking_lot::Mutex;
+use parquet::arrow::arrow_reader::{RowSelection, RowSelector};
+
+use crate::error::{ReadError, WorkError};
+use crate::manifest::SegmentMeta;
+use crate::segment::{SegmentFile, TraceIndex, Wanted, hash, rows_in};
+use crate::snapshot::{MemoryChunk, Snapshot};
+use crate::store::{Inner, Store};
+
+/// What is known of a trace.
+#[derive(Clone, Debug, Default)]
+pub struct Trace {
+    /// Its spans, in the file schema, in no order.
+    pub spans: Vec<RecordBatch>,
+    /// Why spans may be missing. Empty: these are all.
+    pub warnings: Vec<String>,
+}
+
+/// The share of the budget that indexes of segments may keep.
+const CACHE_SHARE: u64 = 32;
+
+/// Indexes of segments that were looked up in, until they take too much memory.
+#[derive(Debug)]
+pub(crate) struct IndexCache {
+    limit: u64,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug)]
+struct Known {
+    indexes: HashMap<String, Option<Arc<TraceIndex>>>,
+    memory: Reservation,
+}
+
+impl IndexCache {
+    pub(crate) fn new(budget: &Budget) -> Self {
+        let known = Known { indexes: HashMap::new(), memory: budget.take(0) };
+        Self { limit: budget.limit() / CACHE_SHARE, known: Mutex::new(known) }
+    }
+
+    fn get(
+        &self,
+        id: &str,
+        load: impl FnOnce() -> Result<Option<TraceIndex>, ReadError>,
+    ) -> Result<Option<Arc<TraceIndex>>, ReadError> {
+        if let Some(index) = self.known.lock().indexes.get(id) {
+            return Ok(index.clone());
+        }
+        let index = load()?.map(Arc::new);
+        let bytes = 128 + index.as_ref().map_or(0, |index| index.bytes());
+        let mut known = self.known.lock();
+        if known.memory.bytes() + bytes > self.limit {
+            // All of them: what is looked up comes back with one read each.
+            known.indexes.clear();
+            known.memory.settle(0);
+        }
+        let sum = known.memory.bytes() + bytes;
+        known.memory.settle(sum);
+        known.indexes.insert(id.to_owned(), index.clone());
+        Ok(index)
+    }
+}
+
+impl Store {
+    /// All spans of a trace: from memory, and from the segments by their index, of which only the
+    /// pages that hold such spans are read.
+    ///
+    /// A segment that turns out to be damaged is set aside and named in the warnings.
+    ///
+    /// # Errors
+    /// When the disk or object store does not answer.
+    pub async fn trace(&self, tenant: &Tenant, trace_id: [u8; 16]) -> Result<Trace, ReadError> {
+        let snapshot = self.snapshot(tenant, Table::Spans);
+        let inner = Arc::clone(self.inner());
+        let looked_up = tokio::task::spawn_blocking(move || inner.look_up(&snapshot, &trace_id)).await;
+        looked_up.unwrap_or_else(|error| {
+            let reason = format!("looking it up panicked: {error}");
+            Err(ReadError::Damaged { path: format!("segments/{}", Table::Spans), reason })
+        })
+    }
+}
+
+impl Inner {
+    fn look_up(&self, snapshot: &Snapshot, trace_id: &[u8]) -> Result<Trace, ReadError> {
+        let mut trace = Trace { spans: Vec::new(), warnings: snapshot.warnings() };
+        for chunk in &snapshot.memory {
+            trace.spans.extend(in_memory(chunk, trace_id));
+        }
+        for segment in &snapshot.segments {
+            match self.in_segment(segment, trace_id) {
+                Ok(spans) => trace.spans.extend(spans),
+                Err(ReadError::Damaged { path, reason }) => {
+                    trace.warnings.push(format!("`{path}` is damaged and not included: {reason}"));
+                    if let Err(error) = self.set_aside_segment(segment, &reason) {
+                        let error: &WorkError = &error;
+                        tracing::error!(path, %error, "cannot set aside a damaged segment");
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(trace)
+    }
+
+    fn in_segment(&self, segment: &Arc<SegmentMeta>, trace_id: &[u8]) -> Result<Vec<RecordBatch>, ReadError> {
+        let file = SegmentFile::new(&self.objects, segment);
+        let Some(index) = self.indexes.get(&segment.id, || file.trace_index())? else {
+            return all_of(&file, trace_id);
+        };
+        let wanted = hash(trace_id);
+        let Some((first, block)) = index.block(wanted) else { return Ok(Vec::new()) };
+        let rows = rows_in(&file.read(block)?, first, wanted);
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let metadata = file.metadata(Wanted::Offsets)?;
+        let sizes = metadata.row_groups().iter().map(|group| group.num_rows());
+        let (groups, rows) = select(sizes, &rows);
+        let batches = file.rows(&metadata, groups, rows)?;
+        batches.map(|batch| batch.map(|batch| of_trace(&batch, trace_id))).collect()
+    }
+}
+
+/// Without an index all of the file is read.
+fn all_of(file: &SegmentFile, trace_id: &[u8]) -> Result<Vec<RecordBatch>, ReadError> {
+    let metadata = file.metadata(Wanted::Groups)?;
+    let mut found = Vec::new();
+    for group in 0..metadata.num_row_groups() {
+        for batch in file.group(&metadata, group)? {
+            found.push(of_trace(&batch?, trace_id));
+        }
+    }
+    found.retain(|batch| batch.num_rows() > 0);
+    Ok(found)
+}
+
+/// The row groups in which the rows are, and the selection of the rows within these.
+fn select(sizes: impl Iterator<Item = i64>, rows: &[u32]) -> (Vec<usize>, RowSelection) {
+    let mut groups = Vec::new();
+    let mut selectors = Vec::new();
+    let mut start = 0u64;
+    let mut rows = rows.iter().map(|row| u64::from(*row)).peekable();
+    for (group, size) in sizes.enumerate() {
+        let end = start + u64::try_from(size).unwrap_or(0);
+        let mut at = start;
+        while let Some(row) = rows.next_if(|row| *row < end) {
+            if groups.last() != Some(&group) {
+                groups.push(group);
+            }
+            // Rows ascend: none is before the one after the last.
+            selectors.push(RowSelector::skip(usize::try_from(row.saturating_sub(at)).unwrap_or(0)));
+            selectors.push(RowSelector::select(1));
+            at = row + 1;
+        }
+        if groups.last() == Some(&group) {
+            selectors.push(RowSelector::skip(usize::try_from(end - at).unwrap_or(0)));
+        }
+        start = end;
+    }
+    selectors.retain(|selector| selector.row_count > 0);
+    (groups, RowSelection::from(selectors))
+}
+
+fn in_memory(chunk: &MemoryChunk, trace_id: &[u8]) -> Vec<RecordBatch> {
+    let ids = chunk.chunk().rows.column_by_name("trace_id").expect("spans have it").as_binary::<i32>();
+    let rows: Vec<usize> = (0..ids.len()).filter(|row| ids.value(*row) == trace_id).collect();
+    let columns: Vec<usize> = (0..schema::file(Table::Spans).fields().len()).collect();
+    let runs = rows.chunk_by(|a, b| a + 1 == *b).map(|run| run[0]..run[0] + run.len());
+    runs.map(|run| chunk.slice(run, &columns).expect("rows of the chunk, columns of the table")).collect()
+}
+
+fn of_trace(batch: &RecordBatch, trace_id: &[u8]) -> RecordBatch {
+    let ids = batch.column_by_name("trace_id").expect("spans have it").as_binary::<i32>();
+    let same: BooleanArray = (0..ids.len()).map(|row| Some(ids.value(row) == trace_id)).collect();
+    filter_record_batch(batch, &same).expect("one answer a row")
+}

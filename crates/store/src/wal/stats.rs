@@ -1,0 +1,130 @@
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use model::Lsn;
+
+const BUCKETS: usize = 65;
+
+/// Counts values by their power of two; lock-free, for measuring on hot paths.
+#[derive(Debug)]
+pub struct Histogram {
+    /// Bucket `n` holds the values of `n` bits: those below `2^n` and not in an earlier one.
+    buckets: [AtomicU64; BUCKETS],
+    sum: AtomicU64,
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Self { buckets: std::array::from_fn(|_| AtomicU64::new(0)), sum: AtomicU64::new(0) }
+    }
+}
+
+impl Histogram {
+    /// Counts a value.
+    pub fn record(&self, value: u64) {
+        self.buckets[(u64::BITS - value.leading_zeros()) as usize].fetch_add(1, Relaxed);
+        self.sum.fetch_add(value, Relaxed);
+    }
+
+    /// Counts a duration in nanoseconds.
+    pub fn record_duration(&self, duration: Duration) {
+        self.record(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    /// What has been counted.
+    pub fn snapshot(&self) -> HistogramSnapshot {
+        let mut buckets = Vec::new();
+        let mut count = 0;
+        for (bits, bucket) in self.buckets.iter().enumerate() {
+            let here = bucket.load(Relaxed);
+            count += here;
+            if here > 0 {
+                let bound = if bits == 64 { u64::MAX } else { (1 << bits) - 1 };
+                buckets.push((bound, count));
+            }
+        }
+        HistogramSnapshot { count, sum: self.sum.load(Relaxed), buckets }
+    }
+}
+
+/// What a [`Histogram`] has counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HistogramSnapshot {
+    /// How many values.
+    pub count: u64,
+    /// Their sum.
+    pub sum: u64,
+    /// Greatest value of a bucket that is not empty, and how many values are not above it.
+    pub buckets: Vec<(u64, u64)>,
+}
+
+impl HistogramSnapshot {
+    /// A bound which this share of the values (0 to 1) does not exceed; 0 when there are none.
+    pub fn quantile(&self, share: f64) -> u64 {
+        let rank = (self.count as f64 * share).ceil() as u64;
+        self.buckets.iter().find(|(_, count)| *count >= rank).map_or(0, |(bound, _)| *bound)
+    }
+}
+
+/// How the log is doing.
+#[derive(Clone, Debug, Default)]
+pub struct WalStats {
+    /// Files on disk.
+    pub files: usize,
+    /// Their size in bytes.
+    pub bytes: u64,
+    /// The last LSN that was made durable and published; 0 before the first since the start.
+    pub last_lsn: Lsn,
+    /// Bytes of entries that wait for the disk.
+    pub queue_bytes: usize,
+    /// How many may wait.
+    pub queue_bytes_max: usize,
+    /// Entries written since the start.
+    pub entries: u64,
+    /// Bytes written since the start.
+    pub bytes_written: u64,
+    /// Groups that could not be written since the start.
+    pub failed_groups: u64,
+    /// Nanoseconds from the call of append until durable.
+    pub append: HistogramSnapshot,
+    /// Nanoseconds of one sync.
+    pub sync: HistogramSnapshot,
+    /// Entries that shared one sync.
+    pub group_entries: HistogramSnapshot,
+}
+
+/// The counters behind [`WalStats`].
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) last_lsn: AtomicU64,
+    pub(super) entries: AtomicU64,
+    pub(super) bytes_written: AtomicU64,
+    pub(super) failed_groups: AtomicU64,
+    pub(super) append: Histogram,
+    pub(super) sync: Histogram,
+    pub(super) group_entries: Histogram,
+}
+
+impl Counters {
+    pub(super) fn snapshot(
+        &self,
+        files: usize,
+        bytes: u64,
+        queue_bytes: usize,
+        queue_bytes_max: usize,
+    ) -> WalStats {
+        WalStats {
+            files,
+            bytes,
+            last_lsn: self.last_lsn.load(Relaxed),
+            queue_bytes,
+            queue_bytes_max,
+            entries: self.entries.load(Relaxed),
+            bytes_written: self.bytes_written.load(Relaxed),
+            failed_groups: self.failed_groups.load(Relaxed),
+            append: self.append.snapshot(),
+            sync: self.sync.snapshot(),
+            group_entries: self.group_entries.snapshot(),
+        }
+    }
+}

@@ -1,0 +1,74 @@
+use super::super::entry::EntryMeta;
+use super::super::format::{EntryHeader, FileHeader, VERSION, file_name, parse_file_name};
+use super::super::stats::Histogram;
+use super::*;
+
+#[test]
+fn metadata_survives_and_nothing_shorter_or_longer_is_taken_for_it() {
+    for id in 0..50 {
+        let meta = entry(id).meta;
+        let mut bytes = Vec::new();
+        meta.encode(&mut bytes);
+        assert_eq!(EntryMeta::decode(&bytes), Some(meta));
+        for len in 0..bytes.len() {
+            assert_eq!(EntryMeta::decode(&bytes[..len]), None);
+        }
+        bytes.push(0);
+        assert_eq!(EntryMeta::decode(&bytes), None);
+    }
+}
+
+#[test]
+fn hostile_lengths_allocate_nothing() {
+    let mut bytes = Vec::new();
+    EntryMeta { rejected: Vec::new(), ..entry(1).meta }.encode(&mut bytes);
+    let count = bytes.len() - 4;
+    bytes[count..].copy_from_slice(&u32::MAX.to_le_bytes());
+    assert_eq!(EntryMeta::decode(&bytes), None);
+}
+
+#[test]
+fn headers_survive_and_every_flipped_bit_is_seen() {
+    let header = EntryHeader {
+        marker: *b"8 bytes.",
+        lsn: 77,
+        group_first: 70,
+        meta_len: 30,
+        body_len: 1 << 20,
+        payload_crc: 5,
+    };
+    let mut bytes = header.encode();
+    assert_eq!(EntryHeader::decode(&bytes), Some(header));
+    for bit in 0..bytes.len() * 8 {
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        assert_eq!(EntryHeader::decode(&bytes), None);
+        bytes[bit / 8] ^= 1 << (bit % 8);
+    }
+    let header = FileHeader { version: VERSION, first_lsn: 9, marker: [3; 8] };
+    let mut bytes = header.encode();
+    assert_eq!(FileHeader::decode(&bytes), Some(header));
+    bytes[13] ^= 1;
+    assert_eq!(FileHeader::decode(&bytes), None);
+}
+
+#[test]
+fn file_names_sort_like_their_numbers() {
+    assert_eq!(file_name(42), "00000000000000000042.wal");
+    assert_eq!(parse_file_name(&file_name(u64::MAX)), Some(u64::MAX));
+    for other in ["42.wal", "00000000000000000042.wal.tmp", "0000000000000000004x.wal", "lost+found"] {
+        assert_eq!(parse_file_name(other), None);
+    }
+}
+
+#[test]
+fn a_histogram_bounds_its_quantiles() {
+    let histogram = Histogram::default();
+    assert_eq!(histogram.snapshot().quantile(0.5), 0);
+    for value in [0, 1, 5, 6, 7, 1000, u64::MAX] {
+        histogram.record(value);
+    }
+    let snapshot = histogram.snapshot();
+    assert_eq!(snapshot.count, 7);
+    assert_eq!(snapshot.buckets, [(0, 1), (1, 2), (7, 5), (1023, 6), (u64::MAX, 7)]);
+    assert_eq!((snapshot.quantile(0.5), snapshot.quantile(0.8), snapshot.quantile(1.0)), (7, 1023, u64::MAX));
+}

@@ -1,0 +1,32 @@
+use std::time::{Duration, Instant};
+
+/// How often a condition is looked at: short against every deadline, long against what a look costs.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// Asks `condition` until it gives something, and returns that.
+///
+/// # Panics
+/// When `deadline` passes first; `what` names in the message what was waited for.
+#[track_caller]
+pub fn wait_for<T>(what: &str, deadline: Duration, mut condition: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(value) = condition() {
+            return value;
+        }
+        assert!(started.elapsed() < deadline, "{what}: not within {deadline:?}");
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// Says that a test cannot run here, and why. Where nothing may be skipped (`FRESNEL_NO_SKIP=1`) it
+/// fails the test instead.
+///
+/// # Panics
+/// When `FRESNEL_NO_SKIP` is `1`.
+#[track_caller]
+pub fn skip(reason: &str) {
+    let forbidden = std::env::var("FRESNEL_NO_SKIP").is_ok_and(|value| value == "1");
+    assert!(!forbidden, "nothing may be skipped here, but: {reason}");
+    eprintln!("skipped: {reason}");
+}

@@ -1,0 +1,123 @@
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow_array::types::ArrowPrimitiveType;
+use arrow_array::{ArrayRef, ListArray, StructArray};
+use arrow_buffer::{OffsetBuffer, ScalarBuffer};
+use arrow_schema::{DataType, FieldRef};
+
+use super::numbers;
+
+/// Where each row ends in the values below it; never decreasing.
+///
+/// An offset has 31 bits. [`crate::otlp::BODY_BYTES_MAX`] times the most that a byte of a message
+/// can become in a column is less.
+pub(crate) struct Offsets(Vec<i32>);
+
+impl Default for Offsets {
+    fn default() -> Self {
+        Self(vec![0])
+    }
+}
+
+impl Offsets {
+    #[inline(always)]
+    pub(crate) fn len(&self) -> usize {
+        self.0.len() - 1
+    }
+
+    pub(crate) fn reserve(&mut self, rows: usize) {
+        self.0.reserve(rows);
+    }
+
+    /// Ends a row at `end`.
+    #[inline(always)]
+    pub(crate) fn push(&mut self, end: usize) {
+        debug_assert!(end >= self.end_of(self.len()) && i32::try_from(end).is_ok(), "offsets only grow");
+        #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "see the type")]
+        self.0.push(end as i32);
+    }
+
+    /// Where the first `rows` rows end.
+    #[inline(always)]
+    pub(crate) fn end_of(&self, rows: usize) -> usize {
+        #[expect(clippy::cast_sign_loss, reason = "an offset is not negative")]
+        self.0.get(rows).map_or(0, |end| *end as usize)
+    }
+
+    #[inline(always)]
+    pub(crate) fn range(&self, row: usize) -> Range<usize> {
+        self.end_of(row)..self.end_of(row + 1)
+    }
+
+    pub(crate) fn truncate(&mut self, rows: usize) {
+        self.0.truncate(rows + 1);
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = usize> {
+        #[expect(clippy::cast_sign_loss, reason = "an offset is not negative")]
+        self.0.iter().map(|end| *end as usize)
+    }
+
+    #[expect(unsafe_code, reason = "Arrow would walk all offsets once more")]
+    pub(crate) fn finish(self) -> OffsetBuffer<i32> {
+        let last = self.0.last().copied().unwrap_or(-1);
+        assert!(last >= 0, "offsets begin with 0 and fit 31 bits");
+        // SAFETY: not empty; begins with 0 and never decreases, since rows are only appended at
+        // the end of their values and only cut off at the end.
+        unsafe { OffsetBuffer::new_unchecked(ScalarBuffer::from(self.0)) }
+    }
+}
+
+/// A column of lists of numbers.
+pub(crate) struct List<T: ArrowPrimitiveType> {
+    pub(crate) values: Vec<T::Native>,
+    ends: Offsets,
+}
+
+impl<T: ArrowPrimitiveType> Default for List<T> {
+    fn default() -> Self {
+        Self { values: Vec::new(), ends: Offsets::default() }
+    }
+}
+
+impl<T: ArrowPrimitiveType> List<T> {
+    pub(crate) fn reserve(&mut self, rows: usize) {
+        self.ends.reserve(rows);
+    }
+
+    /// Ends a row; its values were pushed before.
+    #[inline(always)]
+    pub(crate) fn end_row(&mut self) {
+        self.ends.push(self.values.len());
+    }
+
+    pub(crate) fn truncate(&mut self, rows: usize) {
+        self.ends.truncate(rows);
+        self.values.truncate(self.ends.end_of(rows));
+    }
+
+    pub(crate) fn finish(self, data_type: &DataType) -> ArrayRef {
+        list(data_type, self.ends, |_| numbers::<T>(self.values))
+    }
+}
+
+/// The array of a list type, of its rows' ends and its elements.
+fn list(data_type: &DataType, ends: Offsets, elements: impl FnOnce(&FieldRef) -> ArrayRef) -> ArrayRef {
+    let DataType::List(element) = data_type else { unreachable!("a list column has a list type") };
+    let array = ListArray::try_new(Arc::clone(element), ends.finish(), elements(element), None);
+    Arc::new(array.expect("the elements are made for this type"))
+}
+
+/// The array of a list type whose elements are structs of these columns.
+pub(crate) fn list_of_structs(data_type: &DataType, ends: Offsets, columns: Vec<ArrayRef>) -> ArrayRef {
+    list(data_type, ends, |element| Arc::new(struct_of(element, columns)))
+}
+
+/// The struct array of a field's type.
+pub(super) fn struct_of(field: &FieldRef, columns: Vec<ArrayRef>) -> StructArray {
+    let DataType::Struct(fields) = field.data_type() else {
+        unreachable!("a struct column has a struct type")
+    };
+    StructArray::try_new(fields.clone(), columns, None).expect("the columns are made for this type")
+}

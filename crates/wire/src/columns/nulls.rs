@@ -1,0 +1,80 @@
+use std::sync::Arc;
+
+use arrow_array::types::ArrowPrimitiveType;
+use arrow_array::{ArrayRef, PrimitiveArray};
+use arrow_buffer::{BooleanBufferBuilder, NullBuffer};
+
+/// Which rows are not null. Costs a counter until the first null comes.
+#[derive(Default)]
+pub(crate) struct Validity {
+    rows: usize,
+    bits: Option<BooleanBufferBuilder>,
+}
+
+impl Validity {
+    #[inline(always)]
+    pub(crate) fn push(&mut self, valid: bool) {
+        match &mut self.bits {
+            Some(bits) => bits.append(valid),
+            None if valid => {}
+            None => self.first_null(),
+        }
+        self.rows += 1;
+    }
+
+    #[cold]
+    fn first_null(&mut self) {
+        let mut bits = BooleanBufferBuilder::new(self.rows.max(64) * 2);
+        bits.append_n(self.rows, true);
+        bits.append(false);
+        self.bits = Some(bits);
+    }
+
+    pub(crate) fn is_valid(&self, row: usize) -> bool {
+        self.bits.as_ref().is_none_or(|bits| bits.get_bit(row))
+    }
+
+    pub(crate) fn truncate(&mut self, rows: usize) {
+        self.rows = self.rows.min(rows);
+        if let Some(bits) = &mut self.bits {
+            bits.truncate(self.rows);
+        }
+    }
+
+    pub(crate) fn finish(self) -> Option<NullBuffer> {
+        self.bits.map(|bits| NullBuffer::new(bits.build())).filter(|nulls| nulls.null_count() > 0)
+    }
+}
+
+/// A column of numbers with rows that have none.
+pub(crate) struct Nullable<T: ArrowPrimitiveType> {
+    values: Vec<T::Native>,
+    validity: Validity,
+}
+
+impl<T: ArrowPrimitiveType> Default for Nullable<T> {
+    fn default() -> Self {
+        Self { values: Vec::new(), validity: Validity::default() }
+    }
+}
+
+impl<T: ArrowPrimitiveType> Nullable<T> {
+    pub(crate) fn reserve(&mut self, rows: usize) {
+        self.values.reserve(rows);
+    }
+
+    #[inline(always)]
+    pub(crate) fn push(&mut self, value: Option<T::Native>) {
+        self.validity.push(value.is_some());
+        self.values.push(value.unwrap_or_default());
+    }
+
+    pub(crate) fn truncate(&mut self, rows: usize) {
+        self.values.truncate(rows);
+        self.validity.truncate(rows);
+    }
+
+    pub(crate) fn finish(self) -> ArrayRef {
+        Arc::new(PrimitiveArray::<T>::new(self.values.into(), self.validity.finish()))
+    }
+}

@@ -1,0 +1,213 @@
+//! `ExportLogsServiceRequest` into log records.
+
+use arrow_array::RecordBatch;
+use arrow_array::types::{Int32Type, Int64Type, UInt32Type};
+use model::{Batch, Table, schema};
+
+use super::judge::Judge;
+use super::stream::{self, Records, Stream, count, end_attributes};
+use super::{Context, Decoded, Malformed, Stop, attribute, value};
+use crate::columns::{self, Attributes, NotUtf8, OptionalIds, OptionalText, Rest, Text};
+use crate::proto::{Known, Parts, Reader};
+
+const LOG_RECORD: Known = Known::new("LogRecord", &[1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12]);
+
+/// Decodes a request.
+///
+/// # Errors
+/// [`Malformed`] when it is not such a request; nothing of it is accepted.
+pub fn decode(body: &[u8], context: &Context<'_>) -> Result<Decoded, Malformed> {
+    super::run(body, context, decode_once)
+}
+
+fn decode_once(body: &[u8], mut judge: Judge<'_>) -> Result<Decoded, Stop> {
+    let mut logs = Logs::default();
+    let streams = stream::walk(body, &mut logs, &mut judge)?;
+    let (received, rejected) = judge.finish();
+    let batch = Batch::Logs(model::Logs { streams, records: logs.finish()? });
+    Ok(Decoded { batch, received, rejected })
+}
+
+/// Columns of [`Table::Logs`].
+#[derive(Default)]
+struct Logs {
+    stream: Vec<u32>,
+    time: Vec<i64>,
+    observed_time: Vec<i64>,
+    severity_number: Vec<i32>,
+    severity_text: Text,
+    body: OptionalText,
+    event_name: Text,
+    trace_id: OptionalIds<16>,
+    span_id: OptionalIds<8>,
+    flags: Vec<i32>,
+    attributes: Attributes,
+    dropped: Vec<i32>,
+}
+
+/// The fields of a `LogRecord` that are not read straight into a column.
+struct Fields<'a> {
+    time: u64,
+    observed_time: u64,
+    severity_number: u32,
+    severity_text: Reader<'a>,
+    body: Parts<'a>,
+    event_name: Reader<'a>,
+    trace_id: Reader<'a>,
+    span_id: Reader<'a>,
+    flags: u32,
+    dropped: u32,
+}
+
+impl Records for Logs {
+    const ENVELOPE: [Known; 3] = [
+        Known::new("ExportLogsServiceRequest", &[1]),
+        Known::new("ResourceLogs", &[1, 2, 3]),
+        Known::new("ScopeLogs", &[1, 2, 3]),
+    ];
+
+    fn expect(&mut self, records: usize, judge: &Judge<'_>) -> Result<(), Malformed> {
+        judge.expect(records)?;
+        self.stream.reserve(records);
+        self.time.reserve(records);
+        self.observed_time.reserve(records);
+        self.severity_number.reserve(records);
+        self.trace_id.reserve(records);
+        self.span_id.reserve(records);
+        self.flags.reserve(records);
+        self.dropped.reserve(records);
+        Ok(())
+    }
+
+    fn expect_like(&mut self, rest: Rest) {
+        let rows = self.stream.len();
+        self.severity_text.reserve_like(rows, rest);
+        self.body.text.reserve_like(rows, rest);
+        self.event_name.reserve_like(rows, rest);
+        self.attributes.reserve_like(rows, rest);
+    }
+
+    fn read(&mut self, stream: &Stream, record: Reader<'_>, judge: &mut Judge<'_>) -> Result<(), Malformed> {
+        if !judge.begin() {
+            return Ok(());
+        }
+        let rows = self.stream.len();
+        let fields = self.fields(record, judge)?;
+        self.push(stream.row, &fields, judge)?;
+        if !judge.accept(|| self.check_tail()) {
+            self.truncate(rows);
+        }
+        Ok(())
+    }
+
+    fn rows(&self) -> usize {
+        self.stream.len()
+    }
+}
+
+impl Logs {
+    #[inline(always)]
+    fn fields<'a>(&mut self, record: Reader<'a>, judge: &mut Judge<'_>) -> Result<Fields<'a>, Malformed> {
+        let mut to = Fields {
+            time: 0,
+            observed_time: 0,
+            severity_number: 0,
+            severity_text: Reader::EMPTY,
+            body: Parts::None,
+            event_name: Reader::EMPTY,
+            trace_id: Reader::EMPTY,
+            span_id: Reader::EMPTY,
+            flags: 0,
+            dropped: 0,
+        };
+        let mut fields = record;
+        while fields.more() {
+            match fields.key()? {
+                0x32 => attribute::read(&mut self.attributes, fields.field()?, judge)?,
+                0x09 => to.time = fields.fixed64()?,
+                0x10 => to.severity_number = fields.varint32()?,
+                0x1a => to.severity_text = fields.field()?,
+                0x2a => to.body.push(fields.field()?),
+                0x38 => to.dropped = fields.varint32()?,
+                0x45 => to.flags = fields.fixed32()?,
+                0x4a => to.trace_id = fields.field()?,
+                0x52 => to.span_id = fields.field()?,
+                0x59 => to.observed_time = fields.fixed64()?,
+                0x62 => to.event_name = fields.field()?,
+                key => fields.unknown(key, &LOG_RECORD)?,
+            }
+        }
+        end_attributes(&mut self.attributes, judge);
+        Ok(to)
+    }
+
+    #[inline(always)]
+    fn push(&mut self, stream: u32, from: &Fields<'_>, judge: &mut Judge<'_>) -> Result<(), Malformed> {
+        let observed_time = judge.time(from.observed_time);
+        let time = match judge.time(from.time) {
+            0 if observed_time == 0 => judge.received_unix_nano,
+            0 => observed_time,
+            time => time,
+        };
+        self.stream.push(stream);
+        self.time.push(time);
+        self.observed_time.push(observed_time);
+        self.severity_number.push(from.severity_number.cast_signed());
+        self.severity_text.push(from.severity_text);
+        match &from.body {
+            Parts::None => self.body.push_null(),
+            Parts::One(body) => self.body.push_with(|text| value::write(text, *body, judge))?,
+            parts => self.body.push_with(|text| value::write_parts(text, parts.each(), judge))?,
+        }
+        self.event_name.push(from.event_name);
+        self.trace_id.push(judge.trace_id(from.trace_id));
+        self.span_id.push(judge.span_id(from.span_id));
+        self.flags.push(from.flags.cast_signed());
+        self.dropped.push(count(from.dropped));
+        Ok(())
+    }
+
+    fn check_tail(&mut self) -> Result<(), NotUtf8> {
+        let checked = [
+            self.severity_text.check_tail(),
+            self.body.text.check_tail(),
+            self.event_name.check_tail(),
+            self.attributes.check_tail(),
+        ];
+        checked.into_iter().collect()
+    }
+
+    #[cold]
+    fn truncate(&mut self, rows: usize) {
+        self.stream.truncate(rows);
+        self.time.truncate(rows);
+        self.observed_time.truncate(rows);
+        self.severity_number.truncate(rows);
+        self.severity_text.truncate(rows);
+        self.body.truncate(rows);
+        self.event_name.truncate(rows);
+        self.trace_id.truncate(rows);
+        self.span_id.truncate(rows);
+        self.flags.truncate(rows);
+        self.attributes.truncate(rows);
+        self.dropped.truncate(rows);
+    }
+
+    fn finish(self) -> Result<RecordBatch, NotUtf8> {
+        let columns = vec![
+            columns::numbers::<UInt32Type>(self.stream),
+            columns::numbers::<Int64Type>(self.time),
+            columns::numbers::<Int64Type>(self.observed_time),
+            columns::numbers::<Int32Type>(self.severity_number),
+            self.severity_text.finish()?,
+            self.body.finish()?,
+            self.event_name.finish()?,
+            self.trace_id.finish(),
+            self.span_id.finish(),
+            columns::numbers::<Int32Type>(self.flags),
+            self.attributes.finish()?,
+            columns::numbers::<Int32Type>(self.dropped),
+        ];
+        Ok(columns::batch(schema::rows(Table::Logs), columns))
+    }
+}

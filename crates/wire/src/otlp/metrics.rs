@@ -1,0 +1,393 @@
+//! `ExportMetricsServiceRequest` into points and the series that they belong to.
+//!
+//! - A point flagged "no recorded value" is stored with its flags; its value is Prometheus' marker
+//!   of staleness, which is a NaN.
+//! - A metric without a name, or of a delta-or-cumulative kind that says neither, has all its points
+//!   rejected. A metric whose data is of an unknown kind counts as one record, which is rejected;
+//!   one with no data at all has no records.
+//! - Histograms with explicit bounds: `schema` is -53, `custom_bounds` are the bounds, and bucket `i`
+//!   holds what is above bound `i - 1` and not above bound `i`; the last one has no upper bound.
+//! - Exponential histograms: `schema` is OTLP's scale and bucket `i` holds what is above `base^i` and
+//!   not above `base^(i+1)`, where `base` is `2^(2^-scale)`. This is OTLP's index; Prometheus' for
+//!   the same bucket is greater by one.
+//! - In both, a bucket's index is the sum of the offsets and lengths of the spans before it. Empty
+//!   buckets are in no span.
+
+mod buckets;
+mod exemplars;
+mod histograms;
+mod samples;
+mod series;
+mod series_hash;
+
+use arrow_array::types::Int64Type;
+use model::Batch;
+
+use super::judge::{Judge, Reason};
+use super::stream::{self, Records, Stream};
+use super::{Context, Decide, Decoded, Malformed, Stop, attribute};
+use crate::columns::{Attributes, NotUtf8, Nullable, Rest};
+use crate::proto::{Known, Parts, Reader};
+use exemplars::Exemplars;
+use histograms::Histograms;
+use samples::Samples;
+use series::{Owner, Series};
+
+const METRIC: Known = Known::new("Metric", &[1, 2, 3, 5, 7, 9, 10, 11, 12]);
+
+/// Decodes a request.
+///
+/// # Errors
+/// [`Malformed`] when it is not such a request; nothing of it is accepted.
+pub fn decode(body: &[u8], context: &Context<'_>) -> Result<Decoded, Malformed> {
+    super::run(body, context, decode_once)
+}
+
+fn decode_once(body: &[u8], mut judge: Judge<'_>) -> Result<Decoded, Stop> {
+    let mut metrics = Metrics::default();
+    let streams = stream::walk(body, &mut metrics, &mut judge)?;
+    let (received, rejected) = judge.finish();
+    let batch = Batch::Metrics(model::Metrics {
+        streams,
+        series: metrics.series.finish()?,
+        samples: metrics.samples.finish(),
+        histograms: metrics.histograms.finish(),
+        exemplars: metrics.exemplars.finish()?,
+    });
+    Ok(Decoded { batch, received, rejected })
+}
+
+/// What a metric's data can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Gauge,
+    Sum,
+    Histogram,
+    ExponentialHistogram,
+    Summary,
+}
+
+impl Kind {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Gauge => "gauge",
+            Self::Sum => "sum",
+            Self::Histogram => "histogram",
+            Self::ExponentialHistogram => "exponential_histogram",
+            Self::Summary => "summary",
+        }
+    }
+
+    fn known(self) -> Known {
+        match self {
+            Self::Gauge => Known::new("Gauge", &[1]),
+            Self::Sum => Known::new("Sum", &[1, 2, 3]),
+            Self::Histogram => Known::new("Histogram", &[1, 2]),
+            Self::ExponentialHistogram => Known::new("ExponentialHistogram", &[1, 2]),
+            Self::Summary => Known::new("Summary", &[1]),
+        }
+    }
+
+    fn has_temporality(self) -> bool {
+        !matches!(self, Self::Gauge | Self::Summary)
+    }
+}
+
+/// A `Metric` without its points.
+struct Metric<'a> {
+    name: Reader<'a>,
+    description: Reader<'a>,
+    unit: Reader<'a>,
+    data: Option<(Kind, Parts<'a>)>,
+    /// Number of a field that may be data of a kind that is not known.
+    unknown: Option<u32>,
+}
+
+/// What the points of a metric share besides its texts.
+#[derive(Clone, Copy, Default)]
+struct Data {
+    points: usize,
+    temporality: u32,
+    is_monotonic: bool,
+}
+
+/// All tables of the signal.
+#[derive(Default)]
+struct Metrics {
+    series: Series,
+    samples: Samples,
+    histograms: Histograms,
+    exemplars: Exemplars,
+}
+
+/// The columns that every point has.
+#[derive(Default)]
+struct Points {
+    series: Vec<u32>,
+    time: Vec<i64>,
+    start_time: Nullable<Int64Type>,
+    flags: Vec<i32>,
+}
+
+/// The fields that every point has.
+#[derive(Clone, Copy, Default)]
+struct Head {
+    time: u64,
+    start_time: u64,
+    flags: u32,
+}
+
+impl Head {
+    fn has_no_recorded_value(self) -> bool {
+        self.flags & 1 == 1
+    }
+}
+
+impl Records for Metrics {
+    const ENVELOPE: [Known; 3] = [
+        Known::new("ExportMetricsServiceRequest", &[1]),
+        Known::new("ResourceMetrics", &[1, 2, 3]),
+        Known::new("ScopeMetrics", &[1, 2, 3]),
+    ];
+
+    fn expect(&mut self, _metrics: usize, _judge: &Judge<'_>) -> Result<(), Malformed> {
+        // How many points there are is seen metric by metric.
+        Ok(())
+    }
+
+    fn expect_like(&mut self, _rest: Rest) {}
+
+    fn read(&mut self, stream: &Stream, record: Reader<'_>, judge: &mut Judge<'_>) -> Result<(), Malformed> {
+        let metric = Metric::read(record)?;
+        let Some((kind, parts)) = &metric.data else {
+            reject_unknown(&metric, judge);
+            return Ok(());
+        };
+        self.data(stream, &metric, *kind, parts, judge)
+    }
+
+    fn rows(&self) -> usize {
+        // Only series refer to streams.
+        self.series.rows()
+    }
+}
+
+impl Metrics {
+    /// Reads the points of a metric.
+    fn data(
+        &mut self,
+        stream: &Stream,
+        metric: &Metric<'_>,
+        kind: Kind,
+        parts: &Parts<'_>,
+        judge: &mut Judge<'_>,
+    ) -> Result<(), Malformed> {
+        let data = Data::read(kind, parts)?;
+        if data.points == 0 {
+            return Ok(());
+        }
+        judge.expect(data.points)?;
+        let ((), before) = judge.share(|judge| {
+            if metric.name.is_empty() {
+                judge.reject(Reason::EmptyMetricName, 0);
+            }
+            if kind.has_temporality() && !matches!(data.temporality, 1 | 2) {
+                judge.reject(Reason::UnspecifiedTemporality, u64::from(data.temporality));
+            }
+            Ok(())
+        })?;
+        let owner = Owner::new(stream, metric, kind, data);
+        self.expect_points(kind, data.points, parts);
+        for part in parts.each() {
+            let mut fields = *part;
+            while fields.more() {
+                match fields.key()? {
+                    0x0a => self.point(&owner, fields.field()?, judge)?,
+                    0x10 | 0x18 => drop(fields.varint()?),
+                    key => fields.unknown(key, &kind.known())?,
+                }
+            }
+        }
+        judge.unshare(before);
+        Ok(())
+    }
+
+    fn expect_points(&mut self, kind: Kind, points: usize, parts: &Parts<'_>) {
+        let rest = Rest { records: points, bytes: parts.each().iter().map(Reader::len).sum() };
+        self.series.expect(rest);
+        match kind {
+            Kind::Gauge | Kind::Sum => self.samples.expect(rest),
+            Kind::Histogram | Kind::ExponentialHistogram | Kind::Summary => self.histograms.expect(rest),
+        }
+    }
+
+    #[inline(always)]
+    fn point(
+        &mut self,
+        owner: &Owner<'_>,
+        message: Reader<'_>,
+        judge: &mut Judge<'_>,
+    ) -> Result<(), Malformed> {
+        if !judge.begin() {
+            return Ok(());
+        }
+        let rows = (self.series.rows(), self.samples.points.rows(), self.histograms.points.rows());
+        let exemplars = self.exemplars.rows();
+        let attributes = &mut self.series.attributes;
+        let (head, points) = match owner.kind {
+            Kind::Gauge | Kind::Sum => {
+                let head = self.samples.read(message, attributes, &mut self.exemplars, judge)?;
+                (head, &mut self.samples.points)
+            }
+            kind => {
+                let head = self.histograms.read(kind, message, attributes, &mut self.exemplars, judge)?;
+                (head, &mut self.histograms.points)
+            }
+        };
+        let time = match judge.time(head.time) {
+            0 => judge.received_unix_nano,
+            time => time,
+        };
+        let start_time = Some(judge.time(head.start_time)).filter(|time| *time != 0);
+        let series = self.series.resolve(owner, time, judge);
+        points.push(series, time, start_time, head.flags);
+        self.exemplars.end_point(series, time, judge);
+        if judge.accept(|| self.check_tail()) {
+            self.series.seen(series, time);
+        } else {
+            self.series.truncate(rows.0);
+            self.samples.truncate(rows.1);
+            self.histograms.truncate(rows.2);
+            self.exemplars.truncate(exemplars);
+        }
+        Ok(())
+    }
+
+    fn check_tail(&mut self) -> Result<(), NotUtf8> {
+        let exemplars = self.exemplars.check_tail();
+        self.series.check_tail().and(exemplars)
+    }
+}
+
+impl Points {
+    fn rows(&self) -> usize {
+        self.series.len()
+    }
+
+    fn reserve(&mut self, rows: usize) {
+        self.series.reserve(rows);
+        self.time.reserve(rows);
+        self.start_time.reserve(rows);
+        self.flags.reserve(rows);
+    }
+
+    #[inline(always)]
+    fn push(&mut self, series: u32, time: i64, start_time: Option<i64>, flags: u32) {
+        self.series.push(series);
+        self.time.push(time);
+        self.start_time.push(start_time);
+        self.flags.push(flags.cast_signed());
+    }
+
+    fn truncate(&mut self, rows: usize) {
+        self.series.truncate(rows);
+        self.time.truncate(rows);
+        self.start_time.truncate(rows);
+        self.flags.truncate(rows);
+    }
+}
+
+impl<'a> Metric<'a> {
+    fn read(message: Reader<'a>) -> Result<Self, Malformed> {
+        let mut metric = Self {
+            name: Reader::EMPTY,
+            description: Reader::EMPTY,
+            unit: Reader::EMPTY,
+            data: None,
+            unknown: None,
+        };
+        let mut fields = message;
+        while fields.more() {
+            match fields.key()? {
+                0x0a => metric.name = fields.field()?,
+                0x12 => metric.description = fields.field()?,
+                0x1a => metric.unit = fields.field()?,
+                0x2a => metric.replace(Kind::Gauge, fields.field()?)?,
+                0x3a => metric.replace(Kind::Sum, fields.field()?)?,
+                0x4a => metric.replace(Kind::Histogram, fields.field()?)?,
+                0x52 => metric.replace(Kind::ExponentialHistogram, fields.field()?)?,
+                0x5a => metric.replace(Kind::Summary, fields.field()?)?,
+                0x62 => check_metadata(fields.field()?)?,
+                key => {
+                    fields.unknown(key, &METRIC)?;
+                    if key & 7 == 2 {
+                        metric.unknown = u32::try_from(key >> 3).ok();
+                    }
+                }
+            }
+        }
+        Ok(metric)
+    }
+
+    /// Takes data: with data of the same kind it is merged, data of another kind it replaces.
+    fn replace(&mut self, kind: Kind, part: Reader<'a>) -> Result<(), Malformed> {
+        match &mut self.data {
+            Some((before, parts)) if *before == kind => parts.push(part),
+            Some((before, parts)) => {
+                let (before, parts) = (*before, std::mem::take(parts));
+                self.check_replaced(before, &parts)?;
+                self.data = Some((kind, Parts::One(part)));
+            }
+            None => self.data = Some((kind, Parts::One(part))),
+        }
+        Ok(())
+    }
+
+    /// Data that other data replaces only has to be well-formed: nobody keeps what is read.
+    #[cold]
+    fn check_replaced(&self, kind: Kind, parts: &Parts<'_>) -> Result<(), Malformed> {
+        Metrics::default().data(&Stream::default(), self, kind, parts, &mut nobody())
+    }
+}
+
+impl Data {
+    fn read(kind: Kind, parts: &Parts<'_>) -> Result<Self, Malformed> {
+        let mut data = Self::default();
+        for part in parts.each() {
+            let mut fields = *part;
+            while fields.more() {
+                match fields.key()? {
+                    0x0a => {
+                        fields.field()?;
+                        data.points += 1;
+                    }
+                    0x10 if kind.has_temporality() => data.temporality = fields.varint32()?,
+                    0x18 if kind == Kind::Sum => data.is_monotonic = fields.varint()? != 0,
+                    key => fields.unknown(key, &kind.known())?,
+                }
+            }
+        }
+        Ok(data)
+    }
+}
+
+/// A metric of no known kind is one record that is rejected.
+fn reject_unknown(metric: &Metric<'_>, judge: &mut Judge<'_>) {
+    if let Some(field) = metric.unknown
+        && judge.begin()
+    {
+        judge.reject(Reason::UnknownMetricKind, u64::from(field));
+        judge.accept(|| Ok(()));
+    }
+}
+
+/// Metadata has no column; it only has to be well-formed.
+#[cold]
+fn check_metadata(message: Reader<'_>) -> Result<(), Malformed> {
+    attribute::read(&mut Attributes::default(), message, &mut nobody())
+}
+
+/// A judge of what is not kept.
+fn nobody() -> Judge<'static> {
+    Judge::new(&Context { received_unix_nano: 0, decide: Decide::Recorded(&[]) }, false)
+}

@@ -1,0 +1,105 @@
+use arrow_array::RecordBatch;
+use arrow_array::types::{Float64Type, Int64Type, UInt32Type};
+use model::{Table, schema};
+
+use super::super::attribute;
+use super::super::judge::{Judge, Reason};
+use super::super::stream::end_attributes;
+use super::samples::Number;
+use crate::columns::{self, Attributes, NotUtf8, Nullable, OptionalIds};
+use crate::proto::{Known, Malformed, Reader};
+
+const EXEMPLAR: Known = Known::new("Exemplar", &[2, 3, 4, 5, 6, 7]);
+
+/// Columns of [`Table::Exemplars`]. An exemplar without a value has NaN, one without a time has its
+/// point's.
+#[derive(Default)]
+pub(super) struct Exemplars {
+    series: Vec<u32>,
+    time: Vec<i64>,
+    value: Vec<f64>,
+    value_int: Nullable<Int64Type>,
+    trace_id: OptionalIds<16>,
+    span_id: OptionalIds<8>,
+    attributes: Attributes,
+}
+
+impl Exemplars {
+    pub(super) fn rows(&self) -> usize {
+        self.series.len()
+    }
+
+    /// Reads an exemplar of the point being read.
+    pub(super) fn read(&mut self, message: Reader<'_>, judge: &mut Judge<'_>) -> Result<(), Malformed> {
+        let (mut trace_id, mut span_id) = (Reader::EMPTY, Reader::EMPTY);
+        let mut time = 0;
+        let mut number = Number::None;
+        let mut fields = message;
+        while fields.more() {
+            match fields.key()? {
+                0x11 => time = fields.fixed64()?,
+                0x19 => number = Number::Double(fields.double()?),
+                0x22 => span_id = fields.field()?,
+                0x2a => trace_id = fields.field()?,
+                0x31 => number = Number::Int(fields.fixed64()?.cast_signed()),
+                0x3a => attribute::read(&mut self.attributes, fields.field()?, judge)?,
+                key => fields.unknown(key, &EXEMPLAR)?,
+            }
+        }
+        end_attributes(&mut self.attributes, judge);
+        let (value, int) = number.split();
+        self.time.push(judge.time(time));
+        self.value.push(value);
+        self.value_int.push(int);
+        self.trace_id.push(judge.trace_id(trace_id));
+        self.span_id.push(judge.span_id(span_id));
+        Ok(())
+    }
+
+    /// Gives the exemplars of the point that was read to its series.
+    #[inline(always)]
+    pub(super) fn end_point(&mut self, series: u32, time: i64, judge: &mut Judge<'_>) {
+        let new = self.time.len() - self.series.len();
+        if new > 0 {
+            self.give(new, series, time, judge);
+        }
+    }
+
+    fn give(&mut self, new: usize, series: u32, time: i64, judge: &mut Judge<'_>) {
+        if new > judge.limits.exemplars_max {
+            judge.reject(Reason::TooManyExemplars, new as u64);
+        }
+        let rows = self.series.len();
+        self.series.resize(rows + new, series);
+        let times = self.time.iter_mut().skip(rows);
+        times.filter(|own| **own == 0).for_each(|own| *own = time);
+    }
+
+    pub(super) fn check_tail(&mut self) -> Result<(), NotUtf8> {
+        self.attributes.check_tail()
+    }
+
+    #[cold]
+    pub(super) fn truncate(&mut self, rows: usize) {
+        self.series.truncate(rows);
+        self.time.truncate(rows);
+        self.value.truncate(rows);
+        self.value_int.truncate(rows);
+        self.trace_id.truncate(rows);
+        self.span_id.truncate(rows);
+        self.attributes.truncate(rows);
+    }
+
+    pub(super) fn finish(self) -> Result<RecordBatch, NotUtf8> {
+        let columns = vec![
+            columns::numbers::<UInt32Type>(self.series),
+            columns::numbers::<Int64Type>(self.time),
+            columns::numbers::<Float64Type>(self.value),
+            self.value_int.finish(),
+            self.trace_id.finish(),
+            self.span_id.finish(),
+            self.attributes.finish()?,
+        ];
+        Ok(columns::batch(schema::rows(Table::Exemplars), columns))
+    }
+}

@@ -1,0 +1,161 @@
+mod read;
+
+use arrow_array::RecordBatch;
+use arrow_array::types::{Float64Type, Int32Type, Int64Type, UInt32Type};
+use arrow_schema::DataType;
+use model::{Table, schema};
+
+use super::super::judge::{Judge, Reason};
+use super::buckets::{Buckets, Counts};
+use super::{Exemplars, Head, Kind, Points};
+use crate::columns::{self, Attributes, List, Nullable, Rest};
+use crate::proto::{Malformed, Reader};
+
+/// The schema of histograms with explicit bounds.
+const CUSTOM_BOUNDS: i32 = -53;
+/// Scales beyond these are nobody's: OpenTelemetry's SDKs use -10 to 20.
+const SCALES: std::ops::RangeInclusive<i32> = -50..=50;
+
+/// Columns of [`Table::Histograms`].
+#[derive(Default)]
+pub(super) struct Histograms {
+    pub(super) points: Points,
+    count: Vec<i64>,
+    sum: Nullable<Float64Type>,
+    min: Nullable<Float64Type>,
+    max: Nullable<Float64Type>,
+    schema: Nullable<Int32Type>,
+    zero_threshold: Vec<f64>,
+    zero_count: Vec<i64>,
+    positive: Buckets,
+    negative: Buckets,
+    custom_bounds: List<Float64Type>,
+    quantiles: List<Float64Type>,
+    quantile_values: List<Float64Type>,
+    point: Point,
+}
+
+/// The point being read.
+#[derive(Default)]
+struct Point {
+    head: Head,
+    count: u64,
+    sum: Option<f64>,
+    min: Option<f64>,
+    max: Option<f64>,
+    schema: Option<i32>,
+    zero_threshold: f64,
+    zero_count: u64,
+    positive: Counts,
+    negative: Counts,
+    bounds: usize,
+    quantiles: usize,
+}
+
+impl Point {
+    /// Forgets the point before; keeps its buffers.
+    fn clear(&mut self) {
+        let (mut positive, mut negative) =
+            (std::mem::take(&mut self.positive), std::mem::take(&mut self.negative));
+        positive.clear();
+        negative.clear();
+        *self = Self { positive, negative, ..Self::default() };
+    }
+}
+
+impl Histograms {
+    pub(super) fn expect(&mut self, rest: Rest) {
+        self.points.reserve(rest.records);
+        self.count.reserve(rest.records);
+        self.sum.reserve(rest.records);
+        self.min.reserve(rest.records);
+        self.max.reserve(rest.records);
+        self.schema.reserve(rest.records);
+        self.zero_threshold.reserve(rest.records);
+        self.zero_count.reserve(rest.records);
+        self.positive.expect(rest);
+        self.negative.expect(rest);
+        self.custom_bounds.reserve(rest.records);
+        self.quantiles.reserve(rest.records);
+        self.quantile_values.reserve(rest.records);
+    }
+
+    /// Reads a point of a kind except for the columns that every point has.
+    pub(super) fn read(
+        &mut self,
+        kind: Kind,
+        message: Reader<'_>,
+        attributes: &mut Attributes,
+        exemplars: &mut Exemplars,
+        judge: &mut Judge<'_>,
+    ) -> Result<Head, Malformed> {
+        self.point.clear();
+        match kind {
+            Kind::ExponentialHistogram => self.read_exponential(message, attributes, exemplars, judge)?,
+            Kind::Summary => self.read_summary(message, attributes, judge)?,
+            _ => self.read_explicit(message, attributes, exemplars, judge)?,
+        }
+        self.push(judge);
+        Ok(self.point.head)
+    }
+
+    fn push(&mut self, judge: &mut Judge<'_>) {
+        let point = &self.point;
+        self.count.push(judge.count(point.count));
+        self.sum.push(point.sum);
+        self.min.push(point.min);
+        self.max.push(point.max);
+        self.schema.push(point.schema);
+        self.zero_threshold.push(point.zero_threshold);
+        self.zero_count.push(judge.count(point.zero_count));
+        self.positive.push(&point.positive, judge);
+        self.negative.push(&point.negative, judge);
+        self.custom_bounds.end_row();
+        self.quantiles.end_row();
+        self.quantile_values.end_row();
+    }
+
+    #[cold]
+    pub(super) fn truncate(&mut self, rows: usize) {
+        self.points.truncate(rows);
+        self.count.truncate(rows);
+        self.sum.truncate(rows);
+        self.min.truncate(rows);
+        self.max.truncate(rows);
+        self.schema.truncate(rows);
+        self.zero_threshold.truncate(rows);
+        self.zero_count.truncate(rows);
+        self.positive.truncate(rows);
+        self.negative.truncate(rows);
+        self.custom_bounds.truncate(rows);
+        self.quantiles.truncate(rows);
+        self.quantile_values.truncate(rows);
+    }
+
+    pub(super) fn finish(self) -> RecordBatch {
+        let doubles = schema::list(DataType::Float64);
+        let [positive_spans, positive_buckets] = self.positive.finish();
+        let [negative_spans, negative_buckets] = self.negative.finish();
+        let columns = vec![
+            columns::numbers::<UInt32Type>(self.points.series),
+            columns::numbers::<Int64Type>(self.points.time),
+            self.points.start_time.finish(),
+            columns::numbers::<Int32Type>(self.points.flags),
+            columns::numbers::<Int64Type>(self.count),
+            self.sum.finish(),
+            self.min.finish(),
+            self.max.finish(),
+            self.schema.finish(),
+            columns::numbers::<Float64Type>(self.zero_threshold),
+            columns::numbers::<Int64Type>(self.zero_count),
+            positive_spans,
+            positive_buckets,
+            negative_spans,
+            negative_buckets,
+            self.custom_bounds.finish(&doubles),
+            self.quantiles.finish(&doubles),
+            self.quantile_values.finish(&doubles),
+        ];
+        columns::batch(schema::rows(Table::Histograms), columns)
+    }
+}

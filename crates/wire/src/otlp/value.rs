@@ -1,0 +1,113 @@
+//! `AnyValue`: one text for each value, see [`super`].
+
+mod json;
+
+use crate::proto::{Known, Malformed, Parts, Reader};
+
+use super::judge::{Judge, Reason};
+use json::Json;
+
+/// How deep arrays and maps may nest in a value.
+pub(super) const DEPTH_MAX: usize = 32;
+
+const ANY_VALUE: Known = Known::new("AnyValue", &[1, 2, 3, 4, 5, 6, 7, 8]);
+
+/// Appends the text of a value; says whether there is a value at all.
+#[inline(always)]
+pub(super) fn write(
+    out: &mut Vec<u8>,
+    message: Reader<'_>,
+    judge: &mut Judge<'_>,
+) -> Result<bool, Malformed> {
+    // Nearly always the message is one text.
+    let mut fields = message;
+    if fields.more() && fields.key()? == 0x0a {
+        let text = fields.field()?;
+        if fields.is_empty() {
+            text.copy_to(out);
+            if text.len() > judge.limits.value_bytes_max {
+                judge.reject(Reason::ValueTooLong, text.len() as u64);
+            }
+            return Ok(true);
+        }
+    }
+    write_parts(out, std::slice::from_ref(&message), judge)
+}
+
+/// As [`write`], for a value that may have come in several parts.
+#[inline(never)]
+pub(super) fn write_parts(
+    out: &mut Vec<u8>,
+    parts: &[Reader<'_>],
+    judge: &mut Judge<'_>,
+) -> Result<bool, Malformed> {
+    let mut json = Json::new(out, judge);
+    match Value::read(parts, &mut json)? {
+        Value::Absent => return Ok(false),
+        Value::Text(text) => json.raw(text),
+        Value::Int(value) => json.int(value),
+        other => json.value(&other, 0)?,
+    }
+    json.finish();
+    Ok(true)
+}
+
+/// A value with its last field, as a oneof has it.
+enum Value<'a> {
+    Absent,
+    Text(Reader<'a>),
+    Bool(bool),
+    Int(i64),
+    Double(f64),
+    Bytes(Reader<'a>),
+    Array(Parts<'a>),
+    Map(Parts<'a>),
+}
+
+impl<'a> Value<'a> {
+    fn read(parts: &[Reader<'a>], json: &mut Json<'_, '_, '_>) -> Result<Self, Malformed> {
+        let mut value = Self::Absent;
+        for part in parts {
+            let mut fields = *part;
+            while fields.more() {
+                value = match (fields.key()?, value) {
+                    (0x0a, old) => old.replaced(Self::Text(fields.field()?), json)?,
+                    (0x10, old) => old.replaced(Self::Bool(fields.varint()? != 0), json)?,
+                    (0x18, old) => old.replaced(Self::Int(fields.varint()?.cast_signed()), json)?,
+                    (0x21, old) => old.replaced(Self::Double(fields.double()?), json)?,
+                    (0x2a, Self::Array(parts)) => Self::Array(with(parts, fields.field()?)),
+                    (0x2a, old) => old.replaced(Self::Array(Parts::One(fields.field()?)), json)?,
+                    (0x32, Self::Map(parts)) => Self::Map(with(parts, fields.field()?)),
+                    (0x32, old) => old.replaced(Self::Map(Parts::One(fields.field()?)), json)?,
+                    (0x3a, old) => old.replaced(Self::Bytes(fields.field()?), json)?,
+                    // A reference into the dictionary of profiles: absent, says OTLP.
+                    (0x40, old) => {
+                        fields.varint()?;
+                        old.replaced(Self::Absent, json)?
+                    }
+                    (key, old) => {
+                        fields.unknown(key, &ANY_VALUE)?;
+                        old
+                    }
+                };
+            }
+        }
+        Ok(value)
+    }
+
+    /// The value that comes after this one; this one only has to be well-formed.
+    fn replaced(self, by: Self, json: &mut Json<'_, '_, '_>) -> Result<Self, Malformed> {
+        if matches!(self, Self::Array(_) | Self::Map(_)) {
+            json.check(&self, 0)?;
+        }
+        Ok(by)
+    }
+}
+
+fn with<'a>(mut parts: Parts<'a>, part: Reader<'a>) -> Parts<'a> {
+    parts.push(part);
+    parts
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,52 @@
+use super::path::KeyPath;
+
+/// Rules between values, or beyond what a type and a range can say.
+///
+/// Runs on the final merged value only. Report everything; do not stop at the first.
+pub trait Validate {
+    /// Reports what is wrong. The default finds nothing.
+    fn validate(&self, report: &mut Report) {
+        let _ = report;
+    }
+}
+
+/// Collects what [`Validate`] finds; the loader adds the place where each value was written.
+#[derive(Debug, Default)]
+pub struct Report {
+    prefix: KeyPath,
+    pub(crate) findings: Vec<Finding>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Finding {
+    /// The first is the subject; a finding counts only if all of them could be read.
+    pub(crate) paths: Vec<KeyPath>,
+    pub(crate) predicate: String,
+}
+
+impl Report {
+    /// The value at `path` is wrong: `report.error("segment_size", "must be at least 1 MiB")`.
+    pub fn error(&mut self, path: &str, predicate: impl Into<String>) {
+        self.conflict(&[path], predicate);
+    }
+
+    /// The values at `paths` do not go together; the sentence's subject is the first. If one of
+    /// them could not even be read, this is left out: it would be about a stand-in.
+    pub fn conflict(&mut self, paths: &[&str], predicate: impl Into<String>) {
+        let paths = paths.iter().map(|path| self.prefix.join(&KeyPath::parse(path))).collect();
+        self.findings.push(Finding { paths, predicate: predicate.into() });
+    }
+
+    /// Validates a part: its paths are relative to `path`.
+    pub fn within(&mut self, path: &str, part: &impl Validate) {
+        let longer = self.prefix.join(&KeyPath::parse(path));
+        let outer = std::mem::replace(&mut self.prefix, longer);
+        part.validate(self);
+        self.prefix = outer;
+    }
+
+    /// True when nothing was reported.
+    pub fn is_empty(&self) -> bool {
+        self.findings.is_empty()
+    }
+}

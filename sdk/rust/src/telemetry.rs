@@ -1,0 +1,38 @@
+//! Logs, traces and metrics of the process itself, sent as OTLP.
+//!
+//! What enters: `tracing` events and spans through the [`Layer`], and instruments from a metrics
+//! [`Registry`](metrics::Registry). What leaves: encoded OTLP requests, handed to an [`Exporter`]
+//! by one background thread, the [`Pipeline`].
+//!
+//! What must hold: every buffer is bounded and what does not fit is counted; the pipeline never
+//! records itself, nor what happens under [`suppress`]; stopping it never hangs.
+
+mod buffer;
+mod context;
+mod export;
+mod fields;
+#[cfg(feature = "http")]
+pub mod http;
+mod init;
+mod layer;
+pub mod metrics;
+pub mod otlp;
+mod pipeline;
+mod suppress;
+
+#[cfg(test)]
+mod tests;
+
+pub use self::context::{SpanContext, current_context};
+pub use self::export::{ExportError, Exporter, Signal};
+pub use self::init::{Format, InitError, InitOptions, Telemetry, check_filter, init};
+pub use self::layer::Layer;
+pub use self::pipeline::{Pipeline, PipelineOptions};
+pub use self::suppress::{Suppress, Suppressed, is_suppressed, suppress, suppressed};
+
+/// The time of day in nanoseconds since 1970, as all OTLP fields have it.
+pub(crate) fn unix_nanos() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    // A clock before 1970 or after 2554 is no clock.
+    since.ok().and_then(|since| u64::try_from(since.as_nanos()).ok()).unwrap_or(0)
+}

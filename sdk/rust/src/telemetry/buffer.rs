@@ -1,0 +1,74 @@
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+/// Encoded records that wait for the next request, grouped by scope. What does not fit is counted
+/// and dropped.
+pub(super) struct Buffer {
+    waiting: Mutex<Batch>,
+    records_max: usize,
+    bytes_max: usize,
+    counts: Counts,
+}
+
+/// What became of the records of one signal.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    /// Put into the buffer.
+    pub(super) accepted: AtomicU64,
+    /// Did not fit into it.
+    pub(super) dropped: AtomicU64,
+    /// Delivered.
+    pub(super) exported: AtomicU64,
+    /// Taken from it, but not delivered.
+    pub(super) failed: AtomicU64,
+}
+
+/// Records taken out together.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    /// By scope, the fields of the scope's message.
+    pub(super) scopes: BTreeMap<&'static str, Vec<u8>>,
+    pub(super) records: usize,
+    bytes: usize,
+}
+
+impl Buffer {
+    pub(super) fn new(records_max: usize, bytes_max: usize) -> Self {
+        Self { waiting: Mutex::default(), records_max, bytes_max, counts: Counts::default() }
+    }
+
+    pub(super) fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Adds a record. True when the buffer just became half full: time to take from it.
+    pub(super) fn push(&self, scope: &'static str, record: &[u8]) -> bool {
+        let mut waiting = self.waiting.lock();
+        if waiting.records >= self.records_max || waiting.bytes + record.len() > self.bytes_max {
+            drop(waiting);
+            self.drop_one();
+            return false;
+        }
+        let was_half = self.is_half(&waiting);
+        waiting.scopes.entry(scope).or_default().extend_from_slice(record);
+        waiting.records += 1;
+        waiting.bytes += record.len();
+        self.counts.accepted.fetch_add(1, Ordering::Relaxed);
+        !was_half && self.is_half(&waiting)
+    }
+
+    fn is_half(&self, waiting: &Batch) -> bool {
+        waiting.records * 2 >= self.records_max || waiting.bytes * 2 >= self.bytes_max
+    }
+
+    /// Counts a record that could not even be made.
+    pub(super) fn drop_one(&self) {
+        self.counts.dropped.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn take(&self) -> Batch {
+        std::mem::take(&mut self.waiting.lock())
+    }
+}

@@ -1,0 +1,260 @@
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64};
+
+use parking_lot::Mutex;
+
+use super::family::Family;
+use super::instrument::{Buckets, Counter, Gauge, Histogram, UpDownCounter};
+use super::read::Reader;
+use super::{Labels, prometheus};
+use crate::telemetry::otlp::{KeyValue, Metric, Number, Resource, Scope, encode_metrics};
+use crate::telemetry::unix_nanos;
+
+/// Series of one instrument, unless said otherwise: what the specification suggests.
+const SERIES_MAX: usize = 2000;
+
+/// Makes instruments and reads them all. Clones are the same registry.
+///
+/// Asking twice for the same name gives the same instrument. A name that is taken by another kind
+/// gives an instrument that works but is not exported, and an error in the log.
+#[derive(Clone)]
+pub struct Registry(Arc<Inner>);
+
+struct Inner {
+    instruments: Mutex<BTreeMap<&'static str, Instrument>>,
+    series_max: usize,
+    start_time_unix_nano: u64,
+}
+
+#[derive(Clone)]
+struct Instrument {
+    unit: &'static str,
+    description: &'static str,
+    kind: Kind,
+}
+
+#[derive(Clone)]
+pub(super) enum Kind {
+    Counter(Arc<Family<AtomicU64>>),
+    UpDownCounter(Arc<Family<AtomicI64>>),
+    Gauge(Arc<Family<AtomicU64>>),
+    Histogram { family: Arc<Family<Buckets>>, bounds: Arc<[f64]> },
+    Observed { role: Role, callback: Callback },
+}
+
+/// What an observed value is.
+#[derive(Clone, Copy)]
+pub(super) enum Role {
+    Counter,
+    UpDownCounter,
+    Gauge,
+}
+
+pub(super) type Callback = Arc<dyn Fn(&mut Observer) + Send + Sync>;
+
+/// Takes the values of a callback.
+#[derive(Debug)]
+pub struct Observer {
+    pub(super) points: Vec<(Vec<KeyValue>, Number)>,
+    pub(super) limit: usize,
+}
+
+impl Observer {
+    /// The series with these labels has this value now. Series beyond the limit are left out.
+    pub fn observe(&mut self, value: impl Into<Number>, labels: Labels<'_>) {
+        if self.points.len() < self.limit {
+            let labels = labels.iter().map(|(name, value)| KeyValue::new(*name, (*value).to_owned()));
+            self.points.push((labels.collect(), value.into()));
+        }
+    }
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.instruments.lock().keys()).finish()
+    }
+}
+
+impl Registry {
+    /// No instruments yet.
+    pub fn new() -> Self {
+        Self::with_series_max(SERIES_MAX)
+    }
+
+    /// With another limit on the series of each instrument, the overflow's included.
+    pub fn with_series_max(series_max: usize) -> Self {
+        let instruments = Mutex::new(BTreeMap::new());
+        Self(Arc::new(Inner { instruments, series_max, start_time_unix_nano: unix_nanos() }))
+    }
+
+    /// A value that only rises, such as requests answered.
+    pub fn counter(&self, name: &'static str, unit: &'static str, description: &'static str) -> Counter {
+        let fresh = Counter(self.family());
+        match self.register(name, unit, description, Kind::Counter(fresh.0.clone())) {
+            Some(Kind::Counter(family)) => Counter(family),
+            _ => fresh,
+        }
+    }
+
+    /// A value that rises and falls, such as requests in flight.
+    pub fn up_down_counter(
+        &self,
+        name: &'static str,
+        unit: &'static str,
+        description: &'static str,
+    ) -> UpDownCounter {
+        let fresh = UpDownCounter(self.family());
+        match self.register(name, unit, description, Kind::UpDownCounter(fresh.0.clone())) {
+            Some(Kind::UpDownCounter(family)) => UpDownCounter(family),
+            _ => fresh,
+        }
+    }
+
+    /// A value that is set, such as a temperature.
+    pub fn gauge(&self, name: &'static str, unit: &'static str, description: &'static str) -> Gauge {
+        let fresh = Gauge(self.family());
+        match self.register(name, unit, description, Kind::Gauge(fresh.0.clone())) {
+            Some(Kind::Gauge(family)) => Gauge(family),
+            _ => fresh,
+        }
+    }
+
+    /// A distribution over buckets with these upper bounds, such as [`super::SECONDS`].
+    pub fn histogram(
+        &self,
+        name: &'static str,
+        unit: &'static str,
+        description: &'static str,
+        bounds: &[f64],
+    ) -> Histogram {
+        let fresh = Histogram { family: self.family(), bounds: bounds.into() };
+        let kind = Kind::Histogram { family: fresh.family.clone(), bounds: fresh.bounds.clone() };
+        match self.register(name, unit, description, kind) {
+            Some(Kind::Histogram { family, bounds }) => Histogram { family, bounds },
+            _ => fresh,
+        }
+    }
+
+    /// A rising value that is kept elsewhere and asked for when it is read. The callback must not
+    /// block. Registering the name again replaces it.
+    pub fn observe_counter(
+        &self,
+        name: &'static str,
+        unit: &'static str,
+        description: &'static str,
+        callback: impl Fn(&mut Observer) + Send + Sync + 'static,
+    ) {
+        self.observe(name, unit, description, Role::Counter, Arc::new(callback));
+    }
+
+    /// As [`Registry::observe_counter`], for a value that rises and falls and may be summed.
+    pub fn observe_up_down_counter(
+        &self,
+        name: &'static str,
+        unit: &'static str,
+        description: &'static str,
+        callback: impl Fn(&mut Observer) + Send + Sync + 'static,
+    ) {
+        self.observe(name, unit, description, Role::UpDownCounter, Arc::new(callback));
+    }
+
+    /// As [`Registry::observe_counter`], for a value that cannot be summed.
+    pub fn observe_gauge(
+        &self,
+        name: &'static str,
+        unit: &'static str,
+        description: &'static str,
+        callback: impl Fn(&mut Observer) + Send + Sync + 'static,
+    ) {
+        self.observe(name, unit, description, Role::Gauge, Arc::new(callback));
+    }
+
+    /// What all instruments say now, by name. One without series is not there.
+    pub fn snapshot(&self) -> Vec<Metric> {
+        let instruments = self.0.instruments.lock().clone();
+        let reader =
+            Reader { start: self.0.start_time_unix_nano, now: unix_nanos(), limit: self.0.series_max };
+        let metrics = instruments.into_iter().map(|(name, instrument)| Metric {
+            name: name.into(),
+            description: instrument.description.into(),
+            unit: instrument.unit.into(),
+            data: reader.read(&instrument.kind),
+        });
+        metrics.filter(|metric| !metric.data.is_empty()).collect()
+    }
+
+    /// Name, kind, unit and description of every instrument, for the reference.
+    pub fn describe(&self) -> Vec<(&'static str, &'static str, &'static str, &'static str)> {
+        let instruments = self.0.instruments.lock();
+        instruments.iter().map(|(name, it)| (*name, it.kind.name(), it.unit, it.description)).collect()
+    }
+
+    /// The snapshot as an OTLP `ExportMetricsServiceRequest`.
+    pub fn otlp(&self, resource: &Resource, scope: &Scope) -> Vec<u8> {
+        let metrics = self.snapshot();
+        encode_metrics(resource, [(scope, &metrics[..])])
+    }
+
+    /// The snapshot in the Prometheus text format, version 0.0.4.
+    pub fn prometheus(&self) -> String {
+        prometheus::render(&self.snapshot())
+    }
+
+    fn family<C>(&self) -> Arc<Family<C>> {
+        Arc::new(Family::new(self.0.series_max))
+    }
+
+    /// Registers a new instrument, or gives back the one that has the name.
+    fn register(
+        &self,
+        name: &'static str,
+        unit: &'static str,
+        description: &'static str,
+        kind: Kind,
+    ) -> Option<Kind> {
+        let mut instruments = self.0.instruments.lock();
+        let known = instruments.get(name).map(|instrument| instrument.kind.clone());
+        match &known {
+            None => {
+                instruments.insert(name, Instrument { unit, description, kind });
+            }
+            Some(known) if known.name() != kind.name() => {
+                drop(instruments);
+                tracing::error!(name, kind = kind.name(), taken_by = known.name(), "metric name is taken");
+            }
+            Some(_) => {}
+        }
+        known
+    }
+
+    fn observe(
+        &self,
+        name: &'static str,
+        unit: &'static str,
+        description: &'static str,
+        role: Role,
+        callback: Callback,
+    ) {
+        let kind = Kind::Observed { role, callback };
+        self.0.instruments.lock().insert(name, Instrument { unit, description, kind });
+    }
+}
+
+impl Kind {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Counter(_) | Self::Observed { role: Role::Counter, .. } => "counter",
+            Self::UpDownCounter(_) | Self::Observed { role: Role::UpDownCounter, .. } => "up-down counter",
+            Self::Gauge(_) | Self::Observed { role: Role::Gauge, .. } => "gauge",
+            Self::Histogram { .. } => "histogram",
+        }
+    }
+}

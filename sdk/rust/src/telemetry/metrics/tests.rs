@@ -1,0 +1,173 @@
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use prost::Message;
+
+use super::{Registry, SECONDS, exponential_bounds};
+use crate::telemetry::otlp::{Data, Number, Resource, Scope, Value};
+
+#[test]
+fn the_prometheus_page() {
+    let registry = Registry::new();
+    let requests = registry.counter("app.http.requests", "{request}", "Requests\nanswered.");
+    requests.bind(&[("status", "ok"), ("http.route", "/a\"b\\c\nd")]).add(3);
+    requests.bind(&[("status", "bad")]).add(1);
+    registry.up_down_counter("app.queue.bytes", "By", "Bytes \\ waiting.").bind(&[]).add(-5);
+    registry.gauge("app.cache.hits", "1", "Share of hits.").bind(&[]).set(0.25);
+    registry.observe_counter("process.cpu.time", "s", "Time used.", |it| {
+        it.observe(1.5, &[("cpu.mode", "user")])
+    });
+    registry.observe_gauge("app.rate", "By/s", "Speed.", |it| it.observe(f64::INFINITY, &[]));
+    let duration = registry.histogram("app.duration", "s", "How long.", &[0.1, 1.0]).bind(&[("op", "x")]);
+    [0.05, 0.1, 0.5, 7.0].into_iter().for_each(|value| duration.record(value));
+    duration.record(f64::NAN);
+    registry.counter("app.unused", "", "Never bound.");
+    assert_eq!(
+        registry.prometheus(),
+        r#"# HELP app_cache_hits_ratio Share of hits.
+# TYPE app_cache_hits_ratio gauge
+app_cache_hits_ratio 0.25
+# HELP app_duration_seconds How long.
+# TYPE app_duration_seconds histogram
+app_duration_seconds_bucket{op="x",le="0.1"} 2
+app_duration_seconds_bucket{op="x",le="1"} 3
+app_duration_seconds_bucket{op="x",le="+Inf"} 4
+app_duration_seconds_sum{op="x"} 7.65
+app_duration_seconds_count{op="x"} 4
+# HELP app_http_requests_total Requests\nanswered.
+# TYPE app_http_requests_total counter
+app_http_requests_total{http_route="/a\"b\\c\nd",status="ok"} 3
+app_http_requests_total{status="bad"} 1
+# HELP app_queue_bytes Bytes \\ waiting.
+# TYPE app_queue_bytes gauge
+app_queue_bytes -5
+# HELP app_rate_bytes_per_second Speed.
+# TYPE app_rate_bytes_per_second gauge
+app_rate_bytes_per_second +Inf
+# HELP process_cpu_time_seconds_total Time used.
+# TYPE process_cpu_time_seconds_total counter
+process_cpu_time_seconds_total{cpu_mode="user"} 1.5
+"#
+    );
+}
+
+#[test]
+fn what_is_added_at_once_adds_up() {
+    let registry = Registry::new();
+    let counter = registry.counter("c", "", "");
+    let histogram = registry.histogram("h", "s", "", SECONDS);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            let (counter, histogram) = (counter.bind(&[("k", "v")]), histogram.bind(&[]));
+            let up_down = registry.up_down_counter("u", "", "").bind(&[]);
+            scope.spawn(move || {
+                for _ in 0..50_000 {
+                    counter.add(2);
+                    up_down.add(1);
+                    up_down.add(-1);
+                    histogram.record(0.5);
+                }
+            });
+        }
+        scope.spawn(|| (0..50).for_each(|_| drop(registry.snapshot())));
+    });
+    assert_eq!(counter.bind(&[("k", "v")]).value(), 400_000);
+    assert_eq!(registry.up_down_counter("u", "", "").bind(&[]).value(), 0);
+    assert_eq!(histogram.bind(&[]).count(), 200_000);
+    let snapshot = registry.snapshot();
+    let Data::Histogram { points, .. } = &snapshot[1].data else { panic!("{snapshot:?}") };
+    assert_eq!(points[0].sum, 100_000.0);
+}
+
+#[test]
+fn labels_are_the_same_in_any_order() {
+    let counter = Registry::new().counter("c", "", "");
+    counter.bind(&[("a", "1"), ("b", "2")]).add(1);
+    assert_eq!(counter.bind(&[("b", "2"), ("a", "1")]).value(), 1);
+}
+
+#[test]
+fn series_beyond_the_limit_are_counted_together() {
+    let registry = Registry::with_series_max(4);
+    let counter = registry.counter("c", "", "");
+    for i in 0..10 {
+        counter.bind(&[("user", &i.to_string())]).add(1);
+    }
+    let snapshot = registry.snapshot();
+    let Data::Sum { points, monotonic: true, .. } = &snapshot[0].data else { panic!("{snapshot:?}") };
+    assert_eq!(points.len(), 4);
+    let overflow = points.iter().find(|point| point.attributes[0].key == "otel.metric.overflow").unwrap();
+    assert_eq!(overflow.attributes[0].value, Value::Bool(true));
+    assert_eq!(overflow.value, Number::Int(7));
+    // Those that were there before still have their own.
+    counter.bind(&[("user", "1")]).add(1);
+    assert_eq!(counter.bind(&[("user", "1")]).value(), 2);
+
+    registry.observe_gauge("g", "", "", |it| (0..10).for_each(|i| it.observe(i64::from(i), &[])));
+    let Data::Gauge(points) = &registry.snapshot()[1].data else { panic!() };
+    assert_eq!(points.len(), 4);
+}
+
+#[test]
+fn a_name_has_one_instrument() {
+    let registry = Registry::new();
+    registry.counter("c", "", "").bind(&[]).add(1);
+    registry.counter("c", "", "").bind(&[]).add(1);
+    assert_eq!(registry.counter("c", "", "").bind(&[]).value(), 2);
+    let gauge = registry.gauge("c", "", "").bind(&[]);
+    gauge.set(9.0);
+    assert_eq!(gauge.value(), 9.0);
+    assert_eq!(registry.snapshot().len(), 1);
+    assert_eq!(registry.describe(), [("c", "counter", "", "")]);
+}
+
+#[test]
+fn a_callback_that_panics_gives_nothing() {
+    let registry = Registry::new();
+    let panics = Arc::new(AtomicBool::new(true));
+    let flag = panics.clone();
+    registry.observe_gauge("g", "", "", move |it| {
+        it.observe(1i64, &[]);
+        assert!(!flag.load(Ordering::Relaxed), "on purpose");
+    });
+    assert!(registry.snapshot().is_empty());
+    panics.store(false, Ordering::Relaxed);
+    assert_eq!(registry.snapshot().len(), 1);
+}
+
+#[test]
+fn a_callback_may_use_the_registry() {
+    let registry = Registry::new();
+    let inner = registry.clone();
+    registry.observe_gauge("g", "", "", move |it| {
+        inner.counter("asked", "", "").bind(&[]).add(1);
+        it.observe(1i64, &[]);
+    });
+    assert_eq!(registry.snapshot().len(), 1);
+    assert_eq!(registry.counter("asked", "", "").bind(&[]).value(), 1);
+}
+
+#[test]
+fn the_snapshot_is_sent_as_otlp() {
+    let registry = Registry::new();
+    registry.counter("c", "{request}", "Requests.").bind(&[("k", "v")]).add(4);
+    registry
+        .histogram("h", "s", "", &exponential_bounds(1.0, 2.0, 3))
+        .bind(&[])
+        .record_duration(Duration::from_secs(3));
+    let bytes = registry.otlp(&Resource::service("test", "1"), &Scope::named("scope"));
+    let request = ExportMetricsServiceRequest::decode(&bytes[..]).unwrap();
+    let metrics = &request.resource_metrics[0].scope_metrics[0].metrics;
+    use opentelemetry_proto::tonic::metrics::v1::metric::Data as Sent;
+    let Some(Sent::Sum(sum)) = &metrics[0].data else { panic!("{metrics:?}") };
+    assert!(sum.is_monotonic && sum.aggregation_temporality == 2);
+    let point = &sum.data_points[0];
+    assert!(0 < point.start_time_unix_nano && point.start_time_unix_nano <= point.time_unix_nano);
+    let Some(Sent::Histogram(histogram)) = &metrics[1].data else { panic!("{metrics:?}") };
+    assert_eq!(histogram.data_points[0].explicit_bounds, [1.0, 2.0, 4.0]);
+    assert_eq!(histogram.data_points[0].bucket_counts, [0, 0, 1, 0]);
+}

@@ -1,0 +1,267 @@
+use std::fmt;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+
+use super::buffer::{Batch, Buffer, Counts};
+use super::export::{ExportError, Exporter, Signal};
+use super::layer::Layer;
+use super::metrics::Registry;
+use super::otlp::{self, Resource, Scope};
+use super::suppress::suppress;
+
+/// How telemetry is collected.
+#[derive(Clone, Debug)]
+pub struct PipelineOptions {
+    /// Logs and spans are sent this often, and when a buffer is half full.
+    pub interval: Duration,
+    /// Metrics are read and sent this often.
+    pub metrics_interval: Duration,
+    /// Records that may wait, for each of logs and spans.
+    pub records_max: usize,
+    /// Their bytes, for each of logs and spans. Bounds the size of a request, too.
+    pub bytes_max: usize,
+    /// How often a request is tried.
+    pub attempts_max: u32,
+    /// The longest wait before another attempt, whatever the receiver asks for.
+    pub retry_wait_max: Duration,
+}
+
+impl Default for PipelineOptions {
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_secs(1),
+            metrics_interval: Duration::from_secs(10),
+            records_max: 8192,
+            bytes_max: 2 << 20,
+            attempts_max: 4,
+            retry_wait_max: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Collects what the [`Layer`] and the [`Registry`] give and sends it from a thread of its own.
+///
+/// It works before it is connected: what is recorded waits in the buffers. Dropping it sends what
+/// is left, for at most two seconds.
+pub struct Pipeline {
+    shared: Arc<Shared>,
+}
+
+/// What the layers, the thread and the handle share.
+pub(super) struct Shared {
+    logs: Arc<Buffer>,
+    spans: Arc<Buffer>,
+    resource: Resource,
+    registry: Registry,
+    options: PipelineOptions,
+    exporter: OnceLock<Mutex<Box<dyn Exporter>>>,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// Flushes asked for and flushes done.
+    asked: u64,
+    done: u64,
+    /// A buffer is half full.
+    urgent: bool,
+    stopping: bool,
+    stopped: bool,
+}
+
+impl Shared {
+    pub(super) fn logs(&self) -> &Buffer {
+        &self.logs
+    }
+
+    pub(super) fn spans(&self) -> &Buffer {
+        &self.spans
+    }
+
+    /// Lets the thread send now what waits in the buffers.
+    pub(super) fn wake(&self) {
+        self.state.lock().urgent = true;
+        self.changed.notify_all();
+    }
+}
+
+impl Pipeline {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// That there can be no more threads.
+    pub fn start(resource: Resource, registry: Registry, options: PipelineOptions) -> io::Result<Self> {
+        let buffer = || Arc::new(Buffer::new(options.records_max, options.bytes_max));
+        let shared = Arc::new(Shared {
+            logs: buffer(),
+            spans: buffer(),
+            resource,
+            registry,
+            options,
+            exporter: OnceLock::new(),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        });
+        observe(&shared.registry, &shared.logs, &shared.spans);
+        let running = shared.clone();
+        thread::Builder::new().name("telemetry".into()).spawn(move || run(&running))?;
+        Ok(Self { shared })
+    }
+
+    /// Says where to. The first one stays.
+    pub fn connect(&self, exporter: impl Exporter) {
+        let _ = self.shared.exporter.set(Mutex::new(Box::new(exporter)));
+        self.shared.wake();
+    }
+
+    /// A layer for `tracing_subscriber` that records into this.
+    pub fn layer(&self) -> Layer {
+        Layer::new(self.shared.clone())
+    }
+
+    /// The instruments that are sent along.
+    pub fn registry(&self) -> &Registry {
+        &self.shared.registry
+    }
+
+    /// Sends what there is, metrics too. False if that took longer than `patience`.
+    pub fn flush(&self, patience: Duration) -> bool {
+        let mut state = self.shared.state.lock();
+        state.asked += 1;
+        let wanted = state.asked;
+        self.shared.changed.notify_all();
+        let open = |state: &mut State| state.done < wanted && !state.stopped;
+        !self.shared.changed.wait_while_for(&mut state, open, patience).timed_out()
+    }
+
+    /// Sends what is left and ends the thread. False if that took longer than `patience`: then
+    /// the thread is left to itself, and what it could not send is lost.
+    pub fn shutdown(&self, patience: Duration) -> bool {
+        let mut state = self.shared.state.lock();
+        state.stopping = true;
+        self.shared.changed.notify_all();
+        !self.shared.changed.wait_while_for(&mut state, |state| !state.stopped, patience).timed_out()
+    }
+}
+
+impl Drop for Pipeline {
+    fn drop(&mut self) {
+        self.shutdown(Duration::from_secs(2));
+    }
+}
+
+impl fmt::Debug for Pipeline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (logs, spans) = (self.shared.logs.counts(), self.shared.spans.counts());
+        f.debug_struct("Pipeline").field("logs", logs).field("spans", spans).finish_non_exhaustive()
+    }
+}
+
+/// The thread: sends at every interval and when asked, once more at the end.
+fn run(shared: &Shared) {
+    let _suppressed = suppress();
+    let mut metrics_due = Instant::now() + shared.options.metrics_interval;
+    loop {
+        let (asked, done, stopping) = shared.wait();
+        let now = Instant::now();
+        let with_metrics = stopping || now >= metrics_due || asked > done;
+        if with_metrics {
+            metrics_due = now + shared.options.metrics_interval;
+        }
+        shared.send_all(with_metrics);
+        let mut state = shared.state.lock();
+        state.done = asked;
+        state.stopped = stopping;
+        shared.changed.notify_all();
+        if stopping {
+            return;
+        }
+    }
+}
+
+impl Shared {
+    /// Waits until there is a reason to send.
+    fn wait(&self) -> (u64, u64, bool) {
+        let mut state = self.state.lock();
+        let idle = |state: &mut State| state.asked == state.done && !state.urgent && !state.stopping;
+        self.changed.wait_while_for(&mut state, idle, self.options.interval);
+        state.urgent = false;
+        (state.asked, state.done, state.stopping)
+    }
+
+    fn send_all(&self, with_metrics: bool) {
+        let Some(exporter) = self.exporter.get() else { return };
+        let exporter = exporter.lock();
+        self.send_batch(&**exporter, Signal::Logs, &self.logs);
+        self.send_batch(&**exporter, Signal::Traces, &self.spans);
+        if with_metrics {
+            let request = self.registry.otlp(&self.resource, &Scope::named(env!("CARGO_PKG_NAME")));
+            self.deliver(&**exporter, Signal::Metrics, request);
+        }
+    }
+
+    fn send_batch(&self, exporter: &dyn Exporter, signal: Signal, buffer: &Buffer) {
+        let Batch { scopes, records, .. } = buffer.take();
+        if records == 0 {
+            return;
+        }
+        let named: Vec<_> = scopes.into_iter().map(|(name, fields)| (Scope::named(name), fields)).collect();
+        let groups = named.iter().map(|(scope, fields)| (scope, fields));
+        let request = otlp::request(&self.resource, groups, |writer, fields| writer.raw(fields));
+        let delivered = self.deliver(exporter, signal, request);
+        let count = if delivered { &buffer.counts().exported } else { &buffer.counts().failed };
+        count.fetch_add(records as u64, Ordering::Relaxed);
+    }
+
+    /// Tries to deliver, several times if that may help. Once stopping, only once.
+    fn deliver(&self, exporter: &dyn Exporter, signal: Signal, request: Vec<u8>) -> bool {
+        for attempt in 1.. {
+            let export = || exporter.export(signal, request.clone());
+            let result = catch_unwind(AssertUnwindSafe(export))
+                .unwrap_or_else(|_| Err(ExportError::permanent("the exporter panicked")));
+            let Err(error) = result else { return true };
+            let retry = error.retryable().filter(|_| attempt < self.options.attempts_max);
+            if !retry.is_some_and(|wait| self.pause(wait)) {
+                tracing::warn!(signal = signal.name(), %error, "telemetry not delivered");
+                break;
+            }
+        }
+        false
+    }
+
+    /// Waits before another attempt. False when stopping: there is no time for one.
+    fn pause(&self, wait: Duration) -> bool {
+        let mut state = self.state.lock();
+        let wait = wait.min(self.options.retry_wait_max);
+        self.changed.wait_while_for(&mut state, |state| !state.stopping, wait).timed_out()
+    }
+}
+
+/// Tells what becomes of records, in the words of the semantic conventions for SDKs.
+fn observe(registry: &Registry, logs: &Arc<Buffer>, spans: &Arc<Buffer>) {
+    type Pick = fn(&Counts) -> (&AtomicU64, &AtomicU64);
+    let processed: Pick = |counts| (&counts.accepted, &counts.dropped);
+    let exported: Pick = |counts| (&counts.exported, &counts.failed);
+    let counter = |name, unit, description, buffer: &Arc<Buffer>, pick: Pick, error| {
+        let buffer: Weak<Buffer> = Arc::downgrade(buffer);
+        registry.observe_counter(name, unit, description, move |observer| {
+            let Some(buffer) = buffer.upgrade() else { return };
+            let (good, bad) = pick(buffer.counts());
+            observer.observe(good.load(Ordering::Relaxed), &[]);
+            observer.observe(bad.load(Ordering::Relaxed), &[("error.type", error)]);
+        });
+    };
+    let text =
+        ["Records put into the buffer, or dropped because it was full.", "Records delivered, or lost."];
+    counter("otel.sdk.processor.log.processed", "{log_record}", text[0], logs, processed, "queue_full");
+    counter("otel.sdk.processor.span.processed", "{span}", text[0], spans, processed, "queue_full");
+    counter("otel.sdk.exporter.log.exported", "{log_record}", text[1], logs, exported, "export_failed");
+    counter("otel.sdk.exporter.span.exported", "{span}", text[1], spans, exported, "export_failed");
+}

@@ -1,0 +1,102 @@
+#![allow(clippy::unwrap_used)]
+
+#[cfg(feature = "http")]
+mod http;
+mod init;
+mod pipeline;
+mod recording;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use opentelemetry_proto::tonic::trace::v1::Span;
+use parking_lot::Mutex;
+use prost::Message;
+use tracing::Dispatch;
+use tracing_subscriber::layer::SubscriberExt;
+
+use super::metrics::Registry;
+use super::otlp::Resource;
+use super::{ExportError, Exporter, Pipeline, PipelineOptions, Signal};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Keeps what it is given.
+#[derive(Clone, Default)]
+struct Sink(Arc<Mutex<Vec<Request>>>);
+
+type Request = (Signal, Vec<u8>);
+
+impl Exporter for Sink {
+    fn export(&self, signal: Signal, request: Vec<u8>) -> Result<(), ExportError> {
+        // What an exporter logs must not come back to it.
+        tracing::info!("exporting");
+        self.0.lock().push((signal, request));
+        Ok(())
+    }
+}
+
+impl Sink {
+    fn requests(&self, signal: Signal) -> Vec<Vec<u8>> {
+        let all = self.0.lock();
+        all.iter().filter(|(other, _)| *other == signal).map(|(_, request)| request.clone()).collect()
+    }
+
+    /// All log records with their scopes.
+    fn logs(&self) -> Vec<(String, LogRecord)> {
+        let requests = self.requests(Signal::Logs);
+        let requests = requests.iter().map(|it| ExportLogsServiceRequest::decode(&it[..]).unwrap());
+        let scopes = requests.flat_map(|it| it.resource_logs).flat_map(|it| it.scope_logs);
+        scopes
+            .flat_map(|it| it.log_records.into_iter().map(move |log| (it.scope.clone().unwrap().name, log)))
+            .collect()
+    }
+
+    /// All spans by name.
+    fn spans(&self) -> HashMap<String, Span> {
+        let requests = self.requests(Signal::Traces);
+        let requests = requests.iter().map(|it| ExportTraceServiceRequest::decode(&it[..]).unwrap());
+        let scopes = requests.flat_map(|it| it.resource_spans).flat_map(|it| it.scope_spans);
+        scopes.flat_map(|it| it.spans).map(|span| (span.name.clone(), span)).collect()
+    }
+}
+
+/// A pipeline that sends only when asked.
+fn pipeline(options: PipelineOptions) -> (Pipeline, Dispatch) {
+    let hour = Duration::from_secs(3600);
+    let options = PipelineOptions { interval: hour, metrics_interval: hour, ..options };
+    let pipeline = Pipeline::start(Resource::service("test", "1"), Registry::new(), options).unwrap();
+    let dispatch = Dispatch::new(tracing_subscriber::registry().with(pipeline.layer()));
+    (pipeline, dispatch)
+}
+
+/// Runs `f` with everything recorded, and returns what was sent.
+fn record(f: impl FnOnce()) -> Sink {
+    let (pipeline, dispatch) = pipeline(PipelineOptions::default());
+    tracing::dispatcher::with_default(&dispatch, f);
+    let sink = Sink::default();
+    pipeline.connect(sink.clone());
+    assert!(pipeline.shutdown(PATIENCE));
+    sink
+}
+
+fn attributes(attributes: &[KeyValue]) -> HashMap<&str, Any> {
+    let all = attributes.iter().map(|it| (it.key.as_str(), it.value.clone().unwrap().value.unwrap()));
+    let map: HashMap<_, _> = all.collect();
+    assert_eq!(map.len(), attributes.len(), "a key is there twice");
+    map
+}
+
+fn text(text: &str) -> Any {
+    Any::StringValue(text.into())
+}
+
+fn body(record: &LogRecord) -> Option<AnyValue> {
+    record.body.clone()
+}

@@ -1,0 +1,72 @@
+use std::io;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tracing::{debug, info, info_span};
+
+use crate::telemetry::init::build;
+use crate::telemetry::{Format, InitError, InitOptions};
+
+/// What was written.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Lines {
+    fn take(&self) -> String {
+        String::from_utf8(std::mem::take(&mut self.0.lock())).unwrap()
+    }
+}
+
+fn lines(options: InitOptions, f: impl FnOnce(&crate::telemetry::Telemetry, &Lines)) {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let (telemetry, dispatch) = build(options, move || writer.clone()).unwrap();
+    tracing::dispatcher::with_default(&dispatch, || f(&telemetry, &lines));
+}
+
+#[test]
+fn lines_are_for_people_or_programs() {
+    lines(InitOptions { color: Some(false), ..InitOptions::default() }, |_, lines| {
+        info_span!("request", id = 5).in_scope(|| info!(n = 1, "did it"));
+        let text = lines.take();
+        assert!(text.contains(" INFO request{id=5}: "), "{text}");
+        assert!(text.ends_with("did it n=1\n") && !text.contains('\u{1b}'), "{text}");
+    });
+    lines(InitOptions { color: Some(true), ..InitOptions::default() }, |_, lines| {
+        info!("x");
+        assert!(lines.take().contains('\u{1b}'));
+    });
+    lines(InitOptions { format: Format::Json, ..InitOptions::default() }, |_, lines| {
+        info!(n = 1, "did it");
+        let line: serde_json::Value = serde_json::from_str(&lines.take()).unwrap();
+        assert_eq!(
+            (&line["message"], &line["n"], &line["level"]),
+            (&"did it".into(), &1.into(), &"INFO".into())
+        );
+    });
+}
+
+#[test]
+fn the_filter_changes_at_run_time() {
+    lines(InitOptions::default(), |telemetry, lines| {
+        debug!("hidden");
+        assert_eq!(lines.take(), "");
+        telemetry.set_filter("debug").unwrap();
+        assert_eq!(telemetry.filter(), "debug");
+        debug!("shown");
+        assert!(lines.take().contains("shown"));
+        assert!(matches!(telemetry.set_filter("a=b=c"), Err(InitError::Filter { .. })));
+        assert_eq!(telemetry.filter(), "debug");
+    });
+}

@@ -1,0 +1,64 @@
+//! The shop that shows a newcomer every page full.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use testkit::http::{self, Request};
+use testkit::wait_for;
+
+use crate::fresnel;
+
+const FILLED: Duration = Duration::from_secs(30);
+
+#[test]
+fn it_sends_logs_traces_and_metrics_of_several_services() {
+    let server = fresnel().start();
+    let endpoint = format!("http://{}", server.doors().otlp_http);
+    let demo = fresnel().background(&["demo", "--endpoint", &endpoint, "--rate", "20"]);
+    let at_least = |what: &str, number: i64, statement: &str| {
+        wait_for(what, FILLED, || (server.sql(statement).integer() >= number).then_some(()));
+    };
+    at_least("services", 5, "SELECT count(DISTINCT service_name) FROM spans WHERE service_name <> 'fresnel'");
+    at_least(
+        "a trace across services",
+        3,
+        "SELECT coalesce(max(n), 0) FROM (SELECT count(DISTINCT service_name) AS n FROM spans GROUP BY trace_id)",
+    );
+    at_least(
+        "logs joined to spans",
+        5,
+        "SELECT count(*) FROM logs JOIN spans ON logs.trace_id = spans.trace_id AND logs.span_id = spans.span_id \
+         WHERE logs.service_name <> 'fresnel'",
+    );
+    at_least(
+        "metrics of the shop",
+        2,
+        "SELECT count(DISTINCT metric_name) FROM metrics WHERE service_name NOT IN ('fresnel', 'host')",
+    );
+    at_least(
+        "an error",
+        1,
+        "SELECT count(*) FROM spans WHERE status_code = 'error' AND service_name <> 'fresnel'",
+    );
+    assert_eq!(demo.terminate().code(), Some(0));
+    server.balanced_ledger();
+}
+
+#[test]
+fn it_brings_its_own_server_and_leaves_nothing_behind() {
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = temporary.path().to_str().unwrap();
+    let demo = fresnel().env("TMPDIR", folder).background(&["demo", "--http", "127.0.0.1:0"]);
+    let page = wait_for("the address of the page", FILLED, || {
+        let said = demo.lines().join("\n");
+        let after = said.split("http://127.0.0.1:").nth(1)?;
+        let port: u16 = after.split(|character: char| !character.is_ascii_digit()).next()?.parse().ok()?;
+        Some(SocketAddr::from(([127, 0, 0, 1], port)))
+    });
+    wait_for("services", FILLED, || {
+        let services = http::send(page, &Request::get("/api/v1/services")).ok()?.json();
+        (services["services"].as_array()?.len() >= 5).then_some(())
+    });
+    assert_eq!(demo.terminate().code(), Some(0));
+    assert_eq!(std::fs::read_dir(folder).unwrap().count(), 0, "the temporary folder is gone");
+}

@@ -1,0 +1,102 @@
+//! Health, the page, and what the server tells of itself over HTTP.
+
+use testkit::http::Request;
+use testkit::records::Sender;
+
+use crate::fresnel;
+
+#[test]
+fn a_running_server_is_alive_and_ready() {
+    let server = fresnel().start();
+    assert_eq!(server.get("/livez").status, 200);
+    assert_eq!(server.get("/readyz").status, 200);
+}
+
+#[test]
+fn health_names_the_components() {
+    let server = fresnel().start();
+    let health = server.get_json("/healthz");
+    assert_eq!(health["status"], "pass", "{health}");
+    let components = health["components"].as_array().unwrap();
+    assert!(
+        components.iter().any(|component| component["name"].as_str().unwrap().contains("store")),
+        "{health}"
+    );
+    for component in components {
+        assert_eq!(component["status"], "pass", "{component}");
+        assert!(component["since_unix_ms"].is_i64(), "{component}");
+    }
+}
+
+#[test]
+fn metrics_are_in_the_text_format() {
+    let server = fresnel().start();
+    server.send(&Sender::new("health", 1).logs(3));
+    let response = server.get("/metrics").expect(200);
+    assert!(response.header("content-type").unwrap().starts_with("text/plain; version=0.0.4"));
+    let text = response.text();
+    for name in [
+        "fresnel_receive_records_total",
+        "fresnel_store_wal_append_duration_seconds_bucket",
+        "fresnel_memory_limit_bytes",
+    ] {
+        assert!(text.lines().any(|line| line.starts_with(name)), "{name}: {text}");
+    }
+    for line in text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
+        let value = line.rsplit(' ').next().unwrap();
+        assert!(value.parse::<f64>().is_ok() || value == "+Inf", "{line}");
+    }
+}
+
+#[test]
+fn status_tells_where_and_how_much() {
+    let server = fresnel().start();
+    server.send(&Sender::new("health", 1).logs(3));
+    let status = server.get_json("/api/v1/status");
+    assert_eq!(status["addresses"]["http"].as_str().unwrap(), server.doors().http.to_string());
+    assert_eq!(status["addresses"]["otlp_grpc"].as_str().unwrap(), server.doors().otlp_grpc.to_string());
+    assert_eq!(status["ready"], true);
+    assert!(
+        status["memory"]["limit_bytes"].as_u64().unwrap() > status["memory"]["used_bytes"].as_u64().unwrap()
+    );
+    assert!(status["store"]["wal_bytes"].as_u64().unwrap() > 0, "{status}");
+    assert_eq!(status["store"]["set_aside"].as_array().unwrap().len(), 0);
+}
+
+#[test]
+fn the_api_describes_itself() {
+    let server = fresnel().start();
+    let document = server.get_json("/api/openapi.json");
+    assert!(document["openapi"].as_str().unwrap().starts_with("3."));
+    for path in [
+        "/api/v1/sql",
+        "/api/v1/logs",
+        "/api/v1/traces/{trace_id}",
+        "/api/v1/metrics/{name}/series",
+        "/healthz",
+    ] {
+        assert!(document["paths"][path].is_object(), "{path}");
+    }
+}
+
+#[test]
+fn unknown_paths_get_the_page_but_not_below_api() {
+    let server = fresnel().start();
+    let page = server.get("/").expect(200);
+    assert!(page.header("content-type").unwrap().starts_with("text/html"));
+    let deep = server.get("/traces/abc").expect(200);
+    assert_eq!(deep.body, page.body, "the page routes by itself");
+    let unknown = server.get("/api/v1/nothing").expect(404);
+    assert_eq!(unknown.header("content-type"), Some("application/problem+json"));
+    let wrong_method = server.ask(&Request::new("PUT", "/api/v1/ledger"));
+    assert_eq!(wrong_method.status, 405);
+}
+
+#[test]
+fn the_page_may_not_be_framed_or_sniffed() {
+    let server = fresnel().start();
+    let page = server.get("/").expect(200);
+    assert_eq!(page.header("x-content-type-options"), Some("nosniff"));
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(policy.contains("frame-ancestors 'none'") && policy.contains("default-src"), "{policy}");
+}

@@ -1,0 +1,30 @@
+//! Drives the built binary as its users do: over OTLP, HTTP and the command line.
+//!
+//! Must hold: only `testkit` of ours is named; every test starts its own server on free ports in a
+//! directory of its own; a warning that a test did not announce fails it.
+
+#![allow(clippy::unwrap_used)]
+
+mod cli;
+mod configuration;
+mod demo;
+mod doors;
+mod durability;
+mod health;
+mod ledger;
+mod logs;
+mod metrics;
+mod otlp;
+mod otlp_json;
+mod own_telemetry;
+mod reference;
+mod settings;
+mod sql;
+mod tenants;
+mod traces;
+
+use testkit::{Builder, Fresnel};
+
+fn fresnel() -> Builder {
+    Fresnel::builder(env!("CARGO_BIN_EXE_fresnel"))
+}

@@ -1,0 +1,64 @@
+"""Reads the data directory with engines of others and prints what they find as JSON.
+
+usage: open_data.py (duckdb|polars|delta) DATA_DIRECTORY
+"""
+
+import json
+import sys
+from pathlib import Path
+
+engine, folder = sys.argv[1], Path(sys.argv[2])
+TABLES = ("logs", "spans", "samples")
+
+
+def files(table):
+    return str(folder / "segments" / table / "tenant=*" / "day=*" / "*.parquet")
+
+
+def with_duckdb():
+    import duckdb
+
+    db = duckdb.connect()
+    counts = {table: db.sql(f"SELECT count(*) FROM '{files(table)}'").fetchone()[0] for table in TABLES}
+    first = db.sql(
+        f"""SELECT service_name, attributes['test.id'], hex(trace_id) IS NULL, tenant,
+                   make_timestamp_ns(time_unix_nano) > TIMESTAMP '2020-01-01'
+            FROM read_parquet('{files("logs")}', hive_partitioning = true)
+            WHERE service_name = 'open' ORDER BY time_unix_nano LIMIT 1"""
+    ).fetchone()
+    nested = db.sql(f"SELECT sum(len(events)), sum(len(links)) FROM '{files('spans')}'").fetchone()
+    return {"counts": counts, "first": first, "nested": nested}
+
+
+def with_polars():
+    import polars
+
+    # A map is a list of key and value here.
+    scan = {table: polars.scan_parquet(files(table), hive_partitioning=True) for table in TABLES}
+    counts = {table: frame.select(polars.len()).collect().item() for table, frame in scan.items()}
+    first = (
+        scan["logs"]
+        .filter(polars.col("service_name") == "open")
+        .sort("time_unix_nano")
+        .select("service_name", "severity_number", "body", "attributes", "tenant")
+        .first()
+        .collect()
+        .to_dicts()[0]
+    )
+    return {"counts": counts, "first": first}
+
+
+def with_delta():
+    import deltalake
+
+    counts, tenants = {}, {}
+    for table in TABLES:
+        delta = deltalake.DeltaTable(str(folder / "segments" / table))
+        data = delta.to_pyarrow_table()
+        counts[table] = data.num_rows
+        tenants[table] = sorted(set(data.column("tenant").to_pylist()))
+    return {"counts": counts, "tenants": tenants}
+
+
+found = {"duckdb": with_duckdb, "polars": with_polars, "delta": with_delta}[engine]()
+print(json.dumps(found, default=str))

@@ -1,0 +1,42 @@
+//! What the scripts that send leave behind; the same for every SDK.
+
+use testkit::Fresnel;
+
+/// Orders that a script makes: one span, one log record and one count each.
+pub(crate) const ORDERS: i64 = 25;
+
+/// Everything of a service is there, and asked for as the page asks.
+#[track_caller]
+pub(crate) fn verify(server: &Fresnel, service: &str) {
+    let count = |table: &str| {
+        let statement = format!("SELECT count(*) FROM {table} WHERE service_name = '{service}'");
+        server.sql(&statement).integer()
+    };
+    assert_eq!((count("logs"), count("spans")), (ORDERS, ORDERS), "{service}");
+    let orders = format!(
+        "SELECT max(value) AS v FROM metrics WHERE metric_name = 'shop.orders' AND service_name = '{service}' \
+         AND attributes['shop'] = 'berlin'"
+    );
+    let value: f64 = server.sql(&orders).texts("v")[0].parse().unwrap();
+    assert!((value - 25.0).abs() < 1e-9, "{service}: {value} orders");
+
+    let logs = server.get_json(&format!("/api/v1/logs?service={service}&q=is%20late&limit=100"));
+    let logs = logs["logs"].as_array().unwrap();
+    assert_eq!(i64::try_from(logs.len()).unwrap(), ORDERS);
+    assert_eq!(logs[0]["severity_text"].as_str().unwrap().to_uppercase()[..4], *"WARN");
+    assert!(logs.iter().any(|log| log["attributes"]["order.number"] == "7"), "{}", logs[0]);
+    let traces = server.get_json(&format!("/api/v1/traces?service={service}&limit=100"));
+    assert_eq!(i64::try_from(traces["traces"].as_array().unwrap().len()).unwrap(), ORDERS);
+    let series = server.get_json("/api/v1/metrics/shop.orders/series?match=shop:berlin");
+    assert!(series["total_series"].as_u64().unwrap() >= 1, "{series}");
+}
+
+/// The same after a kill.
+#[track_caller]
+pub(crate) fn verify_after_kill(server: &mut Fresnel, services: &[String]) {
+    services.iter().for_each(|service| verify(server, service));
+    server.kill9();
+    server.restart();
+    services.iter().for_each(|service| verify(server, service));
+    server.balanced_ledger();
+}

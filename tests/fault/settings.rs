@@ -1,0 +1,20 @@
+//! The configuration that tests use, in one place: the keys are a contract with users.
+
+/// Only what the test sends comes in, so that the ledger holds nothing else.
+pub(crate) const QUIET: &str = "[receive.host]\nenabled = false\n[telemetry]\nenabled = false\n";
+
+/// Files so small and merges so early that a kill at any moment falls into a seal, a commit or a
+/// merge.
+pub(crate) const TINY_FILES: &str = r#"
+[store.wal]
+file_size = "1 MiB"
+size_max = "4 MiB"
+
+[store.seal]
+size = "64 KiB"
+age = "300ms"
+
+[store.compact]
+files_min = 2
+grace = "0s"
+"#;

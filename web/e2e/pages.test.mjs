@@ -1,0 +1,312 @@
+// The four pages in a real browser: against a running server (FRESNEL_URL) or against the mock.
+//
+// With FRESNEL_URL these name records that were sent before, within the last hours:
+//   FRESNEL_E2E_SERVICE  a service with logs and spans     FRESNEL_E2E_BODY    part of a log body of it
+//   FRESNEL_E2E_TRACE    a trace of it                     FRESNEL_E2E_METRIC  a metric of it
+// What is not named is not looked for.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { browserMissing, launch, openPage, target } from "./browser.mjs";
+
+const RANGE = "from=now-6h&to=now";
+let server;
+let browser;
+
+before(async () => {
+  if (browserMissing) return;
+  server = await target();
+  browser = await launch();
+});
+after(async () => {
+  await browser?.close();
+  server?.stop();
+});
+
+/** A test with a page of its own that must end without an error in the console. */
+function check(name, run, { needs = null, options = {} } = {}) {
+  test(name, { skip: browserMissing, timeout: 90_000 }, async (context) => {
+    if (needs && !server[needs]) {
+      context.skip(`FRESNEL_E2E_${needs.toUpperCase()} is not set`);
+      return;
+    }
+    const { page, errors, close } = await openPage(browser, options);
+    page.setDefaultTimeout(20_000);
+    try {
+      await run(page, (path) => page.goto(server.url + path), errors);
+      assert.deepEqual(errors, [], "the console must stay clean");
+    } finally {
+      await close();
+    }
+  });
+}
+
+const heading = (page) => page.locator(".bar h1").innerText();
+
+/** A drag over the middle of a chart, from one share of its width to another. */
+async function brush(page, chart, from = 0.3, to = 0.6) {
+  const over = chart.locator(".u-over");
+  await over.waitFor();
+  const box = await over.boundingBox();
+  const y = box.y + box.height / 2;
+  await page.mouse.move(box.x + box.width * from, y);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width * ((from + to) / 2), y, { steps: 4 });
+  await page.mouse.move(box.x + box.width * to, y, { steps: 4 });
+  await page.mouse.up();
+}
+
+/** Waits until the address satisfies a condition. */
+async function addressed(page, condition, what) {
+  await page
+    .waitForURL((url) => condition(url.searchParams, url), { timeout: 10_000 })
+    .catch(() => {
+      assert.fail(`${what}; the address is ${page.url()}`);
+    });
+}
+
+check("the overview shows data, not a form", async (page, go) => {
+  await go("/");
+  assert.equal(await heading(page), "Overview");
+  await page.locator('section[aria-label="Server health"] .components li').first().waitFor();
+  await page.locator('section[aria-label="Ledger"] .sign.ok', { hasText: "balanced" }).waitFor();
+  await page.locator('section[aria-label="Records received"] canvas').waitFor();
+  await page.locator('section[aria-label="Processor"] canvas').waitFor();
+  await page.locator('section[aria-label="Memory"] canvas').waitFor();
+  await page.getByRole("meter", { name: "Memory budget used" }).waitFor();
+  assert.equal(await page.locator(".banner.bad").count(), 0);
+});
+
+check(
+  "logs are found by service and text, and opened",
+  async (page, go) => {
+    const text = server.body ? `&q=${encodeURIComponent(server.body)}` : "";
+    await go(`/logs?${RANGE}&service=${encodeURIComponent(server.service)}${text}`);
+    const row = page.locator(".loglist .vrow").first();
+    await row.waitFor();
+    assert.match(await row.innerText(), new RegExp(server.service));
+    if (server.body) assert.ok((await row.innerText()).includes(server.body));
+    await page.locator('.histogram [role="img"]').waitFor();
+    await row.click();
+    const drawer = page.getByRole("complementary", { name: "Log record" });
+    await drawer.waitFor();
+    assert.ok((await drawer.innerText()).includes(server.service));
+    await page.keyboard.press("j");
+    await page.keyboard.press("Escape");
+    await drawer.waitFor({ state: "detached" });
+  },
+  { needs: "service" },
+);
+
+check(
+  "a click on a value filters by it, and back takes it away",
+  async (page, go) => {
+    await go(`/logs?${RANGE}&service=${encodeURIComponent(server.service)}`);
+    await page.locator(".loglist .vrow").first().click();
+    const value = page.locator('.drawer .attributes button.value:not([title^="Filter by service"])').first();
+    await value.waitFor();
+    await value.click();
+    await addressed(page, (params) => params.has("attr"), "a filter is in the address");
+    await page.goBack();
+    await addressed(page, (params) => !params.has("attr"), "back removes the filter");
+  },
+  { needs: "service" },
+);
+
+check(
+  "traces are listed by service and open as a waterfall",
+  async (page, go) => {
+    await go(`/traces?${RANGE}&service=${encodeURIComponent(server.service)}`);
+    const link = page.locator(".tracelist .vrow a").first();
+    await link.waitFor();
+    await link.click();
+    await page.waitForURL(/\/traces\/[0-9a-f]{32}/);
+    await page.locator(".waterfall canvas").waitFor();
+    await page.goBack();
+    await page.locator(".tracelist .vrow").first().waitFor();
+  },
+  { needs: "service" },
+);
+
+check(
+  "a trace is walked by keyboard and tells everything about a span",
+  async (page, go) => {
+    await go(`/traces/${server.trace}`);
+    await page.locator(".waterfall canvas").waitFor();
+    assert.ok(Number(await page.locator(".waterfall").getAttribute("data-rows")) > 0);
+    await page.locator(".waterfall").focus();
+    await page.keyboard.press("j");
+    const drawer = page.locator(".drawer");
+    await drawer.waitFor();
+    await addressed(page, (params) => params.has("span"), "the span is in the address");
+    if ((await drawer.getAttribute("aria-label")) === "Span") {
+      const words = await drawer.innerText();
+      for (const word of ["service", "duration", "self time", "Attributes", "Resource"]) {
+        assert.ok(words.includes(word), `${word} in the details`);
+      }
+    }
+    const said = await page.locator('.trace-panel [role="status"]').innerText();
+    assert.match(said, /level 1/);
+    const logs = page.getByRole("link", { name: "Logs of this trace" });
+    assert.match(await logs.getAttribute("href"), new RegExp(`trace_id=${server.trace}`));
+    await logs.click();
+    await page.locator(".chip", { hasText: server.trace }).waitFor();
+  },
+  { needs: "trace" },
+);
+
+check(
+  "a metric is picked, drawn and described",
+  async (page, go) => {
+    await go(`/metrics/explore?${RANGE}`);
+    const search = page.getByRole("searchbox", { name: "Search metrics" });
+    await search.waitFor();
+    await search.fill(server.metric);
+    await page.locator(".metric-list .vrow", { hasText: server.metric }).first().click();
+    await addressed(page, (params) => params.get("name") === server.metric, "the metric is in the address");
+    await page.locator(".metric-charts canvas").first().waitFor();
+    await page.locator(".legend-table tbody tr").first().waitFor();
+    const label = page.locator(".label-value").first();
+    await label.click();
+    await addressed(page, (params) => params.has("match"), "the label is in the address");
+    await page.locator(".metric-charts canvas").first().waitFor();
+  },
+  { needs: "metric" },
+);
+
+check("a drag sets the range, a double click widens it, back restores it", async (page, go) => {
+  await go("/?from=now-1h&to=now");
+  const chart = page.locator('section[aria-label="Processor"] .chart');
+  const entries = () => page.evaluate(() => history.length);
+  const before = await entries();
+  await brush(page, chart);
+  await addressed(
+    page,
+    (params) => /^\d{4}-/.test(params.get("from") ?? "") && params.get("to") !== "now",
+    "the drag is in the address",
+  );
+  await page.waitForTimeout(300);
+  assert.equal(
+    await entries(),
+    before + 1,
+    "one drag is one entry of the history, whatever charts follow the pointer",
+  );
+  const brushed = new URL(page.url()).searchParams;
+  const width = Date.parse(brushed.get("to")) - Date.parse(brushed.get("from"));
+  assert.ok(width > 10 * 60_000 && width < 30 * 60_000, `a third of an hour, not ${width} ms`);
+  await page.getByRole("button", { name: /Time range: .*–/ }).waitFor();
+  await page.goBack();
+  await addressed(page, (params) => params.get("from") === "now-1h", "back restores the range");
+  await chart.locator(".u-over").dblclick();
+  await addressed(
+    page,
+    (params) => params.get("from") === "now-2h" && params.get("to") === "now",
+    "twice as wide",
+  );
+});
+
+check("a range is typed", async (page, go) => {
+  await go("/logs");
+  await page.locator(".bar").waitFor();
+  await page.keyboard.press("r");
+  const input = page.getByRole("dialog", { name: "Time range" }).getByRole("textbox");
+  await input.fill("whenever");
+  await input.press("Enter");
+  await page.getByRole("alert").filter({ hasText: "not a time range" }).waitFor();
+  await input.fill("last 3h");
+  await input.press("Enter");
+  await addressed(
+    page,
+    (params) => params.get("from") === "now-3h" && params.get("to") === "now",
+    "three hours",
+  );
+  await page.keyboard.press("r");
+  await input.fill("yesterday 14:00 to 15:00");
+  await input.press("Enter");
+  await addressed(
+    page,
+    (params) => Date.parse(params.get("to")) - Date.parse(params.get("from")) === 3_600_000,
+    "an hour of yesterday",
+  );
+});
+
+check("keys lead everywhere, and ? lists them", async (page, go) => {
+  await go("/?from=now-3h&to=now");
+  await page.locator(".bar").waitFor();
+  for (const [key, title] of [
+    ["l", "Logs"],
+    ["t", "Traces"],
+    ["m", "Metrics"],
+    ["o", "Overview"],
+  ]) {
+    await page.keyboard.press("g");
+    await page.keyboard.press(key);
+    await page.locator(".bar h1", { hasText: title }).waitFor();
+    assert.equal(new URL(page.url()).searchParams.get("from"), "now-3h", "the range travels along");
+  }
+  await page.keyboard.press("?");
+  const help = page.getByRole("dialog", { name: "Keys" });
+  await help.waitFor();
+  assert.match(await help.innerText(), /Go to Logs/);
+  await page.keyboard.press("Escape");
+  await help.waitFor({ state: "detached" });
+});
+
+check("Ctrl-K goes anywhere", async (page, go) => {
+  await go("/");
+  await page.locator(".bar").waitFor();
+  await page.keyboard.press("Control+k");
+  const palette = page.getByRole("dialog", { name: "Go anywhere" });
+  await palette.getByRole("combobox").fill("traces");
+  await palette.getByRole("option", { name: "Traces page" }).waitFor();
+  await page.keyboard.press("Enter");
+  await page.locator(".bar h1", { hasText: "Traces" }).waitFor();
+  await page.keyboard.press("Control+k");
+  await palette.getByRole("combobox").fill("last 3h");
+  await palette.getByRole("option", { name: "last 3h time range" }).click();
+  await addressed(page, (params) => params.get("from") === "now-3h", "the range is set");
+});
+
+check("dark and light follow the system and the switch", async (page, go) => {
+  await page.emulateMedia({ colorScheme: "dark" });
+  await go("/");
+  const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  await page.locator(".rail").waitFor();
+  const dark = await background();
+  await page.getByRole("button", { name: "Light theme" }).click();
+  const light = await background();
+  assert.notEqual(dark, light);
+  await page.reload();
+  await page.locator(".rail").waitFor();
+  assert.equal(await background(), light, "the choice outlives a reload");
+  await page.getByRole("button", { name: "Dark theme" }).click();
+  assert.equal(await background(), dark);
+});
+
+check("every control has a name", async (page, go) => {
+  for (const path of ["/", "/logs", "/traces", "/metrics/explore"]) {
+    await go(path);
+    await page.locator(".page").waitFor();
+    const nameless = await page.evaluate(() =>
+      [...document.querySelectorAll("button, a, input, select")]
+        .filter((element) => {
+          const label = element.closest("label")?.textContent ?? "";
+          const name = element.getAttribute("aria-label") ?? element.textContent ?? "";
+          return (name + label).trim() === "";
+        })
+        .map((element) => element.outerHTML.slice(0, 120)),
+    );
+    assert.deepEqual(nameless, [], path);
+  }
+});
+
+check("an unknown trace says so", async (page, go, errors) => {
+  await go(`/traces/${"0".repeat(31)}1`);
+  await page.getByText("This trace is not known").waitFor();
+  // The browser itself reports the 404.
+  errors.length = 0;
+});
+
+check("an unknown page leads back", async (page, go) => {
+  await go("/nowhere");
+  await page.getByText("There is no such page").waitFor();
+});
