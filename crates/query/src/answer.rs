@@ -57,8 +57,8 @@ pub(crate) struct Scan {
     rows: AtomicU64,
     bytes: AtomicU64,
     segments: AtomicU64,
-    /// Skipped before a scan saw them.
-    skipped: AtomicU64,
+    /// Read by the store's own index and not by a scan.
+    read_by_index: AtomicU64,
     read: Mutex<HashSet<Arc<str>>>,
     warnings: Mutex<BTreeSet<String>>,
 }
@@ -74,9 +74,9 @@ impl Scan {
         self.segments.fetch_add(segments as u64, Ordering::Relaxed);
     }
 
-    /// So many of the segments were skipped by an index.
-    pub(crate) fn add_skipped(&self, segments: usize) {
-        self.skipped.fetch_add(segments as u64, Ordering::Relaxed);
+    /// Of so many segments the store's own index read rows.
+    pub(crate) fn add_read_by_index(&self, segments: usize) {
+        self.read_by_index.fetch_add(segments as u64, Ordering::Relaxed);
     }
 
     /// Bytes of a segment were read, of its `rows` or of its footer.
@@ -98,6 +98,7 @@ impl Scan {
     /// The part of the summary that scans know.
     pub(crate) fn summary(&self) -> Summary {
         let segments = self.segments.load(Ordering::Relaxed);
+        let read = self.read_by_index.load(Ordering::Relaxed) + self.read.lock().len() as u64;
         let warnings: Vec<_> = self.warnings.lock().iter().cloned().collect();
         Summary {
             complete: warnings.is_empty(),
@@ -105,7 +106,7 @@ impl Scan {
             scanned_rows: self.rows.load(Ordering::Relaxed),
             scanned_bytes: self.bytes.load(Ordering::Relaxed),
             segments,
-            segments_skipped: segments.saturating_sub(self.read.lock().len() as u64),
+            segments_skipped: segments.saturating_sub(read),
             ..Summary::default()
         }
     }

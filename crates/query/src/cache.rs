@@ -10,6 +10,7 @@ use bytes::Bytes;
 use datafusion::common::Result as PlanResult;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::ParquetFileReaderFactory;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -23,6 +24,7 @@ use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{FileMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
 use crate::answer::Scan;
+use crate::pool::QueryPool;
 
 /// Read at once from the end of a file: footers of most segments, with their page indexes.
 const FOOTER_HINT: usize = 64 * 1024;
@@ -102,6 +104,8 @@ pub(crate) struct Segments {
     pub(crate) objects: Arc<dyn ObjectStore>,
     pub(crate) footers: Arc<Footers>,
     pub(crate) scan: Arc<Scan>,
+    /// Bytes that were read are counted here until they are decoded.
+    pub(crate) memory: Arc<QueryPool>,
 }
 
 impl Segments {
@@ -168,6 +172,31 @@ impl SegmentReader {
         self.segments.scan.add_bytes(&self.path, range.end - range.start, rows);
         self.segments.objects.get_range(&self.location(), range).await.map_err(external)
     }
+
+    async fn read_rows(&self, ranges: Vec<Range<u64>>) -> Result<Vec<Bytes>> {
+        let total: u64 = ranges.iter().map(|range| range.end - range.start).sum();
+        self.segments.scan.add_bytes(&self.path, total, true);
+        let pool: Arc<dyn MemoryPool> = Arc::clone(&self.segments.memory) as _;
+        let memory = MemoryConsumer::new("Read").register(&pool);
+        memory.try_grow(usize::try_from(total).unwrap_or(usize::MAX)).map_err(external)?;
+        let read = self.segments.objects.get_ranges(&self.location(), &ranges).await.map_err(external)?;
+        Ok(read.into_iter().map(|bytes| counted(bytes, &memory)).collect())
+    }
+}
+
+/// Bytes that are given back to the pool when nobody refers to them any more.
+fn counted(bytes: Bytes, memory: &MemoryReservation) -> Bytes {
+    struct Counted {
+        bytes: Bytes,
+        _memory: MemoryReservation,
+    }
+    impl AsRef<[u8]> for Counted {
+        fn as_ref(&self) -> &[u8] {
+            &self.bytes
+        }
+    }
+    let memory = memory.split(bytes.len().min(memory.size()));
+    Bytes::from_owner(Counted { bytes, _memory: memory })
 }
 
 /// Reads that are not of rows.
@@ -181,13 +210,15 @@ impl MetadataFetch for Footer<'_> {
 
 impl AsyncFileReader for SegmentReader {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes>> {
-        async move { self.read(range, true).await }.boxed()
+        async move {
+            let read = self.read_rows(vec![range]).await?;
+            Ok(read.into_iter().next().unwrap_or_default())
+        }
+        .boxed()
     }
 
     fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, Result<Vec<Bytes>>> {
-        let bytes = ranges.iter().map(|range| range.end - range.start).sum();
-        self.segments.scan.add_bytes(&self.path, bytes, true);
-        async move { self.segments.objects.get_ranges(&self.location(), &ranges).await.map_err(external) }.boxed()
+        self.read_rows(ranges).boxed()
     }
 
     fn get_metadata<'a>(
@@ -198,7 +229,7 @@ impl AsyncFileReader for SegmentReader {
     }
 }
 
-fn external(error: object_store::Error) -> ParquetError {
+fn external(error: impl std::error::Error + Send + Sync + 'static) -> ParquetError {
     ParquetError::External(Box::new(error))
 }
 

@@ -11,6 +11,7 @@
 
 mod answer;
 mod cache;
+mod checkpoint;
 mod config;
 mod engine;
 mod error;

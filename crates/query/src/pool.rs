@@ -133,13 +133,16 @@ fn size(bytes: u64) -> String {
 
 /// What an operator wants memory for, from its name such as `GroupedHashAggregateStream[0]`.
 fn purpose(consumer: &str) -> &'static str {
-    const PURPOSES: [(&str, &str); 6] = [
+    const PURPOSES: [(&str, &str); 9] = [
         ("Aggregate", "group rows"),
         ("Join", "join tables"),
         ("TopK", "sort rows"),
         ("Sort", "sort rows"),
         ("Merge", "sort rows"),
         ("Unique", "tell series apart"),
+        ("Traces", "tell traces apart"),
+        ("Lines", "draw lines"),
+        ("Read", "read segments"),
     ];
     PURPOSES.iter().find(|(part, _)| consumer.contains(part)).map_or("hold rows", |(_, purpose)| purpose)
 }

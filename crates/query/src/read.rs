@@ -19,3 +19,6 @@ pub use metrics::{Metric, MetricFilter};
 pub use series::{MetricSeries, Series, SeriesRequest};
 pub use trace::{Event, Link, Span, Trace};
 pub use traces::{TraceFilter, TraceSummary};
+
+#[cfg(test)]
+pub(crate) use columns::newest_first as pieces;

@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -40,6 +41,12 @@ pub(crate) struct Control {
     cancelled: watch::Sender<bool>,
 }
 
+impl fmt::Debug for Control {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "query {}", self.id)
+    }
+}
+
 impl Control {
     pub(crate) fn new(
         id: String,
@@ -55,6 +62,11 @@ impl Control {
 
     pub(crate) fn cancel(&self) {
         self.cancelled.send_replace(true);
+    }
+
+    /// Whether the query was cancelled, is no longer wanted, or is beyond its deadline.
+    pub(crate) fn has_to_stop(&self) -> bool {
+        *self.cancelled.borrow() || self.started.elapsed() >= self.timeout
     }
 
     /// Ends, with the reason, when the query has to stop.
@@ -130,7 +142,7 @@ impl Registry {
     }
 }
 
-/// A query's entry in the registry; dropping removes it.
+/// A query's entry in the registry; dropping removes it and stops what still runs of it.
 pub(crate) struct Entered {
     registry: Arc<Registry>,
     pub(crate) control: Arc<Control>,
@@ -138,6 +150,7 @@ pub(crate) struct Entered {
 
 impl Drop for Entered {
     fn drop(&mut self) {
+        self.control.cancel();
         self.registry.queries.lock().remove(&self.control.id);
     }
 }

@@ -5,6 +5,7 @@ use arrow::array::RecordBatch;
 use datafusion::common::DataFusionError;
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::TaskContext;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
@@ -15,6 +16,7 @@ use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use crate::answer::Scan;
+use crate::checkpoint::with_checkpoints;
 use crate::engine::Inner;
 use crate::registry::{Control, Entered};
 use crate::sql::read_only;
@@ -34,11 +36,13 @@ pub(crate) struct Session {
     pub(crate) scan: Arc<Scan>,
     /// Executed plans, for their metrics.
     plans: Mutex<Vec<Arc<dyn ExecutionPlan>>>,
+    /// Memory of what is kept for the answer.
+    held: Mutex<Vec<MemoryReservation>>,
 }
 
 impl Session {
     pub(crate) fn new(engine: Arc<Inner>, entered: Entered, turn: OwnedSemaphorePermit) -> Self {
-        Self { engine, entered, _turn: turn, scan: Arc::default(), plans: Mutex::default() }
+        Self { engine, entered, _turn: turn, scan: Arc::default(), plans: Mutex::default(), held: Mutex::default() }
     }
 
     pub(crate) fn control(&self) -> &Arc<Control> {
@@ -64,6 +68,7 @@ impl Session {
             objects: Arc::clone(&self.engine.objects),
             footers: Arc::clone(&self.engine.footers),
             scan: Arc::clone(&self.scan),
+            memory: Arc::clone(&self.control().pool),
             snapshots: snapshots.iter().map(|snapshot| (snapshot.table, Arc::clone(snapshot))).collect(),
         }
     }
@@ -81,12 +86,7 @@ impl Session {
         statement: Statement,
     ) -> Result<Stream, QueryError> {
         let planner = state.clone();
-        self.start(state, async move {
-            let plan = planner.statement_to_plan(statement).await?;
-            read_only().verify_plan(&plan)?;
-            Ok(plan)
-        })
-        .await
+        self.start(state, async move { planner.statement_to_plan(statement).await }).await
     }
 
     /// Starts a plan of ours.
@@ -104,7 +104,9 @@ impl Session {
         let planning = async move {
             let translate = |error| QueryError::planning(&error, Some(&control.pool));
             let plan = plan.await.map_err(translate)?;
+            read_only().verify_plan(&plan).map_err(|_| QueryError::ReadOnly { what: "a statement that writes".to_owned() })?;
             let plan = state.create_physical_plan(&plan).await.map_err(translate)?;
+            let plan = with_checkpoints(plan, &control).map_err(translate)?;
             Ok((plan, state.task_ctx()))
         };
         let planning = Task(self.engine.executor.spawn(planning));
@@ -140,6 +142,15 @@ impl Session {
         Stream { schema, batches, task: Some(task), control: Arc::clone(self.control()) }
     }
 
+    /// Counts what is held until the question is answered.
+    pub(crate) fn hold(&self, bytes: usize, what: &str) -> Result<(), QueryError> {
+        let pool = Arc::clone(&self.control().pool);
+        let memory = MemoryConsumer::new(what).register(&(Arc::clone(&pool) as Arc<dyn MemoryPool>));
+        memory.try_grow(bytes).map_err(|error| QueryError::executing(&error, &pool))?;
+        self.held.lock().push(memory);
+        Ok(())
+    }
+
     /// Runs a plan of ours and keeps its rows, at most so many.
     pub(crate) async fn rows(
         &self,
@@ -152,6 +163,7 @@ impl Session {
         while let Some(batch) = stream.next().await {
             let batch = batch?;
             rows += batch.num_rows();
+            self.hold(batch.get_array_memory_size(), "Rows")?;
             if rows > rows_max {
                 return Err(QueryError::Memory { message: format!("the answer has more than {rows_max} rows") });
             }
@@ -192,13 +204,15 @@ fn rows_read(plan: &dyn ExecutionPlan) -> u64 {
 pub(crate) struct Stream {
     pub(crate) schema: arrow::datatypes::SchemaRef,
     batches: mpsc::Receiver<Result<RecordBatch, QueryError>>,
+    /// `None` after the end.
     task: Option<Task<()>>,
     control: Arc<Control>,
 }
 
 impl Stream {
-    /// The next batch, unless the query has to stop.
+    /// The next batch, unless the query has to stop. After an error there is no more.
     pub(crate) async fn next(&mut self) -> Option<Result<RecordBatch, QueryError>> {
+        self.task.as_ref()?;
         let next = tokio::select! {
             biased;
             reason = self.control.stopped() => Some(Err(reason)),
@@ -210,7 +224,6 @@ impl Stream {
             None => self.task.take()?.result().await.err().map(Err)?,
         };
         if result.is_err() {
-            self.batches.close();
             self.task = None;
         }
         Some(result)

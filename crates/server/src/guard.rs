@@ -9,11 +9,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use receive::Senders;
+use tracing::Instrument;
 
 /// What a door needs to know to judge a request.
 #[derive(Clone, Debug)]
@@ -126,7 +127,7 @@ async fn identify(State((senders, ready)): State<Identify>, mut request: Request
     match senders.identify_reader(request.headers()) {
         Ok(tenant) => {
             request.extensions_mut().insert(api::Scope(tenant));
-            next.run(request).await
+            traced(request, next).await
         }
         Err(refusal) => {
             let status = match refusal {
@@ -142,6 +143,32 @@ async fn identify(State((senders, ready)): State<Identify>, mut request: Request
             response
         }
     }
+}
+
+/// A question to the API is a span, named by its route as the conventions for HTTP servers say.
+async fn traced(request: Request, next: Next) -> Response {
+    if !request.uri().path().starts_with("/api/") {
+        return next.run(request).await;
+    }
+    let method = request.method().as_str().to_owned();
+    let route = request.extensions().get::<MatchedPath>().map(|route| route.as_str().to_owned());
+    let route = route.unwrap_or_else(|| "/api".to_owned());
+    let span = tracing::info_span!(
+        "request",
+        otel.name = format!("{method} {route}"),
+        otel.kind = "server",
+        http.request.method = method,
+        http.route = route,
+        url.path = request.uri().path(),
+        http.response.status_code = tracing::field::Empty,
+        error.r#type = tracing::field::Empty,
+    );
+    let response = next.run(request).instrument(span.clone()).await;
+    span.record("http.response.status_code", response.status().as_u16());
+    if response.status().is_server_error() {
+        span.record("error.type", response.status().as_str());
+    }
+    response
 }
 
 fn refuse(detail: &str) -> Response {

@@ -66,7 +66,8 @@ impl Inner {
         let now = crate::clock::unix_ms(&*self.clock);
         let mut kept = Vec::new();
         for path in self.objects.list(SEGMENTS)? {
-            if named.contains(path.as_str()) {
+            // The logs of the Delta tables lie between the segments and are not ours.
+            if named.contains(path.as_str()) || path.contains("/_delta_log/") {
                 continue;
             }
             if self.keep_unnamed.load(Ordering::Acquire) {

@@ -29,6 +29,7 @@ use model::{Batch, Signal};
 
 use crate::columns::NotUtf8;
 pub use crate::proto::Malformed;
+use crate::proto::Refused;
 use judge::Judge;
 
 /// The largest request there can be, uncompressed, whatever limits are set. A byte becomes at most
@@ -136,13 +137,13 @@ pub fn decode(signal: Signal, body: &[u8], context: &Context<'_>) -> Result<Deco
 
 /// How one decoder stops.
 enum Stop {
-    Malformed(Malformed),
+    Malformed(Refused),
     NotUtf8,
 }
 
-impl From<Malformed> for Stop {
-    fn from(malformed: Malformed) -> Self {
-        Self::Malformed(malformed)
+impl From<Refused> for Stop {
+    fn from(refused: Refused) -> Self {
+        Self::Malformed(refused)
     }
 }
 
@@ -166,7 +167,7 @@ fn run(
         decoded => decoded,
     };
     decoded.map_err(|stop| match stop {
-        Stop::Malformed(malformed) => malformed,
+        Stop::Malformed(refused) => *refused,
         Stop::NotUtf8 => unreachable!("records whose text is not UTF-8 were rejected"),
     })
 }

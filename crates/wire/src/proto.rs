@@ -14,6 +14,8 @@ pub(crate) use write::Writer;
 const GROUP_DEPTH_MAX: usize = 100;
 /// Texts up to this length are copied as one block of it where the message goes on long enough.
 pub(crate) const BLOCK: usize = 32;
+/// So many bytes of a body.
+pub(crate) type Block = [u8; BLOCK];
 
 /// A request that is not what its format says. Nothing of it can be accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -71,6 +73,10 @@ impl Malformed {
     }
 }
 
+/// [`Malformed`] as it is passed up while a message is read: one word, so that what may fail can
+/// answer in registers.
+pub(crate) type Refused = Box<Malformed>;
+
 /// The fields of a message that have a meaning here: one bit for each field number below 64.
 pub(crate) struct Known {
     pub(crate) message: &'static str,
@@ -97,6 +103,14 @@ pub(crate) struct Reader<'a> {
     end: usize,
 }
 
+/// See [`Reader::attribute`].
+pub(crate) struct Attribute<'a> {
+    pub(crate) key: Reader<'a>,
+    /// The text if it is one, else the message.
+    pub(crate) value: Reader<'a>,
+    pub(crate) is_text: bool,
+}
+
 impl<'a> Reader<'a> {
     pub(crate) const EMPTY: Reader<'static> = Reader { body: &[], pos: 0, end: 0 };
 
@@ -104,14 +118,24 @@ impl<'a> Reader<'a> {
         Self { body, pos: 0, end: body.len() }
     }
 
+    /// Whether there is another field.
+    ///
+    /// Single numbers are read within the body only: one that went on past the message's end is
+    /// found here, before anything that is longer than a number is read.
     #[inline(always)]
-    pub(crate) fn more(&self) -> bool {
-        self.pos < self.end
+    pub(crate) fn more(&self) -> Result<bool, Refused> {
+        if self.pos < self.end {
+            Ok(true)
+        } else if self.pos == self.end {
+            Ok(false)
+        } else {
+            Err(truncated())
+        }
     }
 
     #[inline(always)]
     pub(crate) fn len(&self) -> usize {
-        self.end - self.pos
+        self.end.saturating_sub(self.pos)
     }
 
     #[inline(always)]
@@ -132,66 +156,45 @@ impl<'a> Reader<'a> {
         self.bytes().try_into().ok()
     }
 
-    /// Appends what is left. Short texts, which is nearly all, go as one block of fixed size: that
-    /// is a few instructions instead of a call, and what is too much is taken back.
+    /// What is left and some more, if it is short and the body goes on. A block is copied by a few
+    /// instructions where bytes of any number need a call; what is too much is taken back.
+    #[inline(always)]
+    pub(crate) fn block(&self) -> Option<&'a Block> {
+        let block = self.body.get(self.pos..).and_then(<[u8]>::first_chunk::<BLOCK>);
+        block.filter(|_| self.len() <= BLOCK)
+    }
+
+    /// Appends what is left.
     #[inline(always)]
     pub(crate) fn copy_to(&self, out: &mut Vec<u8>) {
-        let length = self.len();
-        let block = self.body.get(self.pos..).and_then(<[u8]>::first_chunk::<BLOCK>);
-        match block {
-            Some(block) if length <= BLOCK => {
-                let start = out.len();
-                out.extend_from_slice(block);
-                out.truncate(start + length);
-            }
-            _ => out.extend_from_slice(self.bytes()),
-        }
-    }
-
-    /// Eight bits that are equal for equal texts and seldom for others.
-    #[inline(always)]
-    pub(crate) fn fingerprint(&self) -> u8 {
-        let length = self.len();
-        let word = |at: usize| {
-            let bytes = self.body.get(at..).and_then(<[u8]>::first_chunk::<8>);
-            bytes.map(|bytes| u64::from_le_bytes(*bytes))
-        };
-        let (first, last) = if length >= 8 {
-            (word(self.pos).unwrap_or(0), word(self.end - 8).unwrap_or(0))
-        } else {
-            let block = word(self.pos).unwrap_or_else(|| short_word(self.bytes()));
-            (block & ((1 << (8 * length)) - 1), 0)
-        };
-        let mixed = first ^ last.rotate_left(29) ^ length as u64;
-        mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes()[0]
-    }
-
-    #[inline(always)]
-    fn byte(&mut self) -> Result<u8, Malformed> {
-        match self.body.get(self.pos) {
-            Some(&byte) if self.pos < self.end => {
-                self.pos += 1;
-                Ok(byte)
-            }
-            _ => Err(Malformed::Truncated),
+        match self.block() {
+            Some(block) => append(out, block, self.len()),
+            None => out.extend_from_slice(self.bytes()),
         }
     }
 
     #[inline(always)]
-    pub(crate) fn varint(&mut self) -> Result<u64, Malformed> {
+    fn byte(&mut self) -> Result<u8, Refused> {
+        let byte = *self.body.get(self.pos).ok_or_else(truncated)?;
+        self.pos += 1;
+        Ok(byte)
+    }
+
+    #[inline(always)]
+    pub(crate) fn varint(&mut self) -> Result<u64, Refused> {
         let first = self.byte()?;
         if first < 0x80 { Ok(u64::from(first)) } else { self.varint_from(first) }
     }
 
     #[inline(always)]
-    fn varint_from(&mut self, first: u8) -> Result<u64, Malformed> {
+    fn varint_from(&mut self, first: u8) -> Result<u64, Refused> {
         let second = self.byte()?;
         let value = u64::from(first & 0x7f) | u64::from(second & 0x7f) << 7;
         if second < 0x80 { Ok(value) } else { self.varint_rest(value) }
     }
 
     #[inline(never)]
-    fn varint_rest(&mut self, mut value: u64) -> Result<u64, Malformed> {
+    fn varint_rest(&mut self, mut value: u64) -> Result<u64, Refused> {
         for shift in (14..63).step_by(7) {
             let byte = self.byte()?;
             value |= u64::from(byte & 0x7f) << shift;
@@ -202,85 +205,118 @@ impl<'a> Reader<'a> {
         // The tenth byte has room for one bit.
         match self.byte()? {
             last @ (0 | 1) => Ok(value | u64::from(last) << 63),
-            _ => Err(Malformed::Varint),
+            _ => Err(Malformed::Varint.into()),
         }
     }
 
     /// A varint of which protobuf keeps the lower 32 bits.
     #[inline(always)]
-    pub(crate) fn varint32(&mut self) -> Result<u32, Malformed> {
+    pub(crate) fn varint32(&mut self) -> Result<u32, Refused> {
         #[expect(clippy::cast_possible_truncation, reason = "protobuf truncates")]
         self.varint().map(|value| value as u32)
     }
 
     /// A zigzag varint of 32 bits.
-    pub(crate) fn sint32(&mut self) -> Result<i32, Malformed> {
+    pub(crate) fn sint32(&mut self) -> Result<i32, Refused> {
         let value = self.varint32()?;
         Ok((value >> 1).cast_signed() ^ -(value & 1).cast_signed())
     }
 
     #[inline(always)]
-    fn fixed<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
-        let chunk = self.body.get(self.pos..self.end).and_then(<[u8]>::first_chunk::<N>);
-        let value = *chunk.ok_or(Malformed::Truncated)?;
+    fn fixed<const N: usize>(&mut self) -> Result<[u8; N], Refused> {
+        let chunk = self.body.get(self.pos..).and_then(<[u8]>::first_chunk::<N>);
+        let value = *chunk.ok_or_else(truncated)?;
         self.pos += N;
         Ok(value)
     }
 
     #[inline(always)]
-    pub(crate) fn fixed64(&mut self) -> Result<u64, Malformed> {
+    pub(crate) fn fixed64(&mut self) -> Result<u64, Refused> {
         self.fixed().map(u64::from_le_bytes)
     }
 
     #[inline(always)]
-    pub(crate) fn fixed32(&mut self) -> Result<u32, Malformed> {
+    pub(crate) fn fixed32(&mut self) -> Result<u32, Refused> {
         self.fixed().map(u32::from_le_bytes)
     }
 
     #[inline(always)]
-    pub(crate) fn double(&mut self) -> Result<f64, Malformed> {
+    pub(crate) fn double(&mut self) -> Result<f64, Refused> {
         self.fixed().map(f64::from_le_bytes)
     }
 
     /// The key of the next field. Whether it is a valid one is found where it is not a known one.
     #[inline(always)]
-    pub(crate) fn key(&mut self) -> Result<u64, Malformed> {
+    pub(crate) fn key(&mut self) -> Result<u64, Refused> {
         self.varint()
     }
 
     /// A field with a length: text, bytes, message, packed numbers.
     #[inline(always)]
-    pub(crate) fn field(&mut self) -> Result<Reader<'a>, Malformed> {
+    pub(crate) fn field(&mut self) -> Result<Reader<'a>, Refused> {
         let length = self.varint()?;
-        if length > self.len() as u64 {
-            return Err(Malformed::Truncated);
-        }
         let pos = self.pos;
-        #[expect(clippy::cast_possible_truncation, reason = "not more than a usize, see above")]
-        let end = pos + length as usize;
+        let left = self.end.saturating_sub(pos);
+        match usize::try_from(length) {
+            Ok(length) if length <= left => {
+                self.pos = pos + length;
+                Ok(Reader { body: self.body, pos, end: self.pos })
+            }
+            _ => Err(truncated()),
+        }
+    }
+
+    /// Takes the key of the next field if it is `key`, which is one byte.
+    #[inline(always)]
+    pub(crate) fn take_key(&mut self, key: u8) -> bool {
+        let found = self.pos < self.end && self.body.get(self.pos) == Some(&key);
+        self.pos += usize::from(found);
+        found
+    }
+
+    /// The field whose key was read, if it is an attribute as nearly all are written: a key and then
+    /// a value, all lengths in one byte each. Else nothing is read.
+    #[inline(always)]
+    pub(crate) fn attribute(&mut self) -> Option<Attribute<'a>> {
+        let rest = self.body.get(self.pos..)?;
+        let [length @ 0..0x80, 0x0a, key @ 0..0x80, _] = *rest.first_chunk::<4>()? else { return None };
+        let (length, key) = (usize::from(length), usize::from(key));
+        let [0x12, value @ 0..0x80, text_tag, text] = *rest.get(3 + key..)?.first_chunk::<4>()? else {
+            return None;
+        };
+        let (value, text) = (usize::from(value), usize::from(text));
+        let start = self.pos + 3;
+        let end = start + key + 2 + value;
+        if length != key + value + 4 || end > self.end {
+            return None;
+        }
         self.pos = end;
-        Ok(Reader { body: self.body, pos, end })
+        let is_text = text_tag == 0x0a && text + 2 == value && value > 1;
+        let skipped = if is_text { 4 } else { 2 };
+        let key = Reader { body: self.body, pos: start, end: start + key };
+        let value = Reader { body: self.body, pos: key.end + skipped, end };
+        Some(Attribute { key, value, is_text })
     }
 
     /// Skips a field that is not known; refuses a known one that came with another wire type.
     #[cold]
-    pub(crate) fn unknown(&mut self, key: u64, known: &Known) -> Result<(), Malformed> {
+    pub(crate) fn unknown(&mut self, key: u64, known: &Known) -> Result<(), Refused> {
         let (field, wire_type) = split(key)?;
         if field < 64 && known.fields >> field & 1 == 1 {
-            return Err(Malformed::WireType { message: known.message, field, wire_type });
+            return Err(Malformed::WireType { message: known.message, field, wire_type }.into());
         }
         self.skip(field, wire_type)
     }
 
-    fn skip(&mut self, field: u32, wire_type: u32) -> Result<(), Malformed> {
+    fn skip(&mut self, field: u32, wire_type: u32) -> Result<(), Refused> {
         match wire_type {
             3 => self.skip_group(field),
-            4 => Err(Malformed::Group),
+            4 => Err(Malformed::Group.into()),
             _ => self.skip_plain(wire_type),
         }
     }
 
-    fn skip_plain(&mut self, wire_type: u32) -> Result<(), Malformed> {
+    fn skip_plain(&mut self, wire_type: u32) -> Result<(), Refused> {
         match wire_type {
             0 => self.varint().map(drop),
             1 => self.fixed::<8>().map(drop),
@@ -289,15 +325,15 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn skip_group(&mut self, field: u32) -> Result<(), Malformed> {
+    fn skip_group(&mut self, field: u32) -> Result<(), Refused> {
         let mut open = vec![field];
         while let Some(&innermost) = open.last() {
             let (field, wire_type) = split(self.key()?)?;
             match wire_type {
-                3 if open.len() >= GROUP_DEPTH_MAX => return Err(Malformed::Group),
+                3 if open.len() >= GROUP_DEPTH_MAX => return Err(Malformed::Group.into()),
                 3 => open.push(field),
                 4 if field == innermost => drop(open.pop()),
-                4 => return Err(Malformed::Group),
+                4 => return Err(Malformed::Group.into()),
                 _ => self.skip_plain(wire_type)?,
             }
         }
@@ -305,17 +341,24 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Up to eight bytes at the very end of a body as a number.
 #[cold]
-fn short_word(bytes: &[u8]) -> u64 {
-    bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
+fn truncated() -> Refused {
+    Malformed::Truncated.into()
+}
+
+/// Appends the first bytes of a block.
+#[inline(always)]
+pub(crate) fn append(out: &mut Vec<u8>, block: &Block, length: usize) {
+    let start = out.len();
+    out.extend_from_slice(block);
+    out.truncate(start + length);
 }
 
 /// Field number and wire type of a key.
-fn split(key: u64) -> Result<(u32, u32), Malformed> {
+fn split(key: u64) -> Result<(u32, u32), Refused> {
     let narrow = u32::try_from(key).map_err(|_| Malformed::Key(key))?;
     match (narrow >> 3, narrow & 7) {
-        (0, _) | (_, 6 | 7) => Err(Malformed::Key(key)),
+        (0, _) | (_, 6 | 7) => Err(Malformed::Key(key).into()),
         parts => Ok(parts),
     }
 }

@@ -57,6 +57,8 @@ describe("kinds", () => {
     expect(groupSeries(answer("sum", "By", []), undefined)[0]).toMatchObject({ unit: "By/s" });
     const updown = { ...metric("m"), monotonic: false };
     expect(groupSeries(answer("sum", "By", []), updown)[0]).toMatchObject({ unit: "By", title: "value" });
+    const changes = { ...updown, temporality: "delta" };
+    expect(groupSeries(answer("sum", "By", []), changes)[0]).toMatchObject({ unit: "By/s" });
   });
   it("splits histograms into mean and rate", () => {
     const groups = groupSeries(

@@ -70,7 +70,7 @@ const HISTOGRAM_KINDS: ReadonlySet<string> = new Set(["histogram", "exponential_
 export function groupSeries(answer: SeriesAnswer, metric: Metric | undefined): SeriesGroup[] {
   const { unit, kind } = answer;
   if (!HISTOGRAM_KINDS.has(kind)) {
-    const rate = kind === "sum" && (metric?.monotonic ?? true);
+    const rate = kind === "sum" && (metric?.temporality === "delta" || (metric?.monotonic ?? true));
     return [{ title: rate ? "per second" : "value", unit: rate ? `${unit}/s` : unit, series: answer.series }];
   }
   const of = (stat: string): Series[] =>

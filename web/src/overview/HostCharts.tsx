@@ -18,11 +18,19 @@ const NOT_MEASURED = "Not measured in this range.";
 
 /** The host's metrics, reduced to the lines that are drawn. */
 function useHost() {
-  const cpu = useMetric("system.cpu.utilization");
-  const memory = useMetric("system.memory.usage");
-  const filesystem = useMetric("system.filesystem.utilization");
-  const disk = useMetric("system.disk.io");
-  const network = useMetric("system.network.io");
+  // Named labels: without them an answer leaves out what all its series share, such as the only host.
+  const cpu = useMetric("system.cpu.utilization", ["host.name", "cpu.mode", "cpu.logical_number"]);
+  const memory = useMetric("system.memory.usage", ["host.name", "system.memory.state"]);
+  const filesystem = useMetric("system.filesystem.utilization", [
+    "host.name",
+    "system.filesystem.mountpoint",
+  ]);
+  const disk = useMetric("system.disk.io", ["host.name", "disk.io.direction"]);
+  const network = useMetric("system.network.io", [
+    "host.name",
+    "network.interface.name",
+    "network.io.direction",
+  ]);
   const hosts = useMemo(() => hostsOf(cpu.data?.answer.series ?? []), [cpu.data]);
   const host = location.value.params.get("host") ?? hosts[0] ?? null;
   const lines = useMemo(() => {

@@ -36,14 +36,20 @@ fn translate(error: &DataFusionError, pool: Option<&QueryPool>, planning: bool) 
             plan(message, hint)
         }
         DataFusionError::Plan(message) => {
-            let (message, hint) = tables(message);
+            let (message, hint) = names(message);
             plan(message, hint)
+        }
+        DataFusionError::NotImplemented(message) if message.contains("single SQL statement") => {
+            QueryError::Syntax { message: "there is more than one statement".to_owned() }
         }
         DataFusionError::NotImplemented(message) => plan(format!("not supported: {}", one_line(message)), None),
         DataFusionError::Configuration(message) => plan(one_line(message), None),
         DataFusionError::ResourcesExhausted(message) => QueryError::Memory { message: one_line(message) },
         DataFusionError::Execution(message) if planning => plan(one_line(message), None),
         DataFusionError::Execution(message) => QueryError::Value { message: one_line(message) },
+        DataFusionError::ArrowError(arrow, _) if matches!(arrow.as_ref(), ArrowError::DivideByZero) => {
+            QueryError::Value { message: "division by zero".to_owned() }
+        }
         DataFusionError::ArrowError(arrow, _) if is_about_a_value(arrow) => {
             QueryError::Value { message: one_line(&arrow.to_string()) }
         }
@@ -70,8 +76,7 @@ fn source(error: &DataFusionError) -> Option<QueryError> {
 fn is_about_a_value(error: &ArrowError) -> bool {
     matches!(
         error,
-        ArrowError::DivideByZero
-            | ArrowError::ArithmeticOverflow(_)
+        ArrowError::ArithmeticOverflow(_)
             | ArrowError::CastError(_)
             | ArrowError::ParseError(_)
             | ArrowError::ComputeError(_)
@@ -111,7 +116,8 @@ fn columns(error: &SchemaError) -> (String, Option<String>) {
     }
 }
 
-fn tables(message: &str) -> (String, Option<String>) {
+/// Messages about tables, functions and grouping.
+fn names(message: &str) -> (String, Option<String>) {
     let unknown = message.strip_prefix("table '").and_then(|rest| rest.split_once("' not found"));
     if let Some((path, _)) = unknown {
         let name = path.rsplit('.').next().unwrap_or(path);
@@ -119,13 +125,15 @@ fn tables(message: &str) -> (String, Option<String>) {
         let hint = suggest(name, &names).unwrap_or_else(|| format!("there are {}", names.join(", ")));
         return (format!("no table named `{name}`"), Some(hint));
     }
-    match message.split_once("\nDid you mean ") {
-        Some((message, meant)) => {
-            let meant = meant.trim_end_matches('?').replace('\'', "`");
-            (one_line(message), Some(format!("did you mean {meant}?")))
-        }
-        None => (one_line(message), None),
+    if let Some((function, meant)) = message.split_once("\nDid you mean ") {
+        let function = one_line(function).replace("Invalid function ", "no function named ");
+        let meant = meant.trim_end_matches('?').replace('\'', "`");
+        return (function.replace('\'', "`"), Some(format!("did you mean {meant}?")));
     }
+    // `Column in SELECT must be …: While expanding wildcard, column "a" must …, currently only …`
+    let message = message.rsplit("While expanding wildcard, ").next().unwrap_or(message);
+    let message = message.split(", currently only ").next().unwrap_or(message);
+    (one_line(message), None)
 }
 
 /// The nearest name, if one is near, else what there is, if that is little.
@@ -158,7 +166,7 @@ fn distance(a: &str, b: &str) -> usize {
 fn one_line(message: &str) -> String {
     let line = message.lines().find(|line| !line.trim().is_empty()).unwrap_or("unknown error");
     let line = line.trim();
-    let prefixes = ["Error during planning: ", "Execution error: ", "Arrow error: ", "External error: ", "sql parser error: "];
+    let prefixes = ["Error during planning: ", "Execution error: ", "Arrow error: ", "External error: ", "sql parser error: ", "Cast error: ", "Parser error: ", "Compute error: ", "Invalid argument error: "];
     let line = prefixes.iter().fold(line, |line, prefix| line.strip_prefix(prefix).unwrap_or(line));
     line.trim_end_matches('.').to_owned()
 }

@@ -111,7 +111,7 @@ pub(super) fn within(column: &str, range: TimeRange) -> Expr {
 
 /// The range in pieces from the newest to the oldest, each several times as long as the one
 /// before: what is asked for is mostly new, and a reader stops when it has enough.
-pub(super) fn newest_first(range: TimeRange) -> impl Iterator<Item = TimeRange> {
+pub(crate) fn newest_first(range: TimeRange) -> impl Iterator<Item = TimeRange> {
     const PIECES: i64 = 256;
     const SHORTEST: i64 = 5_000_000_000;
     const GROWTH: i64 = 4;

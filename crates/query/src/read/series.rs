@@ -1,7 +1,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool};
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder, col, lit};
 use model::{Table, Tenant};
 
@@ -239,9 +238,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// The lines of the groups, from the points of their series in order.
     async fn lines(&self, snapshots: &[Arc<Snapshot>], groups: &Groups) -> Result<Vec<Line>, QueryError> {
-        let pool: Arc<dyn MemoryPool> = Arc::clone(&self.session.control().pool) as _;
-        let memory = MemoryConsumer::new("Lines").register(&pool);
-        memory.try_grow(groups.labels.len() * self.steps.count() * CELL_BYTES).map_err(planning)?;
+        self.session.hold(groups.labels.len() * self.steps.count() * CELL_BYTES, "Lines")?;
         let mut lines: Vec<_> = groups.labels.iter().map(|_| Line::new(self.steps)).collect();
         if lines.is_empty() {
             return Ok(lines);

@@ -115,7 +115,7 @@ async fn spans_by_index(
     let found = session.control().within(async { Ok(found.await.transpose()?) }).await?;
     Ok(found.map(|found| {
         session.scan.add_segments(found.segments);
-        session.scan.add_skipped(found.segments_skipped);
+        session.scan.add_read_by_index(found.segments.saturating_sub(found.segments_skipped));
         for warning in found.missing {
             session.scan.incomplete(warning);
         }

@@ -54,6 +54,8 @@ pub struct TraceSummary {
 const LIMIT_MAX: u32 = 1_000;
 /// Traces whose spans are gathered at once.
 const CANDIDATES_MAX: usize = 2_000;
+/// Bytes of an id that was seen: the text, and the set around it.
+const ID_BYTES: usize = 32 + 24 + 16;
 /// Spans of a trace are looked for so long before and after the part of the range in which one
 /// matched; what lies farther away is not counted in a list.
 const TRACE_LENGTH_MAX: i64 = 15 * 60 * 1_000_000_000;
@@ -95,6 +97,7 @@ impl Reader<'_> {
             loop {
                 let (candidates, reached) = self.candidates(piece).await?;
                 let new: Vec<_> = candidates.into_iter().filter(|id| seen.insert(id.clone())).collect();
+                self.session.hold(new.len() * ID_BYTES, "Traces")?;
                 let traces = self.gather(new, TimeRange { from: reached, to: piece.to }).await?;
                 passed.extend(traces.into_iter().filter(|trace| self.passes(trace)));
                 if passed.iter().filter(|trace| trace.start_unix_nano >= reached).count() >= limit {

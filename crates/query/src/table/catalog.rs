@@ -13,6 +13,7 @@ use super::provider::TableOf;
 use crate::Snapshot;
 use crate::answer::Scan;
 use crate::cache::{Footers, Segments};
+use crate::pool::QueryPool;
 use crate::sql::{CATALOG, SCHEMA};
 
 /// The view over samples, histograms and series.
@@ -24,6 +25,7 @@ pub(crate) struct Tables {
     pub(crate) objects: Arc<dyn ObjectStore>,
     pub(crate) footers: Arc<Footers>,
     pub(crate) scan: Arc<Scan>,
+    pub(crate) memory: Arc<QueryPool>,
     /// Of the tables that the query names.
     pub(crate) snapshots: HashMap<Table, Arc<Snapshot>>,
 }
@@ -53,6 +55,7 @@ impl Tables {
                 objects: Arc::clone(&self.objects),
                 footers: Arc::clone(&self.footers),
                 scan: Arc::clone(&self.scan),
+                memory: Arc::clone(&self.memory),
             },
             snapshot: self.snapshots.get(&table).cloned(),
         }

@@ -28,7 +28,7 @@ use super::adapt::Adapt;
 use super::columns::{Exposed, UTC};
 use super::memory::MemorySource;
 use crate::cache::Segments;
-use crate::sql::SEGMENTS_URL;
+use crate::sql::{BATCH_ROWS, SEGMENTS_URL};
 use crate::{Chunk, Segment, Snapshot};
 
 /// A table of one tenant at one moment: records in memory and in segments.
@@ -164,6 +164,7 @@ impl TableOf {
         let config = FileScanConfigBuilder::new(ObjectStoreUrl::parse(SEGMENTS_URL)?, source)
             .with_file_groups(groups)
             .with_statistics(self.statistics(segments))
+            .with_batch_size(Some(batch_rows(segments)))
             .with_expr_adapter(Some(Arc::new(self.adapt.clone())))
             .with_limit(limit)
             .build();
@@ -204,6 +205,15 @@ impl TableOf {
         }
         statistics
     }
+}
+
+/// Rows that are decoded at once: fewer where rows are large, since they are not counted while they
+/// are decoded.
+fn batch_rows(segments: &[&Segment]) -> usize {
+    const BYTES: u64 = 2 * 1024 * 1024;
+    let (bytes, rows) = segments.iter().fold((0, 0), |(bytes, rows), segment| (bytes + segment.bytes, rows + segment.rows));
+    let fitting = BYTES * rows / bytes.max(1);
+    usize::try_from(fitting.clamp(64, BATCH_ROWS)).unwrap_or(64)
 }
 
 fn time(nano: i64) -> ScalarValue {

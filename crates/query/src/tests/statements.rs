@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::data::mix;
 use super::place::{Place, Placed};
 use super::{ask, engine, start, tenant, value};
+use crate::QueryError;
 use crate::{Engine, SqlRequest};
 
 const QUESTIONS: [&str; 5] = [
@@ -111,4 +112,49 @@ async fn rows_of_an_answer_are_counted() {
     assert_eq!((summary.segments, summary.segments_skipped), (1, 0));
     assert!(summary.scanned_bytes > 0 && summary.complete);
     assert_eq!(engine.running(&tenant()).len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deep_statement_is_answered_or_refused() {
+    let engine = engine(Placed::shop(|_, _| Place::Memory(0)));
+    let chain = |operator: &str, count| format!("SELECT 1{}", format!(" {operator} 1").repeat(count));
+    assert_eq!(value(&engine, &chain("+", 490)).await, "491");
+    assert_eq!(value(&engine, &format!("SELECT count(*) FROM logs WHERE severity_number = 1{}", " OR severity_number = 5".repeat(240))).await, "80");
+    for deep in [
+        chain("+", 100_000),
+        chain("UNION ALL SELECT", 100_000),
+        format!("SELECT {}1{}", "(".repeat(100_000), ")".repeat(100_000)),
+        format!("SELECT {} 1", "NOT ".repeat(100_000)),
+        format!("SELECT {}1", "- ".repeat(100_000)),
+        format!("SELECT 1{}", "::int".repeat(100_000)),
+        format!("SELECT a{} FROM logs", "['x']".repeat(100_000)),
+        format!("SELECT {}", "CASE WHEN ".repeat(50_000)),
+        format!("SELECT {}", "x".repeat(2_000_000)),
+    ] {
+        let error = ask(&engine, &deep).await.unwrap_err();
+        assert!(matches!(error, QueryError::Syntax { .. }), "{error}");
+    }
+    let long = format!("SELECT count(*) FROM logs WHERE severity_number IN ({})", vec!["5"; 50_000].join(", "));
+    assert_eq!(value(&engine, &long).await, "40");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn functions_make_no_more_than_fits() {
+    let engine = engine(Placed::shop(|_, _| Place::Memory(0)));
+    for greedy in [
+        "SELECT repeat('x', 2000000000)",
+        "SELECT lpad('x', 2000000000)",
+        "SELECT rpad(body, 100000000, 'ab') FROM logs",
+        "SELECT length(repeat(body, 1000000)) FROM logs",
+    ] {
+        let error = ask(&engine, greedy).await.unwrap_err();
+        assert!(error.to_string().contains("more than 64 MiB"), "{greedy}: {error}");
+    }
+    for left_out in ["array_repeat(1, 1000000000000)", "range(1000000000000)", "generate_series(1, 1000000000000)"] {
+        let error = ask(&engine, &format!("SELECT {left_out}")).await.unwrap_err();
+        assert_eq!(error.kind(), model::ErrorKind::InvalidArgument, "{left_out}: {error}");
+    }
+    let small = "SELECT repeat('ab', 3) || lpad('7', 3, '0') || rpad('x', 2, '-') || lpad('abc', -1)";
+    assert_eq!(value(&engine, small).await, "ababab007x-");
+    assert_eq!(value(&engine, "SELECT sum(value) FROM generate_series(1, 10)").await, "55");
 }

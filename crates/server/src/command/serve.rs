@@ -97,8 +97,7 @@ struct Server {
     observer: Observer,
     ready: Arc<AtomicBool>,
     replay: Replay,
-    // Held for its lock and its thread.
-    _lock: std::fs::File,
+    // Held for its thread.
     _watch: Arc<Watch<Config>>,
 }
 
@@ -114,7 +113,6 @@ impl Server {
         observer.follow(&watch);
         let watch = Arc::new(watch);
         let data_dir = config.store.dir.clone();
-        let lock = lock(&data_dir)?;
         let doors = Doors {
             http: Door::bind("page and API", "api.listen", config.api.listen).await?,
             otlp_grpc: Door::bind("OTLP/gRPC", "receive.otlp.grpc.listen", config.receive.otlp.grpc.listen).await?,
@@ -170,7 +168,6 @@ impl Server {
             observer,
             ready,
             replay,
-            _lock: lock,
             _watch: watch,
         })
     }
@@ -229,26 +226,6 @@ impl Server {
     }
 }
 
-/// Makes the folder and keeps other processes out of it.
-fn lock(data_dir: &Path) -> Result<std::fs::File> {
-    let unusable = |error: std::io::Error| {
-        Failure::new(format!("cannot use the data folder {}", data_dir.display()))
-            .cause(error)
-            .hint("the folder comes from `store.dir` or --data-dir; it must be writable")
-    };
-    std::fs::create_dir_all(data_dir).map_err(unusable)?;
-    let path = data_dir.join("lock");
-    let file = std::fs::File::options().create(true).truncate(false).write(true).open(path).map_err(unusable)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => {
-            Err(Failure::new(format!("another fresnel uses the data folder {}", data_dir.display()))
-                .hint("stop it, or choose another folder with --data-dir"))
-        }
-        Err(std::fs::TryLockError::Error(error)) => Err(unusable(error)),
-    }
-}
-
 fn open(config: &Config, budget: &Budget) -> Result<(Store, Replay)> {
     let options = store::Options {
         config: config.store.clone(),
@@ -258,7 +235,9 @@ fn open(config: &Config, budget: &Budget) -> Result<(Store, Replay)> {
         now: Instant::now,
     };
     Store::open(options).map_err(|error| {
-        Failure::new(format!("cannot open the store in {}", config.store.dir.display())).chain(&error)
+        Failure::new(format!("cannot open the store in {}", config.store.dir.display()))
+            .chain(&error)
+            .hint("the folder comes from `store.dir` or --data-dir; it must be writable, and one process uses it at a time")
     })
 }
 

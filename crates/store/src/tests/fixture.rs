@@ -266,6 +266,7 @@ pub(crate) fn fill(schema: SchemaRef, len: usize, mut columns: BTreeMap<&str, Ar
             kind if field.is_nullable() => new_null_array(kind, len),
             DataType::Utf8 => Arc::new(StringArray::from(vec![""; len])),
             DataType::Binary => Arc::new(BinaryArray::from(vec![&b""[..]; len])),
+            DataType::UInt32 => Arc::new(UInt32Array::from(vec![0; len])),
             DataType::Int32 => Arc::new(Int32Array::from(vec![0; len])),
             DataType::Int64 => Arc::new(Int64Array::from(vec![0; len])),
             DataType::Float64 => Arc::new(Float64Array::from(vec![0.0; len])),

@@ -90,7 +90,9 @@ fn decode<M: Message + Default>(signal: model::Signal, name: &str, request: &M) 
     let prost = |body: &[u8]| drop(black_box(M::decode(black_box(body)).unwrap()));
     if argument("--profile") {
         if argument(name) {
-            (0..20_000).for_each(|_| ours(&body));
+            let rounds = if argument("--short") { 50 } else { 20_000 };
+            let prost_too = argument("--prost");
+            (0..rounds).for_each(|_| if prost_too { prost(&body) } else { ours(&body) });
         }
         return;
     }

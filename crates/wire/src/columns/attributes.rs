@@ -7,7 +7,7 @@ use arrow_schema::{DataType, FieldRef};
 
 use super::list::struct_of;
 use super::{NotUtf8, Offsets, OptionalText, Rest, Text};
-use crate::proto::Reader;
+use crate::proto::{Block, Reader};
 
 /// Up to this many keys are compared each with each.
 const PAIRWISE_MAX: usize = 16;
@@ -34,13 +34,25 @@ struct Seen {
 
 impl Seen {
     #[inline(always)]
-    fn add(&mut self, key: Reader<'_>) {
-        let fingerprint = key.fingerprint();
+    fn add(&mut self, fingerprint: u8) {
         let word = &mut self.bits[usize::from(fingerprint >> 6)];
         let bit = 1 << (fingerprint & 63);
         self.twice |= *word & bit != 0;
         *word |= bit;
     }
+}
+
+/// Eight bits that are equal for equal keys and seldom for others.
+#[inline(always)]
+fn fingerprint(block: &Block, length: usize) -> u8 {
+    let word = |at: usize| {
+        let bytes = block.get(at..).and_then(<[u8]>::first_chunk::<8>);
+        bytes.map_or(0, |bytes| u64::from_le_bytes(*bytes))
+    };
+    let mask = if length < 8 { (1 << (8 * length)) - 1 } else { u64::MAX };
+    let (first, last) = (word(0) & mask, word(length.saturating_sub(8)) & mask);
+    let mixed = first ^ last.rotate_left(29) ^ length as u64;
+    mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes()[0]
 }
 
 impl Attributes {
@@ -58,7 +70,19 @@ impl Attributes {
     /// Begins an entry of the open row; its value must follow.
     #[inline(always)]
     pub(crate) fn key(&mut self, key: Reader<'_>) {
-        self.seen.add(key);
+        match key.block() {
+            Some(block) => {
+                self.seen.add(fingerprint(block, key.len()));
+                self.keys.push_block(block, key.len());
+            }
+            None => self.long_key(key),
+        }
+    }
+
+    /// A long key, or one near the end of the body: whether it is another's is found by comparing.
+    #[inline(never)]
+    fn long_key(&mut self, key: Reader<'_>) {
+        self.seen.twice = true;
         self.keys.push(key);
     }
 

@@ -51,11 +51,11 @@ impl<const N: usize> OptionalIds<N> {
 
     #[inline(always)]
     pub(crate) fn push(&mut self, id: Option<&Id<N>>) {
+        self.validity.push(self.ends.len(), id.is_some());
         if let Some(id) = id {
             self.data.extend_from_slice(id);
         }
         self.ends.push(self.data.len());
-        self.validity.push(id.is_some());
     }
 
     pub(crate) fn truncate(&mut self, rows: usize) {

@@ -6,43 +6,39 @@ use arrow_buffer::{BooleanBufferBuilder, NullBuffer};
 
 /// Which rows are not null. Costs a counter until the first null comes.
 #[derive(Default)]
-pub(crate) struct Validity {
-    rows: usize,
-    bits: Option<BooleanBufferBuilder>,
-}
+pub(crate) struct Validity(Option<BooleanBufferBuilder>);
 
 impl Validity {
+    /// Adds row number `row`.
     #[inline(always)]
-    pub(crate) fn push(&mut self, valid: bool) {
-        match &mut self.bits {
+    pub(crate) fn push(&mut self, row: usize, valid: bool) {
+        match &mut self.0 {
             Some(bits) => bits.append(valid),
             None if valid => {}
-            None => self.first_null(),
+            None => self.first_null(row),
         }
-        self.rows += 1;
     }
 
     #[cold]
-    fn first_null(&mut self) {
-        let mut bits = BooleanBufferBuilder::new(self.rows.max(64) * 2);
-        bits.append_n(self.rows, true);
+    fn first_null(&mut self, row: usize) {
+        let mut bits = BooleanBufferBuilder::new(row.max(64) * 2);
+        bits.append_n(row, true);
         bits.append(false);
-        self.bits = Some(bits);
+        self.0 = Some(bits);
     }
 
     pub(crate) fn is_valid(&self, row: usize) -> bool {
-        self.bits.as_ref().is_none_or(|bits| bits.get_bit(row))
+        self.0.as_ref().is_none_or(|bits| bits.get_bit(row))
     }
 
     pub(crate) fn truncate(&mut self, rows: usize) {
-        self.rows = self.rows.min(rows);
-        if let Some(bits) = &mut self.bits {
-            bits.truncate(self.rows);
+        if let Some(bits) = &mut self.0 {
+            bits.truncate(rows.min(bits.len()));
         }
     }
 
     pub(crate) fn finish(self) -> Option<NullBuffer> {
-        self.bits.map(|bits| NullBuffer::new(bits.build())).filter(|nulls| nulls.null_count() > 0)
+        self.0.map(|bits| NullBuffer::new(bits.build())).filter(|nulls| nulls.null_count() > 0)
     }
 }
 
@@ -65,7 +61,7 @@ impl<T: ArrowPrimitiveType> Nullable<T> {
 
     #[inline(always)]
     pub(crate) fn push(&mut self, value: Option<T::Native>) {
-        self.validity.push(value.is_some());
+        self.validity.push(self.values.len(), value.is_some());
         self.values.push(value.unwrap_or_default());
     }
 

@@ -4,7 +4,7 @@ use arrow_array::{ArrayRef, StringArray};
 use arrow_buffer::{Buffer, NullBuffer};
 
 use super::{NotUtf8, Offsets, Rest, Validity};
-use crate::proto::{BLOCK, Reader};
+use crate::proto::{BLOCK, Block, Reader, append};
 
 /// A column of text, unchecked while it is filled.
 #[derive(Default)]
@@ -33,6 +33,12 @@ impl Text {
     #[inline(always)]
     pub(crate) fn push(&mut self, text: Reader<'_>) {
         text.copy_to(&mut self.data);
+        self.ends.push(self.data.len());
+    }
+
+    #[inline(always)]
+    pub(crate) fn push_block(&mut self, block: &Block, length: usize) {
+        append(&mut self.data, block, length);
         self.ends.push(self.data.len());
     }
 
@@ -111,14 +117,21 @@ pub(crate) struct OptionalText {
 impl OptionalText {
     #[inline(always)]
     pub(crate) fn push(&mut self, text: &[u8]) {
+        self.validity.push(self.text.len(), true);
         self.text.push_bytes(text);
-        self.validity.push(true);
     }
 
     #[inline(always)]
     pub(crate) fn push_null(&mut self) {
+        self.validity.push(self.text.len(), false);
         self.text.push_bytes(&[]);
-        self.validity.push(false);
+    }
+
+    /// A row that `write` appends to the bytes it is given.
+    #[inline(always)]
+    pub(crate) fn push_text(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        self.validity.push(self.text.len(), true);
+        self.text.push_with(write);
     }
 
     /// A row that `write` appends to the bytes it is given; null if it returns false.
@@ -127,8 +140,9 @@ impl OptionalText {
         &mut self,
         write: impl FnOnce(&mut Vec<u8>) -> Result<bool, E>,
     ) -> Result<(), E> {
+        let row = self.text.len();
         let present = self.text.push_with(write)?;
-        self.validity.push(present);
+        self.validity.push(row, present);
         Ok(())
     }
 

@@ -3,45 +3,54 @@
 use super::judge::Judge;
 use super::value;
 use crate::columns::Attributes;
-use crate::proto::{Known, Malformed, Parts, Reader};
+use crate::proto::{Attribute, Known, Parts, Reader, Refused};
 
 const KEY_VALUE: Known = Known::new("KeyValue", &[1, 2, 3]);
 
-/// Appends an attribute to the open row.
+/// Appends an attribute whose key `tag` was read to the open row, and those that follow it.
 #[inline(always)]
 pub(super) fn read(
     out: &mut Attributes,
-    message: Reader<'_>,
+    tag: u8,
+    fields: &mut Reader<'_>,
     judge: &mut Judge<'_>,
-) -> Result<(), Malformed> {
-    // Nearly always the message is a key and a value.
-    let mut fields = message;
-    if fields.more() && fields.key()? == 0x0a {
-        let key = fields.field()?;
-        if fields.more() && fields.key()? == 0x12 {
-            let value = fields.field()?;
-            if fields.is_empty() {
+) -> Result<(), Refused> {
+    loop {
+        match fields.attribute() {
+            Some(Attribute { key, value, is_text: true }) => {
                 out.key(key);
-                return out.values.push_with(|text| value::write(text, value, judge));
+                out.values.push_text(|text| value::write_text(text, value, judge));
             }
+            Some(Attribute { key, value, is_text: false }) => {
+                out.key(key);
+                out.values.push_with(|text| value::write(text, value, judge))?;
+            }
+            None => read_any(out, fields.field()?, judge)?,
+        }
+        if !fields.take_key(tag) {
+            return Ok(());
         }
     }
-    read_any(out, message, judge)
 }
 
+/// Appends an attribute of any form to the open row.
 #[inline(never)]
-fn read_any(out: &mut Attributes, message: Reader<'_>, judge: &mut Judge<'_>) -> Result<(), Malformed> {
+pub(super) fn read_any(
+    out: &mut Attributes,
+    message: Reader<'_>,
+    judge: &mut Judge<'_>,
+) -> Result<(), Refused> {
     let (key, parts) = key_value(message)?;
     out.key(key);
     out.values.push_with(|text| value::write_parts(text, parts.each(), judge))
 }
 
 /// The key, and the parts of the value, of a `KeyValue`.
-pub(super) fn key_value(message: Reader<'_>) -> Result<(Reader<'_>, Parts<'_>), Malformed> {
+pub(super) fn key_value(message: Reader<'_>) -> Result<(Reader<'_>, Parts<'_>), Refused> {
     let mut fields = message;
     let mut key = Reader::EMPTY;
     let mut value = Parts::None;
-    while fields.more() {
+    while fields.more()? {
         match fields.key()? {
             0x0a => key = fields.field()?,
             0x12 => value.push(fields.field()?),

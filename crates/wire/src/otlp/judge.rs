@@ -1,6 +1,6 @@
 use super::{Context, Decide, Limits, Rejection};
 use crate::columns::{Id, NotUtf8};
-use crate::proto::{Malformed, Reader};
+use crate::proto::{Malformed, Reader, Refused};
 
 /// Why a record is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,9 +127,13 @@ impl<'a> Judge<'a> {
     }
 
     /// Whether `more` records may follow.
-    pub(super) fn expect(&self, more: usize) -> Result<(), Malformed> {
+    pub(super) fn expect(&self, more: usize) -> Result<(), Refused> {
         let limit = self.limits.records_max;
-        if self.next as usize + more > limit { Err(Malformed::TooManyRecords { limit }) } else { Ok(()) }
+        if self.next as usize + more > limit {
+            Err(Malformed::TooManyRecords { limit }.into())
+        } else {
+            Ok(())
+        }
     }
 
     /// Begins the next record; false where it is recorded that it was rejected.
@@ -186,8 +190,8 @@ impl<'a> Judge<'a> {
     /// each of them, besides what already was; returns that.
     pub(super) fn share<T>(
         &mut self,
-        read: impl FnOnce(&mut Self) -> Result<T, Malformed>,
-    ) -> Result<(T, Inherited), Malformed> {
+        read: impl FnOnce(&mut Self) -> Result<T, Refused>,
+    ) -> Result<(T, Inherited), Refused> {
         let before = self.inherited;
         self.wrong = before;
         let shared = read(self)?;

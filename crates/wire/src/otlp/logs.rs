@@ -8,7 +8,7 @@ use super::judge::Judge;
 use super::stream::{self, Records, Stream, count, end_attributes};
 use super::{Context, Decoded, Malformed, Stop, attribute, value};
 use crate::columns::{self, Attributes, NotUtf8, OptionalIds, OptionalText, Rest, Text};
-use crate::proto::{Known, Parts, Reader};
+use crate::proto::{Known, Parts, Reader, Refused};
 
 const LOG_RECORD: Known = Known::new("LogRecord", &[1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12]);
 
@@ -66,7 +66,7 @@ impl Records for Logs {
         Known::new("ScopeLogs", &[1, 2, 3]),
     ];
 
-    fn expect(&mut self, records: usize, judge: &Judge<'_>) -> Result<(), Malformed> {
+    fn expect(&mut self, records: usize, judge: &Judge<'_>) -> Result<(), Refused> {
         judge.expect(records)?;
         self.stream.reserve(records);
         self.time.reserve(records);
@@ -87,7 +87,7 @@ impl Records for Logs {
         self.attributes.reserve_like(rows, rest);
     }
 
-    fn read(&mut self, stream: &Stream, record: Reader<'_>, judge: &mut Judge<'_>) -> Result<(), Malformed> {
+    fn read(&mut self, stream: &Stream, record: Reader<'_>, judge: &mut Judge<'_>) -> Result<(), Refused> {
         if !judge.begin() {
             return Ok(());
         }
@@ -107,7 +107,7 @@ impl Records for Logs {
 
 impl Logs {
     #[inline(always)]
-    fn fields<'a>(&mut self, record: Reader<'a>, judge: &mut Judge<'_>) -> Result<Fields<'a>, Malformed> {
+    fn fields<'a>(&mut self, record: Reader<'a>, judge: &mut Judge<'_>) -> Result<Fields<'a>, Refused> {
         let mut to = Fields {
             time: 0,
             observed_time: 0,
@@ -121,9 +121,9 @@ impl Logs {
             dropped: 0,
         };
         let mut fields = record;
-        while fields.more() {
+        while fields.more()? {
             match fields.key()? {
-                0x32 => attribute::read(&mut self.attributes, fields.field()?, judge)?,
+                0x32 => attribute::read(&mut self.attributes, 0x32, &mut fields, judge)?,
                 0x09 => to.time = fields.fixed64()?,
                 0x10 => to.severity_number = fields.varint32()?,
                 0x1a => to.severity_text = fields.field()?,
@@ -142,7 +142,7 @@ impl Logs {
     }
 
     #[inline(always)]
-    fn push(&mut self, stream: u32, from: &Fields<'_>, judge: &mut Judge<'_>) -> Result<(), Malformed> {
+    fn push(&mut self, stream: u32, from: &Fields<'_>, judge: &mut Judge<'_>) -> Result<(), Refused> {
         let observed_time = judge.time(from.observed_time);
         let time = match judge.time(from.time) {
             0 if observed_time == 0 => judge.received_unix_nano,

@@ -27,7 +27,7 @@ use super::judge::{Judge, Reason};
 use super::stream::{self, Records, Stream};
 use super::{Context, Decide, Decoded, Malformed, Stop, attribute};
 use crate::columns::{Attributes, NotUtf8, Nullable, Rest};
-use crate::proto::{Known, Parts, Reader};
+use crate::proto::{Known, Parts, Reader, Refused};
 use exemplars::Exemplars;
 use histograms::Histograms;
 use samples::Samples;
@@ -150,14 +150,14 @@ impl Records for Metrics {
         Known::new("ScopeMetrics", &[1, 2, 3]),
     ];
 
-    fn expect(&mut self, _metrics: usize, _judge: &Judge<'_>) -> Result<(), Malformed> {
+    fn expect(&mut self, _metrics: usize, _judge: &Judge<'_>) -> Result<(), Refused> {
         // How many points there are is seen metric by metric.
         Ok(())
     }
 
     fn expect_like(&mut self, _rest: Rest) {}
 
-    fn read(&mut self, stream: &Stream, record: Reader<'_>, judge: &mut Judge<'_>) -> Result<(), Malformed> {
+    fn read(&mut self, stream: &Stream, record: Reader<'_>, judge: &mut Judge<'_>) -> Result<(), Refused> {
         let metric = Metric::read(record)?;
         let Some((kind, parts)) = &metric.data else {
             reject_unknown(&metric, judge);
@@ -181,7 +181,7 @@ impl Metrics {
         kind: Kind,
         parts: &Parts<'_>,
         judge: &mut Judge<'_>,
-    ) -> Result<(), Malformed> {
+    ) -> Result<(), Refused> {
         let data = Data::read(kind, parts)?;
         if data.points == 0 {
             return Ok(());
@@ -200,7 +200,7 @@ impl Metrics {
         self.expect_points(kind, data.points, parts);
         for part in parts.each() {
             let mut fields = *part;
-            while fields.more() {
+            while fields.more()? {
                 match fields.key()? {
                     0x0a => self.point(&owner, fields.field()?, judge)?,
                     0x10 | 0x18 => drop(fields.varint()?),
@@ -227,7 +227,7 @@ impl Metrics {
         owner: &Owner<'_>,
         message: Reader<'_>,
         judge: &mut Judge<'_>,
-    ) -> Result<(), Malformed> {
+    ) -> Result<(), Refused> {
         if !judge.begin() {
             return Ok(());
         }
@@ -298,7 +298,7 @@ impl Points {
 }
 
 impl<'a> Metric<'a> {
-    fn read(message: Reader<'a>) -> Result<Self, Malformed> {
+    fn read(message: Reader<'a>) -> Result<Self, Refused> {
         let mut metric = Self {
             name: Reader::EMPTY,
             description: Reader::EMPTY,
@@ -307,7 +307,7 @@ impl<'a> Metric<'a> {
             unknown: None,
         };
         let mut fields = message;
-        while fields.more() {
+        while fields.more()? {
             match fields.key()? {
                 0x0a => metric.name = fields.field()?,
                 0x12 => metric.description = fields.field()?,
@@ -330,7 +330,7 @@ impl<'a> Metric<'a> {
     }
 
     /// Takes data: with data of the same kind it is merged, data of another kind it replaces.
-    fn replace(&mut self, kind: Kind, part: Reader<'a>) -> Result<(), Malformed> {
+    fn replace(&mut self, kind: Kind, part: Reader<'a>) -> Result<(), Refused> {
         match &mut self.data {
             Some((before, parts)) if *before == kind => parts.push(part),
             Some((before, parts)) => {
@@ -345,17 +345,17 @@ impl<'a> Metric<'a> {
 
     /// Data that other data replaces only has to be well-formed: nobody keeps what is read.
     #[cold]
-    fn check_replaced(&self, kind: Kind, parts: &Parts<'_>) -> Result<(), Malformed> {
+    fn check_replaced(&self, kind: Kind, parts: &Parts<'_>) -> Result<(), Refused> {
         Metrics::default().data(&Stream::default(), self, kind, parts, &mut nobody())
     }
 }
 
 impl Data {
-    fn read(kind: Kind, parts: &Parts<'_>) -> Result<Self, Malformed> {
+    fn read(kind: Kind, parts: &Parts<'_>) -> Result<Self, Refused> {
         let mut data = Self::default();
         for part in parts.each() {
             let mut fields = *part;
-            while fields.more() {
+            while fields.more()? {
                 match fields.key()? {
                     0x0a => {
                         fields.field()?;
@@ -383,8 +383,8 @@ fn reject_unknown(metric: &Metric<'_>, judge: &mut Judge<'_>) {
 
 /// Metadata has no column; it only has to be well-formed.
 #[cold]
-fn check_metadata(message: Reader<'_>) -> Result<(), Malformed> {
-    attribute::read(&mut Attributes::default(), message, &mut nobody())
+fn check_metadata(message: Reader<'_>) -> Result<(), Refused> {
+    attribute::read_any(&mut Attributes::default(), message, &mut nobody())
 }
 
 /// A judge of what is not kept.

@@ -12,7 +12,7 @@ use super::judge::{Judge, Reason};
 use super::{Stop, attribute};
 use crate::canonical::Canonical;
 use crate::columns::{self, Attributes, Id, Ids, NotUtf8, Rest, Text};
-use crate::proto::{Known, Malformed, Parts, Reader};
+use crate::proto::{Known, Malformed, Parts, Reader, Refused};
 
 const RESOURCE: Known = Known::new("Resource", &[1, 2, 3]);
 const ENTITY_REF: Known = Known::new("EntityRef", &[1, 2, 3, 4]);
@@ -33,13 +33,13 @@ pub(super) trait Records {
     const ENVELOPE: [Known; 3];
 
     /// Makes room for the parts that each of `records` has.
-    fn expect(&mut self, records: usize, judge: &Judge<'_>) -> Result<(), Malformed>;
+    fn expect(&mut self, records: usize, judge: &Judge<'_>) -> Result<(), Refused>;
 
     /// Makes room for the texts of the rest if it is like what was read so far.
     fn expect_like(&mut self, rest: Rest);
 
     /// Reads a record, or several, of a stream.
-    fn read(&mut self, stream: &Stream, record: Reader<'_>, judge: &mut Judge<'_>) -> Result<(), Malformed>;
+    fn read(&mut self, stream: &Stream, record: Reader<'_>, judge: &mut Judge<'_>) -> Result<(), Refused>;
 
     /// Rows so far.
     fn rows(&self) -> usize;
@@ -63,7 +63,7 @@ pub(super) fn walk<R: Records>(
 ) -> Result<RecordBatch, Stop> {
     let mut walk = Walk { streams: Streams::default(), records, judge };
     let mut fields = Reader::new(body);
-    while fields.more() {
+    while fields.more()? {
         match fields.key()? {
             0x0a => walk.resource(fields.field()?)?,
             key => fields.unknown(key, &R::ENVELOPE[0])?,
@@ -80,10 +80,10 @@ struct Level<'a> {
 }
 
 impl<'a> Level<'a> {
-    fn read(message: Reader<'a>, known: &Known) -> Result<Self, Malformed> {
+    fn read(message: Reader<'a>, known: &Known) -> Result<Self, Refused> {
         let mut level = Self { shared: Parts::None, schema_url: Reader::EMPTY, count: 0 };
         let mut fields = message;
-        while fields.more() {
+        while fields.more()? {
             match fields.key()? {
                 0x12 => {
                     fields.field()?;
@@ -112,13 +112,13 @@ struct Walk<'w, 'j, R> {
 }
 
 impl<R: Records> Walk<'_, '_, R> {
-    fn resource(&mut self, message: Reader<'_>) -> Result<(), Malformed> {
+    fn resource(&mut self, message: Reader<'_>) -> Result<(), Refused> {
         let known = &R::ENVELOPE[1];
         let resource = Level::read(message, known)?;
         let id = resource.id(&[]);
         let mut checked = false;
         let mut fields = message;
-        while fields.more() {
+        while fields.more()? {
             match fields.key()? {
                 0x12 => checked |= self.scope(&resource, &id, fields.field()?)?,
                 0x0a | 0x1a => drop(fields.field()?),
@@ -132,7 +132,7 @@ impl<R: Records> Walk<'_, '_, R> {
     }
 
     /// Reads the records of a scope; says whether there were any.
-    fn scope(&mut self, resource: &Level<'_>, above: &[u8], message: Reader<'_>) -> Result<bool, Malformed> {
+    fn scope(&mut self, resource: &Level<'_>, above: &[u8], message: Reader<'_>) -> Result<bool, Refused> {
         let known = &R::ENVELOPE[2];
         let scope = Level::read(message, known)?;
         if scope.count == 0 {
@@ -146,7 +146,7 @@ impl<R: Records> Walk<'_, '_, R> {
         self.records.expect(scope.count, self.judge)?;
         let mut fields = message;
         let mut read = 0;
-        while fields.more() {
+        while fields.more()? {
             match fields.key()? {
                 0x12 => {
                     self.records.read(&stream, fields.field()?, self.judge)?;
@@ -196,7 +196,7 @@ impl Streams {
         resource: &Level<'_>,
         scope: &Level<'_>,
         judge: &mut Judge<'_>,
-    ) -> Result<Stream, Malformed> {
+    ) -> Result<Stream, Refused> {
         self.fresh = None;
         if let Some(stream) = self.known.get(&id) {
             return Ok(*stream);
@@ -204,7 +204,7 @@ impl Streams {
         self.bytes_read +=
             resource.shared.each().iter().chain(scope.shared.each()).map(Reader::len).sum::<usize>();
         if self.bytes_read > STREAM_BYTES_MAX {
-            return Err(Malformed::TooLarge { bytes: self.bytes_read, limit: STREAM_BYTES_MAX });
+            return Err(Malformed::TooLarge { bytes: self.bytes_read, limit: STREAM_BYTES_MAX }.into());
         }
         let rows = self.resource_dropped.len();
         self.read(resource, scope, judge)?;
@@ -227,7 +227,7 @@ impl Streams {
         resource: &Level<'_>,
         scope: &Level<'_>,
         judge: &mut Judge<'_>,
-    ) -> Result<(), Malformed> {
+    ) -> Result<(), Refused> {
         let row = self.resource_attributes.rows();
         self.resource_dropped.push(read_resource(&mut self.resource_attributes, &resource.shared, judge)?);
         let mut attributes = self.resource_attributes.row(row);
@@ -317,13 +317,13 @@ pub(super) fn end_attributes(out: &mut Attributes, judge: &mut Judge<'_>) {
 }
 
 /// Reads a `Resource` into a row; returns how many attributes were dropped.
-fn read_resource(out: &mut Attributes, parts: &Parts<'_>, judge: &mut Judge<'_>) -> Result<i32, Malformed> {
+fn read_resource(out: &mut Attributes, parts: &Parts<'_>, judge: &mut Judge<'_>) -> Result<i32, Refused> {
     let mut dropped = 0;
     for part in parts.each() {
         let mut fields = *part;
-        while fields.more() {
+        while fields.more()? {
             match fields.key()? {
-                0x0a => attribute::read(out, fields.field()?, judge)?,
+                0x0a => attribute::read(out, 0x0a, &mut fields, judge)?,
                 0x10 => dropped = fields.varint32()?,
                 0x1a => check_entity_ref(fields.field()?)?,
                 key => fields.unknown(key, &RESOURCE)?,
@@ -335,9 +335,9 @@ fn read_resource(out: &mut Attributes, parts: &Parts<'_>, judge: &mut Judge<'_>)
 }
 
 /// An `EntityRef` names attributes of its resource; nothing of it is stored yet.
-fn check_entity_ref(message: Reader<'_>) -> Result<(), Malformed> {
+fn check_entity_ref(message: Reader<'_>) -> Result<(), Refused> {
     let mut fields = message;
-    while fields.more() {
+    while fields.more()? {
         match fields.key()? {
             0x0a | 0x12 | 0x1a | 0x22 => drop(fields.field()?),
             key => fields.unknown(key, &ENTITY_REF)?,
@@ -357,15 +357,15 @@ fn read_scope<'a>(
     out: &mut Attributes,
     parts: &Parts<'a>,
     judge: &mut Judge<'_>,
-) -> Result<ScopeHead<'a>, Malformed> {
+) -> Result<ScopeHead<'a>, Refused> {
     let mut head = ScopeHead { name: Reader::EMPTY, version: Reader::EMPTY, dropped: 0 };
     for part in parts.each() {
         let mut fields = *part;
-        while fields.more() {
+        while fields.more()? {
             match fields.key()? {
                 0x0a => head.name = fields.field()?,
                 0x12 => head.version = fields.field()?,
-                0x1a => attribute::read(out, fields.field()?, judge)?,
+                0x1a => attribute::read(out, 0x1a, &mut fields, judge)?,
                 0x20 => head.dropped = count(fields.varint32()?),
                 key => fields.unknown(key, &SCOPE)?,
             }

@@ -14,7 +14,7 @@ use super::judge::{Judge, Reason};
 use super::stream::{self, Records, Stream, count, end_attributes};
 use super::{Context, Decoded, Malformed, Stop, attribute};
 use crate::columns::{self, Attributes, Ids, NotUtf8, OptionalIds, Rest, Text};
-use crate::proto::{Known, Reader};
+use crate::proto::{Known, Reader, Refused};
 use events::Events;
 use links::Links;
 
@@ -86,7 +86,7 @@ impl Records for Spans {
         Known::new("ScopeSpans", &[1, 2, 3]),
     ];
 
-    fn expect(&mut self, records: usize, judge: &Judge<'_>) -> Result<(), Malformed> {
+    fn expect(&mut self, records: usize, judge: &Judge<'_>) -> Result<(), Refused> {
         judge.expect(records)?;
         self.stream.reserve(records);
         self.start_time.reserve(records);
@@ -114,7 +114,7 @@ impl Records for Spans {
         self.links.reserve_like(rows, rest);
     }
 
-    fn read(&mut self, stream: &Stream, record: Reader<'_>, judge: &mut Judge<'_>) -> Result<(), Malformed> {
+    fn read(&mut self, stream: &Stream, record: Reader<'_>, judge: &mut Judge<'_>) -> Result<(), Refused> {
         if !judge.begin() {
             return Ok(());
         }
@@ -134,7 +134,7 @@ impl Records for Spans {
 
 impl Spans {
     #[inline(always)]
-    fn fields<'a>(&mut self, record: Reader<'a>, judge: &mut Judge<'_>) -> Result<Fields<'a>, Malformed> {
+    fn fields<'a>(&mut self, record: Reader<'a>, judge: &mut Judge<'_>) -> Result<Fields<'a>, Refused> {
         let mut to = Fields {
             trace_id: Reader::EMPTY,
             span_id: Reader::EMPTY,
@@ -152,9 +152,9 @@ impl Spans {
             status_code: 0,
         };
         let mut fields = record;
-        while fields.more() {
+        while fields.more()? {
             match fields.key()? {
-                0x4a => attribute::read(&mut self.attributes, fields.field()?, judge)?,
+                0x4a => attribute::read(&mut self.attributes, 0x4a, &mut fields, judge)?,
                 0x0a => to.trace_id = fields.field()?,
                 0x12 => to.span_id = fields.field()?,
                 0x1a => to.trace_state = fields.field()?,
@@ -267,9 +267,9 @@ impl Spans {
     }
 }
 
-fn read_status<'a>(to: &mut Fields<'a>, message: Reader<'a>) -> Result<(), Malformed> {
+fn read_status<'a>(to: &mut Fields<'a>, message: Reader<'a>) -> Result<(), Refused> {
     let mut fields = message;
-    while fields.more() {
+    while fields.more()? {
         match fields.key()? {
             0x12 => to.status_message = fields.field()?,
             0x18 => to.status_code = fields.varint32()?,

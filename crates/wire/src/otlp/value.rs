@@ -2,7 +2,7 @@
 
 mod json;
 
-use crate::proto::{Known, Malformed, Parts, Reader};
+use crate::proto::{Known, Parts, Reader, Refused};
 
 use super::judge::{Judge, Reason};
 use json::Json;
@@ -12,40 +12,48 @@ pub(super) const DEPTH_MAX: usize = 32;
 
 const ANY_VALUE: Known = Known::new("AnyValue", &[1, 2, 3, 4, 5, 6, 7, 8]);
 
-/// Appends the text of a value; says whether there is a value at all.
+/// Appends a text.
 #[inline(always)]
-pub(super) fn write(
-    out: &mut Vec<u8>,
-    message: Reader<'_>,
-    judge: &mut Judge<'_>,
-) -> Result<bool, Malformed> {
-    // Nearly always the message is one text.
-    let mut fields = message;
-    if fields.more() && fields.key()? == 0x0a {
-        let text = fields.field()?;
-        if fields.is_empty() {
-            text.copy_to(out);
-            if text.len() > judge.limits.value_bytes_max {
-                judge.reject(Reason::ValueTooLong, text.len() as u64);
-            }
-            return Ok(true);
-        }
+pub(super) fn write_text(out: &mut Vec<u8>, text: Reader<'_>, judge: &mut Judge<'_>) {
+    text.copy_to(out);
+    if text.len() > judge.limits.value_bytes_max {
+        judge.reject(Reason::ValueTooLong, text.len() as u64);
     }
-    write_parts(out, std::slice::from_ref(&message), judge)
 }
 
-/// As [`write`], for a value that may have come in several parts.
+/// Appends the text of a value; says whether there is a value at all.
+#[inline(never)]
+pub(super) fn write(out: &mut Vec<u8>, message: Reader<'_>, judge: &mut Judge<'_>) -> Result<bool, Refused> {
+    let mut fields = message;
+    // Nearly always there is one field, and it is not an array or a map.
+    let value = match if fields.more()? { fields.key()? } else { 0 } {
+        0x0a => Value::Text(fields.field()?),
+        0x10 => Value::Bool(fields.varint()? != 0),
+        0x18 => Value::Int(fields.varint()?.cast_signed()),
+        0x21 => Value::Double(fields.double()?),
+        _ => return write_parts(out, &[message], judge),
+    };
+    if fields.more()? {
+        return write_parts(out, &[message], judge);
+    }
+    match value {
+        Value::Text(text) => write_text(out, text, judge),
+        scalar => Json::new(out, judge).value(&scalar, 0)?,
+    }
+    Ok(true)
+}
+
+/// As [`write`], for a value of any form, that may have come in several parts.
 #[inline(never)]
 pub(super) fn write_parts(
     out: &mut Vec<u8>,
     parts: &[Reader<'_>],
     judge: &mut Judge<'_>,
-) -> Result<bool, Malformed> {
+) -> Result<bool, Refused> {
     let mut json = Json::new(out, judge);
     match Value::read(parts, &mut json)? {
         Value::Absent => return Ok(false),
         Value::Text(text) => json.raw(text),
-        Value::Int(value) => json.int(value),
         other => json.value(&other, 0)?,
     }
     json.finish();
@@ -65,11 +73,11 @@ enum Value<'a> {
 }
 
 impl<'a> Value<'a> {
-    fn read(parts: &[Reader<'a>], json: &mut Json<'_, '_, '_>) -> Result<Self, Malformed> {
+    fn read(parts: &[Reader<'a>], json: &mut Json<'_, '_, '_>) -> Result<Self, Refused> {
         let mut value = Self::Absent;
         for part in parts {
             let mut fields = *part;
-            while fields.more() {
+            while fields.more()? {
                 value = match (fields.key()?, value) {
                     (0x0a, old) => old.replaced(Self::Text(fields.field()?), json)?,
                     (0x10, old) => old.replaced(Self::Bool(fields.varint()? != 0), json)?,
@@ -96,7 +104,7 @@ impl<'a> Value<'a> {
     }
 
     /// The value that comes after this one; this one only has to be well-formed.
-    fn replaced(self, by: Self, json: &mut Json<'_, '_, '_>) -> Result<Self, Malformed> {
+    fn replaced(self, by: Self, json: &mut Json<'_, '_, '_>) -> Result<Self, Refused> {
         if matches!(self, Self::Array(_) | Self::Map(_)) {
             json.check(&self, 0)?;
         }

@@ -4,7 +4,7 @@ use model::schema;
 
 use super::super::judge::{Judge, Reason};
 use crate::columns::{self, List, Offsets, Rest};
-use crate::proto::{Known, Malformed, Reader};
+use crate::proto::{Known, Reader, Refused};
 
 const BUCKETS: Known = Known::new("Buckets", &[1, 2]);
 
@@ -37,24 +37,24 @@ impl Counts {
     }
 
     /// Packed fixed 64-bit counts.
-    pub(super) fn read_fixed(&mut self, packed: Reader<'_>, judge: &Judge<'_>) -> Result<(), Malformed> {
+    pub(super) fn read_fixed(&mut self, packed: Reader<'_>, judge: &Judge<'_>) -> Result<(), Refused> {
         let mut numbers = packed;
-        while numbers.more() {
+        while numbers.more()? {
             self.push(numbers.fixed64()?, judge);
         }
         Ok(())
     }
 
     /// Reads, or merges, `ExponentialHistogramDataPoint.Buckets`.
-    pub(super) fn read(&mut self, message: Reader<'_>, judge: &Judge<'_>) -> Result<(), Malformed> {
+    pub(super) fn read(&mut self, message: Reader<'_>, judge: &Judge<'_>) -> Result<(), Refused> {
         let mut fields = message;
-        while fields.more() {
+        while fields.more()? {
             match fields.key()? {
                 0x08 => self.offset = fields.sint32()?,
                 0x10 => self.push(fields.varint()?, judge),
                 0x12 => {
                     let mut numbers = fields.field()?;
-                    while numbers.more() {
+                    while numbers.more()? {
                         self.push(numbers.varint()?, judge);
                     }
                 }

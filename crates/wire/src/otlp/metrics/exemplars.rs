@@ -7,7 +7,7 @@ use super::super::judge::{Judge, Reason};
 use super::super::stream::end_attributes;
 use super::samples::Number;
 use crate::columns::{self, Attributes, NotUtf8, Nullable, OptionalIds};
-use crate::proto::{Known, Malformed, Reader};
+use crate::proto::{Known, Reader, Refused};
 
 const EXEMPLAR: Known = Known::new("Exemplar", &[2, 3, 4, 5, 6, 7]);
 
@@ -30,19 +30,19 @@ impl Exemplars {
     }
 
     /// Reads an exemplar of the point being read.
-    pub(super) fn read(&mut self, message: Reader<'_>, judge: &mut Judge<'_>) -> Result<(), Malformed> {
+    pub(super) fn read(&mut self, message: Reader<'_>, judge: &mut Judge<'_>) -> Result<(), Refused> {
         let (mut trace_id, mut span_id) = (Reader::EMPTY, Reader::EMPTY);
         let mut time = 0;
         let mut number = Number::None;
         let mut fields = message;
-        while fields.more() {
+        while fields.more()? {
             match fields.key()? {
                 0x11 => time = fields.fixed64()?,
                 0x19 => number = Number::Double(fields.double()?),
                 0x22 => span_id = fields.field()?,
                 0x2a => trace_id = fields.field()?,
                 0x31 => number = Number::Int(fields.fixed64()?.cast_signed()),
-                0x3a => attribute::read(&mut self.attributes, fields.field()?, judge)?,
+                0x3a => attribute::read(&mut self.attributes, 0x3a, &mut fields, judge)?,
                 key => fields.unknown(key, &EXEMPLAR)?,
             }
         }

@@ -9,7 +9,7 @@ use super::super::judge::{Judge, Reason};
 use super::buckets::{Buckets, Counts};
 use super::{Exemplars, Head, Kind, Points};
 use crate::columns::{self, Attributes, List, Nullable, Rest};
-use crate::proto::{Malformed, Reader};
+use crate::proto::{Reader, Refused};
 
 /// The schema of histograms with explicit bounds.
 const CUSTOM_BOUNDS: i32 = -53;
@@ -88,7 +88,7 @@ impl Histograms {
         attributes: &mut Attributes,
         exemplars: &mut Exemplars,
         judge: &mut Judge<'_>,
-    ) -> Result<Head, Malformed> {
+    ) -> Result<Head, Refused> {
         self.point.clear();
         match kind {
             Kind::ExponentialHistogram => self.read_exponential(message, attributes, exemplars, judge)?,

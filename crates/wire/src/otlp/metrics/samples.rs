@@ -6,7 +6,7 @@ use super::super::attribute;
 use super::super::judge::{Judge, Reason};
 use super::{Exemplars, Head, Points};
 use crate::columns::{self, Attributes, Nullable, Rest};
-use crate::proto::{Known, Malformed, Reader};
+use crate::proto::{Known, Reader, Refused};
 
 const NUMBER_DATA_POINT: Known = Known::new("NumberDataPoint", &[2, 3, 4, 5, 6, 7, 8]);
 
@@ -62,13 +62,13 @@ impl Samples {
         attributes: &mut Attributes,
         exemplars: &mut Exemplars,
         judge: &mut Judge<'_>,
-    ) -> Result<Head, Malformed> {
+    ) -> Result<Head, Refused> {
         let mut head = Head::default();
         let mut number = Number::None;
         let mut fields = message;
-        while fields.more() {
+        while fields.more()? {
             match fields.key()? {
-                0x3a => attribute::read(attributes, fields.field()?, judge)?,
+                0x3a => attribute::read(attributes, 0x3a, &mut fields, judge)?,
                 0x11 => head.start_time = fields.fixed64()?,
                 0x19 => head.time = fields.fixed64()?,
                 0x21 => number = Number::Double(fields.double()?),

@@ -135,8 +135,8 @@ impl Series {
             Some(temporality) => self.temporality.push(temporality.as_bytes()),
             None => self.temporality.push_null(),
         }
+        self.has_monotonic.push(self.is_monotonic.len(), owner.is_monotonic.is_some());
         self.is_monotonic.push(owner.is_monotonic.unwrap_or_default());
-        self.has_monotonic.push(owner.is_monotonic.is_some());
     }
 
     /// A point of the series at `time` was accepted.

@@ -6,7 +6,7 @@ use super::super::attribute;
 use super::super::judge::{Judge, Reason};
 use super::super::stream::{count, end_attributes};
 use crate::columns::{self, Attributes, NotUtf8, Offsets, Rest, Text};
-use crate::proto::{Known, Malformed, Reader};
+use crate::proto::{Known, Reader, Refused};
 
 const EVENT: Known = Known::new("Span.Event", &[1, 2, 3, 4]);
 
@@ -28,16 +28,16 @@ impl Events {
     }
 
     /// Reads an event into the open row.
-    pub(super) fn read(&mut self, message: Reader<'_>, judge: &mut Judge<'_>) -> Result<(), Malformed> {
+    pub(super) fn read(&mut self, message: Reader<'_>, judge: &mut Judge<'_>) -> Result<(), Refused> {
         let mut time = 0;
         let mut name = Reader::EMPTY;
         let mut dropped = 0;
         let mut fields = message;
-        while fields.more() {
+        while fields.more()? {
             match fields.key()? {
                 0x09 => time = fields.fixed64()?,
                 0x12 => name = fields.field()?,
-                0x1a => attribute::read(&mut self.attributes, fields.field()?, judge)?,
+                0x1a => attribute::read(&mut self.attributes, 0x1a, &mut fields, judge)?,
                 0x20 => dropped = fields.varint32()?,
                 key => fields.unknown(key, &EVENT)?,
             }

@@ -6,7 +6,7 @@ use super::super::attribute;
 use super::super::judge::{Judge, Reason};
 use super::super::stream::{count, end_attributes};
 use crate::columns::{self, Attributes, Ids, NotUtf8, Offsets, Rest, Text};
-use crate::proto::{Known, Malformed, Reader};
+use crate::proto::{Known, Reader, Refused};
 
 const LINK: Known = Known::new("Span.Link", &[1, 2, 3, 4, 5, 6]);
 
@@ -30,16 +30,16 @@ impl Links {
     }
 
     /// Reads a link into the open row.
-    pub(super) fn read(&mut self, message: Reader<'_>, judge: &mut Judge<'_>) -> Result<(), Malformed> {
+    pub(super) fn read(&mut self, message: Reader<'_>, judge: &mut Judge<'_>) -> Result<(), Refused> {
         let (mut trace_id, mut span_id, mut trace_state) = (Reader::EMPTY, Reader::EMPTY, Reader::EMPTY);
         let (mut dropped, mut flags) = (0, 0_u32);
         let mut fields = message;
-        while fields.more() {
+        while fields.more()? {
             match fields.key()? {
                 0x0a => trace_id = fields.field()?,
                 0x12 => span_id = fields.field()?,
                 0x1a => trace_state = fields.field()?,
-                0x22 => attribute::read(&mut self.attributes, fields.field()?, judge)?,
+                0x22 => attribute::read(&mut self.attributes, 0x22, &mut fields, judge)?,
                 0x28 => dropped = fields.varint32()?,
                 0x35 => flags = fields.fixed32()?,
                 key => fields.unknown(key, &LINK)?,

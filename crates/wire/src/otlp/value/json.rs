@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::super::attribute;
 use super::super::judge::{Judge, Reason};
 use super::{DEPTH_MAX, Value};
-use crate::proto::{Known, Malformed, Parts, Reader};
+use crate::proto::{Known, Parts, Reader, Refused};
 
 const ARRAY: Known = Known::new("ArrayValue", &[1]);
 const MAP: Known = Known::new("KeyValueList", &[1]);
@@ -36,7 +36,7 @@ impl<'o, 'j, 'a> Json<'o, 'j, 'a> {
     }
 
     /// Checks that a value is well-formed; keeps nothing.
-    pub(super) fn check(&mut self, value: &Value<'_>, depth: usize) -> Result<(), Malformed> {
+    pub(super) fn check(&mut self, value: &Value<'_>, depth: usize) -> Result<(), Refused> {
         let mut scratch = Vec::new();
         Json::new(&mut scratch, self.judge).value(value, depth)
     }
@@ -45,14 +45,27 @@ impl<'o, 'j, 'a> Json<'o, 'j, 'a> {
         text.copy_to(self.out);
     }
 
-    pub(super) fn int(&mut self, value: i64) {
-        let mut digits = [0; 20];
-        let mut at = digits.len();
+    fn int(&mut self, value: i64) {
+        let digit = |rest: u64| b'0' + (rest % 10).to_le_bytes()[0];
+        match value.cast_unsigned() {
+            // Codes and small counts.
+            one @ 0..10 => self.out.push(digit(one)),
+            two @ 10..100 => self.out.extend_from_slice(&[digit(two / 10), digit(two)]),
+            three @ 100..1000 => {
+                self.out.extend_from_slice(&[digit(three / 100), digit(three / 10), digit(three)]);
+            }
+            _ => self.long_int(value),
+        }
+    }
+
+    fn long_int(&mut self, value: i64) {
+        let mut digits = [b'0'; 20];
         let mut rest = value.unsigned_abs();
-        while at > 0 {
-            at -= 1;
-            digits[at] = b'0' + (rest % 10).to_le_bytes()[0];
+        let mut length = 0;
+        for to in digits.iter_mut().rev() {
+            *to = b'0' + (rest % 10).to_le_bytes()[0];
             rest /= 10;
+            length += 1;
             if rest == 0 {
                 break;
             }
@@ -60,10 +73,10 @@ impl<'o, 'j, 'a> Json<'o, 'j, 'a> {
         if value < 0 {
             self.out.push(b'-');
         }
-        self.out.extend_from_slice(&digits[at..]);
+        self.out.extend_from_slice(&digits[digits.len() - length..]);
     }
 
-    pub(super) fn value(&mut self, value: &Value<'_>, depth: usize) -> Result<(), Malformed> {
+    pub(super) fn value(&mut self, value: &Value<'_>, depth: usize) -> Result<(), Refused> {
         match value {
             Value::Absent => self.out.extend_from_slice(b"null"),
             Value::Text(text) => self.text(text.bytes()),
@@ -82,12 +95,12 @@ impl<'o, 'j, 'a> Json<'o, 'j, 'a> {
         Ok(())
     }
 
-    fn array(&mut self, parts: &Parts<'_>, depth: usize) -> Result<(), Malformed> {
+    fn array(&mut self, parts: &Parts<'_>, depth: usize) -> Result<(), Refused> {
         self.out.push(b'[');
         let mut first = true;
         for part in parts.each() {
             let mut fields = *part;
-            while fields.more() {
+            while fields.more()? {
                 match fields.key()? {
                     0x0a => {
                         let element = fields.field()?;
@@ -103,7 +116,7 @@ impl<'o, 'j, 'a> Json<'o, 'j, 'a> {
         Ok(())
     }
 
-    fn map(&mut self, parts: &Parts<'_>, depth: usize) -> Result<(), Malformed> {
+    fn map(&mut self, parts: &Parts<'_>, depth: usize) -> Result<(), Refused> {
         let last = self.last_of_each_key(parts)?;
         self.out.push(b'{');
         let mut first = true;
@@ -131,7 +144,7 @@ impl<'o, 'j, 'a> Json<'o, 'j, 'a> {
     fn last_of_each_key<'b>(
         &mut self,
         parts: &Parts<'b>,
-    ) -> Result<Option<HashMap<&'b [u8], usize>>, Malformed> {
+    ) -> Result<Option<HashMap<&'b [u8], usize>>, Refused> {
         let mut entries = 0_usize;
         for part in parts.each() {
             each_entry(*part, |_, _| {
@@ -167,10 +180,7 @@ impl<'o, 'j, 'a> Json<'o, 'j, 'a> {
             value if value.is_nan() => b"\"NaN\"",
             f64::INFINITY => b"\"Infinity\"",
             f64::NEG_INFINITY => b"\"-Infinity\"",
-            _ => {
-                write!(self.out, "{value:?}").expect("a Vec takes every byte");
-                return;
-            }
+            _ => return serde_json::to_writer(&mut *self.out, &value).expect("a Vec takes every byte"),
         };
         self.out.extend_from_slice(special);
     }
@@ -203,10 +213,10 @@ impl<'o, 'j, 'a> Json<'o, 'j, 'a> {
 /// Calls `entry` with key and value of each entry of a `KeyValueList`.
 fn each_entry<'b>(
     list: Reader<'b>,
-    mut entry: impl FnMut(Reader<'b>, &[Reader<'b>]) -> Result<(), Malformed>,
-) -> Result<(), Malformed> {
+    mut entry: impl FnMut(Reader<'b>, &[Reader<'b>]) -> Result<(), Refused>,
+) -> Result<(), Refused> {
     let mut fields = list;
-    while fields.more() {
+    while fields.more()? {
         match fields.key()? {
             0x0a => {
                 let (key, value) = attribute::key_value(fields.field()?)?;

@@ -1,8 +1,8 @@
 //! The three messages that a histogram point can be.
 
 use super::super::super::attribute;
-use super::{Attributes, CUSTOM_BOUNDS, Exemplars, Histograms, Judge, Malformed, Reader, Reason, SCALES};
-use crate::proto::Known;
+use super::{Attributes, CUSTOM_BOUNDS, Exemplars, Histograms, Judge, Reader, Reason, SCALES};
+use crate::proto::{Known, Refused};
 
 const HISTOGRAM: Known = Known::new("HistogramDataPoint", &[2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
 const EXPONENTIAL: Known =
@@ -17,13 +17,13 @@ impl Histograms {
         attributes: &mut Attributes,
         exemplars: &mut Exemplars,
         judge: &mut Judge<'_>,
-    ) -> Result<(), Malformed> {
+    ) -> Result<(), Refused> {
         self.point.schema = Some(CUSTOM_BOUNDS);
         let mut fields = message;
-        while fields.more() {
+        while fields.more()? {
             let point = &mut self.point;
             match fields.key()? {
-                0x4a => attribute::read(attributes, fields.field()?, judge)?,
+                0x4a => attribute::read(attributes, 0x4a, &mut fields, judge)?,
                 0x11 => point.head.start_time = fields.fixed64()?,
                 0x19 => point.head.time = fields.fixed64()?,
                 0x21 => point.count = fields.fixed64()?,
@@ -36,7 +36,7 @@ impl Histograms {
                 }
                 0x3a => {
                     let mut numbers = fields.field()?;
-                    while numbers.more() {
+                    while numbers.more()? {
                         let bound = numbers.double()?;
                         self.bound(bound, judge);
                     }
@@ -73,13 +73,13 @@ impl Histograms {
         attributes: &mut Attributes,
         exemplars: &mut Exemplars,
         judge: &mut Judge<'_>,
-    ) -> Result<(), Malformed> {
+    ) -> Result<(), Refused> {
         let mut scale = 0;
         let mut fields = message;
-        while fields.more() {
+        while fields.more()? {
             let point = &mut self.point;
             match fields.key()? {
-                0x0a => attribute::read(attributes, fields.field()?, judge)?,
+                0x0a => attribute::read(attributes, 0x0a, &mut fields, judge)?,
                 0x11 => point.head.start_time = fields.fixed64()?,
                 0x19 => point.head.time = fields.fixed64()?,
                 0x21 => point.count = fields.fixed64()?,
@@ -108,14 +108,14 @@ impl Histograms {
         message: Reader<'_>,
         attributes: &mut Attributes,
         judge: &mut Judge<'_>,
-    ) -> Result<(), Malformed> {
+    ) -> Result<(), Refused> {
         // Not optional in this message.
         self.point.sum = Some(0.0);
         let mut fields = message;
-        while fields.more() {
+        while fields.more()? {
             let point = &mut self.point;
             match fields.key()? {
-                0x3a => attribute::read(attributes, fields.field()?, judge)?,
+                0x3a => attribute::read(attributes, 0x3a, &mut fields, judge)?,
                 0x11 => point.head.start_time = fields.fixed64()?,
                 0x19 => point.head.time = fields.fixed64()?,
                 0x21 => point.count = fields.fixed64()?,
@@ -131,10 +131,10 @@ impl Histograms {
         Ok(())
     }
 
-    fn quantile(&mut self, message: Reader<'_>, judge: &mut Judge<'_>) -> Result<(), Malformed> {
+    fn quantile(&mut self, message: Reader<'_>, judge: &mut Judge<'_>) -> Result<(), Refused> {
         let (mut quantile, mut value) = (0.0, 0.0);
         let mut fields = message;
-        while fields.more() {
+        while fields.more()? {
             match fields.key()? {
                 0x09 => quantile = fields.double()?,
                 0x11 => value = fields.double()?,
