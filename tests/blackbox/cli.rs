@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use testkit::http::Request;
 use testkit::records::Sender;
+use testkit::wait_for;
 
 use crate::fresnel;
 
@@ -113,8 +114,11 @@ fn the_environment_and_the_command_line_go_over_the_file() {
 #[test]
 fn the_start_says_where_to_look() {
     let server = fresnel().start();
-    let said = [server.stdout().join("\n"), server.log().join("\n")].join("\n");
-    assert!(said.contains(&server.doors().http.to_string()), "{said}");
+    let address = server.doors().http.to_string();
+    let said = wait_for("the address", Duration::from_secs(5), || {
+        let said = [server.stdout(), server.log()].concat().join("\n");
+        said.contains(&address).then_some(said)
+    });
     assert!(!said.contains('\u{1b}'), "NO_COLOR is honoured");
 }
 

@@ -8,7 +8,7 @@ use testkit::wait_for;
 
 use crate::fresnel;
 
-const FILLED: Duration = Duration::from_secs(30);
+const FILLED: Duration = Duration::from_secs(60);
 
 #[test]
 fn it_sends_logs_traces_and_metrics_of_several_services() {

@@ -37,7 +37,7 @@ fn metrics_are_in_the_text_format() {
     let text = response.text();
     for name in [
         "fresnel_receive_records_total",
-        "fresnel_store_wal_append_duration_seconds_bucket",
+        "fresnel_store_wal_append_duration_seconds",
         "fresnel_memory_limit_bytes",
     ] {
         assert!(text.lines().any(|line| line.starts_with(name)), "{name}: {text}");

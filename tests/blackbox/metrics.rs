@@ -80,9 +80,9 @@ fn one_of_every_kind(now: u64) -> Vec<Metric> {
         ..Default::default()
     };
     vec![
-        metric("k.gauge", "1", Data::Gauge(Gauge { data_points: vec![number(now, 1.0, "/")] })),
+        metric("kinds.gauge", "1", Data::Gauge(Gauge { data_points: vec![number(now, 1.0, "/")] })),
         metric(
-            "k.sum",
+            "kinds.sum",
             "By",
             Data::Sum(Sum {
                 data_points: vec![number(now, 1.0, "/")],
@@ -91,19 +91,19 @@ fn one_of_every_kind(now: u64) -> Vec<Metric> {
             }),
         ),
         metric(
-            "k.histogram",
+            "kinds.histogram",
             "s",
             Data::Histogram(Histogram { data_points: vec![histogram], aggregation_temporality: DELTA }),
         ),
         metric(
-            "k.exponential",
+            "kinds.exponential",
             "s",
             Data::ExponentialHistogram(ExponentialHistogram {
                 data_points: vec![exponential],
                 aggregation_temporality: CUMULATIVE,
             }),
         ),
-        metric("k.summary", "s", Data::Summary(Summary { data_points: vec![summary] })),
+        metric("kinds.summary", "s", Data::Summary(Summary { data_points: vec![summary] })),
     ]
 }
 
@@ -111,7 +111,7 @@ fn one_of_every_kind(now: u64) -> Vec<Metric> {
 fn every_kind_of_metric_is_listed_with_its_nature() {
     let server = fresnel().start();
     send(&server, one_of_every_kind(now_unix_nano()));
-    let answer = server.get_json("/api/v1/metrics?q=k.");
+    let answer = server.get_json("/api/v1/metrics?q=kinds.");
     let list = answer["metrics"].as_array().unwrap();
     let natures: Vec<_> = list
         .iter()
@@ -120,11 +120,11 @@ fn every_kind_of_metric_is_listed_with_its_nature() {
     assert_eq!(
         natures,
         [
-            ("k.exponential", "exponential_histogram"),
-            ("k.gauge", "gauge"),
-            ("k.histogram", "histogram"),
-            ("k.sum", "sum"),
-            ("k.summary", "summary"),
+            ("kinds.exponential", "exponential_histogram"),
+            ("kinds.gauge", "gauge"),
+            ("kinds.histogram", "histogram"),
+            ("kinds.sum", "sum"),
+            ("kinds.summary", "summary"),
         ]
     );
     let sum = &list[3];

@@ -1,8 +1,9 @@
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use model::Table;
 use parking_lot::Mutex;
 
 /// Keys and values of a resource, scope or record, in the order they were stored; a value is
@@ -56,7 +57,8 @@ pub(crate) struct Scan {
     /// Rows in memory that were looked at; those in segments are in the plan's metrics.
     rows: AtomicU64,
     bytes: AtomicU64,
-    segments: AtomicU64,
+    /// Of each table, however often it is scanned.
+    segments: Mutex<BTreeMap<Table, usize>>,
     /// Read by the store's own index and not by a scan.
     read_by_index: AtomicU64,
     read: Mutex<HashSet<Arc<str>>>,
@@ -69,9 +71,11 @@ impl Scan {
         self.rows.fetch_add(rows as u64, Ordering::Relaxed);
     }
 
-    /// So many more segments may hold rows of the answer.
-    pub(crate) fn add_segments(&self, segments: usize) {
-        self.segments.fetch_add(segments as u64, Ordering::Relaxed);
+    /// So many segments of a table may hold rows of the answer.
+    pub(crate) fn has_segments(&self, table: Table, segments: usize) {
+        let mut counts = self.segments.lock();
+        let count = counts.entry(table).or_default();
+        *count = segments.max(*count);
     }
 
     /// Of so many segments the store's own index read rows.
@@ -97,7 +101,7 @@ impl Scan {
 
     /// The part of the summary that scans know.
     pub(crate) fn summary(&self) -> Summary {
-        let segments = self.segments.load(Ordering::Relaxed);
+        let segments = self.segments.lock().values().sum::<usize>() as u64;
         let read = self.read_by_index.load(Ordering::Relaxed) + self.read.lock().len() as u64;
         let warnings: Vec<_> = self.warnings.lock().iter().cloned().collect();
         Summary {

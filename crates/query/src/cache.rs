@@ -55,6 +55,11 @@ impl Footers {
         Self { budget, limit, entries: Mutex::default() }
     }
 
+    /// Bytes held.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.entries.lock().bytes
+    }
+
     fn get(&self, path: &str) -> Option<Arc<ParquetMetaData>> {
         let mut entries = self.entries.lock();
         entries.clock += 1;
@@ -87,7 +92,8 @@ impl Footers {
 impl Entries {
     /// Removes the eighth that was not used for the longest time, at least one.
     fn evict_oldest(&mut self) {
-        let mut ages: Vec<_> = self.by_path.iter().map(|(path, entry)| (entry.used, Arc::clone(path))).collect();
+        let mut ages: Vec<_> =
+            self.by_path.iter().map(|(path, entry)| (entry.used, Arc::clone(path))).collect();
         ages.sort_unstable();
         for (_, path) in ages.iter().take(ages.len() / 8 + 1) {
             if let Some(entry) = self.by_path.remove(path) {
@@ -240,7 +246,10 @@ fn no_rows(table: Table) -> Arc<ParquetMetaData> {
             let columns = ArrowSchemaConverter::new()
                 .convert(&schema::file(table))
                 .expect("every type of a file schema has a Parquet type");
-            Arc::new(ParquetMetaData::new(FileMetaData::new(2, 0, None, None, Arc::new(columns), None), vec![]))
+            Arc::new(ParquetMetaData::new(
+                FileMetaData::new(2, 0, None, None, Arc::new(columns), None),
+                vec![],
+            ))
         })
     });
     Arc::clone(&EMPTY[table as usize])

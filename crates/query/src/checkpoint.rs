@@ -119,7 +119,8 @@ impl ExecutionPlan for CheckpointExec {
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let input = self.input.execute(partition, context)?;
         let (schema, control) = (input.schema(), Arc::clone(&self.control));
-        let checked = input.map(move |batch| if control.has_to_stop() { Err(stopped()) } else { batch });
+        let checked =
+            input.map(move |batch| if control.has_to_stop().is_some() { Err(stopped()) } else { batch });
         Ok(make_cooperative(Box::pin(RecordBatchStreamAdapter::new(schema, checked))))
     }
 }
@@ -158,7 +159,7 @@ impl PhysicalExpr for Check {
     }
 
     fn evaluate(&self, _: &RecordBatch) -> Result<ColumnarValue> {
-        if self.0.has_to_stop() {
+        if self.0.has_to_stop().is_some() {
             return Err(stopped());
         }
         Ok(ColumnarValue::Scalar(ScalarValue::Boolean(Some(true))))

@@ -8,11 +8,12 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::cache::Footers;
+use crate::metrics::Counters;
 use crate::pool::QueryPool;
 use crate::registry::{Control, Registry};
 use crate::session::Session;
 use crate::sql::Dialect;
-use crate::{Config, QueryError, Running, RunningQuery, Source, SqlRequest};
+use crate::{Config, QueryError, Running, RunningQuery, Source, SqlRequest, Stats};
 
 /// Answers questions. Cloning shares it.
 #[derive(Clone)]
@@ -28,6 +29,7 @@ pub(crate) struct Inner {
     config: RwLock<Config>,
     registry: Arc<Registry>,
     turns: Turns,
+    pub(crate) counters: Counters,
 }
 
 impl Engine {
@@ -58,6 +60,7 @@ impl Engine {
             config: RwLock::new(config),
             registry: Arc::default(),
             turns,
+            counters: Counters::default(),
         };
         Ok(Self(Arc::new(inner)))
     }
@@ -96,6 +99,11 @@ impl Engine {
         self.0.registry.cancel(tenant, id)
     }
 
+    /// What it has done since its start.
+    pub fn stats(&self) -> Stats {
+        self.0.counters.stats(self.0.registry.len(), self.0.footers.bytes())
+    }
+
     /// Admits a direct reader's question.
     pub(crate) async fn ask(&self, tenant: &Tenant, what: &str) -> Result<Session, QueryError> {
         self.begin(SqlRequest::new(tenant.clone(), what)).await
@@ -113,7 +121,11 @@ impl Engine {
         let id = request.id.unwrap_or_else(|| self.0.registry.next_id());
         let control = Arc::new(Control::new(id, request.tenant, request.text, timeout, pool));
         let entered = self.0.registry.enter(Arc::clone(&control))?;
-        let turn = control.within(self.0.turns.wait()).await?;
+        let turn = control.within(self.0.turns.wait()).await.inspect_err(|error| {
+            if matches!(error, QueryError::Busy { .. }) {
+                self.0.counters.refused();
+            }
+        })?;
         Ok(Session::new(Arc::clone(&self.0), entered, turn))
     }
 }
@@ -162,4 +174,3 @@ impl Drop for Waiting<'_> {
         self.count.fetch_sub(1, Ordering::Relaxed);
     }
 }
-

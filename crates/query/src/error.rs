@@ -103,7 +103,9 @@ impl QueryError {
     pub fn retryable(&self) -> bool {
         match self {
             Self::Busy { .. } | Self::Memory { .. } | Self::DeadlineExceeded { .. } => true,
-            Self::Source(error) => matches!(error.kind, ErrorKind::Unavailable | ErrorKind::ResourceExhausted),
+            Self::Source(error) => {
+                matches!(error.kind, ErrorKind::Unavailable | ErrorKind::ResourceExhausted)
+            }
             _ => false,
         }
     }
@@ -113,7 +115,9 @@ impl QueryError {
         let hint = match self {
             Self::Plan { hint, .. } => return hint.clone(),
             Self::ReadOnly { .. } => "use SELECT, WITH, VALUES, EXPLAIN, SHOW or DESCRIBE",
-            Self::Memory { .. } => "narrow the time range, select fewer columns, or raise `query.memory_share`",
+            Self::Memory { .. } => {
+                "narrow the time range, select fewer columns, or raise `query.memory_share`"
+            }
             Self::Busy { .. } => "try again later, or raise `query.concurrency`",
             Self::DeadlineExceeded { .. } => "narrow the time range or ask for a longer timeout",
             Self::IdInUse { .. } => "choose another id, or cancel that query",

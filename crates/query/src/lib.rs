@@ -15,6 +15,7 @@ mod checkpoint;
 mod config;
 mod engine;
 mod error;
+mod metrics;
 mod pool;
 mod read;
 mod registry;
@@ -31,9 +32,11 @@ pub use answer::{Answer, Attributes, Summary, TimeRange};
 pub use config::Config;
 pub use engine::Engine;
 pub use error::QueryError;
+pub use metrics::Stats;
 pub use read::{
     Event, LabelValue, Link, LogBucket, LogFilter, LogHistogram, LogRecord, Logs, Metric, MetricFilter,
-    MetricLabels, MetricSeries, Series, SeriesRequest, SeverityCounts, Span, Trace, TraceFilter, TraceSummary,
+    MetricLabels, MetricSeries, Series, SeriesRequest, SeverityCounts, Span, Trace, TraceFilter,
+    TraceSummary,
 };
 pub use registry::RunningQuery;
 pub use running::{Running, SqlRequest};

@@ -28,12 +28,7 @@ impl QueryPool {
             reason = "a share of a byte count"
         )]
         let limit = (budget.limit() as f64 * share) as u64;
-        Self {
-            limit,
-            held: Mutex::new(budget.take(0)),
-            peak: AtomicU64::new(0),
-            refusal: Mutex::new(None),
-        }
+        Self { limit, held: Mutex::new(budget.take(0)), peak: AtomicU64::new(0), refusal: Mutex::new(None) }
     }
 
     /// Bytes held now.

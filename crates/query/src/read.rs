@@ -3,8 +3,8 @@
 mod columns;
 mod labels;
 mod line;
-mod logs;
 mod log_histogram;
+mod logs;
 mod metrics;
 mod series;
 mod services;

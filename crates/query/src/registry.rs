@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use model::Tenant;
@@ -38,6 +38,8 @@ pub(crate) struct Control {
     pub(crate) timeout: Duration,
     pub(crate) pool: Arc<QueryPool>,
     pub(crate) rows: AtomicU64,
+    /// An error was answered.
+    pub(crate) failed: AtomicBool,
     cancelled: watch::Sender<bool>,
 }
 
@@ -57,23 +59,37 @@ impl Control {
     ) -> Self {
         let started = Instant::now();
         let (cancelled, _) = watch::channel(false);
-        Self { id, tenant, text, started, timeout, pool, rows: AtomicU64::new(0), cancelled }
+        Self {
+            id,
+            tenant,
+            text,
+            started,
+            timeout,
+            pool,
+            rows: AtomicU64::new(0),
+            failed: AtomicBool::new(false),
+            cancelled,
+        }
     }
 
     pub(crate) fn cancel(&self) {
         self.cancelled.send_replace(true);
     }
 
-    /// Whether the query was cancelled, is no longer wanted, or is beyond its deadline.
-    pub(crate) fn has_to_stop(&self) -> bool {
-        *self.cancelled.borrow() || self.started.elapsed() >= self.timeout
+    /// Why the query has to stop now: it was cancelled or is no longer wanted, or it is beyond its
+    /// deadline.
+    pub(crate) fn has_to_stop(&self) -> Option<QueryError> {
+        if *self.cancelled.borrow() {
+            return Some(QueryError::Cancelled);
+        }
+        let late = self.started.elapsed() >= self.timeout;
+        late.then_some(QueryError::DeadlineExceeded { timeout: self.timeout })
     }
 
     /// Ends, with the reason, when the query has to stop.
     pub(crate) async fn stopped(&self) -> QueryError {
         let mut cancelled = self.cancelled.subscribe();
         tokio::select! {
-            biased;
             _ = cancelled.wait_for(|cancelled| *cancelled) => QueryError::Cancelled,
             () = tokio::time::sleep_until(self.started + self.timeout) => {
                 QueryError::DeadlineExceeded { timeout: self.timeout }
@@ -86,11 +102,13 @@ impl Control {
         &self,
         work: impl Future<Output = Result<T, QueryError>>,
     ) -> Result<T, QueryError> {
-        tokio::select! {
+        let result = tokio::select! {
             biased;
             reason = self.stopped() => Err(reason),
-            result = work => result,
-        }
+            // What has to stop fails at a checkpoint: the reason says more than the failure.
+            result = work => result.map_err(|error| self.has_to_stop().unwrap_or(error)),
+        };
+        result.inspect_err(|_| self.failed.store(true, Ordering::Relaxed))
     }
 }
 
@@ -114,6 +132,11 @@ impl Registry {
         }
         queries.insert(control.id.clone(), Arc::clone(&control));
         Ok(Entered { registry: Arc::clone(self), control })
+    }
+
+    /// How many run or wait.
+    pub(crate) fn len(&self) -> u64 {
+        self.queries.lock().len() as u64
     }
 
     pub(crate) fn list(&self, tenant: &Tenant) -> Vec<RunningQuery> {

@@ -1,5 +1,7 @@
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
 
 use arrow::array::RecordBatch;
 use datafusion::common::DataFusionError;
@@ -42,7 +44,14 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) fn new(engine: Arc<Inner>, entered: Entered, turn: OwnedSemaphorePermit) -> Self {
-        Self { engine, entered, _turn: turn, scan: Arc::default(), plans: Mutex::default(), held: Mutex::default() }
+        Self {
+            engine,
+            entered,
+            _turn: turn,
+            scan: Arc::default(),
+            plans: Mutex::default(),
+            held: Mutex::default(),
+        }
     }
 
     pub(crate) fn control(&self) -> &Arc<Control> {
@@ -104,12 +113,14 @@ impl Session {
         let planning = async move {
             let translate = |error| QueryError::planning(&error, Some(&control.pool));
             let plan = plan.await.map_err(translate)?;
-            read_only().verify_plan(&plan).map_err(|_| QueryError::ReadOnly { what: "a statement that writes".to_owned() })?;
+            read_only()
+                .verify_plan(&plan)
+                .map_err(|_| QueryError::ReadOnly { what: "a statement that writes".to_owned() })?;
             let plan = state.create_physical_plan(&plan).await.map_err(translate)?;
             let plan = with_checkpoints(plan, &control).map_err(translate)?;
             Ok((plan, state.task_ctx()))
         };
-        let planning = Task(self.engine.executor.spawn(planning));
+        let planning = Task(self.engine.executor.spawn(WithDeepStack(Box::pin(planning))));
         let (plan, context) = self.control().within(planning.result()).await?;
         self.plans.lock().push(Arc::clone(&plan));
         Ok(self.stream(plan, context))
@@ -165,7 +176,9 @@ impl Session {
             rows += batch.num_rows();
             self.hold(batch.get_array_memory_size(), "Rows")?;
             if rows > rows_max {
-                return Err(QueryError::Memory { message: format!("the answer has more than {rows_max} rows") });
+                return Err(QueryError::Memory {
+                    message: format!("the answer has more than {rows_max} rows"),
+                });
             }
             batches.push(batch);
         }
@@ -186,6 +199,13 @@ impl Session {
     pub(crate) fn answer<T>(&self, value: T, rows: usize) -> Answer<T> {
         self.control().rows.store(rows as u64, Ordering::Relaxed);
         Answer { value, summary: self.summary() }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let failed = self.control().failed.load(Ordering::Relaxed);
+        self.engine.counters.ended(&self.summary(), failed);
     }
 }
 
@@ -213,12 +233,9 @@ impl Stream {
     /// The next batch, unless the query has to stop. After an error there is no more.
     pub(crate) async fn next(&mut self) -> Option<Result<RecordBatch, QueryError>> {
         self.task.as_ref()?;
-        let next = tokio::select! {
-            biased;
-            reason = self.control.stopped() => Some(Err(reason)),
-            batch = self.batches.recv() => batch,
-        };
-        let result = match next {
+        let batches = &mut self.batches;
+        let next = self.control.within(async { batches.recv().await.transpose() }).await;
+        let result = match next.transpose() {
             Some(batch) => batch,
             // The task has ended: by itself, or in a panic.
             None => self.task.take()?.result().await.err().map(Err)?,
@@ -246,5 +263,18 @@ impl<T> Task<T> {
 impl<T> Drop for Task<T> {
     fn drop(&mut self) {
         self.0.abort();
+    }
+}
+
+/// Polls a future on a stack that is deep enough for what is walked recursively, which for a
+/// statement of the allowed length is more than a worker has.
+struct WithDeepStack<F>(Pin<Box<F>>);
+
+impl<F: Future> Future for WithDeepStack<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        const STACK_BYTES: usize = 16 * 1024 * 1024;
+        stacker::maybe_grow(STACK_BYTES / 2, STACK_BYTES, || self.0.as_mut().poll(context))
     }
 }

@@ -28,7 +28,7 @@ pub(crate) const SCHEMA: &str = "public";
 /// Where plans find segments; there is no other store.
 pub(crate) const SEGMENTS_URL: &str = "fresnel://segments/";
 /// The most operators, opening brackets and set operations of a statement.
-const OPERATORS_MAX: usize = 500;
+const OPERATORS_MAX: usize = 1_000;
 /// Rows of a batch.
 pub(crate) const BATCH_ROWS: u64 = 8192;
 /// The longest statement.
@@ -80,8 +80,10 @@ impl Dialect {
         let dialect = self.state.config().options().sql_parser.dialect;
         let text = text.trim_end().trim_end_matches(';');
         refuse_deep(text)?;
-        let statement =
-            self.state.sql_to_statement(text, &dialect).map_err(|error| QueryError::planning(&error, None))?;
+        let statement = self
+            .state
+            .sql_to_statement(text, &dialect)
+            .map_err(|error| QueryError::planning(&error, None))?;
         refuse_writes(&statement)?;
         Ok(statement)
     }
@@ -135,9 +137,20 @@ fn nests(token: &Token) -> bool {
     match token {
         Token::Word(word) => matches!(
             word.keyword,
-            Keyword::AND | Keyword::OR | Keyword::NOT | Keyword::UNION | Keyword::EXCEPT | Keyword::INTERSECT
-                | Keyword::JOIN | Keyword::IS | Keyword::LIKE | Keyword::ILIKE | Keyword::BETWEEN | Keyword::IN
-                | Keyword::COLLATE | Keyword::AT
+            Keyword::AND
+                | Keyword::OR
+                | Keyword::NOT
+                | Keyword::UNION
+                | Keyword::EXCEPT
+                | Keyword::INTERSECT
+                | Keyword::JOIN
+                | Keyword::IS
+                | Keyword::LIKE
+                | Keyword::ILIKE
+                | Keyword::BETWEEN
+                | Keyword::IN
+                | Keyword::COLLATE
+                | Keyword::AT
         ),
         Token::Whitespace(_)
         | Token::Comma

@@ -13,4 +13,3 @@ mod memory;
 mod metrics;
 mod provider;
 mod unique;
-

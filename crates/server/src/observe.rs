@@ -72,18 +72,14 @@ impl Observer {
         self.pipeline.connect(InProcess { intake, runtime: Handle::current() });
     }
 
-    /// Sends what is left, while the intake is still open.
-    pub fn flush(&self) {
+    /// Sends what is left, while the intake is still open, and ends the collecting. What is said
+    /// afterwards is only on standard error.
+    pub fn shutdown(&self) {
         tokio::task::block_in_place(|| {
-            if !self.pipeline.flush(FLUSH_WITHIN) {
+            if !self.pipeline.shutdown(FLUSH_WITHIN) {
                 tracing::debug!("own telemetry was not stored in time");
             }
         });
-    }
-
-    /// Ends the collecting. What is said afterwards is only on standard error.
-    pub fn shutdown(&self) {
-        self.pipeline.shutdown(Duration::ZERO);
     }
 }
 

@@ -15,6 +15,8 @@ mod shard;
 mod streams;
 
 pub(crate) use self::chunk::{Chunk, time_range, times};
+#[cfg(test)]
+pub(crate) use self::days::SeriesDays;
 pub(crate) use self::generation::Generation;
 pub(crate) use self::prepare::Prepared;
 pub(crate) use self::series_index::{SeriesCatalog, SeriesId, SeriesIndex, series_id};

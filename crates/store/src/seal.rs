@@ -17,9 +17,6 @@ use crate::memtable::{Chunk, Generation, SeriesCatalog, Shard};
 use crate::segment::{Effort, Pick, Rows, SegmentWriter, by_day, group_rows, object_path, order};
 use crate::store::Inner;
 
-/// Rows that are brought into the file schema at a time.
-const BATCH_ROWS: usize = 8192;
-
 impl Inner {
     /// Ends the generations that are old or that hold the log back or too much memory; a large one
     /// ended when it was filled.
@@ -128,13 +125,7 @@ impl Inner {
         let mut memory = self.budget.take(0);
         let groups = picks.len().div_ceil(group_rows(rows.table)).max(1);
         for group in picks.chunks(picks.len().div_ceil(groups).max(1)) {
-            for part in group.chunks(BATCH_ROWS) {
-                let batch = rows.gather(part).map_err(|error| encode(error.into()))?;
-                // The batch, and its values on the way into pages.
-                memory.settle(writer.memory() + 2 * batch.get_array_memory_size() as u64);
-                writer.write(&batch).map_err(encode)?;
-            }
-            writer.end_group().map_err(encode)?;
+            writer.write(rows, group, &mut memory).map_err(encode)?;
         }
         Ok(())
     }

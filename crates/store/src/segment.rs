@@ -6,6 +6,7 @@
 //! exactly one of the files that are made of them; what a file says of itself (times, order) is
 //! true.
 
+mod encode;
 mod order;
 mod path;
 mod properties;

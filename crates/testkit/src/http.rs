@@ -78,6 +78,10 @@ impl Request {
         if !self.has("host") {
             head.push_str(&format!("host: {host}\r\n"));
         }
+        if !self.has("te") {
+            // Without it a server keeps its trailers for itself.
+            head.push_str("te: trailers\r\n");
+        }
         for (name, value) in &self.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
@@ -179,9 +183,9 @@ impl Client {
             (Ok(response), _) => response,
             (Err(_), Err(error)) | (Err(error), Ok(())) => return Err(error),
         };
-        if response.header("connection") != Some("close") {
-            self.connection = Some(connection);
-        }
+        // What refuses a body before it has read all of it closes the connection.
+        let goes_on = response.status < 400 && response.header("connection") != Some("close");
+        self.connection = goes_on.then_some(connection);
         Ok(response)
     }
 }

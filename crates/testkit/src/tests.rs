@@ -36,7 +36,10 @@ fn http_reads_a_body_with_a_length() {
     let (address, server) = answering(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A:  b \r\n\r\nhi");
     let response = http::send(address, &Request::get("/a?b=c")).unwrap();
     assert_eq!((response.status, response.text().as_str(), response.header("x-a")), (200, "hi", Some("b")));
-    assert_eq!(server.join().unwrap(), format!("GET /a?b=c HTTP/1.1\r\nhost: {address}\r\n\r\n"));
+    assert_eq!(
+        server.join().unwrap(),
+        format!("GET /a?b=c HTTP/1.1\r\nhost: {address}\r\nte: trailers\r\n\r\n")
+    );
 }
 
 #[test]

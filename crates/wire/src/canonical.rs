@@ -13,11 +13,23 @@ use crate::columns::Id;
 pub(crate) struct Canonical(Vec<u8>);
 
 impl Canonical {
+    /// Begins again.
+    #[inline(always)]
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
     /// Continues what another identity is the beginning of.
     #[inline(always)]
     pub(crate) fn restart(&mut self, above: &Id<16>) {
         self.0.clear();
         self.0.extend_from_slice(above);
+    }
+
+    /// What another identity is a part of.
+    #[inline(always)]
+    pub(crate) fn part(&mut self, id: &Id<16>) {
+        self.0.extend_from_slice(id);
     }
 
     #[inline(always)]

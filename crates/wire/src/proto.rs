@@ -96,6 +96,10 @@ impl Known {
 }
 
 /// A message, or the bytes of a field, within a body: `body[pos..end]`. Reading moves `pos`.
+///
+/// Reading a number or a field cannot fail at once: what goes on past its message leaves the reader
+/// broken, from then on all there is is zeros, and [`Reader::more`] says what happened. So a field
+/// costs no check of its own, and a reader stays in registers.
 #[derive(Clone, Copy)]
 pub(crate) struct Reader<'a> {
     body: &'a [u8],
@@ -103,12 +107,18 @@ pub(crate) struct Reader<'a> {
     end: usize,
 }
 
+/// Where a broken reader is: after a field that ends after its message.
+const TRUNCATED: usize = usize::MAX;
+/// Where a broken reader is: after a varint of more than 64 bits.
+const OVERLONG: usize = usize::MAX - 1;
+
 /// See [`Reader::attribute`].
 pub(crate) struct Attribute<'a> {
     pub(crate) key: Reader<'a>,
-    /// The text if it is one, else the message.
-    pub(crate) value: Reader<'a>,
-    pub(crate) is_text: bool,
+    /// The value.
+    pub(crate) message: Reader<'a>,
+    /// What is in it if it is a text.
+    pub(crate) text: Option<Reader<'a>>,
 }
 
 impl<'a> Reader<'a> {
@@ -118,10 +128,15 @@ impl<'a> Reader<'a> {
         Self { body, pos: 0, end: body.len() }
     }
 
+    /// The first bytes of a longer text.
+    pub(crate) fn start(body: &'a [u8], length: usize) -> Self {
+        Self { body, pos: 0, end: length.min(body.len()) }
+    }
+
     /// Whether there is another field.
     ///
-    /// Single numbers are read within the body only: one that went on past the message's end is
-    /// found here, before anything that is longer than a number is read.
+    /// # Errors
+    /// When a field was not within its message. What was read since the last call is worthless then.
     #[inline(always)]
     pub(crate) fn more(&self) -> Result<bool, Refused> {
         if self.pos < self.end {
@@ -129,7 +144,7 @@ impl<'a> Reader<'a> {
         } else if self.pos == self.end {
             Ok(false)
         } else {
-            Err(truncated())
+            Err(broken(self.pos))
         }
     }
 
@@ -146,7 +161,6 @@ impl<'a> Reader<'a> {
     /// The bytes that are left.
     #[inline(always)]
     pub(crate) fn bytes(&self) -> &'a [u8] {
-        // Within bounds by construction; `get` only spares a panic path.
         self.body.get(self.pos..self.end).unwrap_or_default()
     }
 
@@ -174,96 +188,67 @@ impl<'a> Reader<'a> {
     }
 
     #[inline(always)]
-    fn byte(&mut self) -> Result<u8, Refused> {
-        let byte = *self.body.get(self.pos).ok_or_else(truncated)?;
-        self.pos += 1;
-        Ok(byte)
-    }
-
-    #[inline(always)]
-    pub(crate) fn varint(&mut self) -> Result<u64, Refused> {
-        let first = self.byte()?;
-        if first < 0x80 { Ok(u64::from(first)) } else { self.varint_from(first) }
-    }
-
-    #[inline(always)]
-    fn varint_from(&mut self, first: u8) -> Result<u64, Refused> {
-        let second = self.byte()?;
-        let value = u64::from(first & 0x7f) | u64::from(second & 0x7f) << 7;
-        if second < 0x80 { Ok(value) } else { self.varint_rest(value) }
-    }
-
-    #[inline(never)]
-    fn varint_rest(&mut self, mut value: u64) -> Result<u64, Refused> {
-        for shift in (14..63).step_by(7) {
-            let byte = self.byte()?;
-            value |= u64::from(byte & 0x7f) << shift;
-            if byte < 0x80 {
-                return Ok(value);
+    pub(crate) fn varint(&mut self) -> u64 {
+        match self.body.get(self.pos) {
+            Some(&byte @ 0..0x80) => {
+                self.pos += 1;
+                u64::from(byte)
             }
-        }
-        // The tenth byte has room for one bit.
-        match self.byte()? {
-            last @ (0 | 1) => Ok(value | u64::from(last) << 63),
-            _ => Err(Malformed::Varint.into()),
+            _ => {
+                let (value, pos) = long_varint(self.body, self.pos);
+                self.pos = pos;
+                value
+            }
         }
     }
 
     /// A varint of which protobuf keeps the lower 32 bits.
     #[inline(always)]
-    pub(crate) fn varint32(&mut self) -> Result<u32, Refused> {
+    pub(crate) fn varint32(&mut self) -> u32 {
         #[expect(clippy::cast_possible_truncation, reason = "protobuf truncates")]
-        self.varint().map(|value| value as u32)
+        let low = self.varint() as u32;
+        low
     }
 
     /// A zigzag varint of 32 bits.
-    pub(crate) fn sint32(&mut self) -> Result<i32, Refused> {
-        let value = self.varint32()?;
-        Ok((value >> 1).cast_signed() ^ -(value & 1).cast_signed())
+    pub(crate) fn sint32(&mut self) -> i32 {
+        let value = self.varint32();
+        (value >> 1).cast_signed() ^ -(value & 1).cast_signed()
     }
 
     #[inline(always)]
-    fn fixed<const N: usize>(&mut self) -> Result<[u8; N], Refused> {
-        let chunk = self.body.get(self.pos..).and_then(<[u8]>::first_chunk::<N>);
-        let value = *chunk.ok_or_else(truncated)?;
-        self.pos += N;
-        Ok(value)
+    fn fixed<const N: usize>(&mut self) -> [u8; N] {
+        match self.body.get(self.pos..).and_then(<[u8]>::first_chunk::<N>) {
+            Some(bytes) => {
+                self.pos += N;
+                *bytes
+            }
+            None => {
+                self.pos = TRUNCATED;
+                [0; N]
+            }
+        }
     }
 
     #[inline(always)]
-    pub(crate) fn fixed64(&mut self) -> Result<u64, Refused> {
-        self.fixed().map(u64::from_le_bytes)
+    pub(crate) fn fixed64(&mut self) -> u64 {
+        u64::from_le_bytes(self.fixed())
     }
 
     #[inline(always)]
-    pub(crate) fn fixed32(&mut self) -> Result<u32, Refused> {
-        self.fixed().map(u32::from_le_bytes)
+    pub(crate) fn fixed32(&mut self) -> u32 {
+        u32::from_le_bytes(self.fixed())
     }
 
     #[inline(always)]
-    pub(crate) fn double(&mut self) -> Result<f64, Refused> {
-        self.fixed().map(f64::from_le_bytes)
+    pub(crate) fn double(&mut self) -> f64 {
+        f64::from_le_bytes(self.fixed())
     }
 
     /// The key of the next field. Whether it is a valid one is found where it is not a known one.
     #[inline(always)]
-    pub(crate) fn key(&mut self) -> Result<u64, Refused> {
+    pub(crate) fn key(&mut self) -> u64 {
         self.varint()
-    }
-
-    /// A field with a length: text, bytes, message, packed numbers.
-    #[inline(always)]
-    pub(crate) fn field(&mut self) -> Result<Reader<'a>, Refused> {
-        let length = self.varint()?;
-        let pos = self.pos;
-        let left = self.end.saturating_sub(pos);
-        match usize::try_from(length) {
-            Ok(length) if length <= left => {
-                self.pos = pos + length;
-                Ok(Reader { body: self.body, pos, end: self.pos })
-            }
-            _ => Err(truncated()),
-        }
     }
 
     /// Takes the key of the next field if it is `key`, which is one byte.
@@ -272,6 +257,26 @@ impl<'a> Reader<'a> {
         let found = self.pos < self.end && self.body.get(self.pos) == Some(&key);
         self.pos += usize::from(found);
         found
+    }
+
+    /// A field with a length: text, bytes, message, packed numbers.
+    #[inline(always)]
+    pub(crate) fn field(&mut self) -> Reader<'a> {
+        let length = self.varint();
+        let pos = self.pos;
+        if length > self.len() as u64 {
+            *self = self.broken();
+            return Reader { pos: self.end, ..*self };
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "not more than a usize, see above")]
+        let end = pos + length as usize;
+        self.pos = end;
+        Reader { body: self.body, pos, end }
+    }
+
+    #[cold]
+    fn broken(self) -> Self {
+        Self { pos: TRUNCATED, ..self }
     }
 
     /// The field whose key was read, if it is an attribute as nearly all are written: a key and then
@@ -291,50 +296,65 @@ impl<'a> Reader<'a> {
             return None;
         }
         self.pos = end;
-        let is_text = text_tag == 0x0a && text + 2 == value && value > 1;
-        let skipped = if is_text { 4 } else { 2 };
         let key = Reader { body: self.body, pos: start, end: start + key };
-        let value = Reader { body: self.body, pos: key.end + skipped, end };
-        Some(Attribute { key, value, is_text })
+        let message = Reader { body: self.body, pos: key.end + 2, end };
+        let is_text = text_tag == 0x0a && text + 2 == value && value > 1;
+        Some(Attribute { key, message, text: is_text.then_some(Reader { pos: key.end + 4, ..message }) })
+    }
+
+    /// What lies between this reader and a later one of the same message.
+    #[inline(always)]
+    pub(crate) fn until(&self, later: &Self) -> Self {
+        Self { end: later.pos, ..*self }
+    }
+
+    /// The content of field 1 if it is all there is.
+    #[inline(always)]
+    pub(crate) fn only_text(&self) -> Option<Reader<'a>> {
+        let mut fields = *self;
+        let is_text = fields.key() == 0x0a;
+        let text = fields.field();
+        (is_text && fields.is_empty() && !self.is_empty()).then_some(text)
     }
 
     /// Skips a field that is not known; refuses a known one that came with another wire type.
-    #[cold]
+    #[inline(always)]
     pub(crate) fn unknown(&mut self, key: u64, known: &Known) -> Result<(), Refused> {
-        let (field, wire_type) = split(key)?;
-        if field < 64 && known.fields >> field & 1 == 1 {
-            return Err(Malformed::WireType { message: known.message, field, wire_type }.into());
-        }
-        self.skip(field, wire_type)
+        *self = skip_unknown(*self, key, known)?;
+        Ok(())
     }
 
     fn skip(&mut self, field: u32, wire_type: u32) -> Result<(), Refused> {
         match wire_type {
-            3 => self.skip_group(field),
-            4 => Err(Malformed::Group.into()),
+            3 => self.skip_group(field)?,
+            4 => return Err(Malformed::Group.into()),
             _ => self.skip_plain(wire_type),
         }
+        Ok(())
     }
 
-    fn skip_plain(&mut self, wire_type: u32) -> Result<(), Refused> {
+    fn skip_plain(&mut self, wire_type: u32) {
         match wire_type {
-            0 => self.varint().map(drop),
-            1 => self.fixed::<8>().map(drop),
-            2 => self.field().map(drop),
-            _ => self.fixed::<4>().map(drop),
+            0 => drop(self.varint()),
+            1 => drop(self.fixed::<8>()),
+            2 => drop(self.field()),
+            _ => drop(self.fixed::<4>()),
         }
     }
 
     fn skip_group(&mut self, field: u32) -> Result<(), Refused> {
         let mut open = vec![field];
         while let Some(&innermost) = open.last() {
-            let (field, wire_type) = split(self.key()?)?;
+            if !self.more()? {
+                return Err(Malformed::Group.into());
+            }
+            let (field, wire_type) = split(self.key())?;
             match wire_type {
                 3 if open.len() >= GROUP_DEPTH_MAX => return Err(Malformed::Group.into()),
                 3 => open.push(field),
                 4 if field == innermost => drop(open.pop()),
                 4 => return Err(Malformed::Group.into()),
-                _ => self.skip_plain(wire_type)?,
+                _ => self.skip_plain(wire_type),
             }
         }
         Ok(())
@@ -342,8 +362,38 @@ impl<'a> Reader<'a> {
 }
 
 #[cold]
-fn truncated() -> Refused {
-    Malformed::Truncated.into()
+fn broken(pos: usize) -> Refused {
+    if pos == OVERLONG { Malformed::Varint.into() } else { Malformed::Truncated.into() }
+}
+
+/// A varint that has more than one byte, or none: its value, and where it ends.
+#[inline(never)]
+fn long_varint(body: &[u8], start: usize) -> (u64, usize) {
+    let bytes = body.get(start..).unwrap_or_default();
+    let mut value = 0;
+    for (index, byte) in bytes.iter().take(10).enumerate() {
+        if index == 9 && *byte > 1 {
+            return (0, OVERLONG);
+        }
+        value |= u64::from(byte & 0x7f) << (7 * index);
+        if *byte < 0x80 {
+            return (value, start + index + 1);
+        }
+    }
+    (0, if bytes.len() < 10 { TRUNCATED } else { OVERLONG })
+}
+
+/// The reader after an unknown field.
+#[cold]
+fn skip_unknown<'a>(mut reader: Reader<'a>, key: u64, known: &Known) -> Result<Reader<'a>, Refused> {
+    // The key may be what a broken reader gives.
+    reader.more()?;
+    let (field, wire_type) = split(key)?;
+    if field < 64 && known.fields >> field & 1 == 1 {
+        return Err(Malformed::WireType { message: known.message, field, wire_type }.into());
+    }
+    reader.skip(field, wire_type)?;
+    Ok(reader)
 }
 
 /// Appends the first bytes of a block.

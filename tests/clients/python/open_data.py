@@ -19,14 +19,14 @@ def with_duckdb():
     import duckdb
 
     db = duckdb.connect()
-    counts = {table: db.sql(f"SELECT count(*) FROM '{files(table)}'").fetchone()[0] for table in TABLES}
-    first = db.sql(
+    counts = {table: db.execute(f"SELECT count(*) FROM '{files(table)}'").fetchone()[0] for table in TABLES}
+    first = db.execute(
         f"""SELECT service_name, attributes['test.id'], hex(trace_id) IS NULL, tenant,
                    make_timestamp_ns(time_unix_nano) > TIMESTAMP '2020-01-01'
             FROM read_parquet('{files("logs")}', hive_partitioning = true)
             WHERE service_name = 'open' ORDER BY time_unix_nano LIMIT 1"""
     ).fetchone()
-    nested = db.sql(f"SELECT sum(len(events)), sum(len(links)) FROM '{files('spans')}'").fetchone()
+    nested = db.execute(f"SELECT sum(len(events)), sum(len(links)) FROM '{files('spans')}'").fetchone()
     return {"counts": counts, "first": first, "nested": nested}
 
 

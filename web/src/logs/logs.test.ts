@@ -68,6 +68,12 @@ describe("joining new records", () => {
     expect(merged.rows).toHaveLength(ROWS_MAX);
     expect(merged.next).toBe(merged.rows.at(-1)?.time_unix_nano);
   });
+  it("does not cut a moment in two", () => {
+    const many = held(Array.from({ length: ROWS_MAX }, (_, i) => (i > ROWS_MAX - 4 ? 5 : 1_000_000 - i)));
+    const merged = mergeNewest(many, held([2_000_000]), nanos(1_500_000));
+    expect(merged.rows.at(-1)?.body).not.toBe("m5");
+    expect(merged.next).toBe(merged.rows.at(-1)?.time_unix_nano);
+  });
   it("compares times longer than a number", () => {
     expect(compareNanos("9", "10")).toBeLessThan(0);
     expect(compareNanos(nanos(2), nanos(1))).toBeGreaterThan(0);

@@ -71,9 +71,12 @@ export function appendOlder(held: LogRows, page: LogRows): LogRows {
   return { rows: [...held.rows, ...page.rows], next: page.next };
 }
 
+/** Lets go of the oldest rows. A time is a cursor: it says "before this", so no moment is cut in two. */
 function trim(held: LogRows): LogRows {
-  if (held.rows.length <= ROWS_MAX) return held;
+  const dropped = held.rows[ROWS_MAX];
+  if (!dropped) return held;
   const rows = held.rows.slice(0, ROWS_MAX);
+  while (rows.at(-1)?.time_unix_nano === dropped.time_unix_nano) rows.pop();
   return { rows, next: rows.at(-1)?.time_unix_nano ?? null };
 }
 

@@ -27,7 +27,8 @@ fn translate(error: &DataFusionError, pool: Option<&QueryPool>, planning: bool) 
         return QueryError::Memory { message: refusal };
     }
     let place = error.diagnostic().and_then(|diagnostic| diagnostic.span).map(|span| span.start);
-    let place = place.map_or(String::new(), |place| format!("line {}, column {}: ", place.line, place.column));
+    let place =
+        place.map_or(String::new(), |place| format!("line {}, column {}: ", place.line, place.column));
     let plan = |message: String, hint| QueryError::Plan { message: format!("{place}{message}"), hint };
     match error.find_root() {
         DataFusionError::SQL(parser, _) => QueryError::Syntax { message: syntax(parser) },
@@ -42,7 +43,9 @@ fn translate(error: &DataFusionError, pool: Option<&QueryPool>, planning: bool) 
         DataFusionError::NotImplemented(message) if message.contains("single SQL statement") => {
             QueryError::Syntax { message: "there is more than one statement".to_owned() }
         }
-        DataFusionError::NotImplemented(message) => plan(format!("not supported: {}", one_line(message)), None),
+        DataFusionError::NotImplemented(message) => {
+            plan(format!("not supported: {}", one_line(message)), None)
+        }
         DataFusionError::Configuration(message) => plan(one_line(message), None),
         DataFusionError::ResourcesExhausted(message) => QueryError::Memory { message: one_line(message) },
         DataFusionError::Execution(message) if planning => plan(one_line(message), None),
@@ -53,7 +56,8 @@ fn translate(error: &DataFusionError, pool: Option<&QueryPool>, planning: bool) 
         DataFusionError::ArrowError(arrow, _) if is_about_a_value(arrow) => {
             QueryError::Value { message: one_line(&arrow.to_string()) }
         }
-        root => source(root).unwrap_or_else(|| QueryError::Internal { message: one_line(&root.strip_backtrace()) }),
+        root => source(root)
+            .unwrap_or_else(|| QueryError::Internal { message: one_line(&root.strip_backtrace()) }),
     }
 }
 
@@ -166,7 +170,17 @@ fn distance(a: &str, b: &str) -> usize {
 fn one_line(message: &str) -> String {
     let line = message.lines().find(|line| !line.trim().is_empty()).unwrap_or("unknown error");
     let line = line.trim();
-    let prefixes = ["Error during planning: ", "Execution error: ", "Arrow error: ", "External error: ", "sql parser error: ", "Cast error: ", "Parser error: ", "Compute error: ", "Invalid argument error: "];
+    let prefixes = [
+        "Error during planning: ",
+        "Execution error: ",
+        "Arrow error: ",
+        "External error: ",
+        "sql parser error: ",
+        "Cast error: ",
+        "Parser error: ",
+        "Compute error: ",
+        "Invalid argument error: ",
+    ];
     let line = prefixes.iter().fold(line, |line, prefix| line.strip_prefix(prefix).unwrap_or(line));
     line.trim_end_matches('.').to_owned()
 }

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, BooleanArray, Float64Array, MapArray, RecordBatch, StringArray, StructArray};
+use arrow::array::{
+    Array, AsArray, BooleanArray, Float64Array, MapArray, RecordBatch, StringArray, StructArray,
+};
 use arrow::datatypes::{Int32Type, Int64Type, TimestampNanosecondType};
 use datafusion::common::ScalarValue;
-use datafusion::logical_expr::{Expr, LogicalPlanBuilder, col, lit};
 use datafusion::datasource::provider_as_source;
+use datafusion::logical_expr::{Expr, LogicalPlanBuilder, col, lit};
 use model::Table;
 
 use crate::table::catalog::Tables;

@@ -36,7 +36,8 @@ impl Engine {
         let series = series_of(&session, &snapshots, name, range).await?;
         let mut labels: BTreeMap<&str, HashMap<&str, u64>> = BTreeMap::new();
         for series in &series {
-            let keys = series.attributes.iter().chain(&series.resource_attributes).map(|(key, _)| key.as_str());
+            let keys =
+                series.attributes.iter().chain(&series.resource_attributes).map(|(key, _)| key.as_str());
             // A key of both counts once, as the attribute.
             for key in keys.collect::<BTreeSet<_>>() {
                 let Some(value) = series.label(key) else { continue };

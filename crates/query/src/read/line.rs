@@ -78,7 +78,7 @@ impl Folding {
             before = zero(since);
         }
         let seconds = seconds(point.time - since);
-        (seconds > 0.0).then(|| Partial {
+        (seconds > 0.0).then_some(Partial {
             value: point.value - before.value,
             sum: point.sum - before.sum,
             seconds,

@@ -1,6 +1,6 @@
+use arrow::datatypes::DataType;
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::{LogicalPlanBuilder, cast, col, lit};
-use arrow::datatypes::DataType;
 use model::{Table, Tenant};
 
 use super::columns::{Columns, planning};

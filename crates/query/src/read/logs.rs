@@ -3,8 +3,8 @@ use std::str::FromStr;
 
 use arrow::array::RecordBatch;
 use datafusion::execution::session_state::SessionState;
-use datafusion::logical_expr::{Expr, LogicalPlanBuilder, SortExpr, col, lit};
 use datafusion::functions::core::expr_ext::FieldAccessor;
+use datafusion::logical_expr::{Expr, LogicalPlanBuilder, SortExpr, col, lit};
 use model::{Table, Tenant};
 
 use super::columns::{Columns, newest_first, planning, scan, within};
@@ -117,7 +117,10 @@ impl Reader<'_> {
         };
         let range = TimeRange { from: oldest, to: range.to };
         let mut records = self.records(range, wanted).await?;
-        let tied = records.iter().take(skip).filter(|record| Some(record.time_unix_nano) == cursor.map(|cursor| cursor.time));
+        let tied = records
+            .iter()
+            .take(skip)
+            .filter(|record| Some(record.time_unix_nano) == cursor.map(|cursor| cursor.time));
         let tied = tied.count();
         records.drain(..tied);
         let next = next_cursor(&records, limit, cursor);
@@ -214,7 +217,10 @@ fn record(batch: &RecordBatch, row: usize) -> LogRecord {
     LogRecord {
         time_unix_nano: columns.int("time", row).unwrap_or_default(),
         observed_time_unix_nano: columns.int("observed_time", row).unwrap_or_default(),
-        severity_number: columns.int("severity_number", row).and_then(|number| number.try_into().ok()).unwrap_or(0),
+        severity_number: columns
+            .int("severity_number", row)
+            .and_then(|number| number.try_into().ok())
+            .unwrap_or(0),
         severity_text: columns.string("severity_text", row),
         body: columns.text("body", row).map(str::to_owned),
         event_name: columns.string("event_name", row),
@@ -258,7 +264,11 @@ impl FromStr for Cursor {
 
     fn from_str(text: &str) -> Result<Self, QueryError> {
         let (time, skip) = text.split_once('+').unwrap_or((text, "0"));
-        let malformed = || QueryError::Argument { message: format!("`{text}` is not a cursor of an earlier answer") };
-        Ok(Self { time: time.parse().map_err(|_| malformed())?, skip: skip.parse().map_err(|_| malformed())? })
+        let malformed =
+            || QueryError::Argument { message: format!("`{text}` is not a cursor of an earlier answer") };
+        Ok(Self {
+            time: time.parse().map_err(|_| malformed())?,
+            skip: skip.parse().map_err(|_| malformed())?,
+        })
     }
 }

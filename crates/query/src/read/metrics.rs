@@ -45,15 +45,21 @@ impl Engine {
     ///
     /// # Errors
     /// [`QueryError`] as for [`Engine::sql`].
-    pub async fn metrics(&self, tenant: &Tenant, filter: &MetricFilter) -> Result<Answer<Vec<Metric>>, QueryError> {
+    pub async fn metrics(
+        &self,
+        tenant: &Tenant,
+        filter: &MetricFilter,
+    ) -> Result<Answer<Vec<Metric>>, QueryError> {
         let session = self.ask(tenant, "metrics").await?;
         let snapshots = session.snapshots(&[Table::Series])?;
         let (state, tables) = (session.state(&snapshots), session.tables(&snapshots));
         let names =
             ["series_id", "metric_name", "unit", "kind", "description", "temporality", "is_monotonic"];
-        let mut plan = scan(&tables, Table::Series)?.filter(within("time", days_of(filter.range))).map_err(planning)?;
+        let mut plan =
+            scan(&tables, Table::Series)?.filter(within("time", days_of(filter.range))).map_err(planning)?;
         if let Some(text) = filter.text.as_deref().filter(|text| !text.is_empty()) {
-            plan = plan.filter(col("metric_name").ilike(lit(super::logs::contains(text)))).map_err(planning)?;
+            plan =
+                plan.filter(col("metric_name").ilike(lit(super::logs::contains(text)))).map_err(planning)?;
         }
         let plan = plan.project(names.map(col)).and_then(LogicalPlanBuilder::build).map_err(planning)?;
 
@@ -69,7 +75,9 @@ impl Engine {
             }
         }
         if metrics.len() > NAMES_MAX {
-            return Err(QueryError::Argument { message: format!("there are more than {NAMES_MAX} metrics, give a part of the name") });
+            return Err(QueryError::Argument {
+                message: format!("there are more than {NAMES_MAX} metrics, give a part of the name"),
+            });
         }
         let metrics: Vec<_> = metrics.into_values().filter_map(most_frequent).collect();
         let rows = metrics.len();
@@ -100,13 +108,19 @@ fn most_frequent(variants: Variants) -> Option<Metric> {
 }
 
 /// Whether no row of the series came before.
-fn first_of_series(columns: Columns<'_>, row: usize, seen: &mut HashSet<Box<str>>) -> Result<bool, QueryError> {
+fn first_of_series(
+    columns: Columns<'_>,
+    row: usize,
+    seen: &mut HashSet<Box<str>>,
+) -> Result<bool, QueryError> {
     let id = columns.text("series_id", row).unwrap_or_default();
     if seen.contains(id) {
         return Ok(false);
     }
     if seen.len() == SERIES_MAX {
-        return Err(QueryError::Memory { message: format!("there are more than {SERIES_MAX} series in the range") });
+        return Err(QueryError::Memory {
+            message: format!("there are more than {SERIES_MAX} series in the range"),
+        });
     }
     Ok(seen.insert(id.into()))
 }
@@ -134,7 +148,8 @@ impl SeriesOf {
     pub(super) fn label(&self, key: &str) -> Option<&str> {
         let of = |attributes: &Attributes| attributes.iter().position(|(name, _)| name == key);
         let found = of(&self.attributes).map(|index| &self.attributes[index].1);
-        let found = found.or_else(|| of(&self.resource_attributes).map(|index| &self.resource_attributes[index].1));
+        let found =
+            found.or_else(|| of(&self.resource_attributes).map(|index| &self.resource_attributes[index].1));
         found.and_then(|value| value.as_deref())
     }
 }

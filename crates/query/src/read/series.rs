@@ -91,12 +91,15 @@ impl Engine {
         let series = series_of(&session, &snapshots, &request.name, request.range).await?;
         let Some(shape) = Shape::of_most(&series) else {
             let (unit, kind) = (String::new(), String::new());
-            let none = MetricSeries { step_ms: steps.step_ms, series: Vec::new(), total_series: 0, unit, kind };
+            let none =
+                MetricSeries { step_ms: steps.step_ms, series: Vec::new(), total_series: 0, unit, kind };
             return Ok(session.answer(none, 0));
         };
-        let wanted = series.into_iter().filter(|series| shape.has(series) && matches(series, &request.matches));
+        let wanted =
+            series.into_iter().filter(|series| shape.has(series) && matches(series, &request.matches));
         let groups = Groups::of(wanted.collect(), &request.by, request.limit.min(LIMIT_MAX) as usize);
-        let lines = Reader { session: &session, request, steps, shape: &shape }.lines(&snapshots, &groups).await?;
+        let lines =
+            Reader { session: &session, request, steps, shape: &shape }.lines(&snapshots, &groups).await?;
         let series = shape.draw(groups.labels, &lines);
         let rows = series.len();
         let (unit, kind) = (shape.unit, shape.kind);
@@ -289,7 +292,8 @@ impl Reader<'_> {
             let ids = groups.lines.keys().map(|id| lit(id.as_str())).collect();
             plan = plan.filter(col("series_id").in_list(ids, false)).map_err(planning)?;
         }
-        let columns = ["series_id", "time", "start_time", "flags"].iter().chain(values).map(|name| col(*name));
+        let columns =
+            ["series_id", "time", "start_time", "flags"].iter().chain(values).map(|name| col(*name));
         plan.project(columns)
             .and_then(|plan| plan.sort([col("series_id").sort(true, true), col("time").sort(true, true)]))
             .and_then(LogicalPlanBuilder::build)

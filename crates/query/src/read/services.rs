@@ -14,7 +14,11 @@ impl Engine {
     ///
     /// # Errors
     /// [`QueryError`] as for [`Engine::sql`].
-    pub async fn services(&self, tenant: &Tenant, range: TimeRange) -> Result<Answer<Vec<String>>, QueryError> {
+    pub async fn services(
+        &self,
+        tenant: &Tenant,
+        range: TimeRange,
+    ) -> Result<Answer<Vec<String>>, QueryError> {
         let session = self.ask(tenant, "services").await?;
         let snapshots = session.snapshots(&[Table::Logs, Table::Spans])?;
         let (state, tables) = (session.state(&snapshots), session.tables(&snapshots));

@@ -114,7 +114,7 @@ async fn spans_by_index(
     let found = session.engine.source.trace(tenant, trace_id);
     let found = session.control().within(async { Ok(found.await.transpose()?) }).await?;
     Ok(found.map(|found| {
-        session.scan.add_segments(found.segments);
+        session.scan.has_segments(Table::Spans, found.segments);
         session.scan.add_read_by_index(found.segments.saturating_sub(found.segments_skipped));
         for warning in found.missing {
             session.scan.incomplete(warning);
@@ -154,7 +154,12 @@ fn span(batch: &RecordBatch, row: usize) -> Span {
     }
 }
 
-fn elements<T>(columns: Columns<'_>, name: &str, row: usize, make: impl Fn(Columns<'_>, usize) -> T) -> Vec<T> {
+fn elements<T>(
+    columns: Columns<'_>,
+    name: &str,
+    row: usize,
+    make: impl Fn(Columns<'_>, usize) -> T,
+) -> Vec<T> {
     let Some(batch) = columns.elements(name, row) else { return Vec::new() };
     (0..batch.num_rows()).map(|row| make(Columns(&batch), row)).collect()
 }

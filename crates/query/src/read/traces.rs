@@ -115,7 +115,8 @@ impl Reader<'_> {
     /// Traces with a matching span in a piece of the range, and down to which time they are all
     /// there: where there are too many, those whose matching spans are the newest.
     async fn candidates(&self, piece: TimeRange) -> Result<(Vec<String>, i64), QueryError> {
-        let mut plan = scan(&self.tables, Table::Spans)?.filter(within("start_time", piece)).map_err(planning)?;
+        let mut plan =
+            scan(&self.tables, Table::Spans)?.filter(within("start_time", piece)).map_err(planning)?;
         for condition in self.conditions() {
             plan = plan.filter(condition).map_err(planning)?;
         }
@@ -164,7 +165,8 @@ impl Reader<'_> {
             from: piece.from.saturating_sub(TRACE_LENGTH_MAX).max(self.filter.range.from),
             to: piece.to.saturating_add(TRACE_LENGTH_MAX).min(self.filter.range.to),
         };
-        let names = ["trace_id", "parent_span_id", "service_name", "name", "status_code", "start_time", "end_time"];
+        let names =
+            ["trace_id", "parent_span_id", "service_name", "name", "status_code", "start_time", "end_time"];
         let plan = scan(&self.tables, Table::Spans)?
             .filter(within("start_time", range))
             .and_then(|plan| plan.filter(col("trace_id").in_list(ids.into_iter().map(lit).collect(), false)))
@@ -197,9 +199,8 @@ impl Reader<'_> {
 }
 
 fn newest(mut traces: Vec<TraceSummary>, limit: usize) -> Vec<TraceSummary> {
-    traces.sort_by(|a, b| {
-        b.start_unix_nano.cmp(&a.start_unix_nano).then_with(|| a.trace_id.cmp(&b.trace_id))
-    });
+    traces
+        .sort_by(|a, b| b.start_unix_nano.cmp(&a.start_unix_nano).then_with(|| a.trace_id.cmp(&b.trace_id)));
     traces.truncate(limit);
     traces
 }
@@ -223,7 +224,10 @@ impl Gathered {
         let service = span.text("service_name", row).unwrap_or_default();
         let name = span.text("name", row).unwrap_or_default();
         let candidate = (span.text("parent_span_id", row).is_some(), start, service, name);
-        let known = self.root.as_ref().map(|(child, start, service, name)| (*child, *start, service.as_str(), name.as_str()));
+        let known = self
+            .root
+            .as_ref()
+            .map(|(child, start, service, name)| (*child, *start, service.as_str(), name.as_str()));
         if known.is_none_or(|known| candidate < known) {
             self.root = Some((candidate.0, start, service.to_owned(), name.to_owned()));
         }

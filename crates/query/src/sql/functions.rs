@@ -5,6 +5,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::datatypes::FieldRef;
 use arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::{Result, exec_err};
 use datafusion::execution::FunctionRegistry;
@@ -12,7 +13,6 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
 };
-use arrow::datatypes::FieldRef;
 
 /// The most bytes that a bounded function makes of a batch.
 const BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -82,7 +82,8 @@ impl ScalarUDFImpl for Bounded {
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let rows = args.number_rows;
         let per_unit = if self.name() == "repeat" { longest(&args.args[0], rows)? } else { 4 };
-        let Some(made) = total(&args.args[1], rows)?.checked_mul(per_unit).filter(|made| *made <= BYTES_MAX) else {
+        let Some(made) = total(&args.args[1], rows)?.checked_mul(per_unit).filter(|made| *made <= BYTES_MAX)
+        else {
             return exec_err!("{}() would make more than 64 MiB of text of a batch of rows", self.name());
         };
         debug_assert!(made <= BYTES_MAX);

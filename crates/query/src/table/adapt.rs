@@ -80,10 +80,7 @@ impl PhysicalExprAdapter for FileAdapter {
 
 /// A comparison of a converted column with constants, as one of the raw column, where that means
 /// the same.
-fn on_raw_column(
-    expr: &Arc<dyn PhysicalExpr>,
-    file: &SchemaRef,
-) -> Result<Option<Arc<dyn PhysicalExpr>>> {
+fn on_raw_column(expr: &Arc<dyn PhysicalExpr>, file: &SchemaRef) -> Result<Option<Arc<dyn PhysicalExpr>>> {
     if let Some(binary) = expr.downcast_ref::<BinaryExpr>() {
         return Ok(comparison(binary));
     }
@@ -101,7 +98,8 @@ fn on_raw_column(
 
 fn comparison(binary: &BinaryExpr) -> Option<Arc<dyn PhysicalExpr>> {
     let (left, right) = (binary.left(), binary.right());
-    let (column, constant, operator) = match (left.downcast_ref::<Literal>(), right.downcast_ref::<Literal>()) {
+    let (column, constant, operator) = match (left.downcast_ref::<Literal>(), right.downcast_ref::<Literal>())
+    {
         (None, Some(constant)) => (left, constant, *binary.op()),
         (Some(constant), None) => (right, constant, binary.op().swap()?),
         _ => return None,
@@ -151,6 +149,7 @@ fn nulls_of(column: &Arc<dyn PhysicalExpr>) -> Option<Arc<dyn PhysicalExpr>> {
 
 /// Whether a cast is the one that makes a time of a file's column.
 fn is_time(cast: &CastExpr) -> bool {
-    let of_time = cast.expr().downcast_ref::<Column>().is_some_and(|column| column.name().ends_with("_unix_nano"));
+    let of_time =
+        cast.expr().downcast_ref::<Column>().is_some_and(|column| column.name().ends_with("_unix_nano"));
     of_time && *cast.cast_type() == timestamp_type()
 }

@@ -2,16 +2,15 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use arrow::array::{
-    Array, ArrayRef, AsArray, ListArray, StringArray, StringBuilder, StructArray,
-    TimestampNanosecondArray,
+    Array, ArrayRef, AsArray, ListArray, StringArray, StringBuilder, StructArray, TimestampNanosecondArray,
 };
 use arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Int32Type, Int64Type, Schema};
 use datafusion::common::{Result, ScalarValue, exec_err, internal_err};
-use datafusion::physical_expr::PhysicalExpr;
 use datafusion::logical_expr::ColumnarValue;
-use arrow::array::RecordBatch;
+use datafusion::physical_expr::PhysicalExpr;
 
 use super::columns::{Conversion, SPAN_KINDS, STATUS_CODES, UTC, timestamp_type};
 
@@ -100,12 +99,8 @@ impl Convert {
                 _ => Arc::clone(column),
             });
         }
-        let values = StructArray::try_new_with_length(
-            fields.clone(),
-            columns,
-            values.nulls().cloned(),
-            values.len(),
-        )?;
+        let values =
+            StructArray::try_new_with_length(fields.clone(), columns, values.nulls().cloned(), values.len())?;
         Ok(ListArray::try_new(element, list.offsets().clone(), Arc::new(values), list.nulls().cloned())?)
     }
 }
@@ -158,8 +153,7 @@ fn times_or_none(array: &ArrayRef) -> Result<ArrayRef> {
     let Some(nanos) = array.as_primitive_opt::<Int64Type>() else {
         return internal_err!("a time is an Int64, not {}", array.data_type());
     };
-    let times: TimestampNanosecondArray =
-        nanos.iter().map(|nano| nano.filter(|nano| *nano != 0)).collect();
+    let times: TimestampNanosecondArray = nanos.iter().map(|nano| nano.filter(|nano| *nano != 0)).collect();
     Ok(Arc::new(times.with_timezone(Arc::clone(&UTC))))
 }
 
@@ -176,8 +170,7 @@ pub(crate) fn hex(array: &ArrayRef) -> Result<StringArray> {
     for byte in &ids.value_data()[first as usize..last as usize] {
         text.extend_from_slice(&HEX_PAIRS[usize::from(*byte)]);
     }
-    let offsets: ScalarBuffer<i32> =
-        ids.value_offsets().iter().map(|offset| (offset - first) * 2).collect();
+    let offsets: ScalarBuffer<i32> = ids.value_offsets().iter().map(|offset| (offset - first) * 2).collect();
     let text = Buffer::from_vec(text);
     Ok(StringArray::try_new(OffsetBuffer::new(offsets), text, ids.nulls().cloned())?)
 }

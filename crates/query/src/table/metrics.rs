@@ -29,12 +29,7 @@ fn points(tables: &Tables, table: Table) -> Result<LogicalPlan> {
     let series = provider_as_source(Arc::new(UniqueSeries(tables.provider(Table::Series))));
     // The series are what is hashed: there are fewer of them than points.
     LogicalPlanBuilder::scan(SERIES, series, None)?
-        .join(
-            points,
-            JoinType::Right,
-            (keys(SERIES), keys(POINTS)),
-            None,
-        )?
+        .join(points, JoinType::Right, (keys(SERIES), keys(POINTS)), None)?
         .project(columns(table))?
         .build()
 }
@@ -45,7 +40,8 @@ fn keys(side: &str) -> Vec<String> {
 
 fn columns(table: Table) -> Vec<Expr> {
     let samples = table == Table::Samples;
-    let of_samples = |name: &str, null: ScalarValue| if samples { point(name) } else { lit(null).alias(name) };
+    let of_samples =
+        |name: &str, null: ScalarValue| if samples { point(name) } else { lit(null).alias(name) };
     let of_histograms =
         |name: &str, null: ScalarValue| if samples { lit(null).alias(name) } else { point(name) };
     let mut columns = vec![

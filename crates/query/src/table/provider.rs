@@ -83,7 +83,7 @@ impl TableProvider for TableOf {
             let source = MemorySource::new(self.adapt.clone(), &chunks, partitions, &columns, scan)?;
             parts.push(DataSourceExec::from_data_source(source.with_limit(limit)));
         }
-        self.segments.scan.add_segments(snapshot.segments.len());
+        self.segments.scan.has_segments(self.table(), snapshot.segments.len());
         let segments = self.keep(pruning.as_deref(), &snapshot.segments, |segment| {
             Some((segment.min_time, segment.max_time))
         })?;
@@ -103,11 +103,7 @@ impl TableOf {
         self.adapt.table
     }
 
-    fn chunks(
-        &self,
-        snapshot: &Snapshot,
-        pruning: Option<&PruningPredicate>,
-    ) -> Result<Vec<Arc<dyn Chunk>>> {
+    fn chunks(&self, snapshot: &Snapshot, pruning: Option<&PruningPredicate>) -> Result<Vec<Arc<dyn Chunk>>> {
         let chunks = self.keep(pruning, &snapshot.memory, |chunk| chunk.times())?;
         Ok(chunks.into_iter().filter(|chunk| chunk.rows() > 0).cloned().collect())
     }
@@ -211,7 +207,8 @@ impl TableOf {
 /// are decoded.
 fn batch_rows(segments: &[&Segment]) -> usize {
     const BYTES: u64 = 2 * 1024 * 1024;
-    let (bytes, rows) = segments.iter().fold((0, 0), |(bytes, rows), segment| (bytes + segment.bytes, rows + segment.rows));
+    let (bytes, rows) =
+        segments.iter().fold((0, 0), |(bytes, rows), segment| (bytes + segment.bytes, rows + segment.rows));
     let fitting = BYTES * rows / bytes.max(1);
     usize::try_from(fitting.clamp(64, BATCH_ROWS)).unwrap_or(64)
 }
@@ -234,7 +231,10 @@ fn searches_text(filter: &Expr) -> bool {
             Expr::Like(_) | Expr::SimilarTo(_) => true,
             Expr::BinaryExpr(binary) => matches!(
                 binary.op,
-                Operator::RegexMatch | Operator::RegexIMatch | Operator::RegexNotMatch | Operator::RegexNotIMatch
+                Operator::RegexMatch
+                    | Operator::RegexIMatch
+                    | Operator::RegexNotMatch
+                    | Operator::RegexNotIMatch
             ),
             _ => false,
         };
@@ -273,7 +273,8 @@ impl PruningStatistics for Times {
     }
 
     fn null_counts(&self, column: &Column) -> Option<ArrayRef> {
-        (column.name == self.column).then(|| Arc::new(UInt64Array::from(vec![0; self.times.len()])) as ArrayRef)
+        (column.name == self.column)
+            .then(|| Arc::new(UInt64Array::from(vec![0; self.times.len()])) as ArrayRef)
     }
 
     fn row_counts(&self) -> Option<ArrayRef> {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BinaryArray, BooleanArray, Float64Array, Int32Array, Int64Array, ListArray, MapArray, RecordBatch,
-    StringArray, StructArray, new_empty_array,
+    ArrayRef, BinaryArray, BooleanArray, Float64Array, Int32Array, Int64Array, ListArray, MapArray,
+    RecordBatch, StringArray, StructArray, new_empty_array,
 };
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Fields};
@@ -24,7 +24,9 @@ pub(super) fn logs(rows: &[Log]) -> RecordBatch {
             "trace_id" => ids(rows.iter().map(|row| row.trace.map(|id| id.to_vec()))),
             "span_id" => ids(rows.iter().map(|row| row.span.map(|id| id.to_vec()))),
             "attributes" => maps(rows.iter().map(|row| row.attributes.clone())),
-            name => return of_service(name, &rows.iter().map(|row| row.service.as_str()).collect::<Vec<_>>()),
+            name => {
+                return of_service(name, &rows.iter().map(|row| row.service.as_str()).collect::<Vec<_>>());
+            }
         })
     })
 }
@@ -44,7 +46,9 @@ pub(super) fn spans(rows: &[Span]) -> RecordBatch {
             "attributes" => maps(rows.iter().map(|row| row.attributes.clone())),
             "events" => events(rows),
             "links" => links(rows),
-            name => return of_service(name, &rows.iter().map(|row| row.service.as_str()).collect::<Vec<_>>()),
+            name => {
+                return of_service(name, &rows.iter().map(|row| row.service.as_str()).collect::<Vec<_>>());
+            }
         })
     })
 }
@@ -61,7 +65,9 @@ pub(super) fn series(rows: &[Series]) -> RecordBatch {
             "temporality" => texts(rows.iter().map(|row| row.temporality.clone())),
             "is_monotonic" => Arc::new(rows.iter().map(|row| row.monotonic).collect::<BooleanArray>()),
             "attributes" => maps(rows.iter().map(|row| row.attributes.clone())),
-            name => return of_service(name, &rows.iter().map(|row| row.service.as_str()).collect::<Vec<_>>()),
+            name => {
+                return of_service(name, &rows.iter().map(|row| row.service.as_str()).collect::<Vec<_>>());
+            }
         })
     })
 }

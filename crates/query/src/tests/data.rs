@@ -99,7 +99,8 @@ pub(super) fn logs() -> Vec<Log> {
         .map(|n| {
             let service = SERVICES[usize::try_from(mix(n) % 4).unwrap()];
             let traced = n % 3 == 0;
-            let mut attributes = vec![("http.method".to_owned(), Some(["GET", "POST"][(n % 2) as usize].to_owned()))];
+            let mut attributes =
+                vec![("http.method".to_owned(), Some(["GET", "POST"][(n % 2) as usize].to_owned()))];
             if n % 5 == 0 {
                 attributes.push(("user".to_owned(), Some(format!("user-{}", n % 7))));
             }
@@ -108,7 +109,9 @@ pub(super) fn logs() -> Vec<Log> {
             }
             Log {
                 // Some at exactly the same nanosecond.
-                time: BEGIN + (n / 4).min(70) as i64 * 100 * SECOND + if n % 4 == 3 { 0 } else { pick(n, 90) * SECOND },
+                time: BEGIN
+                    + (n / 4).min(70) as i64 * 100 * SECOND
+                    + if n % 4 == 3 { 0 } else { pick(n, 90) * SECOND },
                 observed: if n % 4 == 0 { 0 } else { BEGIN + n as i64 * 36 * SECOND },
                 severity: [0, 1, 5, 9, 9, 9, 10, 13, 17, 21][(n % 10) as usize],
                 body: (n % 13 != 0).then(|| format!("order {n} of 100% _done_ by {service}")),
@@ -138,7 +141,8 @@ pub(super) fn spans() -> Vec<Span> {
                 trace: trace_id(trace),
                 id: ids[usize::try_from(n).unwrap()],
                 parent: if n == 0 && trace % 9 != 8 { None } else { Some(ids[0]) },
-                name: ["GET /cart", "pay", "send mail"][usize::try_from(mix(n + trace) % 3).unwrap()].to_owned(),
+                name: ["GET /cart", "pay", "send mail"][usize::try_from(mix(n + trace) % 3).unwrap()]
+                    .to_owned(),
                 kind: i32::try_from(1 + (n + trace) % 5).unwrap(),
                 status: [0, 0, 0, 1, 2][usize::try_from(mix(trace * 3 + n) % 5).unwrap()],
                 attributes: vec![("n".to_owned(), Some(n.to_string()))],
@@ -210,7 +214,14 @@ fn points(metrics: &mut Metrics, series: &Series, seed: u64) {
         let (name, series_id) = (series.name.clone(), series.id);
         if series.kind == "histogram" {
             let start = Some(start);
-            metrics.histograms.push(Histogram { name, series: series_id, time, start, count: total, sum: Some(sum) });
+            metrics.histograms.push(Histogram {
+                name,
+                series: series_id,
+                time,
+                start,
+                count: total,
+                sum: Some(sum),
+            });
             continue;
         }
         let value = match (series.monotonic, series.temporality.as_deref()) {

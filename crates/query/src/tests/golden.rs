@@ -20,8 +20,7 @@ struct Case {
 async fn golden_statements_have_the_same_answer_wherever_records_are() {
     let update = std::env::var("GOLDEN").is_ok_and(|value| value == "update");
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden");
-    let mut files: Vec<PathBuf> =
-        fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<PathBuf> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|path| path.extension().is_some_and(|extension| extension == "slt"));
     files.sort();
     assert!(files.len() >= 5, "golden files in {}", folder.display());
@@ -40,7 +39,8 @@ async fn golden_statements_have_the_same_answer_wherever_records_are() {
                     continue;
                 }
                 let (path, statement, expected) = (path.display(), &case.statement, &case.expected);
-                writeln!(failures, "{path} ({split}):\n{statement}\n-- expected\n{expected}-- got\n{answer}").unwrap();
+                writeln!(failures, "{path} ({split}):\n{statement}\n-- expected\n{expected}-- got\n{answer}")
+                    .unwrap();
             }
             if update && split == splits()[0].0 {
                 fs::write(path, write(&cases)).unwrap();

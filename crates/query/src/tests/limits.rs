@@ -11,7 +11,8 @@ use super::{ask, engine, engine_with, start, tenant, value};
 use crate::{Config, Engine, QueryError, SqlRequest};
 
 /// Millions of millions of rows: it does not end by itself.
-const ENDLESS: &str = "SELECT count(*) FROM samples a, samples b, samples c WHERE a.value + b.value + c.value < -1";
+const ENDLESS: &str =
+    "SELECT count(*) FROM samples a, samples b, samples c WHERE a.value + b.value + c.value < -1";
 const SOON: Duration = Duration::from_secs(20);
 
 fn shop() -> Placed {
@@ -35,6 +36,7 @@ async fn a_deadline_ends_a_query() {
     assert_eq!(error.kind(), ErrorKind::DeadlineExceeded);
     assert_eq!(error.to_string(), "the query did not finish within 300ms");
     assert!(error.retryable() && engine.running(&tenant()).is_empty());
+    assert_eq!((engine.stats().queries, engine.stats().failed), (1, 1));
     assert_eq!(value(&engine, "SELECT count(*) FROM logs").await, "400");
 }
 
@@ -49,7 +51,9 @@ async fn the_longest_timeout_cannot_be_exceeded() {
     let mut request = SqlRequest::new(tenant(), ENDLESS);
     request.timeout = Some(Duration::from_secs(3600));
     let error = timeout(SOON, outcome(&engine, request)).await.unwrap().unwrap_err();
-    assert!(matches!(error, QueryError::DeadlineExceeded { timeout } if timeout == Duration::from_millis(200)));
+    assert!(
+        matches!(error, QueryError::DeadlineExceeded { timeout } if timeout == Duration::from_millis(200))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -120,7 +124,7 @@ async fn queries_wait_for_their_turn_and_too_many_are_refused() {
     let config = Config { concurrency: 1, queue_max: 1, ..Config::default() };
     let engine = engine_with(shop(), Budget::new(1 << 30), config);
     let first = start(&engine, ENDLESS).await.unwrap();
-    let second = tokio::spawn({
+    let second = tokio::runtime::Handle::current().spawn({
         let engine = engine.clone();
         async move { value(&engine, "SELECT count(*) FROM logs").await }
     });
@@ -133,6 +137,9 @@ async fn queries_wait_for_their_turn_and_too_many_are_refused() {
     assert!(error.retryable() && error.kind() == ErrorKind::ResourceExhausted);
     drop(first);
     assert_eq!(timeout(SOON, second).await.unwrap().unwrap(), "400");
+    let stats = engine.stats();
+    assert_eq!((stats.queries, stats.failed, stats.refused, stats.running), (2, 0, 1, 0));
+    assert!(stats.footer_bytes > 0 && stats.elapsed > Duration::ZERO, "{stats:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::compute::take_record_batch;
 use arrow::array::UInt32Array;
 use arrow::array::cast::AsArray;
+use arrow::compute::take_record_batch;
 use arrow::datatypes::Int64Type;
 use futures::executor::block_on;
 use model::{Table, Tenant};
@@ -147,15 +147,21 @@ fn parquet(table: Table, rows: &RecordBatch) -> Vec<u8> {
 fn sort(rows: &RecordBatch, keys: &[&str]) -> RecordBatch {
     let columns: Vec<_> = keys
         .iter()
-        .map(|key| arrow::compute::SortColumn { values: rows.column_by_name(key).unwrap().clone(), options: None })
+        .map(|key| arrow::compute::SortColumn {
+            values: rows.column_by_name(key).unwrap().clone(),
+            options: None,
+        })
         .collect();
     let order = arrow::compute::lexsort_to_indices(&columns, None).unwrap();
     assert_eq!(order.len(), rows.num_rows());
     take_record_batch(rows, &order).unwrap()
 }
 
+/// A name, and where each row of a table goes.
+type Split = (&'static str, fn(Table, usize) -> Place);
+
 /// Ways to place the same rows.
-pub(super) fn splits() -> Vec<(&'static str, fn(Table, usize) -> Place)> {
+pub(super) fn splits() -> Vec<Split> {
     vec![
         ("all in memory", |_, _| Place::Memory(0)),
         ("all in one segment", |_, _| Place::Segment(0)),

@@ -37,8 +37,11 @@ async fn a_time_range_skips_segments_and_pages() {
     assert_eq!(summary.segments, 4);
     assert!(summary.segments_skipped >= 2, "{summary:?}");
     assert!(summary.scanned_rows <= 200, "{summary:?}");
-    for condition in ["time = '2026-03-01T22:10:00Z'", "'2026-03-01T22:10:00Z' >= time AND time > '2026-03-01T22:05:00Z'"] {
-        let (_, summary) = ask(&four_segments(), &format!("SELECT body FROM logs WHERE {condition}")).await.unwrap();
+    for condition in
+        ["time = '2026-03-01T22:10:00Z'", "'2026-03-01T22:10:00Z' >= time AND time > '2026-03-01T22:05:00Z'"]
+    {
+        let (_, summary) =
+            ask(&four_segments(), &format!("SELECT body FROM logs WHERE {condition}")).await.unwrap();
         assert!(summary.segments_skipped >= 3, "{condition}: {summary:?}");
     }
 }
@@ -62,14 +65,18 @@ async fn an_id_in_hex_is_looked_up_in_bytes() {
     check(&engine, &format!("'{hex}' = trace_id"), has).await;
     check(&engine, &format!("trace_id IN ('{hex}', 'xyz')"), has).await;
     check(&engine, &format!("trace_id >= '{hex}' AND trace_id <= '{hex}'"), has).await;
-    check(&engine, &format!("trace_id NOT IN ('{hex}')"), |log| log.trace.is_some_and(|trace| trace != id)).await;
+    check(&engine, &format!("trace_id NOT IN ('{hex}')"), |log| log.trace.is_some_and(|trace| trace != id))
+        .await;
     check(&engine, &format!("trace_id <> '{hex}'"), |log| log.trace.is_some_and(|trace| trace != id)).await;
     // Statistics or Bloom filters know that nobody has this one: no row is read.
     let (rows, summary) =
-        ask(&engine, "SELECT body FROM logs WHERE trace_id = '00000000000000000000000000000001'").await.unwrap();
+        ask(&engine, "SELECT body FROM logs WHERE trace_id = '00000000000000000000000000000001'")
+            .await
+            .unwrap();
     assert_eq!((rows.len(), summary.scanned_rows), (0, 0), "{summary:?}");
     for never in ["NOT HEX", "ABCDEF", "abc"] {
-        let (rows, _) = ask(&engine, &format!("SELECT body FROM logs WHERE trace_id = '{never}'")).await.unwrap();
+        let (rows, _) =
+            ask(&engine, &format!("SELECT body FROM logs WHERE trace_id = '{never}'")).await.unwrap();
         assert!(rows.is_empty());
     }
 }

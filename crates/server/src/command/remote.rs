@@ -66,7 +66,8 @@ async fn exchange(remote: &RemoteArgs, method: Method, path: &str, body: String)
     let request = request
         .body(Full::new(Bytes::from(body)))
         .map_err(|error| Failure::usage("not a valid request").cause(error))?;
-    let exchange = async {
+    // The sender moves in and ends with the answer; the connection ends with the sender.
+    let exchange = async move {
         let response = sender.send_request(request).await?;
         let status = response.status();
         let collected = response.into_body().collect().await?;

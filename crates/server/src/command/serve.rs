@@ -208,10 +208,11 @@ impl Server {
         let ended = match reason {
             Ok(reason) => {
                 tracing::info!(reason, "stop");
-                observer.flush();
-                intake.close();
+                observer.shutdown();
+                // The doors let in nobody new and finish with those who are in.
                 supervisor.finish().await;
                 serving.await;
+                intake.close();
                 seal(&store).await;
                 Ok(())
             }
@@ -221,7 +222,6 @@ impl Server {
             )),
         };
         store.close();
-        observer.shutdown();
         ended
     }
 }

@@ -75,9 +75,9 @@ fn tell(status: &Value, health: &Value, ledger: &Value) -> Result<()> {
             "{:17} {:8} {:>12} {:>12} {rejected:>12} {:>12}",
             text(&entry["tenant"]),
             text(&entry["signal"]),
-            entry["received"],
-            entry["stored"],
-            entry["expired"]
+            entry["received"].to_string(),
+            entry["stored"].to_string(),
+            entry["expired"].to_string()
         ))?;
     }
     print::line(if ledger["balanced"] == true { "balanced" } else { "NOT BALANCED" })

@@ -14,6 +14,30 @@ pub(crate) enum Effort {
     Compact,
 }
 
+impl Effort {
+    pub(super) fn level(self) -> ZstdLevel {
+        let level = match self {
+            Self::Seal => 1,
+            Self::Compact => 3,
+        };
+        ZstdLevel::try_new(level).expect("a level that zstd has")
+    }
+}
+
+/// How a column is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Treatment {
+    /// Whether values may be places in a dictionary.
+    pub(super) dictionary: bool,
+    /// Whether the least and the greatest value of each page are noted.
+    pub(super) pages: bool,
+}
+
+/// How this column is written.
+pub(super) fn treatment(column: &ColumnDescriptor) -> Treatment {
+    Treatment { dictionary: has_dictionary(column), pages: statistics(column) == EnabledStatistics::Page }
+}
+
 /// Rows of a page: what a look-up of a single row has to decode.
 const PAGE_ROWS: usize = 8192;
 const PAGE_BYTES: usize = 256 << 10;
@@ -55,15 +79,10 @@ pub(crate) fn parquet_schema(table: Table) -> SchemaDescPtr {
 
 /// How a table's columns are encoded.
 pub(crate) fn properties(table: Table, effort: Effort) -> WriterPropertiesPtr {
-    let level = match effort {
-        Effort::Seal => 1,
-        Effort::Compact => 3,
-    };
-    let level = ZstdLevel::try_new(level).expect("a level that zstd has");
     let columns = parquet_schema(table);
     let mut properties = WriterProperties::builder()
         .set_created_by("fresnel".into())
-        .set_compression(Compression::ZSTD(level))
+        .set_compression(Compression::ZSTD(effort.level()))
         .set_data_page_row_count_limit(PAGE_ROWS)
         .set_data_page_size_limit(PAGE_BYTES)
         .set_dictionary_page_size_limit(DICTIONARY_BYTES)

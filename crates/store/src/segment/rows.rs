@@ -3,6 +3,7 @@ use std::sync::Arc;
 use arrow_array::builder::{BinaryBuilder, StringBuilder};
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow_schema::{ArrowError, SchemaRef};
+#[cfg(test)]
 use arrow_select::interleave::interleave;
 use arrow_select::take::take;
 use model::{Table, schema};
@@ -63,7 +64,8 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// The picked rows in the file schema.
+    /// The picked rows in the file schema: what a file of them has to say when it is read.
+    #[cfg(test)]
     pub(crate) fn gather(&self, picks: &[Pick]) -> Result<RecordBatch, ArrowError> {
         let places: Vec<_> = picks.iter().map(|pick| (pick.chunk as usize, pick.row as usize)).collect();
         let own = (1..self.chunks[0].rows.num_columns()).map(|column| {
@@ -91,7 +93,7 @@ impl<'a> Rows<'a> {
 }
 
 /// The columns of streams that are stored with each record: all but the id.
-fn stream_columns(streams: &RecordBatch) -> &[ArrayRef] {
+pub(super) fn stream_columns(streams: &RecordBatch) -> &[ArrayRef] {
     &streams.columns()[..streams.num_columns() - 1]
 }
 

@@ -1,43 +1,46 @@
 use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
 
+use arrow_array::Array;
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, RecordBatch};
-use model::{Table, schema};
+use arrow_schema::FieldRef;
+use arrow_select::interleave::interleave;
+use model::{Reservation, Table, schema};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::{
-    ArrowColumnWriter, ArrowRowGroupWriterFactory, ArrowWriterOptions, compute_leaves,
+    ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, ArrowWriterOptions, compute_leaves,
 };
 use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::Result;
 use parquet::file::metadata::{KeyValue, ParquetMetaData};
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::SchemaDescPtr;
 
-use super::properties::{Effort, properties};
+use super::encode::{Codec, Group, Leaves, leaves_of};
+use super::order::Pick;
+use super::properties::{Effort, parquet_schema, properties};
 use super::read::{GroupFacts, SegmentFile};
+use super::rows::Rows;
 use super::trace_index::{self, Place, TraceIndexBuilder};
 use crate::disk::File;
-use crate::memtable::{time_range, times};
+use crate::memtable::times;
 
-/// Encoded bytes at which a row group ends early: rows can be large.
-const GROUP_BYTES: usize = 64 << 20;
+/// Rows that are brought into new arrays at a time, for the general writer.
+const BATCH_ROWS: usize = 8192;
 
-/// Writes one segment: batches in the order that the file declares, then [`SegmentWriter::finish`].
+/// Writes one segment: row groups, each in the order that the file declares, then
+/// [`SegmentWriter::finish`].
 pub(crate) struct SegmentWriter {
     table: Table,
     file: SerializedFileWriter<Output>,
     factory: ArrowRowGroupWriterFactory,
-    group: Option<Group>,
+    columns: SchemaDescPtr,
+    codec: Codec,
     groups: usize,
     rows: u64,
     times: Option<(i64, i64)>,
     trace: Option<TraceIndexBuilder>,
-}
-
-/// A row group that is being written.
-struct Group {
-    columns: Vec<ArrowColumnWriter>,
 }
 
 type Output = BufWriter<Sink>;
@@ -74,30 +77,69 @@ impl SegmentWriter {
         let writer = ArrowWriter::try_new_with_options(output, schema::file(table), options)?;
         let (file, factory) = writer.into_serialized_writer()?;
         let trace = (table == Table::Spans).then(TraceIndexBuilder::default);
-        Ok(Self { table, file, factory, group: None, groups: 0, rows: 0, times: None, trace })
+        let (columns, codec) = (parquet_schema(table), Codec::new(effort)?);
+        Ok(Self { table, file, factory, columns, codec, groups: 0, rows: 0, times: None, trace })
     }
 
     pub(crate) fn table(&self) -> Table {
         self.table
     }
 
-    /// Appends rows in the file schema to the row group that is open.
-    pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        let mut group = match self.group.take() {
-            Some(group) => group,
-            None => Group { columns: self.factory.create_column_writers(self.groups)? },
-        };
-        group.write(batch)?;
-        let (min, max) = time_range(times(self.table, batch));
-        self.note_times(min, max);
-        if self.trace.is_some() {
-            let ids = batch.column_by_name("trace_id").expect("spans have it").as_binary::<i32>();
-            self.note_traces((0..ids.len()).map(|row| trace_index::hash(ids.value(row))));
+    /// Writes the picked rows as a row group.
+    pub(crate) fn write(&mut self, rows: &Rows<'_>, picks: &[Pick], memory: &mut Reservation) -> Result<()> {
+        let group = Group::new(rows, picks);
+        // The values of a column on their way, and what is kept from row group to row group.
+        let held = group.bytes() + self.memory() + (group.len() * size_of::<i64>()) as u64;
+        let schema = schema::file(self.table);
+        let columns = self.columns.clone();
+        let mut general: Vec<Option<ArrowColumnWriter>> = Vec::new();
+        let mut target = self.file.next_row_group()?;
+        let mut leaf = 0;
+        for (place, field) in schema.fields().iter().enumerate() {
+            let leaves = leaves_of(field.data_type());
+            match group.encode(place, leaf, &columns, &mut self.codec)? {
+                Leaves::Encoded(encoded) => {
+                    for (bytes, close) in encoded {
+                        memory.settle(held + 2 * bytes.len() as u64);
+                        target.append_column(&bytes, close)?;
+                    }
+                }
+                Leaves::General => {
+                    if general.is_empty() {
+                        let writers = self.factory.create_column_writers(self.groups)?;
+                        general.extend(writers.into_iter().map(Some));
+                    }
+                    let writers = general[leaf..leaf + leaves].iter_mut().filter_map(Option::take);
+                    for chunk in write_general(&group, place, field, writers.collect(), memory)? {
+                        chunk.append_to_row_group(&mut target)?;
+                    }
+                }
+            }
+            leaf += leaves;
         }
-        self.rows += batch.num_rows() as u64;
-        let full = group.encoded_bytes() >= GROUP_BYTES;
-        self.group = Some(group);
-        if full { self.end_group() } else { Ok(()) }
+        target.close()?;
+        self.groups += 1;
+        self.note(rows, picks);
+        Ok(())
+    }
+
+    /// Notes what the segment says of itself.
+    fn note(&mut self, rows: &Rows<'_>, picks: &[Pick]) {
+        let times: Vec<_> = rows.chunks.iter().map(|chunk| times(self.table, &chunk.rows)).collect();
+        for pick in picks {
+            let time = times[pick.chunk as usize][pick.row as usize];
+            self.note_times(time, time);
+        }
+        if self.trace.is_some() {
+            let ids: Vec<_> = rows
+                .chunks
+                .iter()
+                .map(|chunk| chunk.rows.column_by_name("trace_id").expect("spans have it").as_binary::<i32>())
+                .collect();
+            let hash = |pick: &Pick| trace_index::hash(ids[pick.chunk as usize].value(pick.row as usize));
+            self.note_traces(picks.iter().map(hash));
+        }
+        self.rows += picks.len() as u64;
     }
 
     /// Copies a row group of another segment as it is. `metadata` says where its pages are, `facts`
@@ -109,7 +151,6 @@ impl SegmentWriter {
         group: usize,
         facts: &GroupFacts,
     ) -> Result<()> {
-        self.end_group()?;
         let source = metadata.row_group(group);
         let mut target = self.file.next_row_group()?;
         for (place, column) in source.columns().iter().enumerate() {
@@ -145,27 +186,13 @@ impl SegmentWriter {
         self.times = Some((earliest.min(min), latest.max(max)));
     }
 
-    /// Ends the row group that is open, if one is.
-    pub(crate) fn end_group(&mut self) -> Result<()> {
-        let Some(group) = self.group.take() else { return Ok(()) };
-        let mut file = self.file.next_row_group()?;
-        for column in group.columns {
-            column.close()?.append_to_row_group(&mut file)?;
-        }
-        file.close()?;
-        self.groups += 1;
-        Ok(())
-    }
-
-    /// Memory that is held: encoded pages and the index.
-    pub(crate) fn memory(&self) -> u64 {
-        let group = self.group.as_ref().map_or(0, Group::memory);
-        (group + self.trace.as_ref().map_or(0, TraceIndexBuilder::bytes)) as u64
+    /// Memory that is held: the index.
+    fn memory(&self) -> u64 {
+        self.trace.as_ref().map_or(0, TraceIndexBuilder::bytes) as u64
     }
 
     /// Ends the file.
     pub(crate) fn finish(mut self) -> Result<Written> {
-        self.end_group()?;
         if let Some(trace) = self.trace.take() {
             let (index, blocks) = trace.encode();
             let place = Place {
@@ -183,23 +210,23 @@ impl SegmentWriter {
     }
 }
 
-impl Group {
-    fn write(&mut self, part: &RecordBatch) -> Result<()> {
-        let schema = part.schema();
-        let mut columns = self.columns.iter_mut();
-        for (field, array) in schema.fields().iter().zip(part.columns()) {
-            for leaf in compute_leaves(field, array)? {
-                columns.next().expect("a writer for each leaf").write(&leaf)?;
-            }
+/// Writes a field with the general writer, which wants the rows in new arrays.
+fn write_general(
+    group: &Group<'_>,
+    place: usize,
+    field: &FieldRef,
+    mut writers: Vec<ArrowColumnWriter>,
+    memory: &mut Reservation,
+) -> Result<Vec<ArrowColumnChunk>> {
+    let parts = group.own(place);
+    for picks in group.picks().chunks(BATCH_ROWS) {
+        let picks: Vec<_> = picks.iter().map(|pick| (pick.chunk as usize, pick.row as usize)).collect();
+        let array = interleave(&parts, &picks)?;
+        let held: usize = writers.iter().map(ArrowColumnWriter::memory_size).sum();
+        memory.settle(group.bytes() + (held + 2 * array.get_array_memory_size()) as u64);
+        for (leaf, writer) in compute_leaves(field, &array)?.iter().zip(&mut writers) {
+            writer.write(leaf)?;
         }
-        Ok(())
     }
-
-    fn encoded_bytes(&self) -> usize {
-        self.columns.iter().map(ArrowColumnWriter::get_estimated_total_bytes).sum()
-    }
-
-    fn memory(&self) -> usize {
-        self.columns.iter().map(ArrowColumnWriter::memory_size).sum()
-    }
+    writers.into_iter().map(ArrowColumnWriter::close).collect()
 }

@@ -229,7 +229,9 @@ async fn cost() {
         let batches: Vec<_> = (0..REQUESTS).map(|number| request(signal, number, &mut chance)).collect();
         in_memory(signal, &batches);
         let dir = tempfile::tempdir().unwrap();
-        let mut config = config(dir.path());
+        // The files are kept where they are wanted for a look with other readers.
+        let kept = std::env::var("FRESNEL_KEEP").ok().map(|kept| std::path::Path::new(&kept).join(signal.as_str()));
+        let mut config = config(kept.as_deref().unwrap_or(dir.path()));
         config.wal.file_size = fresnel_sdk::config::ByteSize::mib(64);
         let budget = Budget::new(8 << 30);
         let options = crate::Options {

@@ -7,7 +7,7 @@ use arrow_schema::{DataType, FieldRef};
 
 use super::list::struct_of;
 use super::{NotUtf8, Offsets, OptionalText, Rest, Text};
-use crate::proto::{Block, Reader};
+use crate::proto::Reader;
 
 /// Up to this many keys are compared each with each.
 const PAIRWISE_MAX: usize = 16;
@@ -16,43 +16,22 @@ const PAIRWISE_MAX: usize = 16;
 ///
 /// Keys are unique within a row: of several entries with one key the last is kept, as in the
 /// OpenTelemetry SDKs.
+///
+/// Most rows have the keys of the row before. As long as this is so for the open row, its keys are
+/// only compared; all are copied together when it ends.
 #[derive(Default)]
 pub(crate) struct Attributes {
     ends: Offsets,
     keys: Text,
     pub(crate) values: OptionalText,
-    seen: Seen,
-}
-
-/// Fingerprints of the open row's keys. Tells cheaply that all keys differ, which is so in nearly
-/// every row; else they are compared.
-#[derive(Default)]
-struct Seen {
-    bits: [u64; 4],
-    twice: bool,
-}
-
-impl Seen {
-    #[inline(always)]
-    fn add(&mut self, fingerprint: u8) {
-        let word = &mut self.bits[usize::from(fingerprint >> 6)];
-        let bit = 1 << (fingerprint & 63);
-        self.twice |= *word & bit != 0;
-        *word |= bit;
-    }
-}
-
-/// Eight bits that are equal for equal keys and seldom for others.
-#[inline(always)]
-fn fingerprint(block: &Block, length: usize) -> u8 {
-    let word = |at: usize| {
-        let bytes = block.get(at..).and_then(<[u8]>::first_chunk::<8>);
-        bytes.map_or(0, |bytes| u64::from_le_bytes(*bytes))
-    };
-    let mask = if length < 8 { (1 << (8 * length)) - 1 } else { u64::MAX };
-    let (first, last) = (word(0) & mask, word(length.saturating_sub(8)) & mask);
-    let mixed = first ^ last.rotate_left(29) ^ length as u64;
-    mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes()[0]
+    /// The keys of the row before.
+    before: Text,
+    /// How many entries of the open row have the keys of the row before and are not in `keys` yet.
+    same: usize,
+    /// An entry of the open row has another key than the row before.
+    differs: bool,
+    /// Where entries are put in another order.
+    spare: (Text, OptionalText),
 }
 
 impl Attributes {
@@ -70,65 +49,71 @@ impl Attributes {
     /// Begins an entry of the open row; its value must follow.
     #[inline(always)]
     pub(crate) fn key(&mut self, key: Reader<'_>) {
-        match key.block() {
-            Some(block) => {
-                self.seen.add(fingerprint(block, key.len()));
-                self.keys.push_block(block, key.len());
-            }
-            None => self.long_key(key),
+        if !self.differs && self.before.is_row(self.same, key.bytes()) {
+            self.same += 1;
+        } else {
+            self.other_key(key);
         }
     }
 
-    /// A long key, or one near the end of the body: whether it is another's is found by comparing.
     #[inline(never)]
-    fn long_key(&mut self, key: Reader<'_>) {
-        self.seen.twice = true;
+    fn other_key(&mut self, key: Reader<'_>) {
+        self.copy_same();
+        self.differs = true;
         self.keys.push(key);
+    }
+
+    /// Copies the keys that the open row has in common with the row before.
+    #[inline(always)]
+    fn copy_same(&mut self) {
+        self.keys.extend(&self.before, 0..self.same);
+        self.same = 0;
     }
 
     /// Entries of the open row.
     #[inline(always)]
     fn open(&self) -> Range<usize> {
-        self.ends.end_of(self.ends.len())..self.keys.len()
+        self.ends.end_of(self.ends.len())..self.values.text.len()
     }
 
     /// Ends the open row; says how many entries were sent.
     #[inline(always)]
     pub(crate) fn end_row(&mut self) -> usize {
         let open = self.open();
-        if self.seen.twice {
+        self.copy_same();
+        if self.differs {
             self.remove_duplicates(open.clone());
+            self.remember();
         }
-        self.seen = Seen::default();
         self.ends.push(self.keys.len());
         open.len()
+    }
+
+    /// Keeps the open row's keys for the next one.
+    fn remember(&mut self) {
+        self.before.truncate(0);
+        for entry in self.open() {
+            self.before.push_bytes(self.keys.row(entry));
+        }
+        self.differs = false;
     }
 
     /// Ends the open row with its entries in the order of their keys; says how many were sent.
     #[inline(always)]
     pub(crate) fn end_row_sorted(&mut self) -> usize {
         let open = self.open();
-        let mut entries = open.clone();
-        let mut sorted = true;
-        if let Some(first) = entries.next() {
-            let mut before = self.keys.row(first);
-            for entry in entries {
-                let key = self.keys.row(entry);
-                sorted &= before < key;
-                before = key;
-            }
-        }
-        if !sorted {
+        self.copy_same();
+        if self.differs {
             self.sort(open.clone());
+            self.remember();
         }
-        self.seen = Seen::default();
         self.ends.push(self.keys.len());
         open.len()
     }
 
     #[inline(never)]
     fn sort(&mut self, open: Range<usize>) {
-        let mut order: Vec<usize> = open.collect();
+        let mut order: Vec<usize> = open.clone().collect();
         order.sort_by_key(|entry| self.keys.row(*entry));
         // The sort is stable: the last of several equal keys is the one that was sent last.
         let mut kept: Vec<usize> = Vec::with_capacity(order.len());
@@ -138,7 +123,9 @@ impl Attributes {
                 _ => kept.push(entry),
             }
         }
-        self.rewrite(&kept);
+        if kept.len() < open.len() || !kept.is_sorted() {
+            self.rewrite(open.start, &kept);
+        }
     }
 
     #[inline(never)]
@@ -147,6 +134,9 @@ impl Attributes {
             let replaced = |entry: usize| {
                 (entry + 1..open.end).any(|later| self.keys.row(later) == self.keys.row(entry))
             };
+            if !open.clone().any(replaced) {
+                return;
+            }
             open.clone().filter(|entry| !replaced(*entry)).collect()
         } else {
             let mut last = HashMap::with_capacity(open.len());
@@ -154,23 +144,38 @@ impl Attributes {
             open.clone().filter(|entry| last.get(self.keys.row(*entry)) == Some(entry)).collect()
         };
         if kept.len() < open.len() {
-            self.rewrite(&kept);
+            self.rewrite(open.start, &kept);
         }
     }
 
-    /// Replaces the open row's entries by these of them.
-    fn rewrite(&mut self, kept: &[usize]) {
-        let copy =
-            |entry: &usize| (self.keys.row(*entry).to_vec(), self.values.row(*entry).map(<[u8]>::to_vec));
-        let entries: Vec<_> = kept.iter().map(copy).collect();
-        self.abandon();
-        for (key, value) in entries {
-            self.keys.push_bytes(&key);
-            match value {
-                Some(value) => self.values.push(&value),
-                None => self.values.push_null(),
-            }
+    /// Replaces the open row's entries, which begin at `start`, by these of them.
+    fn rewrite(&mut self, start: usize, kept: &[usize]) {
+        let (mut keys, mut values) = std::mem::take(&mut self.spare);
+        keys.truncate(0);
+        values.truncate(0);
+        for entry in kept {
+            keys.extend(&self.keys, *entry..entry + 1);
+            values.extend(&self.values, *entry..entry + 1);
         }
+        self.keys.truncate(start);
+        self.values.truncate(start);
+        self.keys.extend(&keys, 0..kept.len());
+        self.values.extend(&values, 0..kept.len());
+        self.spare = (keys, values);
+    }
+
+    /// Appends a row of another column.
+    #[inline(always)]
+    pub(crate) fn copy_row(&mut self, other: &Self, row: usize) {
+        let entries = other.ends.range(row);
+        self.keys.extend(&other.keys, entries.clone());
+        self.values.extend(&other.values, entries);
+        self.ends.push(self.keys.len());
+    }
+
+    /// Bytes of its texts.
+    pub(crate) fn bytes(&self) -> usize {
+        self.keys.bytes() + self.values.text.bytes()
     }
 
     /// Forgets the open row's entries.
@@ -178,13 +183,14 @@ impl Attributes {
         let ended = self.ends.end_of(self.ends.len());
         self.keys.truncate(ended);
         self.values.truncate(ended);
-        self.seen = Seen::default();
+        self.same = 0;
     }
 
     /// Cuts back to the first `rows` rows; forgets the open one.
     pub(crate) fn truncate(&mut self, rows: usize) {
         self.ends.truncate(rows);
         self.abandon();
+        self.differs = false;
     }
 
     /// How many entries a row has.

@@ -54,6 +54,16 @@ impl Offsets {
         self.0.truncate(rows + 1);
     }
 
+    /// Appends the ends of rows of another column, whose values from `from` on are now from `to` on.
+    #[inline(always)]
+    pub(crate) fn extend(&mut self, other: &Self, rows: Range<usize>, from: usize, to: usize) {
+        debug_assert!(i32::try_from(to + other.end_of(rows.end) - from).is_ok(), "see the type");
+        #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "see the type")]
+        let moved = to.wrapping_sub(from) as i32;
+        let ends = other.0.get(rows.start + 1..=rows.end).unwrap_or_default();
+        self.0.extend(ends.iter().map(|end| end.wrapping_add(moved)));
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = usize> {
         #[expect(clippy::cast_sign_loss, reason = "an offset is not negative")]
         self.0.iter().map(|end| *end as usize)

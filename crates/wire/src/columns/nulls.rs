@@ -27,6 +27,12 @@ impl Validity {
         self.0 = Some(bits);
     }
 
+    /// Whether there may be nulls.
+    #[inline(always)]
+    pub(crate) fn has_nulls(&self) -> bool {
+        self.0.is_some()
+    }
+
     pub(crate) fn is_valid(&self, row: usize) -> bool {
         self.0.as_ref().is_none_or(|bits| bits.get_bit(row))
     }

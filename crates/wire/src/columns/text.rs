@@ -1,10 +1,11 @@
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, StringArray};
 use arrow_buffer::{Buffer, NullBuffer};
 
 use super::{NotUtf8, Offsets, Rest, Validity};
-use crate::proto::{BLOCK, Block, Reader, append};
+use crate::proto::{BLOCK, Reader};
 
 /// A column of text, unchecked while it is filled.
 #[derive(Default)]
@@ -37,12 +38,6 @@ impl Text {
     }
 
     #[inline(always)]
-    pub(crate) fn push_block(&mut self, block: &Block, length: usize) {
-        append(&mut self.data, block, length);
-        self.ends.push(self.data.len());
-    }
-
-    #[inline(always)]
     pub(crate) fn push_bytes(&mut self, text: &[u8]) {
         self.data.extend_from_slice(text);
         self.ends.push(self.data.len());
@@ -59,6 +54,26 @@ impl Text {
     #[inline(always)]
     pub(crate) fn row(&self, row: usize) -> &[u8] {
         self.data.get(self.ends.range(row)).unwrap_or_default()
+    }
+
+    /// Whether there is a row of that number and it is `text`.
+    #[inline(always)]
+    pub(crate) fn is_row(&self, row: usize, text: &[u8]) -> bool {
+        row < self.len() && equal(self.row(row), text)
+    }
+
+    /// Appends rows of another column.
+    #[inline(always)]
+    pub(crate) fn extend(&mut self, other: &Self, rows: Range<usize>) {
+        let (from, to) = (other.ends.end_of(rows.start), other.ends.end_of(rows.end));
+        let start = self.data.len();
+        self.data.extend_from_slice(other.data.get(from..to).unwrap_or_default());
+        self.ends.extend(&other.ends, rows, from, start);
+    }
+
+    /// Bytes in it.
+    pub(crate) fn bytes(&self) -> usize {
+        self.data.len()
     }
 
     pub(crate) fn truncate(&mut self, rows: usize) {
@@ -107,6 +122,20 @@ impl Text {
     }
 }
 
+/// Whether two texts are the same. Short ones, as keys are, need two pairs of words that overlap,
+/// and no call.
+#[inline(always)]
+fn equal(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    match a.len() {
+        8..=16 => a.first_chunk::<8>() == b.first_chunk() && a.last_chunk::<8>() == b.last_chunk(),
+        17..=32 => a.first_chunk::<16>() == b.first_chunk() && a.last_chunk::<16>() == b.last_chunk(),
+        _ => a == b,
+    }
+}
+
 /// A column of text with rows that have none.
 #[derive(Default)]
 pub(crate) struct OptionalText {
@@ -149,6 +178,17 @@ impl OptionalText {
     #[inline(always)]
     pub(crate) fn row(&self, row: usize) -> Option<&[u8]> {
         self.validity.is_valid(row).then(|| self.text.row(row))
+    }
+
+    /// Appends rows of another column.
+    #[inline(always)]
+    pub(crate) fn extend(&mut self, other: &Self, rows: Range<usize>) {
+        if other.validity.has_nulls() || self.validity.has_nulls() {
+            for row in rows.clone() {
+                self.validity.push(self.text.len() + row - rows.start, other.validity.is_valid(row));
+            }
+        }
+        self.text.extend(&other.text, rows);
     }
 
     pub(crate) fn truncate(&mut self, rows: usize) {

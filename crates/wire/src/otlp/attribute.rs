@@ -17,15 +17,15 @@ pub(super) fn read(
 ) -> Result<(), Refused> {
     loop {
         match fields.attribute() {
-            Some(Attribute { key, value, is_text: true }) => {
+            Some(Attribute { key, text: Some(text), .. }) => {
                 out.key(key);
-                out.values.push_text(|text| value::write_text(text, value, judge));
+                out.values.push_text(|to| value::write_text(to, text, judge));
             }
-            Some(Attribute { key, value, is_text: false }) => {
+            Some(Attribute { key, message, .. }) => {
                 out.key(key);
-                out.values.push_with(|text| value::write(text, value, judge))?;
+                out.values.push_with(|to| value::write(to, message, judge))?;
             }
-            None => read_any(out, fields.field()?, judge)?,
+            None => read_any(out, fields.field(), judge)?,
         }
         if !fields.take_key(tag) {
             return Ok(());
@@ -51,11 +51,11 @@ pub(super) fn key_value(message: Reader<'_>) -> Result<(Reader<'_>, Parts<'_>), 
     let mut key = Reader::EMPTY;
     let mut value = Parts::None;
     while fields.more()? {
-        match fields.key()? {
-            0x0a => key = fields.field()?,
-            0x12 => value.push(fields.field()?),
+        match fields.key() {
+            0x0a => key = fields.field(),
+            0x12 => value.push(fields.field()),
             // A reference into the dictionary of profiles: absent, says OTLP.
-            0x18 => drop(fields.varint()?),
+            0x18 => drop(fields.varint()),
             other => fields.unknown(other, &KEY_VALUE)?,
         }
     }

@@ -8,7 +8,7 @@ use super::judge::Judge;
 use super::stream::{self, Records, Stream, count, end_attributes};
 use super::{Context, Decoded, Malformed, Stop, attribute, value};
 use crate::columns::{self, Attributes, NotUtf8, OptionalIds, OptionalText, Rest, Text};
-use crate::proto::{Known, Parts, Reader, Refused};
+use crate::proto::{Known, Reader, Refused};
 
 const LOG_RECORD: Known = Known::new("LogRecord", &[1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12]);
 
@@ -51,12 +51,29 @@ struct Fields<'a> {
     observed_time: u64,
     severity_number: u32,
     severity_text: Reader<'a>,
-    body: Parts<'a>,
+    body: Reader<'a>,
+    bodies: usize,
     event_name: Reader<'a>,
     trace_id: Reader<'a>,
     span_id: Reader<'a>,
     flags: u32,
     dropped: u32,
+}
+
+impl Fields<'_> {
+    const EMPTY: Self = Self {
+        time: 0,
+        observed_time: 0,
+        severity_number: 0,
+        severity_text: Reader::EMPTY,
+        body: Reader::EMPTY,
+        bodies: 0,
+        event_name: Reader::EMPTY,
+        trace_id: Reader::EMPTY,
+        span_id: Reader::EMPTY,
+        flags: 0,
+        dropped: 0,
+    };
 }
 
 impl Records for Logs {
@@ -92,8 +109,9 @@ impl Records for Logs {
             return Ok(());
         }
         let rows = self.stream.len();
-        let fields = self.fields(record, judge)?;
-        self.push(stream.row, &fields, judge)?;
+        let mut fields = Fields::EMPTY;
+        self.read_fields(record, &mut fields, judge)?;
+        self.push(stream.row, record, &fields, judge)?;
         if !judge.accept(|| self.check_tail()) {
             self.truncate(rows);
         }
@@ -107,42 +125,44 @@ impl Records for Logs {
 
 impl Logs {
     #[inline(always)]
-    fn fields<'a>(&mut self, record: Reader<'a>, judge: &mut Judge<'_>) -> Result<Fields<'a>, Refused> {
-        let mut to = Fields {
-            time: 0,
-            observed_time: 0,
-            severity_number: 0,
-            severity_text: Reader::EMPTY,
-            body: Parts::None,
-            event_name: Reader::EMPTY,
-            trace_id: Reader::EMPTY,
-            span_id: Reader::EMPTY,
-            flags: 0,
-            dropped: 0,
-        };
+    fn read_fields<'a>(
+        &mut self,
+        record: Reader<'a>,
+        to: &mut Fields<'a>,
+        judge: &mut Judge<'_>,
+    ) -> Result<(), Refused> {
         let mut fields = record;
         while fields.more()? {
-            match fields.key()? {
+            match fields.key() {
                 0x32 => attribute::read(&mut self.attributes, 0x32, &mut fields, judge)?,
-                0x09 => to.time = fields.fixed64()?,
-                0x10 => to.severity_number = fields.varint32()?,
-                0x1a => to.severity_text = fields.field()?,
-                0x2a => to.body.push(fields.field()?),
-                0x38 => to.dropped = fields.varint32()?,
-                0x45 => to.flags = fields.fixed32()?,
-                0x4a => to.trace_id = fields.field()?,
-                0x52 => to.span_id = fields.field()?,
-                0x59 => to.observed_time = fields.fixed64()?,
-                0x62 => to.event_name = fields.field()?,
+                0x09 => to.time = fields.fixed64(),
+                0x10 => to.severity_number = fields.varint32(),
+                0x1a => to.severity_text = fields.field(),
+                0x2a => {
+                    to.body = fields.field();
+                    to.bodies += 1;
+                }
+                0x38 => to.dropped = fields.varint32(),
+                0x45 => to.flags = fields.fixed32(),
+                0x4a => to.trace_id = fields.field(),
+                0x52 => to.span_id = fields.field(),
+                0x59 => to.observed_time = fields.fixed64(),
+                0x62 => to.event_name = fields.field(),
                 key => fields.unknown(key, &LOG_RECORD)?,
             }
         }
         end_attributes(&mut self.attributes, judge);
-        Ok(to)
+        Ok(())
     }
 
     #[inline(always)]
-    fn push(&mut self, stream: u32, from: &Fields<'_>, judge: &mut Judge<'_>) -> Result<(), Refused> {
+    fn push(
+        &mut self,
+        stream: u32,
+        record: Reader<'_>,
+        from: &Fields<'_>,
+        judge: &mut Judge<'_>,
+    ) -> Result<(), Refused> {
         let observed_time = judge.time(from.observed_time);
         let time = match judge.time(from.time) {
             0 if observed_time == 0 => judge.received_unix_nano,
@@ -154,10 +174,13 @@ impl Logs {
         self.observed_time.push(observed_time);
         self.severity_number.push(from.severity_number.cast_signed());
         self.severity_text.push(from.severity_text);
-        match &from.body {
-            Parts::None => self.body.push_null(),
-            Parts::One(body) => self.body.push_with(|text| value::write(text, *body, judge))?,
-            parts => self.body.push_with(|text| value::write_parts(text, parts.each(), judge))?,
+        match from.bodies {
+            0 => self.body.push_null(),
+            1 => match from.body.only_text() {
+                Some(text) => self.body.push_text(|to| value::write_text(to, text, judge)),
+                None => self.body.push_with(|to| value::write(to, from.body, judge))?,
+            },
+            _ => self.push_parted_body(record, judge)?,
         }
         self.event_name.push(from.event_name);
         self.trace_id.push(judge.trace_id(from.trace_id));
@@ -165,6 +188,21 @@ impl Logs {
         self.flags.push(from.flags.cast_signed());
         self.dropped.push(count(from.dropped));
         Ok(())
+    }
+
+    /// A body that came in several parts counts as one.
+    #[cold]
+    fn push_parted_body(&mut self, record: Reader<'_>, judge: &mut Judge<'_>) -> Result<(), Refused> {
+        let mut parts = Vec::new();
+        let mut fields = record;
+        while fields.more()? {
+            match fields.key() {
+                0x2a => parts.push(fields.field()),
+                // Any other field: none is refused that was read before.
+                key => fields.unknown(key, &Known::new("LogRecord", &[]))?,
+            }
+        }
+        self.body.push_with(|to| value::write_parts(to, &parts, judge))
     }
 
     fn check_tail(&mut self) -> Result<(), NotUtf8> {

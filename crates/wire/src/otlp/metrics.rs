@@ -19,12 +19,14 @@ mod histograms;
 mod samples;
 mod series;
 mod series_hash;
+mod sets;
+mod words;
 
 use arrow_array::types::Int64Type;
 use model::Batch;
 
 use super::judge::{Judge, Reason};
-use super::stream::{self, Records, Stream};
+use super::stream::{self, Records, SAMPLE, Stream};
 use super::{Context, Decide, Decoded, Malformed, Stop, attribute};
 use crate::columns::{Attributes, NotUtf8, Nullable, Rest};
 use crate::proto::{Known, Parts, Reader, Refused};
@@ -32,6 +34,7 @@ use exemplars::Exemplars;
 use histograms::Histograms;
 use samples::Samples;
 use series::{Owner, Series};
+use sets::{Run, Sets};
 
 const METRIC: Known = Known::new("Metric", &[1, 2, 3, 5, 7, 9, 10, 11, 12]);
 
@@ -68,14 +71,16 @@ enum Kind {
 }
 
 impl Kind {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Gauge => "gauge",
-            Self::Sum => "sum",
-            Self::Histogram => "histogram",
-            Self::ExponentialHistogram => "exponential_histogram",
-            Self::Summary => "summary",
-        }
+    /// The word in the column `kind`.
+    fn word(self) -> Reader<'static> {
+        let (word, length) = match self {
+            Self::Gauge => &words::GAUGE,
+            Self::Sum => &words::SUM,
+            Self::Histogram => &words::HISTOGRAM,
+            Self::ExponentialHistogram => &words::EXPONENTIAL_HISTOGRAM,
+            Self::Summary => &words::SUMMARY,
+        };
+        Reader::start(word, *length)
     }
 
     fn known(self) -> Known {
@@ -85,6 +90,16 @@ impl Kind {
             Self::Histogram => Known::new("Histogram", &[1, 2]),
             Self::ExponentialHistogram => Known::new("ExponentialHistogram", &[1, 2]),
             Self::Summary => Known::new("Summary", &[1]),
+        }
+    }
+
+    /// The key of the attributes of its points.
+    #[inline(always)]
+    fn attributes_tag(self) -> u8 {
+        match self {
+            Self::Gauge | Self::Sum | Self::Summary => 0x3a,
+            Self::Histogram => 0x4a,
+            Self::ExponentialHistogram => 0x0a,
         }
     }
 
@@ -155,7 +170,16 @@ impl Records for Metrics {
         Ok(())
     }
 
-    fn expect_like(&mut self, _rest: Rest) {}
+    fn expect_like(&mut self, rest: Rest) {
+        let expected = |points: usize| {
+            let records = points.saturating_mul(rest.records) / SAMPLE;
+            // No point has fewer bytes.
+            Rest { records: records.min(rest.bytes / 2), bytes: rest.bytes }
+        };
+        self.series.expect(expected(self.series.rows()));
+        self.samples.expect(expected(self.samples.points.rows()));
+        self.histograms.expect(expected(self.histograms.points.rows()));
+    }
 
     fn read(&mut self, stream: &Stream, record: Reader<'_>, judge: &mut Judge<'_>) -> Result<(), Refused> {
         let metric = Metric::read(record)?;
@@ -197,28 +221,21 @@ impl Metrics {
             Ok(())
         })?;
         let owner = Owner::new(stream, metric, kind, data);
-        self.expect_points(kind, data.points, parts);
-        for part in parts.each() {
-            let mut fields = *part;
-            while fields.more()? {
-                match fields.key()? {
-                    0x0a => self.point(&owner, fields.field()?, judge)?,
-                    0x10 | 0x18 => drop(fields.varint()?),
-                    key => fields.unknown(key, &kind.known())?,
+        let limits = judge.limits;
+        Sets::with(&limits, |sets| {
+            for part in parts.each() {
+                let mut fields = *part;
+                while fields.more()? {
+                    match fields.key() {
+                        0x0a => self.point(&owner, fields.field(), judge, sets)?,
+                        0x10 | 0x18 => drop(fields.varint()),
+                        key => fields.unknown(key, &kind.known())?,
+                    }
                 }
             }
-        }
-        judge.unshare(before);
-        Ok(())
-    }
-
-    fn expect_points(&mut self, kind: Kind, points: usize, parts: &Parts<'_>) {
-        let rest = Rest { records: points, bytes: parts.each().iter().map(Reader::len).sum() };
-        self.series.expect(rest);
-        match kind {
-            Kind::Gauge | Kind::Sum => self.samples.expect(rest),
-            Kind::Histogram | Kind::ExponentialHistogram | Kind::Summary => self.histograms.expect(rest),
-        }
+            judge.unshare(before);
+            Ok(())
+        })
     }
 
     #[inline(always)]
@@ -227,20 +244,22 @@ impl Metrics {
         owner: &Owner<'_>,
         message: Reader<'_>,
         judge: &mut Judge<'_>,
+        sets: &mut Sets,
     ) -> Result<(), Refused> {
         if !judge.begin() {
             return Ok(());
         }
         let rows = (self.series.rows(), self.samples.points.rows(), self.histograms.points.rows());
         let exemplars = self.exemplars.rows();
-        let attributes = &mut self.series.attributes;
+        let mut attributes = Run::default();
         let (head, points) = match owner.kind {
             Kind::Gauge | Kind::Sum => {
-                let head = self.samples.read(message, attributes, &mut self.exemplars, judge)?;
+                let head = self.samples.read(message, &mut attributes, &mut self.exemplars, judge)?;
                 (head, &mut self.samples.points)
             }
             kind => {
-                let head = self.histograms.read(kind, message, attributes, &mut self.exemplars, judge)?;
+                let head =
+                    self.histograms.read(kind, message, &mut attributes, &mut self.exemplars, judge)?;
                 (head, &mut self.histograms.points)
             }
         };
@@ -249,7 +268,7 @@ impl Metrics {
             time => time,
         };
         let start_time = Some(judge.time(head.start_time)).filter(|time| *time != 0);
-        let series = self.series.resolve(owner, time, judge);
+        let series = self.series.resolve(owner, &attributes, time, judge, sets)?;
         points.push(series, time, start_time, head.flags);
         self.exemplars.end_point(series, time, judge);
         if judge.accept(|| self.check_tail()) {
@@ -308,16 +327,16 @@ impl<'a> Metric<'a> {
         };
         let mut fields = message;
         while fields.more()? {
-            match fields.key()? {
-                0x0a => metric.name = fields.field()?,
-                0x12 => metric.description = fields.field()?,
-                0x1a => metric.unit = fields.field()?,
-                0x2a => metric.replace(Kind::Gauge, fields.field()?)?,
-                0x3a => metric.replace(Kind::Sum, fields.field()?)?,
-                0x4a => metric.replace(Kind::Histogram, fields.field()?)?,
-                0x52 => metric.replace(Kind::ExponentialHistogram, fields.field()?)?,
-                0x5a => metric.replace(Kind::Summary, fields.field()?)?,
-                0x62 => check_metadata(fields.field()?)?,
+            match fields.key() {
+                0x0a => metric.name = fields.field(),
+                0x12 => metric.description = fields.field(),
+                0x1a => metric.unit = fields.field(),
+                0x2a => metric.replace(Kind::Gauge, fields.field())?,
+                0x3a => metric.replace(Kind::Sum, fields.field())?,
+                0x4a => metric.replace(Kind::Histogram, fields.field())?,
+                0x52 => metric.replace(Kind::ExponentialHistogram, fields.field())?,
+                0x5a => metric.replace(Kind::Summary, fields.field())?,
+                0x62 => check_metadata(fields.field())?,
                 key => {
                     fields.unknown(key, &METRIC)?;
                     if key & 7 == 2 {
@@ -356,13 +375,13 @@ impl Data {
         for part in parts.each() {
             let mut fields = *part;
             while fields.more()? {
-                match fields.key()? {
+                match fields.key() {
                     0x0a => {
-                        fields.field()?;
+                        fields.field();
                         data.points += 1;
                     }
-                    0x10 if kind.has_temporality() => data.temporality = fields.varint32()?,
-                    0x18 if kind == Kind::Sum => data.is_monotonic = fields.varint()? != 0,
+                    0x10 if kind.has_temporality() => data.temporality = fields.varint32(),
+                    0x18 if kind == Kind::Sum => data.is_monotonic = fields.varint() != 0,
                     key => fields.unknown(key, &kind.known())?,
                 }
             }

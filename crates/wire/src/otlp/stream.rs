@@ -25,7 +25,7 @@ const UNKNOWN_SERVICE: &[u8] = b"unknown_service";
 /// stored with each, and a large resource with very many scopes must not fill the memory.
 const STREAM_BYTES_MAX: usize = 64 << 20;
 /// After so many records of a scope it is guessed how much text the rest has.
-const SAMPLE: usize = 16;
+pub(super) const SAMPLE: usize = 16;
 
 /// What reads the records of a signal into columns.
 pub(super) trait Records {
@@ -64,8 +64,8 @@ pub(super) fn walk<R: Records>(
     let mut walk = Walk { streams: Streams::default(), records, judge };
     let mut fields = Reader::new(body);
     while fields.more()? {
-        match fields.key()? {
-            0x0a => walk.resource(fields.field()?)?,
+        match fields.key() {
+            0x0a => walk.resource(fields.field())?,
             key => fields.unknown(key, &R::ENVELOPE[0])?,
         }
     }
@@ -84,13 +84,13 @@ impl<'a> Level<'a> {
         let mut level = Self { shared: Parts::None, schema_url: Reader::EMPTY, count: 0 };
         let mut fields = message;
         while fields.more()? {
-            match fields.key()? {
+            match fields.key() {
                 0x12 => {
-                    fields.field()?;
+                    fields.field();
                     level.count += 1;
                 }
-                0x0a => level.shared.push(fields.field()?),
-                0x1a => level.schema_url = fields.field()?,
+                0x0a => level.shared.push(fields.field()),
+                0x1a => level.schema_url = fields.field(),
                 key => fields.unknown(key, known)?,
             }
         }
@@ -119,9 +119,9 @@ impl<R: Records> Walk<'_, '_, R> {
         let mut checked = false;
         let mut fields = message;
         while fields.more()? {
-            match fields.key()? {
-                0x12 => checked |= self.scope(&resource, &id, fields.field()?)?,
-                0x0a | 0x1a => drop(fields.field()?),
+            match fields.key() {
+                0x12 => checked |= self.scope(&resource, &id, fields.field())?,
+                0x0a | 0x1a => drop(fields.field()),
                 key => fields.unknown(key, known)?,
             }
         }
@@ -147,16 +147,16 @@ impl<R: Records> Walk<'_, '_, R> {
         let mut fields = message;
         let mut read = 0;
         while fields.more()? {
-            match fields.key()? {
+            match fields.key() {
                 0x12 => {
-                    self.records.read(&stream, fields.field()?, self.judge)?;
+                    self.records.read(&stream, fields.field(), self.judge)?;
                     read += 1;
                     if read == SAMPLE {
                         let rest = Rest { records: scope.count - SAMPLE, bytes: fields.len() };
                         self.records.expect_like(rest);
                     }
                 }
-                0x0a | 0x1a => drop(fields.field()?),
+                0x0a | 0x1a => drop(fields.field()),
                 key => fields.unknown(key, known)?,
             }
         }
@@ -322,10 +322,10 @@ fn read_resource(out: &mut Attributes, parts: &Parts<'_>, judge: &mut Judge<'_>)
     for part in parts.each() {
         let mut fields = *part;
         while fields.more()? {
-            match fields.key()? {
+            match fields.key() {
                 0x0a => attribute::read(out, 0x0a, &mut fields, judge)?,
-                0x10 => dropped = fields.varint32()?,
-                0x1a => check_entity_ref(fields.field()?)?,
+                0x10 => dropped = fields.varint32(),
+                0x1a => check_entity_ref(fields.field())?,
                 key => fields.unknown(key, &RESOURCE)?,
             }
         }
@@ -338,8 +338,8 @@ fn read_resource(out: &mut Attributes, parts: &Parts<'_>, judge: &mut Judge<'_>)
 fn check_entity_ref(message: Reader<'_>) -> Result<(), Refused> {
     let mut fields = message;
     while fields.more()? {
-        match fields.key()? {
-            0x0a | 0x12 | 0x1a | 0x22 => drop(fields.field()?),
+        match fields.key() {
+            0x0a | 0x12 | 0x1a | 0x22 => drop(fields.field()),
             key => fields.unknown(key, &ENTITY_REF)?,
         }
     }
@@ -362,11 +362,11 @@ fn read_scope<'a>(
     for part in parts.each() {
         let mut fields = *part;
         while fields.more()? {
-            match fields.key()? {
-                0x0a => head.name = fields.field()?,
-                0x12 => head.version = fields.field()?,
+            match fields.key() {
+                0x0a => head.name = fields.field(),
+                0x12 => head.version = fields.field(),
                 0x1a => attribute::read(out, 0x1a, &mut fields, judge)?,
-                0x20 => head.dropped = count(fields.varint32()?),
+                0x20 => head.dropped = count(fields.varint32()),
                 key => fields.unknown(key, &SCOPE)?,
             }
         }

@@ -153,24 +153,24 @@ impl Spans {
         };
         let mut fields = record;
         while fields.more()? {
-            match fields.key()? {
+            match fields.key() {
                 0x4a => attribute::read(&mut self.attributes, 0x4a, &mut fields, judge)?,
-                0x0a => to.trace_id = fields.field()?,
-                0x12 => to.span_id = fields.field()?,
-                0x1a => to.trace_state = fields.field()?,
-                0x22 => to.parent_span_id = fields.field()?,
-                0x2a => to.name = fields.field()?,
-                0x30 => to.kind = fields.varint32()?,
-                0x39 => to.start_time = fields.fixed64()?,
-                0x41 => to.end_time = fields.fixed64()?,
-                0x50 => to.dropped_attributes = fields.varint32()?,
-                0x5a => self.events.read(fields.field()?, judge)?,
-                0x60 => to.dropped_events = fields.varint32()?,
-                0x6a => self.links.read(fields.field()?, judge)?,
-                0x70 => to.dropped_links = fields.varint32()?,
+                0x0a => to.trace_id = fields.field(),
+                0x12 => to.span_id = fields.field(),
+                0x1a => to.trace_state = fields.field(),
+                0x22 => to.parent_span_id = fields.field(),
+                0x2a => to.name = fields.field(),
+                0x30 => to.kind = fields.varint32(),
+                0x39 => to.start_time = fields.fixed64(),
+                0x41 => to.end_time = fields.fixed64(),
+                0x50 => to.dropped_attributes = fields.varint32(),
+                0x5a => self.events.read(fields.field(), judge)?,
+                0x60 => to.dropped_events = fields.varint32(),
+                0x6a => self.links.read(fields.field(), judge)?,
+                0x70 => to.dropped_links = fields.varint32(),
                 // Parts of a status are merged: read into the same place.
-                0x7a => read_status(&mut to, fields.field()?)?,
-                0x85 => to.flags = fields.fixed32()?,
+                0x7a => read_status(&mut to, fields.field())?,
+                0x85 => to.flags = fields.fixed32(),
                 key => fields.unknown(key, &SPAN)?,
             }
         }
@@ -270,9 +270,9 @@ impl Spans {
 fn read_status<'a>(to: &mut Fields<'a>, message: Reader<'a>) -> Result<(), Refused> {
     let mut fields = message;
     while fields.more()? {
-        match fields.key()? {
-            0x12 => to.status_message = fields.field()?,
-            0x18 => to.status_code = fields.varint32()?,
+        match fields.key() {
+            0x12 => to.status_message = fields.field(),
+            0x18 => to.status_code = fields.varint32(),
             key => fields.unknown(key, &STATUS)?,
         }
     }

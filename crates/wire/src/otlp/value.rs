@@ -1,6 +1,7 @@
 //! `AnyValue`: one text for each value, see [`super`].
 
 mod json;
+mod number;
 
 use crate::proto::{Known, Parts, Reader, Refused};
 
@@ -24,21 +25,21 @@ pub(super) fn write_text(out: &mut Vec<u8>, text: Reader<'_>, judge: &mut Judge<
 /// Appends the text of a value; says whether there is a value at all.
 #[inline(never)]
 pub(super) fn write(out: &mut Vec<u8>, message: Reader<'_>, judge: &mut Judge<'_>) -> Result<bool, Refused> {
-    let mut fields = message;
+    let start = out.len();
     // Nearly always there is one field, and it is not an array or a map.
-    let value = match if fields.more()? { fields.key()? } else { 0 } {
-        0x0a => Value::Text(fields.field()?),
-        0x10 => Value::Bool(fields.varint()? != 0),
-        0x18 => Value::Int(fields.varint()?.cast_signed()),
-        0x21 => Value::Double(fields.double()?),
+    match *message.bytes() {
+        [0x10, 0] => out.extend_from_slice(b"false"),
+        [0x10, 1] => out.extend_from_slice(b"true"),
+        [0x18, low @ 0..0x80] => number::short(out, u16::from(low)),
+        [0x18, low @ 0x80..=0xff, high @ 0..0x80] => {
+            number::short(out, u16::from(low & 0x7f) | u16::from(high) << 7)
+        }
+        [0x21, a, b, c, d, e, f, g, h] => number::double(out, f64::from_le_bytes([a, b, c, d, e, f, g, h])),
         _ => return write_parts(out, &[message], judge),
-    };
-    if fields.more()? {
-        return write_parts(out, &[message], judge);
     }
-    match value {
-        Value::Text(text) => write_text(out, text, judge),
-        scalar => Json::new(out, judge).value(&scalar, 0)?,
+    let length = out.len() - start;
+    if length > judge.limits.value_bytes_max {
+        judge.reject(Reason::ValueTooLong, length as u64);
     }
     Ok(true)
 }
@@ -78,19 +79,19 @@ impl<'a> Value<'a> {
         for part in parts {
             let mut fields = *part;
             while fields.more()? {
-                value = match (fields.key()?, value) {
-                    (0x0a, old) => old.replaced(Self::Text(fields.field()?), json)?,
-                    (0x10, old) => old.replaced(Self::Bool(fields.varint()? != 0), json)?,
-                    (0x18, old) => old.replaced(Self::Int(fields.varint()?.cast_signed()), json)?,
-                    (0x21, old) => old.replaced(Self::Double(fields.double()?), json)?,
-                    (0x2a, Self::Array(parts)) => Self::Array(with(parts, fields.field()?)),
-                    (0x2a, old) => old.replaced(Self::Array(Parts::One(fields.field()?)), json)?,
-                    (0x32, Self::Map(parts)) => Self::Map(with(parts, fields.field()?)),
-                    (0x32, old) => old.replaced(Self::Map(Parts::One(fields.field()?)), json)?,
-                    (0x3a, old) => old.replaced(Self::Bytes(fields.field()?), json)?,
+                value = match (fields.key(), value) {
+                    (0x0a, old) => old.replaced(Self::Text(fields.field()), json)?,
+                    (0x10, old) => old.replaced(Self::Bool(fields.varint() != 0), json)?,
+                    (0x18, old) => old.replaced(Self::Int(fields.varint().cast_signed()), json)?,
+                    (0x21, old) => old.replaced(Self::Double(fields.double()), json)?,
+                    (0x2a, Self::Array(parts)) => Self::Array(with(parts, fields.field())),
+                    (0x2a, old) => old.replaced(Self::Array(Parts::One(fields.field())), json)?,
+                    (0x32, Self::Map(parts)) => Self::Map(with(parts, fields.field())),
+                    (0x32, old) => old.replaced(Self::Map(Parts::One(fields.field())), json)?,
+                    (0x3a, old) => old.replaced(Self::Bytes(fields.field()), json)?,
                     // A reference into the dictionary of profiles: absent, says OTLP.
                     (0x40, old) => {
-                        fields.varint()?;
+                        fields.varint();
                         old.replaced(Self::Absent, json)?
                     }
                     (key, old) => {

@@ -40,7 +40,7 @@ impl Counts {
     pub(super) fn read_fixed(&mut self, packed: Reader<'_>, judge: &Judge<'_>) -> Result<(), Refused> {
         let mut numbers = packed;
         while numbers.more()? {
-            self.push(numbers.fixed64()?, judge);
+            self.push(numbers.fixed64(), judge);
         }
         Ok(())
     }
@@ -49,13 +49,13 @@ impl Counts {
     pub(super) fn read(&mut self, message: Reader<'_>, judge: &Judge<'_>) -> Result<(), Refused> {
         let mut fields = message;
         while fields.more()? {
-            match fields.key()? {
-                0x08 => self.offset = fields.sint32()?,
-                0x10 => self.push(fields.varint()?, judge),
+            match fields.key() {
+                0x08 => self.offset = fields.sint32(),
+                0x10 => self.push(fields.varint(), judge),
                 0x12 => {
-                    let mut numbers = fields.field()?;
+                    let mut numbers = fields.field();
                     while numbers.more()? {
-                        self.push(numbers.varint()?, judge);
+                        self.push(numbers.varint(), judge);
                     }
                 }
                 key => fields.unknown(key, &BUCKETS)?,

@@ -36,12 +36,12 @@ impl Exemplars {
         let mut number = Number::None;
         let mut fields = message;
         while fields.more()? {
-            match fields.key()? {
-                0x11 => time = fields.fixed64()?,
-                0x19 => number = Number::Double(fields.double()?),
-                0x22 => span_id = fields.field()?,
-                0x2a => trace_id = fields.field()?,
-                0x31 => number = Number::Int(fields.fixed64()?.cast_signed()),
+            match fields.key() {
+                0x11 => time = fields.fixed64(),
+                0x19 => number = Number::Double(fields.double()),
+                0x22 => span_id = fields.field(),
+                0x2a => trace_id = fields.field(),
+                0x31 => number = Number::Int(fields.fixed64().cast_signed()),
                 0x3a => attribute::read(&mut self.attributes, 0x3a, &mut fields, judge)?,
                 key => fields.unknown(key, &EXEMPLAR)?,
             }

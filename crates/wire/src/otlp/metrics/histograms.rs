@@ -7,8 +7,8 @@ use model::{Table, schema};
 
 use super::super::judge::{Judge, Reason};
 use super::buckets::{Buckets, Counts};
-use super::{Exemplars, Head, Kind, Points};
-use crate::columns::{self, Attributes, List, Nullable, Rest};
+use super::{Exemplars, Head, Kind, Points, Run};
+use crate::columns::{self, List, Nullable, Rest};
 use crate::proto::{Reader, Refused};
 
 /// The schema of histograms with explicit bounds.
@@ -81,11 +81,11 @@ impl Histograms {
     }
 
     /// Reads a point of a kind except for the columns that every point has.
-    pub(super) fn read(
+    pub(super) fn read<'a>(
         &mut self,
         kind: Kind,
-        message: Reader<'_>,
-        attributes: &mut Attributes,
+        message: Reader<'a>,
+        attributes: &mut Run<'a>,
         exemplars: &mut Exemplars,
         judge: &mut Judge<'_>,
     ) -> Result<Head, Refused> {

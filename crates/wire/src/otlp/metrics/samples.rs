@@ -2,10 +2,9 @@ use arrow_array::RecordBatch;
 use arrow_array::types::{Float64Type, Int32Type, Int64Type, UInt32Type};
 use model::{Table, schema};
 
-use super::super::attribute;
 use super::super::judge::{Judge, Reason};
-use super::{Exemplars, Head, Points};
-use crate::columns::{self, Attributes, Nullable, Rest};
+use super::{Exemplars, Head, Points, Run};
+use crate::columns::{self, Nullable, Rest};
 use crate::proto::{Known, Reader, Refused};
 
 const NUMBER_DATA_POINT: Known = Known::new("NumberDataPoint", &[2, 3, 4, 5, 6, 7, 8]);
@@ -56,10 +55,10 @@ impl Samples {
 
     /// Reads a `NumberDataPoint` except for the columns that every point has.
     #[inline(always)]
-    pub(super) fn read(
+    pub(super) fn read<'a>(
         &mut self,
-        message: Reader<'_>,
-        attributes: &mut Attributes,
+        message: Reader<'a>,
+        attributes: &mut Run<'a>,
         exemplars: &mut Exemplars,
         judge: &mut Judge<'_>,
     ) -> Result<Head, Refused> {
@@ -67,14 +66,14 @@ impl Samples {
         let mut number = Number::None;
         let mut fields = message;
         while fields.more()? {
-            match fields.key()? {
-                0x3a => attribute::read(attributes, 0x3a, &mut fields, judge)?,
-                0x11 => head.start_time = fields.fixed64()?,
-                0x19 => head.time = fields.fixed64()?,
-                0x21 => number = Number::Double(fields.double()?),
-                0x31 => number = Number::Int(fields.fixed64()?.cast_signed()),
-                0x2a => exemplars.read(fields.field()?, judge)?,
-                0x40 => head.flags = fields.varint32()?,
+            match fields.key() {
+                0x3a => attributes.take(0x3a, &mut fields),
+                0x11 => head.start_time = fields.fixed64(),
+                0x19 => head.time = fields.fixed64(),
+                0x21 => number = Number::Double(fields.double()),
+                0x31 => number = Number::Int(fields.fixed64().cast_signed()),
+                0x2a => exemplars.read(fields.field(), judge)?,
+                0x40 => head.flags = fields.varint32(),
                 key => fields.unknown(key, &NUMBER_DATA_POINT)?,
             }
         }

@@ -6,13 +6,14 @@ use arrow_array::types::{Int64Type, UInt32Type};
 use arrow_array::{BooleanArray, RecordBatch};
 use model::{Table, schema};
 
-use super::super::judge::{Judge, Reason};
+use super::super::judge::Judge;
 use super::super::stream::Stream;
 use super::series_hash::Seeded;
-use super::{Data, Kind, Metric};
+use super::sets::{Run, Sets};
+use super::{Data, Kind, Metric, words};
 use crate::canonical::Canonical;
 use crate::columns::{self, Attributes, Id, Ids, NotUtf8, OptionalText, Rest, Text, Validity};
-use crate::proto::Reader;
+use crate::proto::{Reader, Refused};
 
 /// What the series of a metric share.
 pub(super) struct Owner<'a> {
@@ -21,7 +22,8 @@ pub(super) struct Owner<'a> {
     name: Reader<'a>,
     description: Reader<'a>,
     unit: Reader<'a>,
-    temporality: Option<&'static str>,
+    kind_text: Reader<'static>,
+    temporality: Option<Reader<'static>>,
     is_monotonic: Option<bool>,
     /// Hash of all that identifies a series of it, but for the point's attributes.
     identity: Id<16>,
@@ -30,21 +32,23 @@ pub(super) struct Owner<'a> {
 impl<'a> Owner<'a> {
     pub(super) fn new(stream: &Stream, metric: &Metric<'a>, kind: Kind, data: Data) -> Self {
         let temporality = match data.temporality {
-            1 => Some("delta"),
-            2 => Some("cumulative"),
+            1 => Some(Reader::start(&words::DELTA.0, words::DELTA.1)),
+            2 => Some(Reader::start(&words::CUMULATIVE.0, words::CUMULATIVE.1)),
             _ => None,
         };
+        let kind_text = kind.word();
         let is_monotonic = (kind == Kind::Sum).then_some(data.is_monotonic);
         let mut canonical = Canonical::default();
         canonical.restart(&stream.identity);
         canonical.text(metric.name.bytes());
         canonical.text(metric.unit.bytes());
-        canonical.text(kind.as_str().as_bytes());
-        canonical.text(temporality.unwrap_or("").as_bytes());
+        canonical.text(kind_text.bytes());
+        canonical.text(temporality.map_or(&[], |text| text.bytes()));
         canonical.byte(u8::from(data.is_monotonic));
         let Metric { name, description, unit, .. } = *metric;
         Self {
             kind,
+            kind_text,
             stream: stream.row,
             name,
             description,
@@ -56,7 +60,7 @@ impl<'a> Owner<'a> {
     }
 }
 
-/// Columns of [`Table::Series`]. The open row of `attributes` is that of the point being read.
+/// Columns of [`Table::Series`].
 #[derive(Default)]
 pub(super) struct Series {
     stream: Vec<u32>,
@@ -69,11 +73,11 @@ pub(super) struct Series {
     temporality: OptionalText,
     is_monotonic: Vec<bool>,
     has_monotonic: Validity,
-    pub(super) attributes: Attributes,
-    known: HashMap<Id<16>, u32, Seeded>,
+    attributes: Attributes,
+    known: HashMap<u128, u32, Seeded>,
     canonical: Canonical,
     /// Id of the last row if it was made for the point being read.
-    fresh: Option<Id<16>>,
+    fresh: Option<u128>,
 }
 
 impl Series {
@@ -81,43 +85,52 @@ impl Series {
         self.stream.len()
     }
 
+    /// Makes room for more rows, whose texts are expected to be like those of the rows so far.
     pub(super) fn expect(&mut self, rest: Rest) {
         let rows = self.rows();
+        self.name.reserve_like(rows, rest);
+        self.unit.reserve_like(rows, rest);
+        self.description.reserve_like(rows, rest);
+        self.kind.reserve_like(rows, rest);
+        self.temporality.text.reserve_like(rows, rest);
         self.stream.reserve(rest.records);
         self.time.reserve(rest.records);
         self.series_id.reserve(rest.records);
         self.known.reserve(rest.records);
         self.is_monotonic.reserve(rest.records);
-        if rows > 0 {
-            self.attributes.reserve_like(rows, rest);
-        }
+        self.attributes.reserve_like(rows, rest);
     }
 
-    /// The row of the series that a point belongs to, whose attributes have been read; a new one if
-    /// it is the first.
+    /// The row of the series that a point with these attributes belongs to; a new one if it is the
+    /// first.
     #[inline(always)]
-    pub(super) fn resolve(&mut self, owner: &Owner<'_>, time: i64, judge: &mut Judge<'_>) -> u32 {
+    pub(super) fn resolve(
+        &mut self,
+        owner: &Owner<'_>,
+        attributes: &Run<'_>,
+        time: i64,
+        judge: &mut Judge<'_>,
+        sets: &mut Sets,
+    ) -> Result<u32, Refused> {
         let row = self.rows();
-        let sent = self.attributes.end_row_sorted();
-        if sent > judge.limits.attributes_max {
-            judge.reject(Reason::TooManyAttributes, sent as u64);
-        }
+        let set = sets.read(&mut self.attributes, owner.kind.attributes_tag(), attributes, judge)?;
         self.canonical.restart(&owner.identity);
-        self.canonical.sorted_attributes(self.attributes.row_len(row), self.attributes.row(row));
+        self.canonical.part(&set);
         let id = self.canonical.id();
-        match self.known.entry(id) {
+        let key = u128::from_be_bytes(id);
+        match self.known.entry(key) {
             Entry::Occupied(known) => {
                 let known = *known.get();
                 self.fresh = None;
                 self.attributes.truncate(row);
-                known
+                Ok(known)
             }
             Entry::Vacant(slot) => {
                 let new = u32::try_from(row).unwrap_or(u32::MAX);
                 slot.insert(new);
-                self.fresh = Some(id);
+                self.fresh = Some(key);
                 self.push(owner, &id, time);
-                new
+                Ok(new)
             }
         }
     }
@@ -130,9 +143,9 @@ impl Series {
         self.name.push(owner.name);
         self.unit.push(owner.unit);
         self.description.push(owner.description);
-        self.kind.push_bytes(owner.kind.as_str().as_bytes());
+        self.kind.push(owner.kind_text);
         match owner.temporality {
-            Some(temporality) => self.temporality.push(temporality.as_bytes()),
+            Some(temporality) => self.temporality.push_text(|to| temporality.copy_to(to)),
             None => self.temporality.push_null(),
         }
         self.has_monotonic.push(self.is_monotonic.len(), owner.is_monotonic.is_some());

@@ -31,29 +31,32 @@ impl BuildHasher for Seeded {
 }
 
 impl Hasher for Folded {
-    #[inline(always)]
     fn write(&mut self, bytes: &[u8]) {
-        for word in bytes.chunks(8) {
-            let mut eight = [0; 8];
-            eight.iter_mut().zip(word).for_each(|(to, from)| *to = *from);
-            self.write_u64(u64::from_le_bytes(eight));
-        }
+        let (words, rest) = bytes.as_chunks::<8>();
+        words.iter().for_each(|word| self.write_u64(u64::from_le_bytes(*word)));
+        rest.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
     }
 
     #[inline(always)]
     fn write_u64(&mut self, word: u64) {
         let mixed = u128::from(self.hash ^ word ^ self.seeds.1) * u128::from(self.seeds.0);
-        #[expect(clippy::cast_possible_truncation, reason = "both halves are folded")]
-        let folded = mixed as u64 ^ (mixed >> 64) as u64;
-        self.hash = folded;
+        self.hash = low(mixed) ^ low(mixed >> 64);
     }
 
-    /// The length before an array's bytes, which is always the same here.
     #[inline(always)]
-    fn write_usize(&mut self, _length: usize) {}
+    fn write_u128(&mut self, id: u128) {
+        self.write_u64(low(id));
+        self.write_u64(low(id >> 64));
+    }
 
     #[inline(always)]
     fn finish(&self) -> u64 {
         self.hash
     }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the lower half is meant")]
+#[inline(always)]
+fn low(word: u128) -> u64 {
+    word as u64
 }

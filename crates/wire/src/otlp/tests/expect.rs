@@ -52,7 +52,7 @@ fn json(value: &Value, depth: usize, reasons: &mut Reasons) -> String {
         Value::DoubleValue(value) if value.is_nan() => "\"NaN\"".into(),
         Value::DoubleValue(f64::INFINITY) => "\"Infinity\"".into(),
         Value::DoubleValue(f64::NEG_INFINITY) => "\"-Infinity\"".into(),
-        Value::DoubleValue(value) => format!("{value:?}"),
+        Value::DoubleValue(value) => serde_json::to_string(value).unwrap(),
         Value::BytesValue(bytes) => {
             format!("\"{}\"", base64::engine::general_purpose::STANDARD.encode(bytes))
         }

@@ -34,11 +34,11 @@ impl Events {
         let mut dropped = 0;
         let mut fields = message;
         while fields.more()? {
-            match fields.key()? {
-                0x09 => time = fields.fixed64()?,
-                0x12 => name = fields.field()?,
+            match fields.key() {
+                0x09 => time = fields.fixed64(),
+                0x12 => name = fields.field(),
                 0x1a => attribute::read(&mut self.attributes, 0x1a, &mut fields, judge)?,
-                0x20 => dropped = fields.varint32()?,
+                0x20 => dropped = fields.varint32(),
                 key => fields.unknown(key, &EVENT)?,
             }
         }

@@ -35,13 +35,13 @@ impl Links {
         let (mut dropped, mut flags) = (0, 0_u32);
         let mut fields = message;
         while fields.more()? {
-            match fields.key()? {
-                0x0a => trace_id = fields.field()?,
-                0x12 => span_id = fields.field()?,
-                0x1a => trace_state = fields.field()?,
+            match fields.key() {
+                0x0a => trace_id = fields.field(),
+                0x12 => span_id = fields.field(),
+                0x1a => trace_state = fields.field(),
                 0x22 => attribute::read(&mut self.attributes, 0x22, &mut fields, judge)?,
-                0x28 => dropped = fields.varint32()?,
-                0x35 => flags = fields.fixed32()?,
+                0x28 => dropped = fields.varint32(),
+                0x35 => flags = fields.fixed32(),
                 key => fields.unknown(key, &LINK)?,
             }
         }

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::super::attribute;
 use super::super::judge::{Judge, Reason};
-use super::{DEPTH_MAX, Value};
+use super::{DEPTH_MAX, Value, number};
 use crate::proto::{Known, Parts, Reader, Refused};
 
 const ARRAY: Known = Known::new("ArrayValue", &[1]);
@@ -45,45 +45,14 @@ impl<'o, 'j, 'a> Json<'o, 'j, 'a> {
         text.copy_to(self.out);
     }
 
-    fn int(&mut self, value: i64) {
-        let digit = |rest: u64| b'0' + (rest % 10).to_le_bytes()[0];
-        match value.cast_unsigned() {
-            // Codes and small counts.
-            one @ 0..10 => self.out.push(digit(one)),
-            two @ 10..100 => self.out.extend_from_slice(&[digit(two / 10), digit(two)]),
-            three @ 100..1000 => {
-                self.out.extend_from_slice(&[digit(three / 100), digit(three / 10), digit(three)]);
-            }
-            _ => self.long_int(value),
-        }
-    }
-
-    fn long_int(&mut self, value: i64) {
-        let mut digits = [b'0'; 20];
-        let mut rest = value.unsigned_abs();
-        let mut length = 0;
-        for to in digits.iter_mut().rev() {
-            *to = b'0' + (rest % 10).to_le_bytes()[0];
-            rest /= 10;
-            length += 1;
-            if rest == 0 {
-                break;
-            }
-        }
-        if value < 0 {
-            self.out.push(b'-');
-        }
-        self.out.extend_from_slice(&digits[digits.len() - length..]);
-    }
-
     pub(super) fn value(&mut self, value: &Value<'_>, depth: usize) -> Result<(), Refused> {
         match value {
             Value::Absent => self.out.extend_from_slice(b"null"),
             Value::Text(text) => self.text(text.bytes()),
             Value::Bool(true) => self.out.extend_from_slice(b"true"),
             Value::Bool(false) => self.out.extend_from_slice(b"false"),
-            Value::Int(value) => self.int(*value),
-            Value::Double(value) => self.double(*value),
+            Value::Int(value) => number::int(self.out, *value),
+            Value::Double(value) => number::double(self.out, *value),
             Value::Bytes(bytes) => self.base64(bytes.bytes()),
             Value::Array(_) | Value::Map(_) if depth >= DEPTH_MAX => {
                 self.judge.reject(Reason::NestedTooDeep, 0);
@@ -101,9 +70,9 @@ impl<'o, 'j, 'a> Json<'o, 'j, 'a> {
         for part in parts.each() {
             let mut fields = *part;
             while fields.more()? {
-                match fields.key()? {
+                match fields.key() {
                     0x0a => {
-                        let element = fields.field()?;
+                        let element = fields.field();
                         self.comma(&mut first);
                         let element = Value::read(&[element], self)?;
                         self.value(&element, depth)?;
@@ -174,17 +143,6 @@ impl<'o, 'j, 'a> Json<'o, 'j, 'a> {
         }
     }
 
-    /// The shortest text that reads as the same double.
-    fn double(&mut self, value: f64) {
-        let special: &[u8] = match value {
-            value if value.is_nan() => b"\"NaN\"",
-            f64::INFINITY => b"\"Infinity\"",
-            f64::NEG_INFINITY => b"\"-Infinity\"",
-            _ => return serde_json::to_writer(&mut *self.out, &value).expect("a Vec takes every byte"),
-        };
-        self.out.extend_from_slice(special);
-    }
-
     fn base64(&mut self, bytes: &[u8]) {
         self.out.push(b'"');
         self.out.extend_from_slice(STANDARD.encode(bytes).as_bytes());
@@ -217,9 +175,9 @@ fn each_entry<'b>(
 ) -> Result<(), Refused> {
     let mut fields = list;
     while fields.more()? {
-        match fields.key()? {
+        match fields.key() {
             0x0a => {
-                let (key, value) = attribute::key_value(fields.field()?)?;
+                let (key, value) = attribute::key_value(fields.field())?;
                 entry(key, value.each())?;
             }
             key => fields.unknown(key, &MAP)?,

@@ -1,7 +1,6 @@
 //! The three messages that a histogram point can be.
 
-use super::super::super::attribute;
-use super::{Attributes, CUSTOM_BOUNDS, Exemplars, Histograms, Judge, Reader, Reason, SCALES};
+use super::{CUSTOM_BOUNDS, Exemplars, Histograms, Judge, Reader, Reason, Run, SCALES};
 use crate::proto::{Known, Refused};
 
 const HISTOGRAM: Known = Known::new("HistogramDataPoint", &[2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
@@ -11,10 +10,10 @@ const SUMMARY: Known = Known::new("SummaryDataPoint", &[2, 3, 4, 5, 6, 7, 8]);
 const QUANTILE: Known = Known::new("ValueAtQuantile", &[1, 2]);
 
 impl Histograms {
-    pub(super) fn read_explicit(
+    pub(super) fn read_explicit<'a>(
         &mut self,
-        message: Reader<'_>,
-        attributes: &mut Attributes,
+        message: Reader<'a>,
+        attributes: &mut Run<'a>,
         exemplars: &mut Exemplars,
         judge: &mut Judge<'_>,
     ) -> Result<(), Refused> {
@@ -22,29 +21,29 @@ impl Histograms {
         let mut fields = message;
         while fields.more()? {
             let point = &mut self.point;
-            match fields.key()? {
-                0x4a => attribute::read(attributes, 0x4a, &mut fields, judge)?,
-                0x11 => point.head.start_time = fields.fixed64()?,
-                0x19 => point.head.time = fields.fixed64()?,
-                0x21 => point.count = fields.fixed64()?,
-                0x29 => point.sum = Some(fields.double()?),
-                0x31 => point.positive.push(fields.fixed64()?, judge),
-                0x32 => point.positive.read_fixed(fields.field()?, judge)?,
+            match fields.key() {
+                0x4a => attributes.take(0x4a, &mut fields),
+                0x11 => point.head.start_time = fields.fixed64(),
+                0x19 => point.head.time = fields.fixed64(),
+                0x21 => point.count = fields.fixed64(),
+                0x29 => point.sum = Some(fields.double()),
+                0x31 => point.positive.push(fields.fixed64(), judge),
+                0x32 => point.positive.read_fixed(fields.field(), judge)?,
                 0x39 => {
-                    let bound = fields.double()?;
+                    let bound = fields.double();
                     self.bound(bound, judge);
                 }
                 0x3a => {
-                    let mut numbers = fields.field()?;
+                    let mut numbers = fields.field();
                     while numbers.more()? {
-                        let bound = numbers.double()?;
+                        let bound = numbers.double();
                         self.bound(bound, judge);
                     }
                 }
-                0x42 => exemplars.read(fields.field()?, judge)?,
-                0x50 => point.head.flags = fields.varint32()?,
-                0x59 => point.min = Some(fields.double()?),
-                0x61 => point.max = Some(fields.double()?),
+                0x42 => exemplars.read(fields.field(), judge)?,
+                0x50 => point.head.flags = fields.varint32(),
+                0x59 => point.min = Some(fields.double()),
+                0x61 => point.max = Some(fields.double()),
                 key => fields.unknown(key, &HISTOGRAM)?,
             }
         }
@@ -67,10 +66,10 @@ impl Histograms {
         }
     }
 
-    pub(super) fn read_exponential(
+    pub(super) fn read_exponential<'a>(
         &mut self,
-        message: Reader<'_>,
-        attributes: &mut Attributes,
+        message: Reader<'a>,
+        attributes: &mut Run<'a>,
         exemplars: &mut Exemplars,
         judge: &mut Judge<'_>,
     ) -> Result<(), Refused> {
@@ -78,21 +77,21 @@ impl Histograms {
         let mut fields = message;
         while fields.more()? {
             let point = &mut self.point;
-            match fields.key()? {
-                0x0a => attribute::read(attributes, 0x0a, &mut fields, judge)?,
-                0x11 => point.head.start_time = fields.fixed64()?,
-                0x19 => point.head.time = fields.fixed64()?,
-                0x21 => point.count = fields.fixed64()?,
-                0x29 => point.sum = Some(fields.double()?),
-                0x30 => scale = fields.sint32()?,
-                0x39 => point.zero_count = fields.fixed64()?,
-                0x42 => point.positive.read(fields.field()?, judge)?,
-                0x4a => point.negative.read(fields.field()?, judge)?,
-                0x50 => point.head.flags = fields.varint32()?,
-                0x5a => exemplars.read(fields.field()?, judge)?,
-                0x61 => point.min = Some(fields.double()?),
-                0x69 => point.max = Some(fields.double()?),
-                0x71 => point.zero_threshold = fields.double()?,
+            match fields.key() {
+                0x0a => attributes.take(0x0a, &mut fields),
+                0x11 => point.head.start_time = fields.fixed64(),
+                0x19 => point.head.time = fields.fixed64(),
+                0x21 => point.count = fields.fixed64(),
+                0x29 => point.sum = Some(fields.double()),
+                0x30 => scale = fields.sint32(),
+                0x39 => point.zero_count = fields.fixed64(),
+                0x42 => point.positive.read(fields.field(), judge)?,
+                0x4a => point.negative.read(fields.field(), judge)?,
+                0x50 => point.head.flags = fields.varint32(),
+                0x5a => exemplars.read(fields.field(), judge)?,
+                0x61 => point.min = Some(fields.double()),
+                0x69 => point.max = Some(fields.double()),
+                0x71 => point.zero_threshold = fields.double(),
                 key => fields.unknown(key, &EXPONENTIAL)?,
             }
         }
@@ -103,10 +102,10 @@ impl Histograms {
         Ok(())
     }
 
-    pub(super) fn read_summary(
+    pub(super) fn read_summary<'a>(
         &mut self,
-        message: Reader<'_>,
-        attributes: &mut Attributes,
+        message: Reader<'a>,
+        attributes: &mut Run<'a>,
         judge: &mut Judge<'_>,
     ) -> Result<(), Refused> {
         // Not optional in this message.
@@ -114,14 +113,14 @@ impl Histograms {
         let mut fields = message;
         while fields.more()? {
             let point = &mut self.point;
-            match fields.key()? {
-                0x3a => attribute::read(attributes, 0x3a, &mut fields, judge)?,
-                0x11 => point.head.start_time = fields.fixed64()?,
-                0x19 => point.head.time = fields.fixed64()?,
-                0x21 => point.count = fields.fixed64()?,
-                0x29 => point.sum = Some(fields.double()?),
-                0x32 => self.quantile(fields.field()?, judge)?,
-                0x40 => point.head.flags = fields.varint32()?,
+            match fields.key() {
+                0x3a => attributes.take(0x3a, &mut fields),
+                0x11 => point.head.start_time = fields.fixed64(),
+                0x19 => point.head.time = fields.fixed64(),
+                0x21 => point.count = fields.fixed64(),
+                0x29 => point.sum = Some(fields.double()),
+                0x32 => self.quantile(fields.field(), judge)?,
+                0x40 => point.head.flags = fields.varint32(),
                 key => fields.unknown(key, &SUMMARY)?,
             }
         }
@@ -135,9 +134,9 @@ impl Histograms {
         let (mut quantile, mut value) = (0.0, 0.0);
         let mut fields = message;
         while fields.more()? {
-            match fields.key()? {
-                0x09 => quantile = fields.double()?,
-                0x11 => value = fields.double()?,
+            match fields.key() {
+                0x09 => quantile = fields.double(),
+                0x11 => value = fields.double(),
                 key => fields.unknown(key, &QUANTILE)?,
             }
         }

@@ -1,0 +1,192 @@
+//! Row groups, encoded straight from the chunks.
+//!
+//! Enters: rows of chunks in the order of the file. Leaves: column chunks in Parquet's format, page
+//! by page. The general writer would first have to be given the rows in new arrays, and would look
+//! up every value of every row; here what rows share (resource, scope, series, the keys of
+//! attributes) is looked up once and repeated. Nested lists that are not empty go the general way.
+//! Must hold: other readers find what the general writer would have written.
+
+mod bits;
+mod delta;
+mod dictionary;
+mod maps;
+mod numbers;
+mod page;
+mod source;
+#[cfg(test)]
+mod tests;
+mod texts;
+
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef};
+use arrow_schema::DataType;
+use bytes::Bytes;
+use model::schema;
+use parquet::column::writer::ColumnCloseResult;
+use parquet::errors::Result;
+use parquet::schema::types::{ColumnDescPtr, SchemaDescPtr};
+
+pub(super) use self::page::Codec;
+use self::page::Column;
+use self::source::{MapSource, TextSource};
+use super::order::Pick;
+use super::properties::{Treatment, treatment};
+use super::rows::{Belongs, Rows, stream_columns};
+
+/// Rows of a page, unless it is shorter because of its bytes, or longer because all of them are the
+/// same.
+const PAGE_ROWS: usize = 8192;
+/// Bytes of values at which a page ends.
+const PAGE_BYTES: usize = 256 << 10;
+
+/// A column of a row group, as it will be in the file.
+pub(super) type Encoded = (Bytes, ColumnCloseResult);
+
+/// Picked rows that become one row group.
+pub(super) struct Group<'a> {
+    rows: &'a Rows<'a>,
+    picks: &'a [Pick],
+    /// The stream or series of each.
+    owners: Vec<u32>,
+}
+
+/// Where a field's values come from.
+enum Field<'a> {
+    /// A column of the record itself, per chunk.
+    Own(Vec<&'a ArrayRef>),
+    /// A column of what the record belongs to.
+    Shared(&'a ArrayRef),
+    MetricName,
+    SeriesId,
+}
+
+/// What became of a field.
+pub(super) enum Leaves {
+    /// One for each leaf of the field.
+    Encoded(Vec<Encoded>),
+    /// The general writer has to do it.
+    General,
+}
+
+impl<'a> Group<'a> {
+    pub(super) fn new(rows: &'a Rows<'a>, picks: &'a [Pick]) -> Self {
+        Self { rows, picks, owners: picks.iter().map(|pick| rows.owner(*pick)).collect() }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.picks.len()
+    }
+
+    /// Bytes that it keeps beside the picks.
+    pub(super) fn bytes(&self) -> u64 {
+        (self.owners.len() * size_of::<u32>()) as u64
+    }
+
+    /// Encodes the field at `place` of the file schema, whose leaves begin at `leaf`.
+    pub(super) fn encode(
+        &self,
+        place: usize,
+        leaf: usize,
+        columns: &SchemaDescPtr,
+        codec: &mut Codec,
+    ) -> Result<Leaves> {
+        let file = schema::file(self.rows.table);
+        let field = file.field(place);
+        let source = self.field(place);
+        let leaves: Vec<ColumnDescPtr> =
+            (leaf..).take(leaves_of(field.data_type())).map(|leaf| columns.column(leaf)).collect();
+        let treatment = treatment(&leaves[0]);
+        let encoded = match field.data_type() {
+            DataType::Utf8 | DataType::Binary => {
+                let text = self.texts(&source);
+                vec![texts::encode(self, &text, Column::new(&leaves[0], treatment), codec)?]
+            }
+            DataType::Map(..) => maps::encode(self, &self.maps(&source), &leaves, codec)?,
+            DataType::List(_) if self.is_empty_list(&source) => {
+                let mut empty = |leaf| Column::new(leaf, Treatment::default()).nothing(codec, self.len());
+                leaves.iter().map(&mut empty).collect::<Result<_>>()?
+            }
+            DataType::List(_) => return Ok(Leaves::General),
+            _ => match &source {
+                Field::Own(arrays) => {
+                    vec![numbers::encode(self, arrays, Column::new(&leaves[0], treatment), codec)?]
+                }
+                Field::Shared(array) => {
+                    vec![numbers::encode_shared(self, array, Column::new(&leaves[0], treatment), codec)?]
+                }
+                Field::MetricName | Field::SeriesId => unreachable!("these are texts"),
+            },
+        };
+        Ok(Leaves::Encoded(encoded))
+    }
+
+    /// The own column at `place` of the file schema, per chunk; for the general writer.
+    pub(super) fn own(&self, place: usize) -> Vec<&'a dyn Array> {
+        match self.field(place) {
+            Field::Own(arrays) => arrays.into_iter().map(AsRef::as_ref).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    pub(super) fn picks(&self) -> &'a [Pick] {
+        self.picks
+    }
+
+    fn field(&self, place: usize) -> Field<'a> {
+        let own = |column: usize| {
+            Field::Own(self.rows.chunks.iter().map(|chunk| chunk.rows.column(column)).collect())
+        };
+        match &self.rows.belongs {
+            Belongs::Streams { streams, .. } => {
+                let own_columns = schema::rows(self.rows.table).fields().len() - 1;
+                match place.checked_sub(own_columns) {
+                    Some(shared) => Field::Shared(&stream_columns(streams)[shared]),
+                    None => own(place + 1),
+                }
+            }
+            Belongs::Series(_) => match place {
+                0 => Field::MetricName,
+                1 => Field::SeriesId,
+                place => own(place - 1),
+            },
+        }
+    }
+
+    fn texts(&self, field: &Field<'a>) -> TextSource<'a> {
+        match (field, &self.rows.belongs) {
+            (Field::Own(arrays), _) => TextSource::own(arrays),
+            (Field::Shared(array), _) => TextSource::shared(array),
+            (Field::MetricName, Belongs::Series(catalog)) => TextSource::Names(catalog),
+            (Field::SeriesId, Belongs::Series(catalog)) => TextSource::Ids(catalog),
+            (Field::MetricName | Field::SeriesId, Belongs::Streams { .. }) => {
+                unreachable!("tables with streams have them as columns")
+            }
+        }
+    }
+
+    fn maps(&self, field: &Field<'a>) -> MapSource<'a> {
+        match field {
+            Field::Own(arrays) => MapSource::own(arrays),
+            Field::Shared(array) => MapSource::shared(array),
+            Field::MetricName | Field::SeriesId => unreachable!("these are texts"),
+        }
+    }
+
+    /// Whether no row of any chunk has an element.
+    fn is_empty_list(&self, field: &Field<'a>) -> bool {
+        let Field::Own(arrays) = field else { return false };
+        arrays.iter().all(|array| {
+            let offsets = array.as_list::<i32>().value_offsets();
+            offsets.first() == offsets.last()
+        })
+    }
+}
+
+/// How many columns of the file a field is.
+pub(super) fn leaves_of(data_type: &DataType) -> usize {
+    match data_type {
+        DataType::Struct(fields) => fields.iter().map(|field| leaves_of(field.data_type())).sum(),
+        DataType::Map(field, _) | DataType::List(field) => leaves_of(field.data_type()),
+        _ => 1,
+    }
+}

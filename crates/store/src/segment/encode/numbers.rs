@@ -1,0 +1,238 @@
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, Int32Type, Int64Type};
+use arrow_array::{Array, ArrayRef};
+use arrow_buffer::NullBuffer;
+use arrow_schema::DataType;
+use parquet::basic::{Encoding, Type};
+use parquet::data_type::ByteArray;
+use parquet::errors::Result;
+use parquet::file::statistics::{Statistics, ValueStatistics};
+
+use super::bits::{Bits, indices};
+use super::delta::binary_packed;
+use super::dictionary::Dictionary;
+use super::page::{Codec, Column, Page, PageBounds};
+use super::{Encoded, Group, PAGE_ROWS};
+
+/// Distinct values up to which a dictionary is used.
+const DICTIONARY_LEN: usize = 1 << 16;
+/// Values of a first page that say whether a dictionary is worth it.
+const SAMPLE: usize = 256;
+
+/// The least and the greatest value of a column.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Bounds {
+    Int32(i32, i32),
+    Int64(i64, i64),
+    Bytes(Vec<u8>, Vec<u8>),
+}
+
+impl Bounds {
+    /// Makes the bounds include others.
+    pub(super) fn widen(bounds: &mut Option<Self>, other: Self) {
+        *bounds = Some(match (bounds.take(), other) {
+            (Some(Self::Int32(a, b)), Self::Int32(c, d)) => Self::Int32(a.min(c), b.max(d)),
+            (Some(Self::Int64(a, b)), Self::Int64(c, d)) => Self::Int64(a.min(c), b.max(d)),
+            (Some(Self::Bytes(a, b)), Self::Bytes(c, d)) => Self::Bytes(a.min(c), b.max(d)),
+            (_, other) => other,
+        });
+    }
+
+    /// As the footer has them.
+    pub(super) fn statistics(self, nulls: u64) -> Statistics {
+        let nulls = Some(nulls);
+        match self {
+            Self::Int32(min, max) => ValueStatistics::new(Some(min), Some(max), None, nulls, false).into(),
+            Self::Int64(min, max) => ValueStatistics::new(Some(min), Some(max), None, nulls, false).into(),
+            Self::Bytes(min, max) => {
+                let (min, max) = (ByteArray::from(min), ByteArray::from(max));
+                ValueStatistics::new(Some(min), Some(max), None, nulls, false).into()
+            }
+        }
+    }
+
+    fn page(&self) -> Option<PageBounds> {
+        let (min, max) = match self {
+            Self::Int32(min, max) => (min.to_le_bytes().to_vec(), max.to_le_bytes().to_vec()),
+            Self::Int64(min, max) => (min.to_le_bytes().to_vec(), max.to_le_bytes().to_vec()),
+            Self::Bytes(min, max) => (min.clone(), max.clone()),
+        };
+        Some(PageBounds { min, max })
+    }
+}
+
+/// The values of a row group that are not null, as 64 bits each, and which rows have one.
+struct Gathered {
+    values: Vec<i64>,
+    /// Nothing when every row has a value.
+    valid: Option<Vec<bool>>,
+}
+
+/// A column of numbers of the record itself.
+pub(super) fn encode(
+    group: &Group<'_>,
+    arrays: &[&ArrayRef],
+    column: Column,
+    codec: &mut Codec,
+) -> Result<Encoded> {
+    let picks = group.picks.iter().map(|pick| (pick.chunk as usize, pick.row as usize));
+    pages(gather(arrays, picks, group.len()), column, codec)
+}
+
+/// A column of numbers of what the record belongs to.
+pub(super) fn encode_shared(
+    group: &Group<'_>,
+    array: &ArrayRef,
+    column: Column,
+    codec: &mut Codec,
+) -> Result<Encoded> {
+    let picks = group.owners.iter().map(|owner| (0, *owner as usize));
+    pages(gather(&[array], picks, group.len()), column, codec)
+}
+
+fn gather(arrays: &[&ArrayRef], picks: impl Iterator<Item = (usize, usize)>, len: usize) -> Gathered {
+    let nulls: Vec<Option<&NullBuffer>> = arrays.iter().map(|array| array.nulls()).collect();
+    match arrays[0].data_type() {
+        DataType::Int32 => {
+            let values = slices(arrays, |array| array.as_primitive::<Int32Type>().values());
+            collect(picks, &nulls, len, |chunk, row| i64::from(values[chunk][row]))
+        }
+        DataType::Float64 => {
+            let values = slices(arrays, |array| array.as_primitive::<Float64Type>().values());
+            collect(picks, &nulls, len, |chunk, row| values[chunk][row].to_bits().cast_signed())
+        }
+        DataType::Boolean => {
+            let values: Vec<_> = arrays.iter().map(|array| array.as_boolean()).collect();
+            collect(picks, &nulls, len, |chunk, row| i64::from(values[chunk].value(row)))
+        }
+        _ => {
+            let values = slices(arrays, |array| array.as_primitive::<Int64Type>().values());
+            collect(picks, &nulls, len, |chunk, row| values[chunk][row])
+        }
+    }
+}
+
+fn slices<'a, T>(arrays: &[&'a ArrayRef], values: impl Fn(&'a ArrayRef) -> &'a [T]) -> Vec<&'a [T]> {
+    arrays.iter().map(|array| values(array)).collect()
+}
+
+fn collect(
+    picks: impl Iterator<Item = (usize, usize)>,
+    nulls: &[Option<&NullBuffer>],
+    len: usize,
+    value: impl Fn(usize, usize) -> i64,
+) -> Gathered {
+    let mut values = Vec::with_capacity(len);
+    if nulls.iter().all(|nulls| nulls.is_none_or(|nulls| nulls.null_count() == 0)) {
+        values.extend(picks.map(|(chunk, row)| value(chunk, row)));
+        return Gathered { values, valid: None };
+    }
+    let mut valid = Vec::with_capacity(len);
+    for (chunk, row) in picks {
+        let is_valid = nulls[chunk].is_none_or(|nulls| nulls.is_valid(row));
+        valid.push(is_valid);
+        if is_valid {
+            values.push(value(chunk, row));
+        }
+    }
+    Gathered { values, valid: Some(valid) }
+}
+
+/// How the values of a column are written.
+enum Coding {
+    Dictionary(Dictionary),
+    Plain,
+}
+
+fn pages(gathered: Gathered, mut column: Column, codec: &mut Codec) -> Result<Encoded> {
+    let Gathered { values, valid } = gathered;
+    let rows = valid.as_ref().map_or(values.len(), Vec::len);
+    let uniform = values.is_empty() || (valid.is_none() && values.iter().all(|value| *value == values[0]));
+    let page_rows = if uniform { rows.max(1) } else { PAGE_ROWS };
+    let kind = column.leaf.physical_type();
+    let mut coding = if column.treatment.dictionary {
+        Coding::Dictionary(Dictionary::of_numbers())
+    } else {
+        Coding::Plain
+    };
+    let mut used_dictionary = false;
+    let mut bounds = None;
+    let mut rest = values.as_slice();
+    for first in (0..rows).step_by(page_rows) {
+        let range = first..(first + page_rows).min(rows);
+        let mut page = Page { rows: range.len(), entries: range.len(), ..Page::default() };
+        let mut definitions = column.definition_levels();
+        for row in range.clone() {
+            let is_valid = valid.as_ref().is_none_or(|valid| valid[row]);
+            definitions.put(u64::from(is_valid));
+            page.nulls += usize::from(!is_valid);
+        }
+        definitions.drain_into(&mut page.body);
+        let (own, tail) = rest.split_at(page.entries - page.nulls);
+        rest = tail;
+        let of_page = if column.treatment.pages { bounds_of(kind, own) } else { None };
+        if let Some(of_page) = &of_page {
+            Bounds::widen(&mut bounds, of_page.clone());
+        }
+        let encoding = write_values(&mut page.body, own, kind, &mut coding, first == 0);
+        used_dictionary |= encoding == Encoding::RLE_DICTIONARY;
+        column.page(codec, &page, encoding, of_page.and_then(|bounds| bounds.page()))?;
+    }
+    match &coding {
+        Coding::Dictionary(dictionary) if used_dictionary => {
+            column.finish(codec, Some((dictionary.plain(), dictionary.len())), bounds)
+        }
+        _ => column.finish(codec, None, bounds),
+    }
+}
+
+/// Appends the values of a page. A dictionary that is not worth it, or full, is not used.
+fn write_values(
+    body: &mut Vec<u8>,
+    values: &[i64],
+    kind: Type,
+    coding: &mut Coding,
+    first_page: bool,
+) -> Encoding {
+    if let Coding::Dictionary(dictionary) = coding {
+        if dictionary.len() < DICTIONARY_LEN {
+            let ids: Vec<u32> = values.iter().map(|value| intern(dictionary, *value, kind)).collect();
+            let worth_it = !first_page || ids.len() < SAMPLE || dictionary.len() * 2 <= ids.len();
+            if worth_it {
+                indices(body, &ids, dictionary.len());
+                return Encoding::RLE_DICTIONARY;
+            }
+            *coding = Coding::Plain;
+        }
+    }
+    match kind {
+        Type::INT64 => {
+            binary_packed(body, values);
+            return Encoding::DELTA_BINARY_PACKED;
+        }
+        Type::BOOLEAN => {
+            let mut bits = Bits::default();
+            values.iter().for_each(|value| bits.put(value.cast_unsigned(), 1));
+            bits.drain_into(body);
+        }
+        Type::INT32 => values.iter().for_each(|value| body.extend_from_slice(&value.to_le_bytes()[..4])),
+        _ => values.iter().for_each(|value| body.extend_from_slice(&value.to_le_bytes())),
+    }
+    Encoding::PLAIN
+}
+
+fn intern(dictionary: &mut Dictionary, value: i64, kind: Type) -> u32 {
+    let bytes = value.to_le_bytes();
+    dictionary.intern(if kind == Type::INT32 { &bytes[..4] } else { &bytes })
+}
+
+fn bounds_of(kind: Type, values: &[i64]) -> Option<Bounds> {
+    let (min, max) = values.iter().fold(None, |range: Option<(i64, i64)>, value| {
+        range.map_or(Some((*value, *value)), |(min, max)| Some((min.min(*value), max.max(*value))))
+    })?;
+    match kind {
+        Type::INT64 => Some(Bounds::Int64(min, max)),
+        Type::INT32 => Some(Bounds::Int32(i32::try_from(min).ok()?, i32::try_from(max).ok()?)),
+        _ => None,
+    }
+}

@@ -1,0 +1,239 @@
+use std::sync::Arc;
+
+use parquet::basic::{BoundaryOrder, Compression, Encoding};
+use parquet::column::writer::ColumnCloseResult;
+use parquet::errors::{ParquetError, Result};
+use parquet::file::metadata::{ColumnChunkMetaData, ColumnIndexBuilder, OffsetIndexBuilder};
+use parquet::schema::types::ColumnDescPtr;
+use zstd::bulk::Compressor;
+
+use super::Encoded;
+use super::bits::{Levels, zigzag};
+use super::numbers::Bounds;
+use crate::segment::properties::{Effort, Treatment};
+
+/// Compresses pages; its tables are allocated once.
+pub(crate) struct Codec {
+    compressor: Compressor<'static>,
+    compression: Compression,
+    buffer: Vec<u8>,
+}
+
+impl Codec {
+    pub(crate) fn new(effort: Effort) -> Result<Self> {
+        let level = effort.level();
+        let compressor = Compressor::new(level.compression_level())
+            .map_err(|error| ParquetError::External(error.into()))?;
+        Ok(Self { compressor, compression: Compression::ZSTD(level), buffer: Vec::new() })
+    }
+
+    /// The page compressed; in a buffer of the codec, which the next one takes over.
+    fn pack(&mut self, page: &[u8]) -> Result<&[u8]> {
+        let bound = zstd::zstd_safe::compress_bound(page.len());
+        if self.buffer.len() < bound {
+            self.buffer.resize(bound, 0);
+        }
+        let len = self.compressor.compress_to_buffer(page, self.buffer.as_mut_slice());
+        let len = len.map_err(|error| ParquetError::External(error.into()))?;
+        Ok(&self.buffer[..len])
+    }
+}
+
+/// The least and the greatest of a page, as the file has them.
+pub(super) struct PageBounds {
+    pub(super) min: Vec<u8>,
+    pub(super) max: Vec<u8>,
+}
+
+/// A data page before it is compressed.
+#[derive(Default)]
+pub(super) struct Page {
+    pub(super) rows: usize,
+    /// Entries of the level streams: values, nulls and empty lists.
+    pub(super) entries: usize,
+    pub(super) nulls: usize,
+    pub(super) body: Vec<u8>,
+}
+
+/// One column of a row group, being written.
+pub(super) struct Column {
+    pub(super) leaf: ColumnDescPtr,
+    pub(super) treatment: Treatment,
+    data: Vec<u8>,
+    /// Per page: where it begins in `data`, its length, its first row.
+    pages: Vec<(usize, usize, usize)>,
+    bounds: Option<ColumnIndexBuilder>,
+    rows: usize,
+    entries: usize,
+    nulls: usize,
+    uncompressed: usize,
+    encodings: Vec<Encoding>,
+}
+
+impl Column {
+    pub(super) fn new(leaf: &ColumnDescPtr, treatment: Treatment) -> Self {
+        Self {
+            leaf: Arc::clone(leaf),
+            treatment,
+            data: Vec::new(),
+            pages: Vec::new(),
+            bounds: treatment.pages.then(|| ColumnIndexBuilder::new(leaf.physical_type())),
+            rows: 0,
+            entries: 0,
+            nulls: 0,
+            uncompressed: 0,
+            encodings: vec![Encoding::RLE],
+        }
+    }
+
+    pub(super) fn definition_levels(&self) -> Levels {
+        Levels::new(self.leaf.max_def_level())
+    }
+
+    pub(super) fn repetition_levels(&self) -> Levels {
+        Levels::new(self.leaf.max_rep_level())
+    }
+
+    /// Appends a data page. `bounds` is nothing where all are null or none are known.
+    pub(super) fn page(
+        &mut self,
+        codec: &mut Codec,
+        page: &Page,
+        encoding: Encoding,
+        bounds: Option<PageBounds>,
+    ) -> Result<()> {
+        let packed = codec.pack(&page.body)?;
+        let start = self.data.len();
+        // Type 0 is a data page; its own header is the fifth field.
+        header(&mut self.data, 0, page.body.len(), packed.len());
+        self.data.push(0x2c);
+        for value in [page.entries as i64, code(encoding), code(Encoding::RLE), code(Encoding::RLE)] {
+            self.data.push(0x15);
+            zigzag(&mut self.data, value);
+        }
+        self.data.extend_from_slice(&[0, 0]);
+        let header_len = self.data.len() - start;
+        self.data.extend_from_slice(packed);
+        self.pages.push((start, self.data.len() - start, self.rows));
+        self.uncompressed += header_len + page.body.len();
+        self.rows += page.rows;
+        self.entries += page.entries;
+        self.nulls += page.nulls;
+        if !self.encodings.contains(&encoding) {
+            self.encodings.push(encoding);
+        }
+        if let Some(index) = &mut self.bounds {
+            let nulls = i64::try_from(page.nulls).unwrap_or(0);
+            match bounds {
+                Some(PageBounds { min, max }) => index.append(false, min, max, nulls),
+                None if page.nulls == page.entries => index.append(true, Vec::new(), Vec::new(), nulls),
+                None => index.to_invalid(),
+            }
+        }
+        Ok(())
+    }
+
+    /// A column in which every row is an empty list.
+    pub(super) fn nothing(mut self, codec: &mut Codec, rows: usize) -> Result<Encoded> {
+        let (mut repetitions, mut definitions) = (self.repetition_levels(), self.definition_levels());
+        let mut page = Page { rows, entries: rows, ..Page::default() };
+        for _ in 0..rows {
+            repetitions.put(0);
+            definitions.put(0);
+        }
+        repetitions.drain_into(&mut page.body);
+        definitions.drain_into(&mut page.body);
+        self.page(codec, &page, Encoding::PLAIN, None)?;
+        self.finish(codec, None, None)
+    }
+
+    /// The column as it will be in the file: the dictionary, of so many entries, before the pages.
+    pub(super) fn finish(
+        mut self,
+        codec: &mut Codec,
+        dictionary: Option<(&[u8], usize)>,
+        bounds: Option<Bounds>,
+    ) -> Result<Encoded> {
+        let mut out = Vec::with_capacity(self.data.len() + 64);
+        if let Some((plain, entries)) = dictionary {
+            let packed = codec.pack(plain)?;
+            // Type 2 is a dictionary page; its own header is the seventh field.
+            header(&mut out, 2, plain.len(), packed.len());
+            out.push(0x4c);
+            for value in [entries as i64, code(Encoding::PLAIN)] {
+                out.push(0x15);
+                zigzag(&mut out, value);
+            }
+            out.extend_from_slice(&[0, 0]);
+            self.uncompressed += out.len() + plain.len();
+            out.extend_from_slice(packed);
+            if !self.encodings.contains(&Encoding::PLAIN) {
+                self.encodings.push(Encoding::PLAIN);
+            }
+        }
+        let first_page = out.len();
+        out.extend_from_slice(&self.data);
+        let close = self.close(codec.compression, first_page, out.len(), dictionary.is_some(), bounds)?;
+        Ok((out.into(), close))
+    }
+
+    fn close(
+        self,
+        compression: Compression,
+        first_page: usize,
+        len: usize,
+        has_dictionary: bool,
+        bounds: Option<Bounds>,
+    ) -> Result<ColumnCloseResult> {
+        let mut offsets = OffsetIndexBuilder::new();
+        let starts = self.pages.iter().map(|(_, _, first_row)| *first_row).chain([self.rows]);
+        let rows = starts.clone().zip(starts.skip(1)).map(|(start, end)| end - start);
+        for ((start, len, _), rows) in self.pages.iter().zip(rows) {
+            offsets.append_row_count(i64::try_from(rows)?);
+            offsets.append_offset_and_size(i64::try_from(first_page + start)?, i32::try_from(*len)?);
+        }
+        let mut metadata = ColumnChunkMetaData::builder(Arc::clone(&self.leaf))
+            .set_compression(compression)
+            .set_encodings(self.encodings)
+            .set_num_values(i64::try_from(self.entries)?)
+            .set_total_compressed_size(i64::try_from(len)?)
+            .set_total_uncompressed_size(i64::try_from(self.uncompressed)?)
+            .set_data_page_offset(i64::try_from(first_page)?)
+            .set_dictionary_page_offset(has_dictionary.then_some(0));
+        if let Some(statistics) = bounds.map(|bounds| bounds.statistics(self.nulls as u64)) {
+            metadata = metadata.set_statistics(statistics);
+        }
+        let index = self.bounds.filter(ColumnIndexBuilder::valid).map(|mut index| {
+            index.set_boundary_order(BoundaryOrder::UNORDERED);
+            index.build()
+        });
+        Ok(ColumnCloseResult {
+            bytes_written: len as u64,
+            rows_written: self.rows as u64,
+            metadata: metadata.build()?,
+            bloom_filter: None,
+            column_index: index.transpose()?,
+            offset_index: Some(offsets.build()),
+        })
+    }
+}
+
+/// The fields that every page's header begins with, in Thrift's compact protocol.
+fn header(out: &mut Vec<u8>, kind: i64, len: usize, packed_len: usize) {
+    for value in [kind, len as i64, packed_len as i64] {
+        out.push(0x15);
+        zigzag(out, value);
+    }
+}
+
+/// Parquet's number of an encoding.
+fn code(encoding: Encoding) -> i64 {
+    match encoding {
+        Encoding::PLAIN => 0,
+        Encoding::RLE => 3,
+        Encoding::DELTA_BINARY_PACKED => 5,
+        Encoding::DELTA_LENGTH_BYTE_ARRAY => 6,
+        Encoding::RLE_DICTIONARY => 8,
+        other => unreachable!("{other} is not written"),
+    }
+}

@@ -1,0 +1,139 @@
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef};
+use arrow_buffer::NullBuffer;
+use arrow_schema::DataType;
+
+use crate::memtable::SeriesCatalog;
+use crate::segment::order::Pick;
+
+/// The texts or ids of an array.
+#[derive(Clone, Copy)]
+pub(super) struct Texts<'a> {
+    offsets: &'a [i32],
+    bytes: &'a [u8],
+    nulls: Option<&'a NullBuffer>,
+}
+
+impl<'a> Texts<'a> {
+    fn of(array: &'a ArrayRef) -> Self {
+        let (offsets, bytes): (&[i32], &[u8]) = match array.data_type() {
+            DataType::Binary => {
+                let array = array.as_binary::<i32>();
+                (array.value_offsets(), array.value_data())
+            }
+            _ => {
+                let array = array.as_string::<i32>();
+                (array.value_offsets(), array.value_data())
+            }
+        };
+        Self { offsets, bytes, nulls: array.nulls() }
+    }
+
+    #[inline]
+    pub(super) fn get(&self, row: usize) -> Option<&'a [u8]> {
+        if self.nulls.is_some_and(|nulls| nulls.is_null(row)) {
+            return None;
+        }
+        Some(&self.bytes[self.offsets[row] as usize..self.offsets[row + 1] as usize])
+    }
+
+    /// The bytes of several texts, which have no nulls, and their ends.
+    pub(super) fn run(&self, from: usize, to: usize) -> (&'a [u8], &'a [i32]) {
+        let offsets = &self.offsets[from..=to];
+        (&self.bytes[offsets[0] as usize..offsets[to - from] as usize], offsets)
+    }
+}
+
+/// Where a column of texts comes from.
+pub(super) enum TextSource<'a> {
+    /// The record itself, per chunk.
+    Own(Vec<Texts<'a>>),
+    /// What the record belongs to.
+    Shared(Texts<'a>),
+    Names(&'a SeriesCatalog),
+    Ids(&'a SeriesCatalog),
+}
+
+impl<'a> TextSource<'a> {
+    pub(super) fn own(arrays: &[&'a ArrayRef]) -> Self {
+        Self::Own(arrays.iter().map(|array| Texts::of(array)).collect())
+    }
+
+    pub(super) fn shared(array: &'a ArrayRef) -> Self {
+        Self::Shared(Texts::of(array))
+    }
+
+    /// How many owners there are; nothing when each record has a value of its own.
+    pub(super) fn owners(&self) -> Option<usize> {
+        match self {
+            Self::Own(_) => None,
+            Self::Shared(texts) => Some(texts.offsets.len() - 1),
+            Self::Names(catalog) | Self::Ids(catalog) => Some(catalog.ids.len()),
+        }
+    }
+
+    #[inline]
+    pub(super) fn get(&self, pick: Pick, owner: u32) -> Option<&[u8]> {
+        match self {
+            Self::Own(chunks) => chunks[pick.chunk as usize].get(pick.row as usize),
+            Self::Shared(texts) => texts.get(owner as usize),
+            Self::Names(catalog) => Some(catalog.name(owner).as_bytes()),
+            Self::Ids(catalog) => Some(&catalog.ids[owner as usize]),
+        }
+    }
+}
+
+/// Maps of an array.
+#[derive(Clone, Copy)]
+pub(super) struct Maps<'a> {
+    offsets: &'a [i32],
+    pub(super) keys: Texts<'a>,
+    pub(super) values: Texts<'a>,
+}
+
+impl<'a> Maps<'a> {
+    fn of(array: &'a ArrayRef) -> Self {
+        let map = array.as_map();
+        Self { offsets: map.value_offsets(), keys: Texts::of(map.keys()), values: Texts::of(map.values()) }
+    }
+
+    /// The entries of a row.
+    pub(super) fn entries(&self, row: usize) -> std::ops::Range<usize> {
+        self.offsets[row] as usize..self.offsets[row + 1] as usize
+    }
+}
+
+/// Where a column of maps comes from.
+pub(super) enum MapSource<'a> {
+    /// The record itself, per chunk.
+    Own(Vec<Maps<'a>>),
+    /// What the record belongs to.
+    Shared(Maps<'a>),
+}
+
+impl<'a> MapSource<'a> {
+    pub(super) fn own(arrays: &[&'a ArrayRef]) -> Self {
+        Self::Own(arrays.iter().map(|array| Maps::of(array)).collect())
+    }
+
+    pub(super) fn shared(array: &'a ArrayRef) -> Self {
+        Self::Shared(Maps::of(array))
+    }
+
+    /// The maps and the row in them.
+    #[inline]
+    pub(super) fn get(&self, pick: Pick, owner: u32) -> (&Maps<'a>, usize) {
+        match self {
+            Self::Own(chunks) => (&chunks[pick.chunk as usize], pick.row as usize),
+            Self::Shared(maps) => (maps, owner as usize),
+        }
+    }
+
+    /// How many owners there are; nothing when each record has a map of its own.
+    pub(super) fn owners(&self) -> Option<usize> {
+        match self {
+            Self::Own(_) => None,
+            Self::Shared(maps) => Some(maps.offsets.len() - 1),
+        }
+    }
+}

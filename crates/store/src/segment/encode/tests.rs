@@ -1,0 +1,262 @@
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{
+    ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray, UInt32Array,
+};
+use bytes::Bytes;
+use model::{Batch, Budget, Logs, Metrics, Spans, Table, schema};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
+};
+use parquet::file::metadata::PageIndexPolicy;
+
+use crate::disk::{Chance, Disk, ForgetfulDisk};
+use crate::memtable::{Chunk, Prepared, SeriesCatalog, SeriesIndex};
+use crate::segment::{Effort, Rows, SegmentWriter, order};
+use crate::tests::fixture::{NOON, Request, Row, fill, maps, rows_of, texts};
+
+const TABLES: [Table; 6] =
+    [Table::Logs, Table::Spans, Table::Samples, Table::Histograms, Table::Exemplars, Table::Series];
+
+/// Writes the rows and reads the file.
+fn written(rows: &Rows<'_>, picks: &[crate::segment::Pick]) -> Bytes {
+    let disk = ForgetfulDisk::new();
+    disk.create_dir_all("/x".as_ref()).unwrap();
+    let file = disk.create("/x/file".as_ref()).unwrap();
+    let mut writer = SegmentWriter::new(rows.table, Effort::Seal, file).unwrap();
+    writer.write(rows, picks, &mut Budget::new(1 << 30).take(0)).unwrap();
+    let written = writer.finish().unwrap();
+    assert_eq!((written.rows, written.bytes), (picks.len() as u64, written.file.len()));
+    disk.read("/x/file".as_ref()).unwrap().into()
+}
+
+fn read(table: Table, file: &Bytes, selection: Option<RowSelection>) -> Vec<String> {
+    // With the pages' places, so that these are checked, too; without our schema, as others read.
+    let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Required);
+    let mut builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file.clone(), options).unwrap();
+    assert_eq!(builder.schema().fields(), schema::file(table).fields(), "others see the schema of the contract");
+    if let Some(selection) = selection {
+        builder = builder.with_row_selection(selection);
+    }
+    builder.build().unwrap().flat_map(|batch| rows_of(&batch.unwrap())).collect()
+}
+
+fn check(table: Table, chunks: &[Chunk], catalog: &SeriesCatalog, what: &str) -> Bytes {
+    let rows = Rows::new(table, chunks, catalog).unwrap();
+    let picks = order(&rows);
+    let file = written(&rows, &picks);
+    let expected = rows_of(&rows.gather(&picks).unwrap());
+    let found = read(table, &file, None);
+    for (row, (found, expected)) in found.iter().zip(&expected).enumerate() {
+        assert_eq!(found, expected, "{what}: {table}, row {row}");
+    }
+    assert_eq!(found.len(), expected.len());
+    // Single rows, by the places of the pages.
+    let some: Vec<usize> = (0..expected.len()).step_by(expected.len() / 7 + 1).collect();
+    let mut selectors = Vec::new();
+    let mut at = 0;
+    for row in &some {
+        selectors.extend([RowSelector::skip(row - at), RowSelector::select(1)]);
+        at = row + 1;
+    }
+    let single = read(table, &file, Some(selectors.into()));
+    assert!(single.iter().eq(some.iter().map(|row| &expected[*row])), "{what}: {table}: single rows");
+    check_bounds(table, &file, &rows.gather(&picks).unwrap());
+    file
+}
+
+/// What the footer says of each page's times is true.
+fn check_bounds(table: Table, file: &Bytes, batch: &RecordBatch) {
+    let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Required);
+    let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file.clone(), options).unwrap();
+    let metadata = builder.metadata();
+    let group = metadata.row_group(0);
+    let place = group.columns().iter().position(|c| c.column_path().string() == table.time_column()).unwrap();
+    let times = batch.column_by_name(table.time_column()).unwrap().as_primitive::<Int64Type>().values();
+    let offsets = &metadata.offset_index().unwrap()[0][place];
+    let parquet::file::page_index::column_index::ColumnIndexMetaData::INT64(bounds) =
+        &metadata.column_index().unwrap()[0][place]
+    else {
+        panic!("times have bounds");
+    };
+    let firsts = offsets.page_locations().iter().map(|page| page.first_row_index as usize);
+    let firsts: Vec<usize> = firsts.chain([batch.num_rows()]).collect();
+    for (page, rows) in firsts.windows(2).enumerate() {
+        let own = &times[rows[0]..rows[1]];
+        let (min, max) = (own.iter().min(), own.iter().max());
+        assert_eq!((bounds.min_value(page), bounds.max_value(page)), (min, max), "{table}, page {page}");
+    }
+    let statistics = group.column(place).statistics().unwrap();
+    assert_eq!(statistics.min_bytes_opt().unwrap(), times.iter().min().unwrap().to_le_bytes());
+    assert_eq!(statistics.max_bytes_opt().unwrap(), times.iter().max().unwrap().to_le_bytes());
+}
+
+fn chunks_of(batches: Vec<Batch>, table: Table) -> (Vec<Chunk>, SeriesCatalog) {
+    let budget = Budget::new(1 << 30);
+    let index = Arc::new(SeriesIndex::new(&budget));
+    let mut days = crate::memtable::SeriesDays::default();
+    let mut chunks = Vec::new();
+    for batch in batches {
+        let prepared = Prepared::new(batch, Some(&index), &budget);
+        let series = prepared.series.and_then(|series| series.new_rows(&mut days, &budget));
+        let all = prepared.chunks.into_iter().chain(series.map(|chunk| (Table::Series, chunk)));
+        chunks.extend(all.filter(|(of, _)| *of == table).map(|(_, chunk)| chunk));
+    }
+    (chunks, index.catalog())
+}
+
+#[test]
+fn readers_find_what_was_written() {
+    for seed in 0..30 {
+        let mut chance = Chance::new(seed);
+        for table in TABLES {
+            let batches = (0..1 + chance.below(5)).map(|_| {
+                let rows = (0..1 + chance.below(300)).map(|_| Row {
+                    id: chance.below(1 << 40) / (1 + chance.below(1 << 30)),
+                    stream: chance.below(30) as u8,
+                    time: NOON + (chance.number() >> (8 + chance.below(56))) as i64,
+                });
+                Request::of(rows.collect::<Vec<_>>()).batch(table.signal())
+            });
+            let (chunks, catalog) = chunks_of(batches.collect(), table);
+            if !chunks.is_empty() {
+                check(table, &chunks, &catalog, &format!("seed {seed}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn many_rows_make_many_pages_and_the_same_over_and_over_one() {
+    let rows = (0..30_000).map(|id| Row { id, stream: (id % 3) as u8, time: NOON + id as i64 });
+    for table in [Table::Logs, Table::Spans, Table::Samples] {
+        let (chunks, catalog) = chunks_of(vec![Request::of(rows.clone()).batch(table.signal())], table);
+        let file = check(table, &chunks, &catalog, "many");
+        let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Required);
+        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).unwrap();
+        let metadata = builder.metadata();
+        let pages = |name: &str| {
+            let columns = metadata.row_group(0).columns();
+            let place = columns.iter().position(|column| column.column_path().string() == name).unwrap();
+            metadata.offset_index().unwrap()[0][place].page_locations().len()
+        };
+        assert!(pages(table.time_column()) > 2);
+        assert_eq!(pages("flags"), 1, "{table}: one page of a column that is always the same");
+        if table == Table::Logs {
+            assert_eq!(pages("event_name"), 1);
+            assert_eq!(pages("resource_attributes.key_value.key"), 4);
+            assert_eq!(pages("scope_attributes.key_value.key"), 1);
+        }
+    }
+}
+
+#[test]
+fn texts_of_every_kind_survive() {
+    let mut chance = Chance::new(7);
+    let len = 20_000;
+    let text = |chance: &mut Chance, row: usize| match row / 5000 {
+        // Few, many, long, none: each makes the writer change its mind.
+        0 => Some(format!("few {}", chance.below(3))),
+        1 => Some(format!("many {:x}", chance.number())),
+        2 => Some("long ".repeat(chance.below(200) as usize)),
+        _ => chance.one_in(3).then(|| "ä".repeat(chance.below(9) as usize)),
+    };
+    let bodies: Vec<_> = (0..len).map(|row| text(&mut chance, row)).collect();
+    let names: Vec<_> = bodies.iter().map(|body| body.clone().unwrap_or_default()).collect();
+    let entries = |chance: &mut Chance, row: usize| {
+        let count = if row % 7 == 0 { 0 } else { chance.below(40) };
+        (0..count).map(|n| (format!("k{}", n + (row as u64 / 3000)), text(chance, (row * 3) % len))).collect()
+    };
+    let attributes: Vec<Vec<(String, Option<String>)>> =
+        (0..len).map(|row| entries(&mut chance, row)).collect();
+    let columns = [
+        (schema::STREAM, Arc::new(UInt32Array::from(vec![0; len])) as ArrayRef),
+        (
+            "time_unix_nano",
+            Arc::new(Int64Array::from_iter_values((0..len as i64).map(|row| NOON + row * row))),
+        ),
+        (
+            "observed_time_unix_nano",
+            Arc::new(Int64Array::from_iter_values((0..len).map(|row| [i64::MIN, i64::MAX, 0][row % 3]))),
+        ),
+        (
+            "severity_number",
+            Arc::new(Int32Array::from_iter_values(
+                (0..len as i32).map(|row| [i32::MIN, i32::MAX, row][row as usize % 3]),
+            )),
+        ),
+        ("severity_text", texts(names.clone().into_iter())),
+        ("event_name", texts(names.into_iter().map(|name| name.chars().take(70).collect()))),
+        ("body", Arc::new(StringArray::from_iter(bodies))),
+        ("attributes", maps(attributes)),
+    ];
+    let streams = match Request::of([Row { id: 1, stream: 1, time: NOON }]).batch(model::Signal::Logs) {
+        Batch::Logs(Logs { streams, .. }) => streams,
+        _ => unreachable!(),
+    };
+    let records = fill(schema::rows(Table::Logs), len, columns.into());
+    let (chunks, catalog) = chunks_of(vec![Batch::Logs(Logs { streams, records })], Table::Logs);
+    check(Table::Logs, &chunks, &catalog, "texts");
+}
+
+#[test]
+fn numbers_of_every_kind_survive() {
+    let mut chance = Chance::new(9);
+    let len = 20_000;
+    let request = Request::of((0..len as u64).map(|id| Row { id: id * 5 + 1, stream: 3, time: NOON }));
+    let Batch::Metrics(metrics) = request.batch(model::Signal::Metrics) else { unreachable!() };
+    let value = |row: usize| match row / 7000 {
+        0 => [0.0, -0.0, f64::NAN, f64::INFINITY, 1.5][row % 5],
+        1 => f64::from_bits(chance.number()),
+        _ => (row % 100) as f64 / 10.0,
+    };
+    let columns = [
+        (schema::SERIES, Arc::new(UInt32Array::from(vec![0; len])) as ArrayRef),
+        (
+            "time_unix_nano",
+            Arc::new(Int64Array::from_iter_values((0..len as i64).map(|row| NOON + row % 17))),
+        ),
+        (
+            "start_time_unix_nano",
+            Arc::new(Int64Array::from_iter(
+                (0..len as i64).map(|row| (row % 1000 < 999).then_some(row << 20)),
+            )),
+        ),
+        ("value", Arc::new(Float64Array::from_iter_values((0..len).map(value)))),
+        (
+            "value_int",
+            Arc::new(Int64Array::from_iter((0..len).map(|row| (row == 15_000).then_some(i64::MIN)))),
+        ),
+    ];
+    let samples = fill(schema::rows(Table::Samples), len, columns.into());
+    let metrics = Metrics { samples, ..metrics };
+    let (chunks, catalog) = chunks_of(vec![Batch::Metrics(metrics.clone())], Table::Samples);
+    check(Table::Samples, &chunks, &catalog, "numbers");
+    // Booleans and nulls of a table that is not repeated.
+    let monotonic = BooleanArray::from(vec![Some(true), Some(false), None]);
+    let series = metrics.series.clone();
+    let place = series.schema().index_of("is_monotonic").unwrap();
+    let picks = UInt32Array::from(vec![0, 0, 0]);
+    let series = arrow_select::take::take_record_batch(&series, &picks).unwrap();
+    let mut columns = series.columns().to_vec();
+    columns[place] = Arc::new(monotonic);
+    let series = RecordBatch::try_new(series.schema(), columns).unwrap();
+    let chunk = Chunk::new(Table::Series, Some(metrics.streams), series, &Budget::new(1 << 30));
+    check(Table::Series, &[chunk], &SeriesCatalog::default(), "booleans");
+}
+
+#[test]
+fn spans_with_events_go_the_general_way_and_without_ours() {
+    for ids in [vec![0, 3, 6, 9], vec![1, 2, 4]] {
+        let rows = ids.iter().map(|id| Row { id: *id, stream: 1, time: NOON });
+        let batch = Request::of(rows).batch(model::Signal::Spans);
+        let Batch::Spans(Spans { records, .. }) = &batch else { unreachable!() };
+        assert_eq!(records.num_rows(), ids.len());
+        let (chunks, catalog) = chunks_of(vec![batch], Table::Spans);
+        check(Table::Spans, &chunks, &catalog, "events");
+    }
+}

@@ -1,0 +1,295 @@
+use parquet::basic::Encoding;
+use parquet::errors::Result;
+
+use super::bits::{Levels, indices};
+use super::delta::length_byte_array;
+use super::dictionary::Dictionary;
+use super::numbers::Bounds;
+use super::page::{Codec, Column, Page, PageBounds};
+use super::source::TextSource;
+use super::{Encoded, Group, PAGE_BYTES, PAGE_ROWS};
+
+/// Bytes of a dictionary from which on values are written as they are.
+const DICTIONARY_BYTES: usize = 512 << 10;
+/// Values of a first page that say whether a dictionary is worth it.
+const SAMPLE: usize = 256;
+/// Longest least or greatest value that is kept.
+const BOUND_BYTES: usize = 64;
+/// A place of a cache that is not filled yet.
+const UNKNOWN: u32 = u32::MAX;
+
+/// Values of a page: places in the dictionary, or the texts.
+pub(super) struct Values {
+    dictionary: Option<Dictionary>,
+    /// Whether this page and those after it use the dictionary.
+    interning: bool,
+    ids: Vec<u32>,
+    mixed: bool,
+    lengths: Vec<i64>,
+    bytes: Vec<u8>,
+    id_bytes: usize,
+    /// Values of all pages with the dictionary.
+    seen: usize,
+}
+
+impl Values {
+    pub(super) fn new(has_dictionary: bool) -> Self {
+        Self {
+            dictionary: has_dictionary.then(Dictionary::of_texts),
+            interning: has_dictionary,
+            ids: Vec::new(),
+            mixed: false,
+            lengths: Vec::new(),
+            bytes: Vec::new(),
+            id_bytes: 0,
+            seen: 0,
+        }
+    }
+
+    /// The place of the value in the dictionary, if one is used.
+    #[inline]
+    pub(super) fn intern(&mut self, value: &[u8]) -> Option<u32> {
+        if self.interning { self.dictionary.as_mut().map(|known| known.intern(value)) } else { None }
+    }
+
+    /// Puts a value by its place. When the dictionary was given up since it was interned, the value
+    /// is put as it is.
+    #[inline]
+    pub(super) fn push_id(&mut self, id: u32) {
+        if !self.interning {
+            return self.push_known(id);
+        }
+        self.mixed |= self.ids.first().is_some_and(|first| *first != id);
+        self.ids.push(id);
+        self.id_bytes += 4;
+    }
+
+    pub(super) fn push_ids(&mut self, ids: &[u32]) {
+        self.mixed |= ids.iter().any(|id| *self.ids.first().unwrap_or(&ids[0]) != *id);
+        self.ids.extend_from_slice(ids);
+        self.id_bytes += 4 * ids.len();
+    }
+
+    #[inline]
+    pub(super) fn push(&mut self, value: &[u8]) {
+        match self.intern(value) {
+            Some(id) => self.push_id(id),
+            None => {
+                self.lengths.push(value.len() as i64);
+                self.bytes.extend_from_slice(value);
+            }
+        }
+    }
+
+    /// Whether places in the dictionary, once known, may be pushed again.
+    pub(super) fn is_interning(&self) -> bool {
+        self.interning
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.bytes.len().max(self.id_bytes) >= PAGE_BYTES
+    }
+
+    /// Whether all values of the page are the same, and would be with one more.
+    pub(super) fn stays_uniform(&self, id: Option<u32>) -> bool {
+        self.lengths.is_empty()
+            && !self.mixed
+            && self.ids.first().is_none_or(|first| id.is_none_or(|id| *first == id))
+    }
+
+    /// Appends the page's values to its body and begins a new page.
+    pub(super) fn drain_into(&mut self, body: &mut Vec<u8>) -> Encoding {
+        if let Some(dictionary) = self.dictionary.as_ref().filter(|_| self.interning) {
+            self.seen += self.ids.len();
+            if self.seen < SAMPLE || dictionary.len() * 2 <= self.seen {
+                indices(body, &self.ids, dictionary.len());
+                self.interning = dictionary.plain().len() < DICTIONARY_BYTES;
+                self.clear();
+                return Encoding::RLE_DICTIONARY;
+            }
+            self.give_up();
+        }
+        length_byte_array(body, &self.lengths, &self.bytes);
+        self.clear();
+        Encoding::DELTA_LENGTH_BYTE_ARRAY
+    }
+
+    /// The values of this page are written as they are, and those of all after it. Without an
+    /// earlier page that used it there is no dictionary at all.
+    fn give_up(&mut self) {
+        self.interning = false;
+        let Some(dictionary) = &self.dictionary else { return };
+        for id in &self.ids {
+            let value = dictionary.get(*id);
+            self.lengths.push(value.len() as i64);
+            self.bytes.extend_from_slice(value);
+        }
+    }
+
+    #[cold]
+    fn push_known(&mut self, id: u32) {
+        let Some(dictionary) = &self.dictionary else { return };
+        let value = dictionary.get(id);
+        self.lengths.push(value.len() as i64);
+        self.bytes.extend_from_slice(value);
+    }
+
+    fn clear(&mut self) {
+        self.ids.clear();
+        self.mixed = false;
+        self.lengths.clear();
+        self.bytes.clear();
+        self.id_bytes = 0;
+    }
+
+    /// The least and the greatest value of the page.
+    fn bounds(&self) -> Option<PageBounds> {
+        let (min, max) = match self.dictionary.as_ref().filter(|_| !self.ids.is_empty()) {
+            Some(dictionary) => {
+                let mut ids = self.ids.clone();
+                ids.sort_unstable();
+                ids.dedup();
+                range(ids.iter().map(|id| dictionary.get(*id)))?
+            }
+            None => {
+                let mut rest = self.bytes.as_slice();
+                range(self.lengths.iter().map(|len| {
+                    let (value, tail) = rest.split_at(usize::try_from(*len).unwrap_or(0));
+                    rest = tail;
+                    value
+                }))?
+            }
+        };
+        // A longer one would have to be cut, the greatest upwards.
+        let short = max.len() <= BOUND_BYTES && min.len() <= BOUND_BYTES;
+        short.then(|| PageBounds { min: min.to_vec(), max: max.to_vec() })
+    }
+
+    /// The dictionary page and its entries, if any page used it.
+    pub(super) fn dictionary(&self, used: bool) -> Option<(&[u8], usize)> {
+        let dictionary = self.dictionary.as_ref().filter(|_| used)?;
+        Some((dictionary.plain(), dictionary.len()))
+    }
+}
+
+/// The least and the greatest.
+fn range<'a>(values: impl Iterator<Item = &'a [u8]>) -> Option<(&'a [u8], &'a [u8])> {
+    values.fold(None, |range, value| match range {
+        None => Some((value, value)),
+        Some((min, max)) => Some((min.min(value), max.max(value))),
+    })
+}
+
+/// A column of texts or ids.
+pub(super) fn encode(
+    group: &Group<'_>,
+    source: &TextSource<'_>,
+    column: Column,
+    codec: &mut Codec,
+) -> Result<Encoded> {
+    let mut writer = Writer::new(column, codec);
+    let mut cache = vec![UNKNOWN; source.owners().unwrap_or(0)];
+    for (pick, owner) in group.picks.iter().zip(&group.owners) {
+        let cached = cache.get(*owner as usize).copied().filter(|id| *id != UNKNOWN);
+        if let Some(id) = cached.filter(|_| writer.values.is_interning()) {
+            writer.push_id(id)?;
+            continue;
+        }
+        match source.get(*pick, *owner) {
+            None => writer.push_null()?,
+            Some(value) => match writer.values.intern(value) {
+                Some(id) => {
+                    if let Some(place) = cache.get_mut(*owner as usize) {
+                        *place = id;
+                    }
+                    writer.push_id(id)?;
+                }
+                None => writer.push_plain(value)?,
+            },
+        }
+    }
+    writer.finish()
+}
+
+/// Pages of a column that is not repeated.
+struct Writer<'c> {
+    codec: &'c mut Codec,
+    column: Column,
+    values: Values,
+    definitions: Levels,
+    page: Page,
+    used_dictionary: bool,
+    bounds: Option<Bounds>,
+    /// Whether every page had bounds, or only nulls.
+    bounded: bool,
+}
+
+impl<'c> Writer<'c> {
+    fn new(column: Column, codec: &'c mut Codec) -> Self {
+        Self {
+            codec,
+            values: Values::new(column.treatment.dictionary),
+            definitions: column.definition_levels(),
+            bounded: column.treatment.pages,
+            column,
+            page: Page::default(),
+            used_dictionary: false,
+            bounds: None,
+        }
+    }
+
+    fn push_id(&mut self, id: u32) -> Result<()> {
+        let uniform = self.values.stays_uniform(Some(id)) && self.definitions.stays_uniform(1);
+        self.begin_row(uniform)?;
+        self.definitions.put(1);
+        self.values.push_id(id);
+        Ok(())
+    }
+
+    fn push_plain(&mut self, value: &[u8]) -> Result<()> {
+        self.begin_row(false)?;
+        self.definitions.put(1);
+        self.values.push(value);
+        Ok(())
+    }
+
+    fn push_null(&mut self) -> Result<()> {
+        self.begin_row(self.definitions.stays_uniform(0))?;
+        self.definitions.put(0);
+        self.page.nulls += 1;
+        Ok(())
+    }
+
+    fn begin_row(&mut self, uniform: bool) -> Result<()> {
+        let long = self.page.rows >= PAGE_ROWS || self.values.is_full();
+        if long && !uniform {
+            self.end_page()?;
+        }
+        self.page.rows += 1;
+        self.page.entries += 1;
+        Ok(())
+    }
+
+    fn end_page(&mut self) -> Result<()> {
+        if self.page.rows == 0 {
+            return Ok(());
+        }
+        let bounds = if self.bounded { self.values.bounds() } else { None };
+        self.bounded &= bounds.is_some() || self.page.nulls == self.page.rows;
+        if let Some(PageBounds { min, max }) = &bounds {
+            Bounds::widen(&mut self.bounds, Bounds::Bytes(min.clone(), max.clone()));
+        }
+        self.definitions.drain_into(&mut self.page.body);
+        let encoding = self.values.drain_into(&mut self.page.body);
+        self.used_dictionary |= encoding == Encoding::RLE_DICTIONARY;
+        self.column.page(self.codec, &self.page, encoding, bounds)?;
+        self.page = Page::default();
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Encoded> {
+        self.end_page()?;
+        let bounds = self.bounds.filter(|_| self.bounded);
+        self.column.finish(self.codec, self.values.dictionary(self.used_dictionary), bounds)
+    }
+}
