@@ -165,6 +165,8 @@ check(
     await addressed(page, (params) => params.get("name") === server.metric, "the metric is in the address");
     await page.locator(".metric-charts canvas").first().waitFor();
     await page.locator(".legend-table tbody tr").first().waitFor();
+    await page.reload();
+    await page.locator('.metric-list .vrow[aria-selected="true"]', { hasText: server.metric }).waitFor();
     const label = page.locator(".label-value").first();
     await label.click();
     await addressed(page, (params) => params.has("match"), "the label is in the address");

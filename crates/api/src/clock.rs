@@ -23,7 +23,9 @@ pub(crate) fn range(from: Option<&str>, to: Option<&str>) -> Result<TimeRange, P
 
 /// `30s`, `500ms`, `2m`.
 pub(crate) fn duration(name: &str, text: &str) -> Result<Duration, Problem> {
-    let problem = || Problem::bad_request(format!("`{name}` must be a duration such as 30s, 500ms or 2m, got `{text}`"));
+    let problem = || {
+        Problem::bad_request(format!("`{name}` must be a duration such as 30s, 500ms or 2m, got `{text}`"))
+    };
     let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(problem)?;
     let (number, unit) = text.split_at(digits);
     let number: u64 = number.parse().map_err(|_| problem())?;
@@ -45,9 +47,9 @@ fn now() -> i64 {
 /// RFC 3339, or Unix milliseconds.
 fn instant(name: &str, text: &str) -> Result<i64, Problem> {
     if let Ok(milliseconds) = text.parse::<i64>() {
-        return milliseconds
-            .checked_mul(NANOS_PER_MS)
-            .ok_or_else(|| Problem::bad_request(format!("`{name}` is out of range: Unix milliseconds are expected")));
+        return milliseconds.checked_mul(NANOS_PER_MS).ok_or_else(|| {
+            Problem::bad_request(format!("`{name}` is out of range: Unix milliseconds are expected"))
+        });
     }
     arrow::compute::kernels::cast_utils::string_to_timestamp_nanos(text).map_err(|_| {
         Problem::bad_request(format!(

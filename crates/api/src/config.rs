@@ -29,7 +29,10 @@ impl Validate for Config {
         for (index, origin) in self.origins.iter().enumerate() {
             let authority = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
             if authority.is_none_or(|authority| authority.is_empty() || authority.contains('/')) {
-                report.error(&format!("origins.{index}"), "must be scheme and host only, such as https://shop.example");
+                report.error(
+                    &format!("origins.{index}"),
+                    "must be scheme and host only, such as https://shop.example",
+                );
             }
         }
     }

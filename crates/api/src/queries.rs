@@ -21,8 +21,12 @@ pub trait Queries: Send + Sync + 'static {
     /// Newest log records.
     fn logs(&self, tenant: Tenant, filter: LogFilter) -> QueryFuture<'_, dto::Logs>;
     /// Counts of log records by severity over the range.
-    fn log_histogram(&self, tenant: Tenant, filter: LogFilter, buckets: u32)
-    -> QueryFuture<'_, dto::LogHistogram>;
+    fn log_histogram(
+        &self,
+        tenant: Tenant,
+        filter: LogFilter,
+        buckets: u32,
+    ) -> QueryFuture<'_, dto::LogHistogram>;
     /// Newest traces.
     fn traces(&self, tenant: Tenant, filter: TraceFilter) -> QueryFuture<'_, dto::Traces>;
     /// One trace.
@@ -30,8 +34,12 @@ pub trait Queries: Send + Sync + 'static {
     /// Names of metrics.
     fn metrics(&self, tenant: Tenant, filter: MetricFilter) -> QueryFuture<'_, dto::Metrics>;
     /// Labels of a metric with their values.
-    fn metric_labels(&self, tenant: Tenant, name: String, range: TimeRange)
-    -> QueryFuture<'_, dto::MetricLabels>;
+    fn metric_labels(
+        &self,
+        tenant: Tenant,
+        name: String,
+        range: TimeRange,
+    ) -> QueryFuture<'_, dto::MetricLabels>;
     /// A metric's series over time.
     fn metric_series(&self, tenant: Tenant, request: SeriesRequest) -> QueryFuture<'_, dto::MetricSeries>;
 }

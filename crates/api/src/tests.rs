@@ -13,7 +13,8 @@ use crate::render::Format;
 use crate::route::parameters::{Parameters, parse_trace_id};
 
 fn batch() -> RecordBatch {
-    let times = TimestampNanosecondArray::from(vec![Some(1_700_000_000_123_456_789), None]).with_timezone("UTC");
+    let times =
+        TimestampNanosecondArray::from(vec![Some(1_700_000_000_123_456_789), None]).with_timezone("UTC");
     let mut maps = MapBuilder::new(None, StringBuilder::new(), StringBuilder::new());
     maps.keys().append_value("a\"b");
     maps.values().append_value("1,2");
@@ -25,7 +26,8 @@ fn batch() -> RecordBatch {
         ("text", Arc::new(StringArray::from(vec![Some("x,\"y\"\n"), None]))),
         ("attributes", Arc::new(maps.finish())),
     ];
-    RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true))).unwrap()
+    RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true)))
+        .unwrap()
 }
 
 fn rendered(format: Format, batches: usize) -> Vec<u8> {

@@ -1,6 +1,7 @@
 //! Direct readers: what a page shows, as plain structs.
 
 mod columns;
+mod groups;
 mod labels;
 mod line;
 mod log_histogram;

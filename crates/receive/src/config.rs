@@ -122,7 +122,8 @@ impl Validate for Config {
         if interval < std::time::Duration::from_secs(1) || interval > std::time::Duration::from_secs(300) {
             report.error("host.interval", "must be 1s to 5m");
         }
-        for (name, size) in [("limit.body", self.limit.body), ("limit.body_decoded", self.limit.body_decoded)] {
+        for (name, size) in [("limit.body", self.limit.body), ("limit.body_decoded", self.limit.body_decoded)]
+        {
             if !(1 << 10..=256 << 20).contains(&size.bytes()) {
                 report.error(name, "must be 1 KiB to 256 MiB");
             }
@@ -132,7 +133,10 @@ impl Validate for Config {
         }
         for (name, key) in &self.key {
             if key.secret.expose().len() < KEY_LEN_MIN {
-                report.error(&format!("key.{name}.secret"), format!("must have at least {KEY_LEN_MIN} characters"));
+                report.error(
+                    &format!("key.{name}.secret"),
+                    format!("must have at least {KEY_LEN_MIN} characters"),
+                );
             }
             if let Err(error) = model::Tenant::parse(&key.tenant) {
                 report.error(&format!("key.{name}.tenant"), format!("is not a tenant: {error}"));

@@ -74,6 +74,11 @@ impl Refusal {
         matches!(self, Self::Overloaded { .. } | Self::Unavailable)
     }
 
+    /// Whether it may come before the whole body has been read.
+    pub fn before_the_end(&self) -> bool {
+        !matches!(self, Self::Malformed(_) | Self::Internal(_))
+    }
+
     /// When to come again, for those that are retryable.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {

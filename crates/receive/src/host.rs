@@ -99,13 +99,29 @@ impl Host {
     fn processor(&mut self, times: Times, now: i64) -> Vec<Metric> {
         let load = System::load_average();
         let mut metrics = vec![
-            gauge("system.cpu.load_average.1m", "{thread}", "Load of the last minute.", vec![times.at(&[], load.one)]),
-            gauge("system.cpu.load_average.5m", "{thread}", "Load of the last five minutes.", vec![times.at(&[], load.five)]),
-            gauge("system.cpu.load_average.15m", "{thread}", "Load of the last quarter of an hour.", vec![times.at(&[], load.fifteen)]),
+            gauge(
+                "system.cpu.load_average.1m",
+                "{thread}",
+                "Load of the last minute.",
+                vec![times.at(&[], load.one)],
+            ),
+            gauge(
+                "system.cpu.load_average.5m",
+                "{thread}",
+                "Load of the last five minutes.",
+                vec![times.at(&[], load.five)],
+            ),
+            gauge(
+                "system.cpu.load_average.15m",
+                "{thread}",
+                "Load of the last quarter of an hour.",
+                vec![times.at(&[], load.fifteen)],
+            ),
         ];
         // Usage is known from the second look on.
         let Some(last) = self.last else { return metrics };
-        let cores: Vec<f64> = self.system.cpus().iter().map(|core| f64::from(core.cpu_usage()) / 100.0).collect();
+        let cores: Vec<f64> =
+            self.system.cpus().iter().map(|core| f64::from(core.cpu_usage()) / 100.0).collect();
         self.seconds.resize(cores.len(), 0.0);
         #[expect(clippy::cast_precision_loss, reason = "seconds of an interval")]
         let elapsed = (now - last).max(0) as f64 / 1e9;
@@ -117,7 +133,12 @@ impl Host {
             let pairs = names.iter().zip(values);
             pairs.map(|(name, value)| times.at(&[("cpu.logical_number", name)], *value)).collect()
         };
-        metrics.push(gauge("system.cpu.utilization", "1", "Share of its time a core was busy.", points(&cores)));
+        metrics.push(gauge(
+            "system.cpu.utilization",
+            "1",
+            "Share of its time a core was busy.",
+            points(&cores),
+        ));
         metrics.push(counter("system.cpu.time", "s", "Time a core was busy.", points(&self.seconds)));
         metrics
     }
@@ -130,12 +151,18 @@ impl Host {
             ("cached", available.saturating_sub(self.system.free_memory())),
         ];
         let usage = states.map(|(state, bytes)| times.count(&[("system.memory.state", state)], bytes));
-        let shares = states.map(|(state, bytes)| times.at(&[("system.memory.state", state)], share(bytes, total)));
+        let shares =
+            states.map(|(state, bytes)| times.at(&[("system.memory.state", state)], share(bytes, total)));
         vec![
             gauge("system.memory.limit", "By", "Memory of the machine.", vec![times.count(&[], total)]),
             gauge("system.memory.usage", "By", "Memory by state.", usage.to_vec()),
             gauge("system.memory.utilization", "1", "Share of the memory by state.", shares.to_vec()),
-            gauge("system.paging.usage", "By", "Swap in use.", vec![times.count(&[("system.paging.state", "used")], self.system.used_swap())]),
+            gauge(
+                "system.paging.usage",
+                "By",
+                "Swap in use.",
+                vec![times.count(&[("system.paging.state", "used")], self.system.used_swap())],
+            ),
         ]
     }
 
@@ -177,9 +204,11 @@ impl Host {
             devices.entry(disk.name().to_string_lossy().into_owned()).or_insert_with(|| disk.usage());
         }
         let points = devices.iter().flat_map(|(device, usage)| {
-            [("read", usage.total_read_bytes), ("write", usage.total_written_bytes)].map(|(direction, bytes)| {
-                times.count(&[("system.device", device), ("disk.io.direction", direction)], bytes)
-            })
+            [("read", usage.total_read_bytes), ("write", usage.total_written_bytes)].map(
+                |(direction, bytes)| {
+                    times.count(&[("system.device", device), ("disk.io.direction", direction)], bytes)
+                },
+            )
         });
         vec![counter("system.disk.io", "By", "Bytes read and written.", points.collect())]
     }
@@ -191,15 +220,33 @@ impl Host {
             let points = networks.iter().flat_map(|(name, data)| {
                 let (received, sent) = values(data);
                 [("receive", received), ("transmit", sent)].map(|(direction, count)| {
-                    times.count(&[("network.interface.name", name), ("network.io.direction", direction)], count)
+                    times.count(
+                        &[("network.interface.name", name), ("network.io.direction", direction)],
+                        count,
+                    )
                 })
             });
             points.collect::<Vec<_>>()
         };
         vec![
-            counter("system.network.io", "By", "Bytes received and sent.", each(|data| (data.total_received(), data.total_transmitted()))),
-            counter("system.network.packet.count", "{packet}", "Packets received and sent.", each(|data| (data.total_packets_received(), data.total_packets_transmitted()))),
-            counter("system.network.errors", "{error}", "Packets in error.", each(|data| (data.total_errors_on_received(), data.total_errors_on_transmitted()))),
+            counter(
+                "system.network.io",
+                "By",
+                "Bytes received and sent.",
+                each(|data| (data.total_received(), data.total_transmitted())),
+            ),
+            counter(
+                "system.network.packet.count",
+                "{packet}",
+                "Packets received and sent.",
+                each(|data| (data.total_packets_received(), data.total_packets_transmitted())),
+            ),
+            counter(
+                "system.network.errors",
+                "{error}",
+                "Packets in error.",
+                each(|data| (data.total_errors_on_received(), data.total_errors_on_transmitted())),
+            ),
         ]
     }
 }
@@ -231,11 +278,26 @@ impl Times {
     }
 }
 
-fn gauge(name: &'static str, unit: &'static str, description: &'static str, points: Vec<NumberPoint>) -> Metric {
-    Metric { name: name.into(), description: description.into(), unit: unit.into(), data: Data::Gauge(points) }
+fn gauge(
+    name: &'static str,
+    unit: &'static str,
+    description: &'static str,
+    points: Vec<NumberPoint>,
+) -> Metric {
+    Metric {
+        name: name.into(),
+        description: description.into(),
+        unit: unit.into(),
+        data: Data::Gauge(points),
+    }
 }
 
-fn counter(name: &'static str, unit: &'static str, description: &'static str, points: Vec<NumberPoint>) -> Metric {
+fn counter(
+    name: &'static str,
+    unit: &'static str,
+    description: &'static str,
+    points: Vec<NumberPoint>,
+) -> Metric {
     let data = Data::Sum { points, monotonic: true, temporality: Temporality::Cumulative };
     Metric { name: name.into(), description: description.into(), unit: unit.into(), data }
 }

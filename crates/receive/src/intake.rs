@@ -178,12 +178,14 @@ impl Intake {
     /// A [`Refusal`]; nothing was stored then, except after [`Refusal::Internal`], where nobody
     /// can tell.
     pub async fn take(&self, tenant: Tenant, signal: Signal, body: Body) -> Result<Outcome, Refusal> {
-        let _slot = self.slot().await?;
+        // Only as long as it decodes: while the disk syncs, others may decode and share the next sync.
+        let slot = self.slot().await?;
         let received_unix_nano = (self.0.now)();
         let protocol = body.protocol();
         let Body { json, encoding, bytes, mut reservation } = body;
         let decoded = self.decode(signal, json, encoding, &bytes, &mut reservation, received_unix_nano)?;
         reservation.settle(bytes.len() as u64 + decoded.batch.bytes());
+        drop(slot);
         let outcome = outcome(&decoded);
         if decoded.received > 0 {
             let accepted = Accepted {
@@ -252,9 +254,7 @@ impl Intake {
                 .unwrap_or(bytes.len() as u64 * RATIO_GUESS)
                 .min(inner.decoded_max),
         };
-        reservation
-            .grow_within(message_bytes * (1 + COLUMNS_PER_BYTE), BUDGET_SHARE)
-            .map_err(overloaded)?;
+        reservation.grow_within(message_bytes * (1 + COLUMNS_PER_BYTE), BUDGET_SHARE).map_err(overloaded)?;
         let work = || {
             let limit = usize::try_from(inner.decoded_max).unwrap_or(usize::MAX);
             let message = decompress(bytes, encoding, limit)?;

@@ -14,7 +14,8 @@ use tower::ServiceExt;
 use wire::compression::Encoding;
 
 use crate::{
-    Accepted, AppendFuture, Body, Intake, KeyConfig, LimitConfig, Metrics, Refusal, Refused, Senders, Sink, otlp,
+    Accepted, AppendFuture, Body, Intake, KeyConfig, LimitConfig, Metrics, Refusal, Refused, Senders, Sink,
+    otlp,
 };
 
 /// Remembers what it was given, and refuses when told to.
@@ -49,8 +50,10 @@ fn open_senders() -> Arc<Senders> {
 }
 
 fn keyed() -> Senders {
-    let key = |secret: &str, tenant: &str| KeyConfig { secret: Secret::new(secret.into()), tenant: tenant.into() };
-    let keys = [("a".into(), key("secret-of-a-0123456", "shop")), ("b".into(), key("secret-of-b-0123456", "bank"))];
+    let key =
+        |secret: &str, tenant: &str| KeyConfig { secret: Secret::new(secret.into()), tenant: tenant.into() };
+    let keys =
+        [("a".into(), key("secret-of-a-0123456", "shop")), ("b".into(), key("secret-of-b-0123456", "bank"))];
     Senders::new(&keys.into(), 10).unwrap()
 }
 
@@ -60,7 +63,12 @@ fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
 
 const JSON: &str = r#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"stringValue":"hi"}}]}]}]}"#;
 
-async fn post(intake: &Intake, path: &str, pairs: &[(&'static str, &str)], body: &str) -> (StatusCode, HeaderMap, Bytes) {
+async fn post(
+    intake: &Intake,
+    path: &str,
+    pairs: &[(&'static str, &str)],
+    body: &str,
+) -> (StatusCode, HeaderMap, Bytes) {
     let mut request = Request::post(path).body(HttpBody::from(body.to_owned())).unwrap();
     *request.headers_mut() = headers(pairs);
     let response = otlp::http_router(intake.clone(), open_senders()).oneshot(request).await.unwrap();
@@ -72,11 +80,14 @@ async fn post(intake: &Intake, path: &str, pairs: &[(&'static str, &str)], body:
 async fn a_record_reaches_the_sink_with_its_body_and_is_read_again_the_same() {
     let sink = Arc::new(Memory::default());
     let intake = intake(Arc::clone(&sink), 1 << 30);
-    let (status, _, body) = post(&intake, "/v1/logs", &[("content-type", "application/json; charset=utf-8")], JSON).await;
+    let (status, _, body) =
+        post(&intake, "/v1/logs", &[("content-type", "application/json; charset=utf-8")], JSON).await;
     assert_eq!((status, &*body), (StatusCode::OK, &b"{}"[..]));
     let accepted = sink.accepted.lock().pop().unwrap();
     assert_eq!((accepted.signal, accepted.records, &*accepted.body), (Signal::Logs, 1, JSON.as_bytes()));
-    let again = intake.replay(Signal::Logs, accepted.protocol, accepted.received_unix_nano, &[], JSON.as_bytes()).unwrap();
+    let again = intake
+        .replay(Signal::Logs, accepted.protocol, accepted.received_unix_nano, &[], JSON.as_bytes())
+        .unwrap();
     assert_eq!(format!("{again:?}"), format!("{:?}", accepted.batch));
 }
 
@@ -87,9 +98,15 @@ async fn refusals_have_the_statuses_of_the_protocol() {
     let open = intake(Arc::clone(&sink), 1 << 30);
     assert_eq!(post(&open, "/v1/logs", &[json], "{").await.0, StatusCode::BAD_REQUEST);
     assert_eq!(post(&open, "/v1/logs", &[], "").await.0, StatusCode::UNSUPPORTED_MEDIA_TYPE);
-    assert_eq!(post(&open, "/v1/logs", &[json, ("content-encoding", "lzma")], "").await.0, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    assert_eq!(
+        post(&open, "/v1/logs", &[json, ("content-encoding", "lzma")], "").await.0,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE
+    );
     assert_eq!(post(&open, "/v1/nothing", &[json], "").await.0, StatusCode::NOT_FOUND);
-    assert_eq!(post(&open, "/v1/logs", &[json, ("content-length", "999999999")], "").await.0, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(
+        post(&open, "/v1/logs", &[json, ("content-length", "999999999")], "").await.0,
+        StatusCode::PAYLOAD_TOO_LARGE
+    );
     let small = intake(Arc::clone(&sink), 16);
     let (status, headers, _) = post(&small, "/v1/logs", &[json], JSON).await;
     assert_eq!((status, headers["retry-after"].to_str().unwrap()), (StatusCode::TOO_MANY_REQUESTS, "1"));
@@ -123,7 +140,13 @@ fn a_key_decides_the_tenant_and_beats_the_header() {
     assert_eq!(senders.identify(&bearer).unwrap().as_str(), "bank");
     let basic = headers(&[("authorization", "Basic YW55OnNlY3JldC1vZi1hLTAxMjM0NTY=")]);
     assert_eq!(senders.identify_reader(&basic).unwrap().as_str(), "shop");
-    for wrong in ["Bearer", "Bearer secret-of-b-012345", "Bearer secret-of-b-01234567", "Basic !!", "secret-of-b-0123456"] {
+    for wrong in [
+        "Bearer",
+        "Bearer secret-of-b-012345",
+        "Bearer secret-of-b-01234567",
+        "Basic !!",
+        "secret-of-b-0123456",
+    ] {
         let refusal = senders.identify(&headers(&[("authorization", wrong)])).unwrap_err();
         assert!(matches!(refusal, Refusal::Unauthenticated), "{wrong}");
     }

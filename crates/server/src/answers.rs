@@ -4,8 +4,8 @@ use std::future::Future;
 use std::pin::Pin;
 
 use api::{
-    Failure, LogFilter, MetricFilter, Queries, QueryFuture, RecordStream, SeriesRequest, SqlRequest, TimeRange,
-    TraceFilter, dto,
+    Failure, LogFilter, MetricFilter, Queries, QueryFuture, RecordStream, SeriesRequest, SqlRequest,
+    TimeRange, TraceFilter, dto,
 };
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -19,7 +19,11 @@ impl Queries for Answers {
     fn sql(&self, request: SqlRequest) -> QueryFuture<'_, Box<dyn RecordStream>> {
         Box::pin(async move {
             let SqlRequest { tenant, text, timeout, id } = request;
-            let running = self.0.sql(query::SqlRequest { tenant, text, timeout, memory_share: None, id }).await.map_err(failure)?;
+            let running = self
+                .0
+                .sql(query::SqlRequest { tenant, text, timeout, memory_share: None, id })
+                .await
+                .map_err(failure)?;
             Ok(Box::new(Records(running)) as Box<dyn RecordStream>)
         })
     }
@@ -52,7 +56,8 @@ impl Queries for Answers {
 
     fn logs(&self, tenant: Tenant, filter: LogFilter) -> QueryFuture<'_, dto::Logs> {
         Box::pin(async move {
-            let Answer { value, summary } = self.0.logs(&tenant, &log_filter(filter)).await.map_err(failure)?;
+            let Answer { value, summary } =
+                self.0.logs(&tenant, &log_filter(filter)).await.map_err(failure)?;
             let logs = value.records.into_iter().map(log).collect();
             Ok(dto::Logs { logs, next: value.next, summary: self::summary(summary) })
         })
@@ -82,8 +87,15 @@ impl Queries for Answers {
 
     fn traces(&self, tenant: Tenant, filter: TraceFilter) -> QueryFuture<'_, dto::Traces> {
         Box::pin(async move {
-            let TraceFilter { range: asked, service, name, error, duration_min_nano, duration_max_nano, limit } =
-                filter;
+            let TraceFilter {
+                range: asked,
+                service,
+                name,
+                error,
+                duration_min_nano,
+                duration_max_nano,
+                limit,
+            } = filter;
             let filter = query::TraceFilter {
                 range: range(asked),
                 service,
@@ -157,8 +169,10 @@ impl Queries for Answers {
             let request = query::SeriesRequest { name, range: range(asked), step_ms, matches, by, limit };
             let Answer { value, summary } = self.0.metric_series(&tenant, &request).await.map_err(failure)?;
             let series = value.series.into_iter();
-            let series = series
-                .map(|series| dto::Series { labels: series.labels.into_iter().collect(), points: series.points });
+            let series = series.map(|series| dto::Series {
+                labels: series.labels.into_iter().collect(),
+                points: series.points,
+            });
             Ok(dto::MetricSeries {
                 step_ms: value.step_ms,
                 unit: value.unit,
@@ -183,9 +197,7 @@ impl RecordStream for Records {
         self.0.id()
     }
 
-    fn next(
-        &mut self,
-    ) -> Pin<Box<dyn Future<Output = Option<Result<RecordBatch, Failure>>> + Send + '_>> {
+    fn next(&mut self) -> Pin<Box<dyn Future<Output = Option<Result<RecordBatch, Failure>>> + Send + '_>> {
         Box::pin(async move { self.0.next().await.map(|batch| batch.map_err(failure)) })
     }
 
@@ -204,16 +216,7 @@ fn range(range: TimeRange) -> query::TimeRange {
 
 fn log_filter(filter: LogFilter) -> query::LogFilter {
     let LogFilter { range: asked, service, severity_min, text, trace_id, attributes, limit, before } = filter;
-    query::LogFilter {
-        range: range(asked),
-        service,
-        severity_min,
-        text,
-        trace_id,
-        attributes,
-        limit,
-        before,
-    }
+    query::LogFilter { range: range(asked), service, severity_min, text, trace_id, attributes, limit, before }
 }
 
 fn summary(summary: query::Summary) -> dto::Summary {

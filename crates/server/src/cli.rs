@@ -28,9 +28,11 @@ pub enum Command {
     /// Check the configuration and show what is in effect, secrets masked.
     Check(CheckArgs),
     /// Ask a running server in SQL.
-    #[command(after_help = "Example:\n  fresnel query \"SELECT time, service_name, body FROM logs ORDER BY time DESC LIMIT 20\"\n\n\
+    #[command(
+        after_help = "Example:\n  fresnel query \"SELECT time, service_name, body FROM logs ORDER BY time DESC LIMIT 20\"\n\n\
                             Tables: logs, spans, metrics, samples, series, histograms, exemplars.\n\
-                            Attributes: attributes['http.route'].")]
+                            Attributes: attributes['http.route']."
+    )]
     Query(QueryArgs),
     /// Show how a running server is.
     Status(StatusArgs),

@@ -1,6 +1,6 @@
 //! The whole configuration: each stage owns its part, this file only puts them together.
 
-use fresnel_sdk::config::{ByteSize, Loaded, LoadError, Loader, Report, Validate};
+use fresnel_sdk::config::{ByteSize, LoadError, Loaded, Loader, Report, Validate};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -130,8 +130,14 @@ impl Config {
 pub const DEFAULT_FILE: &str = "fresnel.toml";
 
 /// Variables with the prefix that are read elsewhere: by the command line and by tests.
-const NOT_SETTINGS: &[&str] =
-    &["FRESNEL_CONFIG", "FRESNEL_URL", "FRESNEL_KEY", "FRESNEL_TESTDATA", "FRESNEL_NO_SKIP", "FRESNEL_SOAK_ROUNDS"];
+const NOT_SETTINGS: &[&str] = &[
+    "FRESNEL_CONFIG",
+    "FRESNEL_URL",
+    "FRESNEL_KEY",
+    "FRESNEL_TESTDATA",
+    "FRESNEL_NO_SKIP",
+    "FRESNEL_SOAK_ROUNDS",
+];
 
 /// A loader with the sources every command has: file, environment.
 pub fn loader(file: Option<&std::path::Path>) -> Loader<Config> {

@@ -65,7 +65,9 @@ impl Guard {
 
 async fn judge(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     if !guard.host_allowed(&request) {
-        return refuse("this host name is not served: use 127.0.0.1 or localhost, or add the name to `api.hosts`");
+        return refuse(
+            "this host name is not served: use 127.0.0.1 or localhost, or add the name to `api.hosts`",
+        );
     }
     if !guard.origin_allowed(&request) {
         return refuse("pages of this origin may not ask: add it to `api.origins`");

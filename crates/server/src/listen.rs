@@ -68,7 +68,10 @@ impl Door {
                 },
             };
             let serving = connection(stream, router.clone(), &graceful);
-            #[expect(clippy::disallowed_methods, reason = "one task a connection; hyper contains its panics")]
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "one task a connection; hyper contains its panics"
+            )]
             tokio::spawn(async move {
                 serving.await;
                 drop(permit);

@@ -43,8 +43,11 @@ impl Observer {
     pub fn install(config: &TelemetryConfig, registry: Registry) -> Result<Self> {
         let failed = |error: &dyn std::fmt::Display| Failure::new("cannot set up logging").cause(error);
         let resource = Resource::service(SERVICE, env!("CARGO_PKG_VERSION"));
-        let options =
-            PipelineOptions { interval: INTERVAL, metrics_interval: METRICS_INTERVAL, ..PipelineOptions::default() };
+        let options = PipelineOptions {
+            interval: INTERVAL,
+            metrics_interval: METRICS_INTERVAL,
+            ..PipelineOptions::default()
+        };
         let pipeline = Pipeline::start(resource, registry, options).map_err(|error| failed(&error))?;
         let format = match config.format {
             LogFormat::Text => Format::Text,
@@ -144,7 +147,9 @@ pub fn register(registry: &Registry, store: &Arc<Store>, budget: &Budget, memory
 
 fn memory(registry: &Registry, budget: &Budget, limit: u64) {
     let account = budget.clone();
-    registry.observe_gauge("fresnel.memory.usage", "By", "Accounted memory.", move |to| to.observe(account.used(), &[]));
+    registry.observe_gauge("fresnel.memory.usage", "By", "Accounted memory.", move |to| {
+        to.observe(account.used(), &[])
+    });
     registry.observe_gauge("fresnel.memory.limit", "By", "memory.limit", move |to| to.observe(limit, &[]));
     let account = budget.clone();
     registry.observe_counter(
@@ -185,9 +190,14 @@ fn log(registry: &Registry, store: &Arc<Store>) {
         },
     );
     let of = Arc::clone(store);
-    registry.observe_gauge("fresnel.store.memtable.size", "By", "Bytes of records that are not sealed.", move |to| {
-        to.observe(of.status().memtable_bytes, &[]);
-    });
+    registry.observe_gauge(
+        "fresnel.store.memtable.size",
+        "By",
+        "Bytes of records that are not sealed.",
+        move |to| {
+            to.observe(of.status().memtable_bytes, &[]);
+        },
+    );
 }
 
 fn tables(registry: &Registry, store: &Arc<Store>) {
@@ -208,9 +218,14 @@ fn tables(registry: &Registry, store: &Arc<Store>) {
         to.observe(of.status().work.seals, &[]);
     });
     let of = Arc::clone(store);
-    registry.observe_counter("fresnel.store.compactions", "{compaction}", "Compactions since the start.", move |to| {
-        to.observe(of.status().work.compactions, &[]);
-    });
+    registry.observe_counter(
+        "fresnel.store.compactions",
+        "{compaction}",
+        "Compactions since the start.",
+        move |to| {
+            to.observe(of.status().work.compactions, &[]);
+        },
+    );
 }
 
 fn ledger(registry: &Registry, store: &Arc<Store>) {
@@ -222,7 +237,10 @@ fn ledger(registry: &Registry, store: &Arc<Store>) {
         move |to| {
             for ((tenant, signal), counts) in of.ledger() {
                 let mut tell = |outcome: &str, count: u64| {
-                    to.observe(count, &[("tenant", tenant.as_str()), ("signal", signal.as_str()), ("outcome", outcome)]);
+                    to.observe(
+                        count,
+                        &[("tenant", tenant.as_str()), ("signal", signal.as_str()), ("outcome", outcome)],
+                    );
                 };
                 tell("received", counts.received);
                 tell("stored", counts.stored);

@@ -67,7 +67,8 @@ impl Operations for Desk {
     }
 
     fn health(&self) -> dto::Health {
-        let components = vec![self.store_health(), self.memory_health(), self.work_health(), self.start_health()];
+        let components =
+            vec![self.store_health(), self.memory_health(), self.work_health(), self.start_health()];
         let status = components.iter().map(|component| component.status).max().unwrap_or(Pass);
         dto::Health { status, components }
     }
@@ -122,7 +123,8 @@ impl Desk {
             return self.component("store", Fail, reason, None);
         }
         if let Some(problem) = status.problems.first() {
-            let detail = format!("{} fails since {} attempts: {}", problem.work, problem.attempts, problem.error);
+            let detail =
+                format!("{} fails since {} attempts: {}", problem.work, problem.attempts, problem.error);
             return self.component("store", Warn, detail, Some(problem.since_unix_ms));
         }
         match status.set_aside.len() {
@@ -138,7 +140,8 @@ impl Desk {
         let (used, limit) = (self.budget.used(), self.budget.limit());
         #[expect(clippy::cast_precision_loss, reason = "a share for people")]
         let share = used as f64 / limit as f64;
-        let detail = format!("{:.0} % of the budget in use, {} refusals", share * 100.0, self.budget.refused());
+        let detail =
+            format!("{:.0} % of the budget in use, {} refusals", share * 100.0, self.budget.refused());
         self.component("memory", if share > MEMORY_WARN { Warn } else { Pass }, detail, None)
     }
 

@@ -15,8 +15,17 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 impl Sink for StoreSink {
     fn append(&self, accepted: Accepted) -> AppendFuture<'_> {
         Box::pin(async move {
-            let Accepted { tenant, signal, protocol, received_unix_nano, records, rejected, body, batch, reservation } =
-                accepted;
+            let Accepted {
+                tenant,
+                signal,
+                protocol,
+                received_unix_nano,
+                records,
+                rejected,
+                body,
+                batch,
+                reservation,
+            } = accepted;
             let rejected = rejected
                 .into_iter()
                 .map(|rejection| Rejection { reason: rejection.reason.into(), indices: rejection.indices })

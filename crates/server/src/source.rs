@@ -28,11 +28,9 @@ impl Source for StoreSource {
         Box::pin(async move {
             let found = self.0.trace(&tenant, trace_id).await;
             Some(match found {
-                Ok(trace) => Ok(TraceSpans {
-                    batches: trace.spans,
-                    missing: trace.warnings,
-                    ..TraceSpans::default()
-                }),
+                Ok(trace) => {
+                    Ok(TraceSpans { batches: trace.spans, missing: trace.warnings, ..TraceSpans::default() })
+                }
                 Err(error) => Err(SourceError { kind: error.kind(), message: chain(&error) }),
             })
         })

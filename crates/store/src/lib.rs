@@ -34,9 +34,7 @@ mod trace;
 pub mod wal;
 
 pub use clock::Clock;
-pub use config::{
-    CompactConfig, Config, RetentionConfig, S3Config, SealConfig, TenantRetention, WalSection,
-};
+pub use config::{CompactConfig, Config, RetentionConfig, S3Config, SealConfig, TenantRetention, WalSection};
 pub use disk::{Disk, LocalDisk};
 #[cfg(any(test, feature = "simulation"))]
 pub use disk::{Faults, ForgetfulDisk};

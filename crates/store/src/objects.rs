@@ -6,6 +6,7 @@
 mod local;
 mod s3;
 
+use std::future::Future;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -123,7 +124,7 @@ impl Objects {
     /// Makes the draft, whose content is synced, durable as `object`.
     pub(crate) fn publish(&self, draft: &Path, object: &str) -> Result<(), WorkError> {
         if let Some(runtime) = &self.remote {
-            runtime.block_on(self.upload(draft, object))?;
+            wait(runtime, self.upload(draft, object))?;
             return self.discard(draft);
         }
         let target = self.dir.join(object);
@@ -174,7 +175,7 @@ impl Objects {
         match &self.remote {
             None => absent_is_fine(self.disk.remove(&self.dir.join(object)))
                 .map_err(|error| failed(object, error)),
-            Some(runtime) => match runtime.block_on(self.reader.delete(&ObjectPath::from(object))) {
+            Some(runtime) => match wait(runtime, self.reader.delete(&ObjectPath::from(object))) {
                 Err(object_store::Error::NotFound { .. }) | Ok(()) => Ok(()),
                 Err(error) => Err(failed(object, error)),
             },
@@ -187,7 +188,7 @@ impl Objects {
         let target = format!("{SET_ASIDE}/{object}");
         if let Some(runtime) = &self.remote {
             let (from, to) = (ObjectPath::from(object), ObjectPath::from(target.as_str()));
-            return match runtime.block_on(self.reader.rename(&from, &to)) {
+            return match wait(runtime, self.reader.rename(&from, &to)) {
                 Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(target),
                 Err(error) => Err(failed(object, error)),
             };
@@ -214,8 +215,7 @@ impl Objects {
                 absent_is_fine(local::walk(&*self.disk, &dir, &prefix, &mut objects))
                     .map_err(|error| local::not_read(prefix.as_ref(), error))
             }
-            Some(runtime) => runtime
-                .block_on(self.reader.list(Some(&prefix)).try_collect())
+            Some(runtime) => wait(runtime, self.reader.list(Some(&prefix)).try_collect())
                 .map(|listed: Vec<_>| objects = listed),
         };
         listed.map_err(|error| failed(prefix.as_ref(), error))?;
@@ -226,9 +226,7 @@ impl Objects {
     pub(crate) fn len(&self, object: &str) -> Result<Option<u64>, object_store::Error> {
         let len = match &self.remote {
             None => self.disk.len(&self.dir.join(object)).map_err(|error| local::not_read(object, error)),
-            Some(runtime) => {
-                runtime.block_on(self.reader.head(&ObjectPath::from(object))).map(|meta| meta.size)
-            }
+            Some(runtime) => wait(runtime, self.reader.head(&ObjectPath::from(object))).map(|meta| meta.size),
         };
         match len {
             Ok(len) => Ok(Some(len)),
@@ -245,7 +243,7 @@ impl Objects {
                 let bytes = self.disk.read_at(&self.dir.join(object), range.start, len);
                 bytes.map(Bytes::from).map_err(|error| local::not_read(object, error))
             }
-            Some(runtime) => runtime.block_on(self.reader.get_range(&ObjectPath::from(object), range)),
+            Some(runtime) => wait(runtime, self.reader.get_range(&ObjectPath::from(object), range)),
         }
     }
 }
@@ -260,4 +258,9 @@ fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
 
 pub(crate) fn failed(path: &str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> WorkError {
     WorkError::Write { path: path.to_owned(), source: source.into() }
+}
+
+/// Waits for an object store. Works on every thread but that of a runtime which has only one.
+fn wait<T>(runtime: &Handle, answer: impl Future<Output = T>) -> T {
+    tokio::task::block_in_place(|| runtime.block_on(answer))
 }

@@ -60,7 +60,9 @@ impl Inner {
         let Some(generation) = shard.oldest_frozen() else { return Ok(false) };
         let started = self.clock.now_unix_nano();
         let mut add = Vec::new();
+        // A copy, so that new series can be added meanwhile.
         let catalog = generation.series.as_ref().map(|series| series.catalog()).unwrap_or_default();
+        let _copy = self.budget.take(catalog.bytes());
         for table in shard.signal.tables() {
             let chunks = generation.chunks(*table).iter().map(Arc::as_ref);
             self.write_table(&shard.tenant, *table, chunks, &catalog, &mut add)?;

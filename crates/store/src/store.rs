@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8};
 use std::time::Instant;
 
+use futures::future::BoxFuture;
 use model::{Budget, Reservation};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
@@ -17,7 +18,7 @@ use tokio::sync::Notify;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::disk::Disk;
-use crate::error::OpenError;
+use crate::error::{OpenError, WorkError};
 use crate::fatal::Fatal;
 use crate::ledger::Ledger;
 use crate::manifest::{Manifest, ManifestOptions, State};
@@ -78,6 +79,8 @@ pub(crate) struct Inner {
     /// Commits were lost: what the manifest does not name may be all that is left.
     pub(crate) keep_unnamed: AtomicBool,
     phase: AtomicU8,
+    /// The seal that goes on while the log is replayed.
+    restoring: Mutex<Option<BoxFuture<'static, Result<(), WorkError>>>>,
     /// No other process may use the directory.
     _lock: Box<dyn Send + Sync>,
 }
@@ -101,7 +104,7 @@ const STOPPING: u8 = 2;
 
 impl Store {
     /// Opens the store in `config.dir`, creating it when it is not there. Blocks. With S3
-    /// configured it must be called on a thread that knows the Tokio runtime.
+    /// configured it needs a Tokio runtime of several threads around it.
     ///
     /// What was acknowledged and is not in files comes out of [`Replay`]; nothing can be appended
     /// before [`Store::ready`].
@@ -110,6 +113,14 @@ impl Store {
     /// [`OpenError`] when the directory cannot be used or is of a newer version. Damage is no
     /// error: it is set aside, logged and in the status.
     pub fn open(options: Options) -> Result<(Self, Replay), OpenError> {
+        Self::open_with(options, Objects::open)
+    }
+
+    /// Opens the store with its segments in the place that `objects` opens.
+    pub(crate) fn open_with(
+        options: Options,
+        objects: impl FnOnce(&Config, Arc<dyn Disk>, &Path, Fatal) -> Result<Objects, OpenError>,
+    ) -> Result<(Self, Replay), OpenError> {
         let Options { config, disk, budget, clock, now } = options;
         let dir = config.dir.clone();
         disk.create_dir_all(&dir).map_err(not_usable(&dir))?;
@@ -118,7 +129,7 @@ impl Store {
             _ => not_usable(&dir)(source),
         })?;
         let fatal = Fatal::default();
-        let objects = Arc::new(Objects::open(&config, Arc::clone(&disk), &dir, fatal.clone())?);
+        let objects = Arc::new(objects(&config, Arc::clone(&disk), &dir, fatal.clone())?);
         objects.discard_all().map_err(not_usable(&dir))?;
         let (manifest, damage) = Manifest::open(ManifestOptions {
             disk: Arc::clone(&disk),
@@ -164,6 +175,7 @@ impl Store {
             work: Work::default(),
             keep_unnamed: AtomicBool::new(false),
             phase: AtomicU8::new(STARTING),
+            restoring: Mutex::default(),
             _lock: lock,
         });
         inner.note_manifest_damage(&damage);

@@ -7,4 +7,5 @@ mod files;
 pub(crate) mod fixture;
 mod logs;
 mod power;
+mod remote;
 mod trace;

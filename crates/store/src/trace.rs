@@ -17,12 +17,24 @@ use crate::snapshot::{MemoryChunk, Snapshot};
 use crate::store::{Inner, Store};
 
 /// What is known of a trace.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug)]
 pub struct Trace {
     /// Its spans, in the file schema, in no order.
     pub spans: Vec<RecordBatch>,
     /// Why spans may be missing. Empty: these are all.
     pub warnings: Vec<String>,
+    /// What the spans take from the budget.
+    memory: Reservation,
+}
+
+impl Trace {
+    fn push(&mut self, spans: RecordBatch) -> Result<(), ReadError> {
+        if spans.num_rows() > 0 {
+            self.memory.grow(spans.get_array_memory_size() as u64)?;
+            self.spans.push(spans);
+        }
+        Ok(())
+    }
 }
 
 /// The share of the budget that indexes of segments may keep.
@@ -91,13 +103,14 @@ impl Store {
 
 impl Inner {
     fn look_up(&self, snapshot: &Snapshot, trace_id: &[u8]) -> Result<Trace, ReadError> {
-        let mut trace = Trace { spans: Vec::new(), warnings: snapshot.warnings() };
+        let memory = self.budget.take(0);
+        let mut trace = Trace { spans: Vec::new(), warnings: snapshot.warnings(), memory };
         for chunk in &snapshot.memory {
-            trace.spans.extend(in_memory(chunk, trace_id));
+            in_memory(chunk, trace_id).into_iter().try_for_each(|spans| trace.push(spans))?;
         }
         for segment in &snapshot.segments {
-            match self.in_segment(segment, trace_id) {
-                Ok(spans) => trace.spans.extend(spans),
+            match self.in_segment(segment, trace_id, &mut trace) {
+                Ok(()) => {}
                 Err(ReadError::Damaged { path, reason }) => {
                     trace.warnings.push(format!("`{path}` is damaged and not included: {reason}"));
                     if let Err(error) = self.set_aside_segment(segment, &reason) {
@@ -111,36 +124,41 @@ impl Inner {
         Ok(trace)
     }
 
-    fn in_segment(&self, segment: &Arc<SegmentMeta>, trace_id: &[u8]) -> Result<Vec<RecordBatch>, ReadError> {
+    fn in_segment(
+        &self,
+        segment: &Arc<SegmentMeta>,
+        trace_id: &[u8],
+        trace: &mut Trace,
+    ) -> Result<(), ReadError> {
         let file = SegmentFile::new(&self.objects, segment);
         let Some(index) = self.indexes.get(&segment.id, || file.trace_index())? else {
-            return all_of(&file, trace_id);
+            return all_of(&file, trace_id, trace);
         };
         let wanted = hash(trace_id);
-        let Some((first, block)) = index.block(wanted) else { return Ok(Vec::new()) };
+        let Some((first, block)) = index.block(wanted) else { return Ok(()) };
         let rows = rows_in(&file.read(block)?, first, wanted);
         if rows.is_empty() {
-            return Ok(Vec::new());
+            return Ok(());
         }
         let metadata = file.metadata(Wanted::Offsets)?;
         let sizes = metadata.row_groups().iter().map(|group| group.num_rows());
         let (groups, rows) = select(sizes, &rows);
-        let batches = file.rows(&metadata, groups, rows)?;
-        batches.map(|batch| batch.map(|batch| of_trace(&batch, trace_id))).collect()
+        for batch in file.rows(&metadata, groups, rows)? {
+            trace.push(of_trace(&batch?, trace_id))?;
+        }
+        Ok(())
     }
 }
 
 /// Without an index all of the file is read.
-fn all_of(file: &SegmentFile, trace_id: &[u8]) -> Result<Vec<RecordBatch>, ReadError> {
+fn all_of(file: &SegmentFile, trace_id: &[u8], trace: &mut Trace) -> Result<(), ReadError> {
     let metadata = file.metadata(Wanted::Groups)?;
-    let mut found = Vec::new();
     for group in 0..metadata.num_row_groups() {
         for batch in file.group(&metadata, group)? {
-            found.push(of_trace(&batch?, trace_id));
+            trace.push(of_trace(&batch?, trace_id))?;
         }
     }
-    found.retain(|batch| batch.num_rows() > 0);
-    Ok(found)
+    Ok(())
 }
 
 /// The row groups in which the rows are, and the selection of the rows within these.

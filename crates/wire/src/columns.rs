@@ -18,7 +18,7 @@ use arrow_schema::SchemaRef;
 pub(crate) use attributes::Attributes;
 pub(crate) use ids::{Id, Ids, OptionalIds};
 pub(crate) use list::{List, Offsets, list_of_structs};
-pub(crate) use nulls::{Nullable, Validity};
+pub(crate) use nulls::{Nullable, Sparse, Validity};
 pub(crate) use text::{OptionalText, Text};
 
 /// A text column holds bytes that are not UTF-8; which row it is must be found record by record.

@@ -12,10 +12,8 @@ pub(crate) use write::Writer;
 
 /// How deep unknown groups may nest; prost's limit.
 const GROUP_DEPTH_MAX: usize = 100;
-/// Texts up to this length are copied as one block of it where the message goes on long enough.
+/// Texts up to this length, or twice it, are copied as one block where the body goes on long enough.
 pub(crate) const BLOCK: usize = 32;
-/// So many bytes of a body.
-pub(crate) type Block = [u8; BLOCK];
 
 /// A request that is not what its format says. Nothing of it can be accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -170,29 +168,35 @@ impl<'a> Reader<'a> {
         self.bytes().try_into().ok()
     }
 
-    /// What is left and some more, if it is short and the body goes on. A block is copied by a few
-    /// instructions where bytes of any number need a call; what is too much is taken back.
-    #[inline(always)]
-    pub(crate) fn block(&self) -> Option<&'a Block> {
-        let block = self.body.get(self.pos..).and_then(<[u8]>::first_chunk::<BLOCK>);
-        block.filter(|_| self.len() <= BLOCK)
-    }
-
-    /// Appends what is left.
+    /// Appends what is left. Short texts, which is nearly all, go as one block of fixed size where the
+    /// body goes on: that is a few instructions instead of a call, and what is too much is taken back.
     #[inline(always)]
     pub(crate) fn copy_to(&self, out: &mut Vec<u8>) {
-        match self.block() {
-            Some(block) => append(out, block, self.len()),
-            None => out.extend_from_slice(self.bytes()),
+        let length = self.len();
+        let rest = self.body.get(self.pos..).unwrap_or_default();
+        if length <= BLOCK
+            && let Some(block) = rest.first_chunk::<BLOCK>()
+        {
+            append(out, block, length);
+        } else if length <= 2 * BLOCK
+            && let Some(block) = rest.first_chunk::<{ 2 * BLOCK }>()
+        {
+            append(out, block, length);
+        } else {
+            out.extend_from_slice(self.bytes());
         }
     }
 
     #[inline(always)]
     pub(crate) fn varint(&mut self) -> u64 {
-        match self.body.get(self.pos) {
-            Some(&byte @ 0..0x80) => {
+        match self.body.get(self.pos..) {
+            Some(&[byte @ 0..0x80, ..]) => {
                 self.pos += 1;
                 u64::from(byte)
+            }
+            Some(&[low, high @ 0..0x80, ..]) => {
+                self.pos += 2;
+                u64::from(low & 0x7f) | u64::from(high) << 7
             }
             _ => {
                 let (value, pos) = long_varint(self.body, self.pos);
@@ -366,7 +370,7 @@ fn broken(pos: usize) -> Refused {
     if pos == OVERLONG { Malformed::Varint.into() } else { Malformed::Truncated.into() }
 }
 
-/// A varint that has more than one byte, or none: its value, and where it ends.
+/// A varint of any length: its value, and where it ends.
 #[inline(never)]
 fn long_varint(body: &[u8], start: usize) -> (u64, usize) {
     let bytes = body.get(start..).unwrap_or_default();
@@ -398,7 +402,7 @@ fn skip_unknown<'a>(mut reader: Reader<'a>, key: u64, known: &Known) -> Result<R
 
 /// Appends the first bytes of a block.
 #[inline(always)]
-pub(crate) fn append(out: &mut Vec<u8>, block: &Block, length: usize) {
+fn append<const N: usize>(out: &mut Vec<u8>, block: &[u8; N], length: usize) {
     let start = out.len();
     out.extend_from_slice(block);
     out.truncate(start + length);

@@ -7,6 +7,7 @@ import uPlot from "uplot";
 import { clock, day, span } from "../format";
 import type { Window } from "../range/range";
 import { color } from "../theme";
+import { logTicks, valueRange } from "./scale";
 import { tooltipPlugin } from "./tooltip";
 
 export interface PlotSpec {
@@ -83,18 +84,6 @@ function bandsOf(spec: PlotSpec): uPlot.Band[] {
   }));
 }
 
-function valueRange(spec: PlotSpec, min: number | null, max: number | null): uPlot.Range.MinMax {
-  if (min === null || max === null) return [0, spec.top ?? 1];
-  if (spec.logarithmic) {
-    const low = 10 ** Math.floor(Math.log10(Math.max(min, 1e-12)));
-    return [low, Math.max(10 ** Math.ceil(Math.log10(Math.max(max, 1e-12))), low * 10)];
-  }
-  const near = spec.floating && min > 0 && max - min < max * 0.2;
-  const low = min < 0 || near ? min - (max - min) * 0.1 : 0;
-  const high = spec.top !== undefined && max <= spec.top ? spec.top : max + (max - Math.min(low, max)) * 0.08;
-  return high > low ? [low, high] : [low, low + 1];
-}
-
 /** Times on the axis; the day is written where it changes. */
 function timeLabels(_: uPlot, splits: number[], __: number, ___: number, incr: number): string[] {
   let previous = "";
@@ -128,6 +117,9 @@ function axes(spec: PlotSpec): uPlot.Axis[] {
       gap: 5,
       values: (_, splits) => splits.map((value) => (value === null ? "" : spec.format(value))),
       ...(spec.binary && { incrs: BINARY_STEPS }),
+      ...(spec.logarithmic && {
+        splits: (_: uPlot, __: number, low: number, high: number) => logTicks(low, high),
+      }),
     },
   ];
 }
@@ -141,7 +133,7 @@ function options(spec: PlotSpec, width: number, names: () => void): uPlot.Option
     width,
     height: spec.height,
     ms: 1,
-    padding: [8, 8, 0, 0],
+    padding: [8, 18, 0, 0],
     legend: { show: false },
     focus: { alpha: 0.25 },
     scales: {

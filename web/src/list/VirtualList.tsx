@@ -56,9 +56,11 @@ function useViewport(props: VirtualListProps) {
     return () => observer.disconnect();
   }, []);
 
-  // The key is the reason, not an input.
+  // Another list begins at its top; the first one where its selection is.
+  const shownKey = useRef(props.resetKey);
   useEffect(() => {
-    if (host.current) host.current.scrollTop = 0;
+    if (host.current && shownKey.current !== props.resetKey) host.current.scrollTop = 0;
+    shownKey.current = props.resetKey;
   }, [props.resetKey]);
 
   // Only a new selection moves the list.

@@ -59,7 +59,8 @@ impl Render for Table {
     }
 
     fn end(&mut self, summary: &Summary) -> Result<Bytes, ArrowError> {
-        let summary = serde_json::to_string(summary).map_err(|error| ArrowError::JsonError(error.to_string()))?;
+        let summary =
+            serde_json::to_string(summary).map_err(|error| ArrowError::JsonError(error.to_string()))?;
         // The summary's own braces: its keys continue the object that `begin` opened.
         Ok(format!("],{}\n", &summary[1..]).into())
     }
@@ -73,8 +74,12 @@ impl Render for Lines {
     fn batch(&mut self, batch: &RecordBatch) -> Result<Bytes, ArrowError> {
         let mut out = Vec::with_capacity(batch.num_rows() * batch.num_columns() * 24);
         let mut columns = encoders(batch, &self.schema)?;
-        let names: Vec<String> =
-            self.schema.fields().iter().map(|field| serde_json::Value::from(field.name().as_str()).to_string()).collect();
+        let names: Vec<String> = self
+            .schema
+            .fields()
+            .iter()
+            .map(|field| serde_json::Value::from(field.name().as_str()).to_string())
+            .collect();
         for row in 0..batch.num_rows() {
             for (index, (column, name)) in columns.iter_mut().zip(&names).enumerate() {
                 out.push(if index == 0 { b'{' } else { b',' });
@@ -101,7 +106,10 @@ fn value(column: &mut NullableEncoder<'_>, row: usize, out: &mut Vec<u8>) {
     }
 }
 
-fn encoders<'a>(batch: &'a RecordBatch, schema: &'a SchemaRef) -> Result<Vec<NullableEncoder<'a>>, ArrowError> {
+fn encoders<'a>(
+    batch: &'a RecordBatch,
+    schema: &'a SchemaRef,
+) -> Result<Vec<NullableEncoder<'a>>, ArrowError> {
     static OPTIONS: std::sync::LazyLock<EncoderOptions> =
         std::sync::LazyLock::new(|| EncoderOptions::default().with_explicit_nulls(true));
     batch

@@ -36,7 +36,17 @@ pub(crate) async fn logs(
     Scope(tenant): Scope,
     parameters: Parameters,
 ) -> Result<Json<dto::Logs>, Problem> {
-    parameters.only(&["service", "severity_min", "q", "trace_id", "attr", "from", "to", "limit", "before"])?;
+    parameters.only(&[
+        "service",
+        "severity_min",
+        "q",
+        "trace_id",
+        "attr",
+        "from",
+        "to",
+        "limit",
+        "before",
+    ])?;
     Ok(Json(desk.queries.logs(tenant, log_filter(&parameters)?).await?))
 }
 
@@ -68,8 +78,16 @@ pub(crate) async fn traces(
     Scope(tenant): Scope,
     parameters: Parameters,
 ) -> Result<Json<dto::Traces>, Problem> {
-    parameters
-        .only(&["service", "name", "error", "min_duration_ms", "max_duration_ms", "from", "to", "limit"])?;
+    parameters.only(&[
+        "service",
+        "name",
+        "error",
+        "min_duration_ms",
+        "max_duration_ms",
+        "from",
+        "to",
+        "limit",
+    ])?;
     let duration = |name| -> Result<Option<i64>, Problem> {
         let milliseconds = parameters.number(name, 0, i64::MAX / NANOS_PER_MS)?;
         Ok(milliseconds.map(|milliseconds| milliseconds * NANOS_PER_MS))

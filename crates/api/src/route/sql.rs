@@ -49,7 +49,8 @@ pub(crate) async fn post(
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
     let body = Limited::new(body, STATEMENT_BYTES_MAX).collect().await;
-    let body = body.map_err(|error| Problem::bad_request(format!("the statement could not be read: {error}")))?;
+    let body =
+        body.map_err(|error| Problem::bad_request(format!("the statement could not be read: {error}")))?;
     let text = String::from_utf8(body.to_bytes().into())
         .map_err(|_| Problem::bad_request("the statement is not UTF-8"))?;
     let query = head.uri.query().unwrap_or("");
@@ -118,8 +119,15 @@ fn answer(
 
 /// Where the streamed answer stands.
 enum Progress {
-    Begin { records: Box<dyn RecordStream>, render: Box<dyn Render>, first: Option<arrow::array::RecordBatch> },
-    Batches { records: Box<dyn RecordStream>, render: Box<dyn Render> },
+    Begin {
+        records: Box<dyn RecordStream>,
+        render: Box<dyn Render>,
+        first: Option<arrow::array::RecordBatch>,
+    },
+    Batches {
+        records: Box<dyn RecordStream>,
+        render: Box<dyn Render>,
+    },
     Trailer(Summary),
     Done,
 }

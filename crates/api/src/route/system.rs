@@ -10,7 +10,10 @@ use crate::tenant::Scope;
 
 /// Queries that run now.
 #[utoipa::path(get, path = "/api/v1/queries", tag = "queries", responses((status = 200, body = Vec<dto::RunningQuery>)))]
-pub(crate) async fn queries_running(State(desk): State<Desk>, Scope(tenant): Scope) -> Json<Vec<dto::RunningQuery>> {
+pub(crate) async fn queries_running(
+    State(desk): State<Desk>,
+    Scope(tenant): Scope,
+) -> Json<Vec<dto::RunningQuery>> {
     Json(desk.queries.running(&tenant))
 }
 

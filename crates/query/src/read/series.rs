@@ -1,10 +1,11 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder, col, lit};
 use model::{Table, Tenant};
 
 use super::columns::{Columns, planning, scan, within};
+use super::groups::{Groups, Labels};
 use super::line::{CELL_BYTES, Folding, Line, Meaning, Point};
 use super::metrics::{SeriesOf, series_of};
 use super::steps::Steps;
@@ -47,13 +48,10 @@ pub struct MetricSeries {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
     /// What tells it from the others; for histograms with `stat` = `mean` or `rate`.
-    pub labels: Labels,
+    pub labels: Vec<(String, String)>,
     /// Begin of each step in milliseconds since 1970, and the value; `None` without a value.
     pub points: Vec<(i64, Option<f64>)>,
 }
-
-/// Names and values, sorted by name.
-type Labels = Vec<(String, String)>;
 
 /// Points of a line when no step is asked for.
 const STEPS_DEFAULT: u32 = 240;
@@ -172,63 +170,6 @@ impl Shape {
             })
             .collect()
     }
-}
-
-/// Which series make up which line.
-struct Groups {
-    labels: Vec<Labels>,
-    /// Line by series id.
-    lines: HashMap<String, usize>,
-    /// Of all lines, also those beyond the limit.
-    total: usize,
-}
-
-impl Groups {
-    fn of(series: Vec<SeriesOf>, by: &[String], limit: usize) -> Self {
-        let mut groups: BTreeMap<(Labels, Option<String>), Vec<String>> = BTreeMap::new();
-        let telling = if by.is_empty() { telling_keys(&series) } else { Vec::new() };
-        for series in series {
-            let (labels, own) = if by.is_empty() {
-                (own_labels(&series, &telling), Some(series.id.clone()))
-            } else {
-                (labels_of(&series, by), None)
-            };
-            groups.entry((labels, own)).or_default().push(series.id);
-        }
-        let total = groups.len();
-        let (mut labels, mut lines) = (Vec::new(), HashMap::new());
-        for (line, ((of_group, _), ids)) in groups.into_iter().take(limit).enumerate() {
-            labels.push(of_group);
-            lines.extend(ids.into_iter().map(|id| (id, line)));
-        }
-        Self { labels, lines, total }
-    }
-}
-
-fn labels_of(series: &SeriesOf, keys: &[String]) -> Labels {
-    let mut labels: Labels =
-        keys.iter().filter_map(|key| Some((key.clone(), series.label(key)?.to_owned()))).collect();
-    labels.sort();
-    labels.dedup();
-    labels
-}
-
-/// All attributes, and those of the resource that are not the same for all series.
-fn own_labels(series: &SeriesOf, telling: &[String]) -> Labels {
-    let mut keys: Vec<String> = series.attributes.iter().map(|(key, _)| key.clone()).collect();
-    keys.extend(telling.iter().cloned());
-    labels_of(series, &keys)
-}
-
-fn telling_keys(series: &[SeriesOf]) -> Vec<String> {
-    let mut values: BTreeMap<&str, (Option<&str>, usize, bool)> = BTreeMap::new();
-    for (key, value) in series.iter().flat_map(|series| &series.resource_attributes) {
-        let known = values.entry(key).or_insert((value.as_deref(), 0, false));
-        known.1 += 1;
-        known.2 |= known.0 != value.as_deref();
-    }
-    let tells = |(_, count, differs): &(Option<&str>, usize, bool)| *differs || *count < series.len();
-    values.into_iter().filter(|(_, known)| tells(known)).map(|(key, _)| key.to_owned()).collect()
 }
 
 struct Reader<'a> {

@@ -106,8 +106,7 @@ async fn take(door: &Door, signal: Signal, request: Request<HttpBody>) -> Result
     let encoding = head.headers.get("grpc-encoding").and_then(|value| value.to_str().ok()).unwrap_or("");
     let encoding = Encoding::parse(encoding).ok_or_else(|| Refusal::ContentEncoding(encoding.into()))?;
     let (framed, reservation) = read(&door.intake, &head.headers, body).await?;
-    let (compressed, bytes) =
-        grpc::unary(&framed).map_err(|error| Refusal::Malformed(error.to_string()))?;
+    let (compressed, bytes) = grpc::unary(&framed).map_err(|error| Refusal::Malformed(error.to_string()))?;
     let bytes = framed.slice_ref(bytes);
     let encoding = if compressed { encoding } else { Encoding::Identity };
     door.intake.take(tenant, signal, Body { json: false, encoding, bytes, reservation }).await

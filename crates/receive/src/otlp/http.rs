@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::any;
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version, header};
 use http_body_util::BodyExt;
 use model::{ErrorKind, Reservation, Signal};
 use std::sync::Arc;
@@ -58,6 +58,7 @@ async fn unknown(request: Request<HttpBody>) -> Response {
 
 async fn answer(door: Door, signal: Signal, request: Request<HttpBody>) -> Response {
     let format = format_of(request.headers());
+    let version = request.version();
     let result = take(&door, signal, request).await;
     door.intake.metrics().request(signal, "http", result.as_ref().err());
     // The answer is in the format of the question; a question in none of ours gets protobuf.
@@ -66,7 +67,14 @@ async fn answer(door: Door, signal: Signal, request: Request<HttpBody>) -> Respo
         Ok(Outcome { rejected, message, .. }) => {
             reply(StatusCode::OK, format, response::export(signal, rejected, &message, format))
         }
-        Err(refusal) => refuse(&refusal, format),
+        Err(refusal) => {
+            let mut response = refuse(&refusal, format);
+            // A body that was not read is still on its way: the connection cannot be used again.
+            if version < Version::HTTP_2 && refusal.before_the_end() {
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            response
+        }
     }
 }
 

@@ -53,17 +53,16 @@ fn alone(args: &DemoArgs) -> Result<()> {
     let (stop, stopped) = mpsc::sync_channel(1);
     let rate = args.rate;
     let mut shop = None;
-    let served = serve::run_within(
-        loader,
-        |Started { http, otlp_http }| {
-            say(&format!("the shop is open: http://{http}\nOTLP/HTTP at http://{otlp_http}; Ctrl-C ends it and removes its data"));
-            let run = move || {
-                let exporter = exporter(&format!("http://{otlp_http}"))?;
-                finish(traffic::run(&exporter, rate, &stopped, tell()))
-            };
-            shop = Some(thread::Builder::new().name("shop".into()).spawn(run));
-        },
-    );
+    let served = serve::run_within(loader, |Started { http, otlp_http }| {
+        say(&format!(
+            "the shop is open: http://{http}\nOTLP/HTTP at http://{otlp_http}; Ctrl-C ends it and removes its data"
+        ));
+        let run = move || {
+            let exporter = exporter(&format!("http://{otlp_http}"))?;
+            finish(traffic::run(&exporter, rate, &stopped, tell()))
+        };
+        shop = Some(thread::Builder::new().name("shop".into()).spawn(run));
+    });
     // The shop may have ended by itself.
     stop.send(()).ok();
     if let Some(Ok(shop)) = shop

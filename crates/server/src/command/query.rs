@@ -96,7 +96,8 @@ fn cell(value: &Value) -> String {
         other => other.to_string(),
     };
     // Control characters of stored text must not reach the terminal.
-    let mut shown: String = text.chars().map(|c| if c.is_control() { '␤' } else { c }).take(CELL_MAX + 1).collect();
+    let mut shown: String =
+        text.chars().map(|c| if c.is_control() { '␤' } else { c }).take(CELL_MAX + 1).collect();
     if shown.chars().count() > CELL_MAX {
         shown.pop();
         shown.push('…');

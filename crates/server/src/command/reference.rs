@@ -33,7 +33,8 @@ pub fn completions(shell: clap_complete::Shell) -> Result<()> {
 
 /// `--help` of every command, as people see it.
 fn command_line() -> String {
-    let mut text = String::from("# Command line\n\nGenerated from `crates/server/src/cli.rs`; do not edit.\n");
+    let mut text =
+        String::from("# Command line\n\nGenerated from `crates/server/src/cli.rs`; do not edit.\n");
     let mut command = Cli::command().term_width(100);
     command.build();
     section(&mut text, "fresnel", &mut command);

@@ -71,7 +71,10 @@ async fn exchange(remote: &RemoteArgs, method: Method, path: &str, body: String)
         let response = sender.send_request(request).await?;
         let status = response.status();
         let collected = response.into_body().collect().await?;
-        let complete = collected.trailers().and_then(|trailers| trailers.get("x-fresnel-complete")).map(|value| value == "true");
+        let complete = collected
+            .trailers()
+            .and_then(|trailers| trailers.get("x-fresnel-complete"))
+            .map(|value| value == "true");
         Ok::<_, hyper::Error>((status, collected.to_bytes(), complete))
     };
     let (answer, _) = tokio::join!(exchange, connection);

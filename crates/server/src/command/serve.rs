@@ -46,10 +46,7 @@ pub struct Started {
 }
 
 /// Runs a server inside another command until SIGTERM or SIGINT.
-pub fn run_within(
-    loader: Loader<Config>,
-    started: impl FnOnce(Started),
-) -> Result<()> {
+pub fn run_within(loader: Loader<Config>, started: impl FnOnce(Started)) -> Result<()> {
     let watch = watch(loader)?;
     let runtime = runtime()?;
     let server = runtime.block_on(Server::start(watch, (Instant::now(), SystemTime::now())))?;
@@ -65,10 +62,13 @@ fn loader(args: &ServeArgs) -> Loader<Config> {
         ("--otlp-http", "receive.otlp.http.listen", &args.otlp_http),
         ("--memory-limit", "memory.limit", &args.memory_limit),
     ];
-    options.into_iter().fold(config::loader(args.config.as_deref()), |loader, (flag, path, value)| match value {
-        Some(value) => loader.arg(flag, path, value.clone()),
-        None => loader,
-    })
+    options.into_iter().fold(
+        config::loader(args.config.as_deref()),
+        |loader, (flag, path, value)| match value {
+            Some(value) => loader.arg(flag, path, value.clone()),
+            None => loader,
+        },
+    )
 }
 
 fn runtime() -> Result<Runtime> {
@@ -115,12 +115,18 @@ impl Server {
         let data_dir = config.store.dir.clone();
         let doors = Doors {
             http: Door::bind("page and API", "api.listen", config.api.listen).await?,
-            otlp_grpc: Door::bind("OTLP/gRPC", "receive.otlp.grpc.listen", config.receive.otlp.grpc.listen).await?,
-            otlp_http: Door::bind("OTLP/HTTP", "receive.otlp.http.listen", config.receive.otlp.http.listen).await?,
+            otlp_grpc: Door::bind("OTLP/gRPC", "receive.otlp.grpc.listen", config.receive.otlp.grpc.listen)
+                .await?,
+            otlp_http: Door::bind("OTLP/HTTP", "receive.otlp.http.listen", config.receive.otlp.http.listen)
+                .await?,
         };
         let memory_limit = config.memory.limit.bytes();
         let budget = Budget::new(memory_limit.saturating_sub(OWN_MEMORY));
-        let (store, replay) = open(&config, &budget)?;
+        // The store waits for its disk, or for S3, as on a thread of its own.
+        let opening = (Arc::clone(&config), budget.clone());
+        let opened = tokio::task::spawn_blocking(move || open(&opening.0, &opening.1)).await;
+        let (store, replay) =
+            opened.map_err(|error| Failure::new("opening the store panicked").cause(error))??;
         let store = Arc::new(store);
         let senders = Senders::new(&config.receive.key, config.receive.limit.tenants as usize)
             .map_err(|error| Failure::usage("invalid configuration").cause(error))?;
@@ -174,11 +180,32 @@ impl Server {
 
     async fn run(self) -> Result<()> {
         let stop = signalled();
-        let Self { config, doors, store, intake, senders, engine, desk, supervisor, observer, ready, replay, .. } =
-            self;
+        let Self {
+            config,
+            doors,
+            store,
+            intake,
+            senders,
+            engine,
+            desk,
+            supervisor,
+            observer,
+            ready,
+            replay,
+            ..
+        } = self;
         let addresses = desk.addresses.clone();
         announce(&config.store.dir, &addresses)?;
-        let serving = serve(&config, doors, &intake, &senders, engine, Arc::clone(&desk), &supervisor, Arc::clone(&ready));
+        let serving = serve(
+            &config,
+            doors,
+            &intake,
+            &senders,
+            engine,
+            Arc::clone(&desk),
+            &supervisor,
+            Arc::clone(&ready),
+        );
         let replaying = {
             let (store, intake) = (Arc::clone(&store), intake.clone());
             recover(store, intake, replay)
@@ -288,7 +315,8 @@ fn replay_bar(replay: &Replay) -> indicatif::ProgressBar {
         return indicatif::ProgressBar::hidden();
     }
     let bar = indicatif::ProgressBar::new(total);
-    if let Ok(style) = indicatif::ProgressStyle::with_template("replay {bar:40} {bytes}/{total_bytes} {eta}") {
+    if let Ok(style) = indicatif::ProgressStyle::with_template("replay {bar:40} {bytes}/{total_bytes} {eta}")
+    {
         bar.set_style(style);
     }
     bar
@@ -378,7 +406,9 @@ fn greet(addresses: &api::dto::Addresses) {
 async fn seal(store: &Store) {
     match tokio::time::timeout(SEAL_WITHIN, store.seal_all()).await {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::warn!(error = %chain(&error), "could not seal; the log is replayed at the next start"),
+        Ok(Err(error)) => {
+            tracing::warn!(error = %chain(&error), "could not seal; the log is replayed at the next start")
+        }
         Err(_) => tracing::warn!("sealing took too long; the log is replayed at the next start"),
     }
 }
@@ -393,7 +423,9 @@ pub fn wait_for_signal() -> Result<()> {
 
 async fn signalled() -> &'static str {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
         tracing::error!("cannot wait for signals; only a kill ends the process");
         return std::future::pending().await;
     };

@@ -61,7 +61,12 @@ fn tell(status: &Value, health: &Value, ledger: &Value) -> Result<()> {
     ))?;
     for component in health["components"].as_array().into_iter().flatten() {
         if component["status"] != "pass" {
-            print::line(&format!("{:13} {}: {}", text(&component["name"]), text(&component["status"]), text(&component["detail"])))?;
+            print::line(&format!(
+                "{:13} {}: {}",
+                text(&component["name"]),
+                text(&component["status"]),
+                text(&component["detail"])
+            ))?;
         }
     }
     for file in store["set_aside"].as_array().into_iter().flatten() {

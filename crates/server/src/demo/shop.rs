@@ -26,9 +26,9 @@ pub enum Bank {
 }
 
 impl Bank {
-    /// Every two minutes it is slow for half a minute.
+    /// Every two minutes it is slow for half a minute, first a quarter of a minute after the start.
     pub fn at(since_start: Duration) -> Self {
-        if since_start.as_secs() % 120 >= 90 { Self::Slow } else { Self::Well }
+        if (15..45).contains(&(since_start.as_secs() % 120)) { Self::Slow } else { Self::Well }
     }
 }
 
@@ -70,7 +70,11 @@ pub fn visit(start: u64, bank: Bank, rng: &mut StdRng) -> Visit {
     let trace_id = rng.random::<u128>().max(1).to_be_bytes();
     let customer = format!("customer-{:04}", rng.random_range(0..500));
     let mut walk = Walk { visit: Visit::default(), rng, trace_id, clock: start, customer };
-    if walk.rng.random_bool(1.0 / 3.0) { walk.order(bank) } else { walk.look() }
+    if walk.rng.random_bool(1.0 / 3.0) {
+        walk.order(bank)
+    } else {
+        walk.look()
+    }
     walk.visit
 }
 
@@ -114,13 +118,26 @@ impl Walk<'_> {
         let status = if paid { 200 } else { 502 };
         let id = format!("{:06}", self.rng.random_range(0..1_000_000));
         if paid {
-            let attributes = vec![KeyValue::new("order.id", id.clone()), KeyValue::new("order.amount", amount)];
-            self.log(CHECKOUT, &checkout, Severity::Info, format!("order {id} placed for {amount:.2} EUR"), attributes);
+            let attributes =
+                vec![KeyValue::new("order.id", id.clone()), KeyValue::new("order.amount", amount)];
+            self.log(
+                CHECKOUT,
+                &checkout,
+                Severity::Info,
+                format!("order {id} placed for {amount:.2} EUR"),
+                attributes,
+            );
             self.mail(&checkout, &id);
             self.visit.ordered = Some((CARDS[self.rng.random_range(0..CARDS.len())], amount));
         } else {
             let text = format!("order {id} not placed: payment failed");
-            self.log(CHECKOUT, &checkout, Severity::Error, text, vec![KeyValue::new("error.type", "payment_failed")]);
+            self.log(
+                CHECKOUT,
+                &checkout,
+                Severity::Error,
+                text,
+                vec![KeyValue::new("error.type", "payment_failed")],
+            );
         }
         self.finish(checkout, "/checkout", status);
         self.close(call, error_if(!paid, "502 Bad Gateway"));
@@ -179,7 +196,13 @@ impl Walk<'_> {
 
     /// A queue in between: the mail is sent after the order was answered.
     fn mail(&mut self, parent: &Open, order: &str) {
-        let queue = |kind| vec![KeyValue::new("messaging.system", "rabbitmq"), KeyValue::new("messaging.destination.name", "mails"), KeyValue::new("messaging.operation.type", kind)];
+        let queue = |kind| {
+            vec![
+                KeyValue::new("messaging.system", "rabbitmq"),
+                KeyValue::new("messaging.destination.name", "mails"),
+                KeyValue::new("messaging.operation.type", kind),
+            ]
+        };
         let mut send = self.open(CHECKOUT, "send mails", SpanKind::Producer, Some(parent));
         send.span.attributes.extend(queue("send"));
         self.spend(0.4);
@@ -205,7 +228,13 @@ impl Walk<'_> {
         self.close(query, Status::Unset);
     }
 
-    fn server(&mut self, service: usize, method: &'static str, route: &'static str, parent: Option<&Open>) -> Open {
+    fn server(
+        &mut self,
+        service: usize,
+        method: &'static str,
+        route: &'static str,
+        parent: Option<&Open>,
+    ) -> Open {
         let mut open = self.open(service, &format!("{method} {route}"), SpanKind::Server, parent);
         open.span.attributes.extend([
             KeyValue::new("http.request.method", method),
@@ -257,7 +286,14 @@ impl Walk<'_> {
         self.visit.spans[service].push(span);
     }
 
-    fn log(&mut self, service: usize, within: &Open, severity: Severity, text: String, attributes: Vec<KeyValue>) {
+    fn log(
+        &mut self,
+        service: usize,
+        within: &Open,
+        severity: Severity,
+        text: String,
+        attributes: Vec<KeyValue>,
+    ) {
         self.visit.logs[service].push(LogRecord {
             time_unix_nano: self.clock,
             observed_time_unix_nano: self.clock,

@@ -34,7 +34,12 @@ struct Service {
 }
 
 /// Sends until `stop` is told, and tells of every second.
-pub fn run(exporter: &HttpExporter, rate: u32, stop: &Receiver<()>, mut tell: impl FnMut(Sent, Bank)) -> Sent {
+pub fn run(
+    exporter: &HttpExporter,
+    rate: u32,
+    stop: &Receiver<()>,
+    mut tell: impl FnMut(Sent, Bank),
+) -> Sent {
     let started = Instant::now();
     let mut rng = StdRng::from_os_rng();
     let mut services = SERVICES.map(Service::new);
@@ -107,7 +112,13 @@ impl Service {
         }
         let metrics = self.registry.snapshot();
         if !metrics.is_empty() {
-            deliver(exporter, Signal::Metrics, &self.registry.otlp(&self.resource, &scope), metrics.len(), sent);
+            deliver(
+                exporter,
+                Signal::Metrics,
+                &self.registry.otlp(&self.resource, &scope),
+                metrics.len(),
+                sent,
+            );
         }
     }
 }

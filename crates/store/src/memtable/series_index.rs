@@ -139,6 +139,11 @@ impl SeriesCatalog {
         number
     }
 
+    pub(crate) fn bytes(&self) -> u64 {
+        let series = size_of::<SeriesId>() + size_of::<u32>();
+        (self.ids.len() * series + self.names.len() * size_of::<Arc<str>>()) as u64
+    }
+
     pub(crate) fn name(&self, series: u32) -> &str {
         &self.names[self.name_of[series as usize] as usize]
     }

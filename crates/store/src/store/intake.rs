@@ -41,11 +41,13 @@ impl Store {
         Ok(inner.wal.append(entry, payload).await?)
     }
 
-    /// Puts an entry that came out of [`crate::Replay`] back into memory, decoded. Seals meanwhile
-    /// what has become large, so that a long log does not have to fit into memory.
+    /// Puts an entry that came out of [`crate::Replay`] back into memory, decoded. What has become
+    /// large is sealed meanwhile, one generation at a time, so that a long log does not have to fit
+    /// into memory. A seal that fails, on a full disk for example, is in the status and keeps no
+    /// start from succeeding: its records stay in memory.
     ///
     /// # Errors
-    /// When sealing fails; the entry is in memory all the same.
+    /// When the disk cannot be trusted any more.
     pub async fn restore(&self, lsn: Lsn, meta: &EntryMeta, batch: Batch) -> Result<(), WorkError> {
         let inner = &self.0;
         debug_assert_eq!(inner.phase.load(Ordering::Acquire), STARTING);
@@ -54,12 +56,19 @@ impl Store {
         inner.memory.publish(lsn, meta, prepared);
         let shard = inner.memory.shard(&meta.tenant, meta.signal);
         while shard.fold() {}
-        if inner.memory.bytes().0 > inner.budget.limit() / 4 {
+        let limit = inner.budget.limit();
+        if inner.budget.used() > limit / 4 && inner.memory.bytes().0 > limit / 4 {
             inner.memory.freeze(&shard);
         }
-        while shard.has_frozen() {
-            let (inner, shard) = (Arc::clone(inner), Arc::clone(&shard));
-            super::run::blocking("seal", move || inner.seal_oldest(&shard)).await?;
+        if shard.has_frozen() {
+            let before = inner.restoring.lock().take();
+            if let Some(before) = before {
+                inner.note_restoring(before.await)?;
+            }
+            // Begins now, and goes on while the next entries are decoded.
+            let sealing = Arc::clone(inner);
+            let seal = move || sealing.seal_oldest(&shard).map(drop);
+            *inner.restoring.lock() = Some(Box::pin(super::blocking("seal", seal)));
         }
         Ok(())
     }
@@ -77,6 +86,12 @@ impl Store {
 }
 
 impl Inner {
+    fn note_restoring(&self, seal: Result<(), WorkError>) -> Result<(), WorkError> {
+        let Err(error) = seal else { return Ok(()) };
+        self.work.failed("seal", &error, crate::clock::unix_ms(&*self.clock));
+        if self.fatal.reason().is_some() { Err(error) } else { Ok(()) }
+    }
+
     fn prepare(&self, meta: &EntryMeta, batch: Batch) -> Prepared {
         let shard = self.memory.shard(&meta.tenant, meta.signal);
         Prepared::new(batch, shard.series().as_ref(), &self.budget)

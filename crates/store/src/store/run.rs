@@ -170,21 +170,22 @@ impl Inner {
     }
 }
 
-/// Runs blocking work on a thread that may block. A panic in it is an error of the work.
-pub(crate) async fn blocking<T: Send + 'static>(
+/// Begins work on a thread that may block. A panic in it is an error of the work.
+pub(crate) fn blocking<T: Send + 'static>(
     name: &'static str,
     work: impl FnOnce() -> Result<T, WorkError> + Send + 'static,
-) -> Result<T, WorkError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) => {
-            let panic = error.try_into_panic().ok();
-            let text = panic.and_then(|panic| {
-                let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-                text.or_else(|| panic.downcast_ref::<String>().cloned())
-            });
-            Err(WorkError::Panic { work: name, message: text.unwrap_or_else(|| "no message".into()) })
-        }
+) -> impl Future<Output = Result<T, WorkError>> + Send + 'static {
+    let work = tokio::task::spawn_blocking(work);
+    async move {
+        let panic = match work.await {
+            Ok(result) => return result,
+            Err(error) => error.try_into_panic().ok(),
+        };
+        let message = panic.and_then(|panic| {
+            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+            text.or_else(|| panic.downcast_ref::<String>().cloned())
+        });
+        Err(WorkError::Panic { work: name, message: message.unwrap_or_else(|| "no message".into()) })
     }
 }
 

@@ -57,6 +57,40 @@ async fn a_query_keeps_its_memory_accounted_until_it_is_done() {
 }
 
 #[tokio::test]
+async fn a_full_disk_refuses_and_loses_nothing() {
+    let (disk, clock) = (crate::ForgetfulDisk::new(), TestClock::new(NOON));
+    let open = || {
+        let config = config(std::path::Path::new("/store"));
+        open_with(options(config, Arc::new(disk.clone()), &clock))
+    };
+    let store = open().await;
+    let mut stored = Vec::new();
+    disk.faults(|faults| faults.space = Some(60_000));
+    for id in (0..2000).step_by(20) {
+        if send(&store, &tenant(), Signal::Logs, &Request::of(rows(id..id + 20))).await.is_ok() {
+            stored.extend(rows(id..id + 20));
+        }
+    }
+    assert!((100..1900).contains(&stored.len()), "{}", stored.len());
+    assert!(store.seal_all().await.is_err());
+    assert_eq!(texts_of(&store, &tenant(), Table::Logs), expected(Table::Logs, &stored));
+    drop(store);
+    // It starts, and takes nothing more, until there is room again.
+    let store = open().await;
+    assert_eq!(texts_of(&store, &tenant(), Table::Logs), expected(Table::Logs, &stored));
+    let refused = send(&store, &tenant(), Signal::Logs, &Request::of(rows(5000..5500))).await;
+    assert!(refused.is_err_and(|error| error.retryable()));
+    disk.faults(|faults| faults.space = None);
+    store.seal_all().await.unwrap();
+    append(&store, Signal::Logs, rows(5000..5500)).await;
+    stored.extend(rows(5000..5500));
+    assert_eq!(texts_of(&store, &tenant(), Table::Logs), expected(Table::Logs, &stored));
+    let counts = &store.ledger()[&(tenant(), Signal::Logs)];
+    assert_eq!((counts.stored, counts.balances()), (stored.len() as u64, true));
+    assert_eq!(store.fatal().reason(), None);
+}
+
+#[tokio::test]
 async fn nothing_is_taken_before_ready_and_after_stop() {
     let dir = tempfile::tempdir().unwrap();
     let options = options(config(dir.path()), Arc::new(LocalDisk), &TestClock::new(NOON));

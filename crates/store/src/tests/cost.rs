@@ -230,7 +230,8 @@ async fn cost() {
         in_memory(signal, &batches);
         let dir = tempfile::tempdir().unwrap();
         // The files are kept where they are wanted for a look with other readers.
-        let kept = std::env::var("FRESNEL_KEEP").ok().map(|kept| std::path::Path::new(&kept).join(signal.as_str()));
+        let kept =
+            std::env::var("FRESNEL_KEEP").ok().map(|kept| std::path::Path::new(&kept).join(signal.as_str()));
         let mut config = config(kept.as_deref().unwrap_or(dir.path()));
         config.wal.file_size = fresnel_sdk::config::ByteSize::mib(64);
         let budget = Budget::new(8 << 30);

@@ -307,12 +307,17 @@ pub(crate) async fn open_with(options: Options) -> Store {
 /// As [`open_with`], on a disk that may fail.
 pub(crate) async fn try_open(options: Options) -> Result<Store, Box<dyn std::error::Error>> {
     let (store, replay) = Store::open(options)?;
+    restore(&store, replay).await?;
+    Ok(store)
+}
+
+pub(crate) async fn restore(store: &Store, replay: crate::Replay) -> Result<(), Box<dyn std::error::Error>> {
     for (lsn, entry) in replay {
         let request: Request = serde_json::from_slice(&entry.body)?;
         store.restore(lsn, &entry.meta, request.batch(entry.meta.signal)).await?;
     }
     store.ready();
-    Ok(store)
+    Ok(())
 }
 
 pub(crate) async fn open_local(dir: &std::path::Path) -> Store {

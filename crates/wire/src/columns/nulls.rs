@@ -80,3 +80,38 @@ impl<T: ArrowPrimitiveType> Nullable<T> {
         Arc::new(PrimitiveArray::<T>::new(self.values.into(), self.validity.finish()))
     }
 }
+
+/// A column of numbers of which hardly any row has one: only those cost anything.
+pub(crate) struct Sparse<T: ArrowPrimitiveType>(Vec<(usize, T::Native)>);
+
+impl<T: ArrowPrimitiveType> Default for Sparse<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: ArrowPrimitiveType> Sparse<T> {
+    /// Sets the value of a row after those that are set.
+    #[inline(always)]
+    pub(crate) fn set(&mut self, row: usize, value: Option<T::Native>) {
+        if let Some(value) = value {
+            self.0.push((row, value));
+        }
+    }
+
+    pub(crate) fn truncate(&mut self, rows: usize) {
+        self.0.truncate(self.0.partition_point(|(row, _)| *row < rows));
+    }
+
+    pub(crate) fn finish(self, rows: usize) -> ArrayRef {
+        let mut values = vec![T::Native::default(); rows];
+        let mut valid = BooleanBufferBuilder::new(rows);
+        valid.append_n(rows, false);
+        for (row, value) in self.0 {
+            values[row] = value;
+            valid.set_bit(row, true);
+        }
+        let nulls = Some(NullBuffer::new(valid.build())).filter(|nulls| nulls.null_count() > 0);
+        Arc::new(PrimitiveArray::<T>::new(values.into(), nulls))
+    }
+}

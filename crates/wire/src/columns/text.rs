@@ -28,13 +28,21 @@ impl Text {
             (expected + expected / 16).min(rest.bytes)
         };
         self.ends.reserve(expected(self.len()));
-        self.data.reserve(expected(self.data.len()) + BLOCK);
+        self.data.reserve(expected(self.data.len()) + 2 * BLOCK);
     }
 
     #[inline(always)]
     pub(crate) fn push(&mut self, text: Reader<'_>) {
         text.copy_to(&mut self.data);
         self.ends.push(self.data.len());
+    }
+
+    /// Appends the same row again until there are `rows`.
+    #[inline(always)]
+    pub(crate) fn fill(&mut self, text: Reader<'_>, rows: usize) {
+        while self.len() < rows {
+            self.push(text);
+        }
     }
 
     #[inline(always)]
@@ -144,10 +152,14 @@ pub(crate) struct OptionalText {
 }
 
 impl OptionalText {
-    #[inline(always)]
-    pub(crate) fn push(&mut self, text: &[u8]) {
-        self.validity.push(self.text.len(), true);
-        self.text.push_bytes(text);
+    /// Appends the same row again until there are `rows`.
+    pub(crate) fn fill(&mut self, text: Option<Reader<'_>>, rows: usize) {
+        while self.text.len() < rows {
+            match text {
+                Some(text) => self.push_text(|to| text.copy_to(to)),
+                None => self.push_null(),
+            }
+        }
     }
 
     #[inline(always)]

@@ -233,6 +233,7 @@ impl Metrics {
                     }
                 }
             }
+            self.series.share(&owner);
             judge.unshare(before);
             Ok(())
         })
@@ -271,7 +272,7 @@ impl Metrics {
         let series = self.series.resolve(owner, &attributes, time, judge, sets)?;
         points.push(series, time, start_time, head.flags);
         self.exemplars.end_point(series, time, judge);
-        if judge.accept(|| self.check_tail()) {
+        if judge.accept(|| self.check_tail(owner)) {
             self.series.seen(series, time);
         } else {
             self.series.truncate(rows.0);
@@ -282,9 +283,9 @@ impl Metrics {
         Ok(())
     }
 
-    fn check_tail(&mut self) -> Result<(), NotUtf8> {
+    fn check_tail(&mut self, owner: &Owner<'_>) -> Result<(), NotUtf8> {
         let exemplars = self.exemplars.check_tail();
-        self.series.check_tail().and(exemplars)
+        self.series.check_tail(owner).and(exemplars)
     }
 }
 

@@ -6,7 +6,7 @@ mod cells;
 mod differential;
 mod expect;
 mod expect_metrics;
-mod generate;
+pub(crate) mod generate;
 mod golden;
 mod mutate;
 

@@ -194,16 +194,16 @@ fn write_values(
     coding: &mut Coding,
     first_page: bool,
 ) -> Encoding {
-    if let Coding::Dictionary(dictionary) = coding {
-        if dictionary.len() < DICTIONARY_LEN {
-            let ids: Vec<u32> = values.iter().map(|value| intern(dictionary, *value, kind)).collect();
-            let worth_it = !first_page || ids.len() < SAMPLE || dictionary.len() * 2 <= ids.len();
-            if worth_it {
-                indices(body, &ids, dictionary.len());
-                return Encoding::RLE_DICTIONARY;
-            }
-            *coding = Coding::Plain;
+    if let Coding::Dictionary(dictionary) = coding
+        && dictionary.len() < DICTIONARY_LEN
+    {
+        let ids: Vec<u32> = values.iter().map(|value| intern(dictionary, *value, kind)).collect();
+        let worth_it = !first_page || ids.len() < SAMPLE || dictionary.len() * 2 <= ids.len();
+        if worth_it {
+            indices(body, &ids, dictionary.len());
+            return Encoding::RLE_DICTIONARY;
         }
+        *coding = Coding::Plain;
     }
     match kind {
         Type::INT64 => {

@@ -38,7 +38,11 @@ fn read(table: Table, file: &Bytes, selection: Option<RowSelection>) -> Vec<Stri
     // With the pages' places, so that these are checked, too; without our schema, as others read.
     let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Required);
     let mut builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file.clone(), options).unwrap();
-    assert_eq!(builder.schema().fields(), schema::file(table).fields(), "others see the schema of the contract");
+    assert_eq!(
+        builder.schema().fields(),
+        schema::file(table).fields(),
+        "others see the schema of the contract"
+    );
     if let Some(selection) = selection {
         builder = builder.with_row_selection(selection);
     }
@@ -168,7 +172,7 @@ fn texts_of_every_kind_survive() {
     let bodies: Vec<_> = (0..len).map(|row| text(&mut chance, row)).collect();
     let names: Vec<_> = bodies.iter().map(|body| body.clone().unwrap_or_default()).collect();
     let entries = |chance: &mut Chance, row: usize| {
-        let count = if row % 7 == 0 { 0 } else { chance.below(40) };
+        let count = if row.is_multiple_of(7) { 0 } else { chance.below(40) };
         (0..count).map(|n| (format!("k{}", n + (row as u64 / 3000)), text(chance, (row * 3) % len))).collect()
     };
     let attributes: Vec<Vec<(String, Option<String>)>> =

@@ -6,7 +6,7 @@ use super::super::attribute;
 use super::super::judge::{Judge, Reason};
 use super::super::stream::end_attributes;
 use super::samples::Number;
-use crate::columns::{self, Attributes, NotUtf8, Nullable, OptionalIds};
+use crate::columns::{self, Attributes, NotUtf8, OptionalIds, Sparse};
 use crate::proto::{Known, Reader, Refused};
 
 const EXEMPLAR: Known = Known::new("Exemplar", &[2, 3, 4, 5, 6, 7]);
@@ -18,7 +18,7 @@ pub(super) struct Exemplars {
     series: Vec<u32>,
     time: Vec<i64>,
     value: Vec<f64>,
-    value_int: Nullable<Int64Type>,
+    value_int: Sparse<Int64Type>,
     trace_id: OptionalIds<16>,
     span_id: OptionalIds<8>,
     attributes: Attributes,
@@ -49,8 +49,8 @@ impl Exemplars {
         end_attributes(&mut self.attributes, judge);
         let (value, int) = number.split();
         self.time.push(judge.time(time));
+        self.value_int.set(self.value.len(), int);
         self.value.push(value);
-        self.value_int.push(int);
         self.trace_id.push(judge.trace_id(trace_id));
         self.span_id.push(judge.span_id(span_id));
         Ok(())
@@ -91,11 +91,12 @@ impl Exemplars {
     }
 
     pub(super) fn finish(self) -> Result<RecordBatch, NotUtf8> {
+        let rows = self.rows();
         let columns = vec![
             columns::numbers::<UInt32Type>(self.series),
             columns::numbers::<Int64Type>(self.time),
             columns::numbers::<Float64Type>(self.value),
-            self.value_int.finish(),
+            self.value_int.finish(rows),
             self.trace_id.finish(),
             self.span_id.finish(),
             self.attributes.finish()?,

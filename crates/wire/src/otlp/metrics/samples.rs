@@ -4,7 +4,7 @@ use model::{Table, schema};
 
 use super::super::judge::{Judge, Reason};
 use super::{Exemplars, Head, Points, Run};
-use crate::columns::{self, Nullable, Rest};
+use crate::columns::{self, Rest, Sparse};
 use crate::proto::{Known, Reader, Refused};
 
 const NUMBER_DATA_POINT: Known = Known::new("NumberDataPoint", &[2, 3, 4, 5, 6, 7, 8]);
@@ -17,7 +17,7 @@ const STALE: u64 = 0x7ff0_0000_0000_0002;
 pub(super) struct Samples {
     pub(super) points: Points,
     value: Vec<f64>,
-    value_int: Nullable<Int64Type>,
+    value_int: Sparse<Int64Type>,
 }
 
 /// The value of a number point or exemplar.
@@ -50,7 +50,6 @@ impl Samples {
     pub(super) fn expect(&mut self, rest: Rest) {
         self.points.reserve(rest.records);
         self.value.reserve(rest.records);
-        self.value_int.reserve(rest.records);
     }
 
     /// Reads a `NumberDataPoint` except for the columns that every point has.
@@ -83,8 +82,8 @@ impl Samples {
             judge.reject(Reason::MissingValue, 0);
         }
         let (value, int) = number.split();
+        self.value_int.set(self.value.len(), int);
         self.value.push(value);
-        self.value_int.push(int);
         Ok(head)
     }
 
@@ -96,12 +95,13 @@ impl Samples {
     }
 
     pub(super) fn finish(self) -> RecordBatch {
+        let rows = self.points.rows();
         let columns = vec![
             columns::numbers::<UInt32Type>(self.points.series),
             columns::numbers::<Int64Type>(self.points.time),
             self.points.start_time.finish(),
             columns::numbers::<Float64Type>(self.value),
-            self.value_int.finish(),
+            self.value_int.finish(rows),
             columns::numbers::<Int32Type>(self.points.flags),
         ];
         columns::batch(schema::rows(Table::Samples), columns)

@@ -82,7 +82,7 @@ pub(super) struct Series {
 
 impl Series {
     pub(super) fn rows(&self) -> usize {
-        self.stream.len()
+        self.time.len()
     }
 
     /// Makes room for more rows, whose texts are expected to be like those of the rows so far.
@@ -129,27 +129,31 @@ impl Series {
                 let new = u32::try_from(row).unwrap_or(u32::MAX);
                 slot.insert(new);
                 self.fresh = Some(key);
-                self.push(owner, &id, time);
+                self.push(&id, time);
                 Ok(new)
             }
         }
     }
 
     #[inline(always)]
-    fn push(&mut self, owner: &Owner<'_>, id: &Id<16>, time: i64) {
-        self.stream.push(owner.stream);
+    fn push(&mut self, id: &Id<16>, time: i64) {
         self.time.push(time);
         self.series_id.push(id);
-        self.name.push(owner.name);
-        self.unit.push(owner.unit);
-        self.description.push(owner.description);
-        self.kind.push(owner.kind_text);
-        match owner.temporality {
-            Some(temporality) => self.temporality.push_text(|to| temporality.copy_to(to)),
-            None => self.temporality.push_null(),
+    }
+
+    /// Fills the columns that all series of a metric share, for the rows that were made since.
+    pub(super) fn share(&mut self, owner: &Owner<'_>) {
+        let rows = self.rows();
+        self.stream.resize(rows, owner.stream);
+        self.name.fill(owner.name, rows);
+        self.unit.fill(owner.unit, rows);
+        self.description.fill(owner.description, rows);
+        self.kind.fill(owner.kind_text, rows);
+        self.temporality.fill(owner.temporality, rows);
+        while self.is_monotonic.len() < rows {
+            self.has_monotonic.push(self.is_monotonic.len(), owner.is_monotonic.is_some());
+            self.is_monotonic.push(owner.is_monotonic.unwrap_or_default());
         }
-        self.has_monotonic.push(self.is_monotonic.len(), owner.is_monotonic.is_some());
-        self.is_monotonic.push(owner.is_monotonic.unwrap_or_default());
     }
 
     /// A point of the series at `time` was accepted.
@@ -160,7 +164,8 @@ impl Series {
         }
     }
 
-    pub(super) fn check_tail(&mut self) -> Result<(), NotUtf8> {
+    pub(super) fn check_tail(&mut self, owner: &Owner<'_>) -> Result<(), NotUtf8> {
+        self.share(owner);
         let checked = [
             self.name.check_tail(),
             self.unit.check_tail(),

@@ -22,10 +22,13 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 
-pub(super) struct Generate {
+pub(crate) struct Generate {
     rng: StdRng,
     /// Out of a thousand choices, how many are mistakes.
     mistakes: u32,
+    /// Only what JSON as the upstream crate writes it can say: finite doubles, no references into the
+    /// dictionary of profiles.
+    plain: bool,
 }
 
 const KEYS: &[&str] = &[
@@ -61,8 +64,13 @@ const TEXTS: &[&str] = &[
 ];
 
 impl Generate {
-    pub(super) fn new(seed: u64, mistakes: u32) -> Self {
-        Self { rng: StdRng::seed_from_u64(seed), mistakes }
+    pub(crate) fn new(seed: u64, mistakes: u32) -> Self {
+        Self { rng: StdRng::seed_from_u64(seed), mistakes, plain: false }
+    }
+
+    /// Requests that the upstream crate's JSON can say.
+    pub(crate) fn plain(seed: u64) -> Self {
+        Self { plain: true, ..Self::new(seed, 0) }
     }
 
     fn mistake(&mut self) -> bool {
@@ -90,7 +98,8 @@ impl Generate {
     }
 
     fn double(&mut self) -> f64 {
-        match self.rng.random_range(0..10) {
+        match self.rng.random_range(if self.plain { 4 } else { 0 }..10) {
+            6.. if self.plain => self.rng.random_range(-1e9..1e9),
             0 => f64::NAN,
             1 => f64::INFINITY,
             2 => f64::NEG_INFINITY,
@@ -117,6 +126,7 @@ impl Generate {
             4 => Some(Value::IntValue(self.int())),
             5 => Some(Value::DoubleValue(self.double())),
             6 => Some(Value::BoolValue(self.rng.random())),
+            7 if self.plain => None,
             7 => [None, Some(Value::StringValueStrindex(3)), Some(Value::BytesValue(vec![0, 255, 62, 63]))]
                 [self.rng.random_range(0..3)]
             .clone(),
@@ -152,7 +162,7 @@ impl Generate {
         } else {
             Some(self.value(depth))
         };
-        KeyValue { key, value, key_strindex: i32::from(self.seldom()) }
+        KeyValue { key, value, key_strindex: i32::from(!self.plain && self.seldom()) }
     }
 
     fn attributes(&mut self) -> Vec<KeyValue> {
@@ -227,7 +237,7 @@ impl Generate {
         }
     }
 
-    pub(super) fn logs(&mut self) -> ExportLogsServiceRequest {
+    pub(crate) fn logs(&mut self) -> ExportLogsServiceRequest {
         let resource_logs = self.many(3, |it| ResourceLogs {
             resource: it.often().then(|| it.resource()),
             scope_logs: it.many(3, |it| ScopeLogs {
@@ -282,7 +292,7 @@ impl Generate {
         }
     }
 
-    pub(super) fn spans(&mut self) -> ExportTraceServiceRequest {
+    pub(crate) fn spans(&mut self) -> ExportTraceServiceRequest {
         let resource_spans = self.many(3, |it| ResourceSpans {
             resource: it.often().then(|| it.resource()),
             scope_spans: it.many(3, |it| ScopeSpans {
@@ -450,7 +460,7 @@ impl Generate {
         }
     }
 
-    pub(super) fn metrics(&mut self) -> ExportMetricsServiceRequest {
+    pub(crate) fn metrics(&mut self) -> ExportMetricsServiceRequest {
         let resource_metrics = self.many(3, |it| ResourceMetrics {
             resource: it.often().then(|| it.resource()),
             scope_metrics: it.many(3, |it| ScopeMetrics {
