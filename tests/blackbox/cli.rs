@@ -99,7 +99,8 @@ fn status_tells_people_and_programs() {
     assert!(text.contains("memory") && text.contains("segments"), "{text}");
     let json: serde_json::Value =
         serde_json::from_str(&fresnel().run(&["status", "--json", "--url", &url]).expect(0).stdout).unwrap();
-    assert_eq!(json["ready"], true);
+    assert_eq!(json["status"]["ready"], true);
+    assert_eq!(json["ledger"]["balanced"], true);
 }
 
 #[test]

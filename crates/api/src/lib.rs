@@ -21,8 +21,8 @@ pub use openapi::document as openapi_document;
 pub use operations::Operations;
 pub use problem::Problem;
 pub use queries::{
-    Failure, LogFilter, MetricFilter, Queries, QueryFuture, RecordStream, SeriesRequest, SqlRequest,
-    TimeRange, TraceFilter,
+    Failure, LogFilter, MetricFilter, NextBatch, Queries, QueryFuture, RecordStream, SeriesRequest,
+    SqlRequest, TimeRange, TraceFilter,
 };
 pub use route::router;
 pub use tenant::Scope;

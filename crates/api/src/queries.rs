@@ -47,6 +47,9 @@ pub trait Queries: Send + Sync + 'static {
 /// The future of a [`Queries`] method.
 pub type QueryFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 'a>>;
 
+/// The future of [`RecordStream::next`].
+pub type NextBatch<'a> = Pin<Box<dyn Future<Output = Option<Result<RecordBatch, Failure>>> + Send + 'a>>;
+
 /// Batches of a running statement. Dropping it cancels.
 pub trait RecordStream: Send {
     /// Columns of every batch.
@@ -54,7 +57,7 @@ pub trait RecordStream: Send {
     /// The query's id, for `DELETE /api/v1/queries/{id}`.
     fn id(&self) -> &str;
     /// The next batch; `None` at the end.
-    fn next(&mut self) -> Pin<Box<dyn Future<Output = Option<Result<RecordBatch, Failure>>> + Send + '_>>;
+    fn next(&mut self) -> NextBatch<'_>;
     /// What it took and whether it is complete; after the end.
     fn summary(&self) -> dto::Summary;
 }

@@ -51,7 +51,9 @@ struct Host {
     networks: Networks,
     resource: Resource,
     scope: Scope,
-    started: i64,
+    /// Since when the machine counts, and since when we count ourselves.
+    booted: u64,
+    started: u64,
     /// Processor seconds by core since the start of the measurements.
     seconds: Vec<f64>,
     last: Option<i64>,
@@ -74,7 +76,8 @@ impl Host {
             networks: Networks::new(),
             resource: Resource { attributes },
             scope: Scope { name: SCOPE.into(), ..Scope::default() },
-            started: now,
+            booted: System::boot_time().saturating_mul(1_000_000_000),
+            started: now.cast_unsigned(),
             seconds: Vec::new(),
             last: None,
         }
@@ -86,8 +89,8 @@ impl Host {
         self.system.refresh_memory();
         self.disks.refresh(true);
         self.networks.refresh(true);
-        let times = Times { start: self.started.cast_unsigned(), now: now.cast_unsigned() };
-        let mut metrics = self.processor(times, now);
+        let times = Times { start: self.booted, now: now.cast_unsigned() };
+        let mut metrics = self.processor(Times { start: self.started, ..times }, now);
         metrics.extend(self.memory(times));
         metrics.extend(self.file_systems(times));
         metrics.extend(self.disk_io(times));

@@ -9,7 +9,7 @@ use crate::config::KeyConfig;
 use crate::error::Refusal;
 
 /// The header in which an open server is told the tenant, as Loki and Mimir name it.
-pub const TENANT_HEADER: &str = "x-scope-orgid";
+pub(crate) const TENANT_HEADER: &str = "x-scope-orgid";
 
 /// Who may send, and for which tenant.
 #[derive(Debug)]

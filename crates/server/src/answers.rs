@@ -1,13 +1,9 @@
 //! Introduces `query` to `api`: the questions of one in the words of the other.
 
-use std::future::Future;
-use std::pin::Pin;
-
 use api::{
-    Failure, LogFilter, MetricFilter, Queries, QueryFuture, RecordStream, SeriesRequest, SqlRequest,
-    TimeRange, TraceFilter, dto,
+    Failure, LogFilter, MetricFilter, NextBatch, Queries, QueryFuture, RecordStream, SeriesRequest,
+    SqlRequest, TimeRange, TraceFilter, dto,
 };
-use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use model::Tenant;
 use query::{Answer, Engine, QueryError, Running};
@@ -197,7 +193,7 @@ impl RecordStream for Records {
         self.0.id()
     }
 
-    fn next(&mut self) -> Pin<Box<dyn Future<Output = Option<Result<RecordBatch, Failure>>> + Send + '_>> {
+    fn next(&mut self) -> NextBatch<'_> {
         Box::pin(async move { self.0.next().await.map(|batch| batch.map_err(failure)) })
     }
 

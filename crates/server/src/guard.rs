@@ -148,8 +148,10 @@ async fn identify(State((senders, ready)): State<Identify>, mut request: Request
 }
 
 /// A question to the API is a span, named by its route as the conventions for HTTP servers say.
+/// What the page asks again every few seconds is none: it would hide everything else.
 async fn traced(request: Request, next: Next) -> Response {
-    if !request.uri().path().starts_with("/api/") {
+    let of_the_page = request.headers().get("sec-fetch-site").is_some_and(|site| site == "same-origin");
+    if of_the_page || !request.uri().path().starts_with("/api/") {
         return next.run(request).await;
     }
     let method = request.method().as_str().to_owned();

@@ -3,6 +3,11 @@
 //! Only this crate knows all the others; it introduces them to each other and holds no logic of
 //! theirs. standard output is data, standard error is talk.
 
+#![expect(
+    unreachable_pub,
+    reason = "a binary has no users of its items; `pub` is what a module offers the others"
+)]
+
 use std::process::ExitCode;
 
 use clap::Parser;

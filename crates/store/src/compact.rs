@@ -79,32 +79,26 @@ impl Inner {
             reason: RemovalReason::Compacted,
             at_unix_ms,
         });
-        let (path, rows, bytes) = (merged.path.clone(), merged.rows, merged.bytes);
-        let commit = Commit { remove: remove.collect(), add: vec![merged], ..Commit::default() };
-        if !self.commit(commit, None)? {
-            // An input expired or was set aside meanwhile.
-            return self.objects.remove(&path);
+        let commit = Commit { remove: remove.collect(), add: vec![merged.clone()], ..Commit::default() };
+        let committed = self.commit(commit, None);
+        if !matches!(committed, Ok(true)) {
+            // Or an input expired or was set aside meanwhile.
+            self.take_back(std::slice::from_ref(&merged));
+            return committed.map(drop);
         }
         let nanos = self.clock.now_unix_nano().saturating_sub(started);
         let before = inputs.iter().map(|input| input.bytes).sum();
         self.work.compacted(u64::try_from(nanos).unwrap_or(0), before);
+        let SegmentMeta { path, rows, bytes, .. } = merged;
         tracing::debug!(path, inputs = inputs.len(), before, rows, bytes, "compacted");
         Ok(())
     }
 
     fn merge(&self, inputs: &Inputs) -> Result<SegmentMeta, WorkError> {
         let first = &inputs[0];
-        let table = first.table;
-        let encode = |source| WorkError::Encode { table: table.as_str(), source };
         let level = inputs.iter().map(|input| input.level).max().unwrap_or(0).saturating_add(1);
-        let new = self.new_segment(table, &first.tenant, first.day, level);
-        let draft = self.objects.draft(&new.path)?;
-        let mut writer = SegmentWriter::new(table, Effort::Compact, draft.file).map_err(encode)?;
-        let done = self.merge_into(&mut writer, inputs);
-        done.and_then(|()| self.publish_segment(new, writer, &draft.path)).inspect_err(|_| {
-            // What is left is removed at the next start.
-            drop(self.objects.discard(&draft.path));
-        })
+        let new = self.new_segment(first.table, &first.tenant, first.day, level);
+        self.write_segment(new, Effort::Compact, |writer| self.merge_into(writer, inputs))
     }
 
     fn merge_into(&self, writer: &mut SegmentWriter, inputs: &Inputs) -> Result<(), WorkError> {

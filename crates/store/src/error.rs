@@ -142,8 +142,8 @@ pub enum WorkError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// Records could not be encoded: a bug.
-    #[error("cannot encode records of `{table}`")]
+    /// Records could not be encoded, or what they were encoded to not be written.
+    #[error("cannot write a segment of `{table}`")]
     Encode {
         /// The table.
         table: &'static str,
@@ -175,6 +175,8 @@ impl WorkError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Write { .. } => ErrorKind::Unavailable,
+            // The encoder writes to the file: what it says may be the disk's.
+            Self::Encode { source: parquet::errors::ParquetError::External(_), .. } => ErrorKind::Unavailable,
             Self::Encode { .. } | Self::Panic { .. } => ErrorKind::Internal,
             Self::Read(error) => error.kind(),
             Self::Manifest(error) => error.kind(),

@@ -51,7 +51,7 @@ pub struct TableStatus {
 /// Work that failed and is tried again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// What is done: `seal`, `compact`, `retain`, `sweep`.
+    /// What is done: `seal`, `compact`, `upkeep`.
     pub work: &'static str,
     /// What went wrong the last time, with its causes.
     pub error: String,

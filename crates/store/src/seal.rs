@@ -4,16 +4,20 @@
 //! reaches, and what it adds to the ledger. Must hold: the generation stays readable until that
 //! commit is visible, and not a moment longer; a failure leaves everything as it was.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use model::{Table, Tenant};
 use uuid::{NoContext, Timestamp, Uuid};
 
 use crate::clock::unix_ms;
+use crate::disk::File;
 use crate::error::WorkError;
 use crate::ledger::LedgerDelta;
 use crate::manifest::{Commit, Progress, SegmentMeta};
-use crate::memtable::{Chunk, Generation, SeriesCatalog, Shard};
+use crate::memtable::{Generation, Shard};
+use crate::metrics::chain;
+use crate::objects::failed;
 use crate::segment::{Effort, Pick, Rows, SegmentWriter, by_day, group_rows, object_path, order};
 use crate::store::Inner;
 
@@ -58,19 +62,18 @@ impl Inner {
     pub(crate) fn seal_oldest(&self, shard: &Shard) -> Result<bool, WorkError> {
         let _turn = shard.turn();
         let Some(generation) = shard.oldest_frozen() else { return Ok(false) };
+        let _span = tracing::info_span!("seal", tenant = %shard.tenant, signal = %shard.signal).entered();
         let started = self.clock.now_unix_nano();
         let mut add = Vec::new();
-        // A copy, so that new series can be added meanwhile.
-        let catalog = generation.series.as_ref().map(|series| series.catalog()).unwrap_or_default();
-        let _copy = self.budget.take(catalog.bytes());
-        for table in shard.signal.tables() {
-            let chunks = generation.chunks(*table).iter().map(Arc::as_ref);
-            self.write_table(&shard.tenant, *table, chunks, &catalog, &mut add)?;
-        }
+        let written = self.write_tables(shard, &generation, &mut add);
         let (rows, bytes) =
             add.iter().fold((0, 0), |(rows, bytes), segment| (rows + segment.rows, bytes + segment.bytes));
-        let sealed = Some((shard, generation.number));
-        assert!(self.commit(commit_of(shard, &generation, add), sealed)?, "a seal removes nothing");
+        let committed = written.and_then(|()| {
+            let commit = commit_of(shard, &generation, add.clone());
+            self.commit(commit, Some((shard, generation.number)))
+        });
+        let committed = committed.inspect_err(|_| self.take_back(&add))?;
+        assert!(committed, "a seal removes nothing");
         let ended = self.clock.now_unix_nano();
         let nanos = u64::try_from(ended.saturating_sub(started)).unwrap_or(0);
         self.work.sealed(ended.div_euclid(1_000_000), nanos, rows, bytes);
@@ -84,36 +87,40 @@ impl Inner {
         self.wal.delete_below(self.memory.needed_from()).map_err(WorkError::Wal)
     }
 
-    /// Writes the rows of a table, one segment a day.
-    fn write_table<'a>(
-        &self,
-        tenant: &Tenant,
-        table: Table,
-        chunks: impl Iterator<Item = &'a Chunk>,
-        catalog: &'a SeriesCatalog,
-        add: &mut Vec<SegmentMeta>,
-    ) -> Result<(), WorkError> {
-        let Some(rows) = Rows::new(table, chunks, catalog) else { return Ok(()) };
-        let _picks = self.budget.take((rows.len() * 3 * size_of::<Pick>()) as u64);
-        for (day, picks) in by_day(&rows, order(&rows)) {
-            add.push(self.write_segment(tenant, day, &rows, &picks)?);
+    /// Removes the files of segments that were not committed: the next attempt writes others, and a
+    /// disk that is full must not become fuller by it.
+    pub(crate) fn take_back(&self, segments: &[SegmentMeta]) {
+        if self.fatal.reason().is_some() {
+            // Nobody knows what was committed.
+            return;
         }
-        Ok(())
+        for segment in segments {
+            if let Err(error) = self.objects.remove(&segment.path) {
+                tracing::warn!(path = segment.path, error = %chain(&error), "a file is left until the next start");
+            }
+        }
     }
 
-    fn write_segment(
+    fn write_tables(
         &self,
-        tenant: &Tenant,
-        day: i32,
-        rows: &Rows<'_>,
-        picks: &[Pick],
-    ) -> Result<SegmentMeta, WorkError> {
-        let encode = |source| WorkError::Encode { table: rows.table.as_str(), source };
-        let new = self.new_segment(rows.table, tenant, day, 0);
-        let draft = self.objects.draft(&new.path)?;
-        let mut writer = SegmentWriter::new(rows.table, Effort::Seal, draft.file).map_err(encode)?;
-        self.write_rows(&mut writer, rows, picks)?;
-        self.publish_segment(new, writer, &draft.path)
+        shard: &Shard,
+        generation: &Generation,
+        add: &mut Vec<SegmentMeta>,
+    ) -> Result<(), WorkError> {
+        // A copy, so that new series can be added meanwhile.
+        let catalog = generation.series.as_ref().map(|series| series.catalog()).unwrap_or_default();
+        let _copy = self.budget.take(catalog.bytes());
+        for table in shard.signal.tables() {
+            let chunks = generation.chunks(*table).iter().map(Arc::as_ref);
+            let Some(rows) = Rows::new(*table, chunks, &catalog) else { continue };
+            let _picks = self.budget.take((rows.len() * 3 * size_of::<Pick>()) as u64);
+            for (day, picks) in by_day(&rows, order(&rows)) {
+                let new = self.new_segment(*table, &shard.tenant, day, 0);
+                let write = |writer: &mut SegmentWriter| self.write_rows(writer, &rows, &picks);
+                add.push(self.write_segment(new, Effort::Seal, write)?);
+            }
+        }
+        Ok(())
     }
 
     /// Writes the picked rows as row groups of about the same size.
@@ -152,18 +159,36 @@ impl Inner {
         }
     }
 
-    /// Ends the file and makes it durable under its name. The manifest does not name it yet.
-    pub(crate) fn publish_segment(
+    /// Writes a segment and makes it durable under its name. The manifest does not name it yet.
+    pub(crate) fn write_segment(
         &self,
         new: SegmentMeta,
-        writer: SegmentWriter,
-        draft: &std::path::Path,
+        effort: Effort,
+        write: impl FnOnce(&mut SegmentWriter) -> Result<(), WorkError>,
     ) -> Result<SegmentMeta, WorkError> {
-        let table = new.table.as_str();
-        let mut written = writer.finish().map_err(|source| WorkError::Encode { table, source })?;
+        let draft = self.objects.draft(&new.path)?;
+        let finished = self.finish_draft(&new, effort, draft.file, write, &draft.path);
+        finished.inspect_err(|_| {
+            // What is left is removed at the next start.
+            drop(self.objects.discard(&draft.path));
+        })
+    }
+
+    fn finish_draft(
+        &self,
+        new: &SegmentMeta,
+        effort: Effort,
+        file: Box<dyn File>,
+        write: impl FnOnce(&mut SegmentWriter) -> Result<(), WorkError>,
+        draft: &Path,
+    ) -> Result<SegmentMeta, WorkError> {
+        let encode = |source| WorkError::Encode { table: new.table.as_str(), source };
+        let mut writer = SegmentWriter::new(new.table, effort, file).map_err(encode)?;
+        write(&mut writer)?;
+        let mut written = writer.finish().map_err(encode)?;
         written.file.sync_data().map_err(|error| {
             self.fatal.raise(format!("cannot sync `{}`: {error}", draft.display()));
-            crate::objects::failed(&new.path, error)
+            failed(&new.path, error)
         })?;
         drop(written.file);
         self.objects.publish(draft, &new.path)?;
@@ -172,7 +197,7 @@ impl Inner {
             bytes: written.bytes,
             min_time: written.time_min,
             max_time: written.time_max,
-            ..new
+            ..new.clone()
         })
     }
 }

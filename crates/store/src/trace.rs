@@ -23,6 +23,10 @@ pub struct Trace {
     pub spans: Vec<RecordBatch>,
     /// Why spans may be missing. Empty: these are all.
     pub warnings: Vec<String>,
+    /// Segments that there are.
+    pub segments: usize,
+    /// Of these, segments whose index said that it is not in them.
+    pub segments_skipped: usize,
     /// What the spans take from the budget.
     memory: Reservation,
 }
@@ -104,7 +108,13 @@ impl Store {
 impl Inner {
     fn look_up(&self, snapshot: &Snapshot, trace_id: &[u8]) -> Result<Trace, ReadError> {
         let memory = self.budget.take(0);
-        let mut trace = Trace { spans: Vec::new(), warnings: snapshot.warnings(), memory };
+        let mut trace = Trace {
+            spans: Vec::new(),
+            warnings: snapshot.warnings(),
+            segments: snapshot.segments.len(),
+            segments_skipped: 0,
+            memory,
+        };
         for chunk in &snapshot.memory {
             in_memory(chunk, trace_id).into_iter().try_for_each(|spans| trace.push(spans))?;
         }
@@ -135,9 +145,12 @@ impl Inner {
             return all_of(&file, trace_id, trace);
         };
         let wanted = hash(trace_id);
-        let Some((first, block)) = index.block(wanted) else { return Ok(()) };
-        let rows = rows_in(&file.read(block)?, first, wanted);
+        let rows = match index.block(wanted) {
+            Some((first, block)) => rows_in(&file.read(block)?, first, wanted),
+            None => Vec::new(),
+        };
         if rows.is_empty() {
+            trace.segments_skipped += 1;
             return Ok(());
         }
         let metadata = file.metadata(Wanted::Offsets)?;

@@ -12,6 +12,7 @@ use model::Budget;
 use receive::{Intake, Senders};
 use store::{Replay, Store};
 use tokio::runtime::{Handle, Runtime};
+use tracing::Instrument;
 
 use crate::answers::Answers;
 use crate::cli::ServeArgs;
@@ -196,19 +197,11 @@ impl Server {
         } = self;
         let addresses = desk.addresses.clone();
         announce(&config.store.dir, &addresses)?;
-        let serving = serve(
-            &config,
-            doors,
-            &intake,
-            &senders,
-            engine,
-            Arc::clone(&desk),
-            &supervisor,
-            Arc::clone(&ready),
-        );
+        let serving = serve(&config, doors, &intake, &senders, engine, Arc::clone(&desk), &supervisor);
         let replaying = {
             let (store, intake) = (Arc::clone(&store), intake.clone());
             recover(store, intake, replay)
+                .instrument(tracing::info_span!("replay", otel.name = "replay the log"))
         };
         let replayed = replaying.await?;
         for tenant in store.tenants() {
@@ -331,9 +324,9 @@ fn serve(
     engine: query::Engine,
     desk: Arc<Desk>,
     supervisor: &Supervisor,
-    ready: Arc<AtomicBool>,
 ) -> impl Future<Output = ()> + use<> {
     let Doors { http, otlp_grpc, otlp_http } = doors;
+    let ready = Arc::clone(&desk.ready);
     let page = api::router(Arc::new(Answers(engine)), desk);
     let page = guard::scope(page, Arc::clone(senders), ready);
     let routers = [

@@ -39,6 +39,9 @@ const PAGE_ROWS: usize = 8192;
 /// Bytes of values at which a page ends.
 const PAGE_BYTES: usize = 256 << 10;
 
+/// Rows whose values are fetched from memory ahead of being looked at.
+const AHEAD: usize = 32;
+
 /// A column of a row group, as it will be in the file.
 pub(super) type Encoded = (Bytes, ColumnCloseResult);
 

@@ -91,6 +91,30 @@ async fn a_full_disk_refuses_and_loses_nothing() {
 }
 
 #[tokio::test]
+async fn a_seal_that_fails_leaves_no_files_and_is_tried_again() {
+    let mut failed = 0;
+    for write in 0.. {
+        let disk = crate::ForgetfulDisk::new();
+        let config = config(std::path::Path::new("/store"));
+        let store = open_with(options(config, Arc::new(disk.clone()), &TestClock::new(NOON))).await;
+        append(&store, Signal::Metrics, rows(0..50)).await;
+        disk.faults(|faults| faults.fail_write = Some((write, std::io::ErrorKind::StorageFull)));
+        let sealed = store.seal_all().await;
+        disk.faults(|faults| faults.fail_write = None);
+        if sealed.is_ok() {
+            break;
+        }
+        failed += 1;
+        assert_eq!(store.inner().objects.list("segments").unwrap(), Vec::<String>::new(), "write {write}");
+        assert_eq!(texts_of(&store, &tenant(), Table::Samples), expected(Table::Samples, &rows(0..50)));
+        store.seal_all().await.unwrap();
+        assert_eq!(store.inner().objects.list("segments").unwrap().len(), 4);
+        assert_eq!(texts_of(&store, &tenant(), Table::Samples), expected(Table::Samples, &rows(0..50)));
+    }
+    assert!(failed >= 5, "each of four segments and the manifest fails once: {failed}");
+}
+
+#[tokio::test]
 async fn nothing_is_taken_before_ready_and_after_stop() {
     let dir = tempfile::tempdir().unwrap();
     let options = options(config(dir.path()), Arc::new(LocalDisk), &TestClock::new(NOON));

@@ -301,3 +301,81 @@ fn batches_of(
 ) -> (Vec<arrow_array::RecordBatch>, Vec<arrow_array::RecordBatch>) {
     batches(store, snapshot)
 }
+
+/// Traces looked up in millions of spans: `FRESNEL_REQUESTS` thousand of them, in `FRESNEL_KEEP`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement"]
+async fn traces_in_millions_of_spans() {
+    let requests =
+        std::env::var("FRESNEL_REQUESTS").ok().and_then(|text| text.parse().ok()).unwrap_or(1000u64);
+    let temporary = tempfile::tempdir().unwrap();
+    let kept = std::env::var("FRESNEL_KEEP").map_or(temporary.path().to_owned(), std::path::PathBuf::from);
+    let mut config = crate::Config { dir: kept, ..crate::Config::default() };
+    config.retention.spans = fresnel_sdk::config::Duration::ZERO;
+    let budget = Budget::new(2 << 30);
+    let options = crate::Options {
+        budget: budget.clone(),
+        ..options(config, Arc::new(LocalDisk), &TestClock::new(NOON))
+    };
+    let store = open_with(options).await;
+    let mut chance = Chance::new(1);
+    let (cpu, wall) = (Cpu::now(), std::time::Instant::now());
+    let mut ids: Vec<[u8; 16]> = Vec::new();
+    for number in 0..requests {
+        let batch = request(Signal::Spans, number, &mut chance);
+        if let (Batch::Spans(spans), true) = (&batch, number % (requests / 10) == 3) {
+            use arrow_array::cast::AsArray;
+            let all = spans.records.column_by_name("trace_id").unwrap().as_binary::<i32>();
+            ids.push(all.value(number as usize % 900).try_into().unwrap());
+        }
+        let meta = EntryMeta {
+            tenant: tenant(),
+            signal: Signal::Spans,
+            protocol: 1,
+            received_unix_nano: NOON,
+            records: ROWS as u32,
+            rejected: Vec::new(),
+        };
+        let entry = crate::Entry { meta, body: vec![0; 1000].into() };
+        store.append(entry, batch, budget.reserve(0).unwrap()).await.unwrap();
+        let inner = Arc::clone(store.inner());
+        let shard = inner.memory.shard(&tenant(), Signal::Spans);
+        while shard.has_frozen() {
+            let (inner, shard) = (Arc::clone(&inner), Arc::clone(&shard));
+            crate::store::blocking("seal", move || inner.seal_oldest(&shard)).await.unwrap();
+        }
+    }
+    store.seal_all().await.unwrap();
+    println!(
+        "{} spans in {:.1} s, {:.1} CPU s",
+        requests * ROWS,
+        wall.elapsed().as_secs_f64(),
+        cpu.nanos() / 1e9
+    );
+    let (cpu, wall) = (Cpu::now(), std::time::Instant::now());
+    store.compact_now().await.unwrap();
+    println!("compacted in {:.1} s, {:.1} CPU s", wall.elapsed().as_secs_f64(), cpu.nanos() / 1e9);
+    let segments = store.segments().live;
+    let bytes: u64 = segments.iter().map(|segment| segment.bytes).sum();
+    println!(
+        "{} segments, {:.1} bytes a span, {} MiB peak",
+        segments.len(),
+        bytes as f64 / (requests * ROWS) as f64,
+        budget.peak() >> 20
+    );
+    for round in ["cold", "warm"] {
+        for id in &ids {
+            let (cpu, wall) = (Cpu::now(), std::time::Instant::now());
+            let trace = store.trace(&tenant(), *id).await.unwrap();
+            let spans: usize = trace.spans.iter().map(|spans| spans.num_rows()).sum();
+            println!(
+                "{round} {spans} spans, {} of {} segments: {:.1} ms, {:.1} CPU ms",
+                trace.segments - trace.segments_skipped,
+                trace.segments,
+                wall.elapsed().as_secs_f64() * 1e3,
+                cpu.nanos() / 1e6
+            );
+        }
+    }
+    println!("{:02x?}", ids[0]);
+}

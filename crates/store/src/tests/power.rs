@@ -145,9 +145,13 @@ async fn one_life(seed: u64) {
             let off = world.disk.clone();
             off.faults(|faults| faults.power_off = None);
             world.check(store, &what);
-            match world.chance.below(4) {
+            match world.chance.below(5) {
                 0 => {}
                 1 => {
+                    let after = world.chance.below(60);
+                    off.faults(|faults| faults.fail_write = Some((after, std::io::ErrorKind::StorageFull)));
+                }
+                2 => {
                     let after = world.chance.below(40);
                     off.faults(|faults| faults.fail_sync = Some(after));
                 }

@@ -53,7 +53,8 @@ fn median(values: &mut [f64]) -> f64 {
 }
 
 fn versus(name: &str, bytes: usize, records: usize, mut ours: impl FnMut(), mut prost: impl FnMut()) {
-    (ours(), prost());
+    ours();
+    prost();
     let (mut a, mut b, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let (prost, ours) = (measure(&mut prost), measure(&mut ours));

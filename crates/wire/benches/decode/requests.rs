@@ -52,7 +52,7 @@ fn id(length: usize, seed: u64) -> Vec<u8> {
 }
 
 /// 9 attributes, a body of some 60 bytes, a trace.
-pub fn logs() -> ExportLogsServiceRequest {
+pub(crate) fn logs() -> ExportLogsServiceRequest {
     let record = |index: u64| LogRecord {
         time_unix_nano: START + index * 1_000_003,
         observed_time_unix_nano: START + index * 1_000_003 + 500,
@@ -89,11 +89,11 @@ pub fn logs() -> ExportLogsServiceRequest {
 }
 
 /// 8 attributes.
-pub fn spans() -> ExportTraceServiceRequest {
+pub(crate) fn spans() -> ExportTraceServiceRequest {
     let span = |index: u64| Span {
         trace_id: id(16, index / 8),
         span_id: id(8, index),
-        parent_span_id: if index % 8 == 0 { Vec::new() } else { id(8, index - 1) },
+        parent_span_id: if index.is_multiple_of(8) { Vec::new() } else { id(8, index - 1) },
         name: format!("GET /api/v1/item/{}", index % 20),
         kind: 2,
         start_time_unix_nano: START + index * 100_003,
@@ -140,13 +140,13 @@ fn point_attributes(point: u64) -> Vec<KeyValue> {
 }
 
 /// 50 metrics with 20 points, a gauge and a sum in turn.
-pub fn numbers() -> ExportMetricsServiceRequest {
+pub(crate) fn numbers() -> ExportMetricsServiceRequest {
     let metric = |index: u64| {
         let point = |point: u64| NumberDataPoint {
             attributes: point_attributes(point),
             start_time_unix_nano: START,
             time_unix_nano: START + 60_000_000_000,
-            value: Some(if index % 2 == 0 {
+            value: Some(if index.is_multiple_of(2) {
                 number_data_point::Value::AsDouble(point as f64 * 0.1)
             } else {
                 number_data_point::Value::AsInt(point.cast_signed() * 1000)
@@ -158,7 +158,7 @@ pub fn numbers() -> ExportMetricsServiceRequest {
             name: format!("http.server.active_requests.{index}"),
             description: "Number of requests that are served now.".into(),
             unit: "{request}".into(),
-            data: Some(if index % 2 == 0 {
+            data: Some(if index.is_multiple_of(2) {
                 Data::Gauge(Gauge { data_points })
             } else {
                 Data::Sum(Sum { data_points, aggregation_temporality: 2, is_monotonic: true })
@@ -170,7 +170,7 @@ pub fn numbers() -> ExportMetricsServiceRequest {
 }
 
 /// 50 metrics with 20 points of 15 buckets.
-pub fn histograms() -> ExportMetricsServiceRequest {
+pub(crate) fn histograms() -> ExportMetricsServiceRequest {
     let metric = |index: u64| {
         let point = |point: u64| HistogramDataPoint {
             attributes: point_attributes(point),

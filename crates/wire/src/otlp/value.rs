@@ -117,6 +117,3 @@ fn with<'a>(mut parts: Parts<'a>, part: Reader<'a>) -> Parts<'a> {
     parts.push(part);
     parts
 }
-
-#[cfg(test)]
-mod tests;

@@ -5,7 +5,7 @@ use super::bits::Levels;
 use super::page::{Codec, Column, Page};
 use super::source::{MapSource, Maps};
 use super::texts::Values;
-use super::{Encoded, Group, PAGE_ROWS};
+use super::{AHEAD, Encoded, Group, PAGE_ROWS};
 use crate::segment::properties::treatment;
 
 /// Definition levels: an empty map, an entry (of the keys) or a null (of the values), a value.
@@ -25,7 +25,10 @@ pub(super) fn encode(
     let mut writer = Writer::new(leaves);
     let mut cache: Vec<Option<Row>> = Vec::new();
     cache.resize_with(source.owners().unwrap_or(0), || None);
-    for (pick, owner) in group.picks.iter().zip(&group.owners) {
+    for (number, (pick, owner)) in group.picks.iter().zip(&group.owners).enumerate() {
+        if number % AHEAD == 0 {
+            source.touch(&group.picks[number..group.len().min(number + AHEAD)]);
+        }
         let (maps, row) = source.get(*pick, *owner);
         let entries = maps.entries(row);
         writer.begin_row(entries.len(), codec)?;

@@ -37,6 +37,13 @@ impl<'a> Texts<'a> {
         Some(&self.bytes[self.offsets[row] as usize..self.offsets[row + 1] as usize])
     }
 
+    /// Looks at where a text begins, so that it is in the cache when it is needed.
+    #[inline]
+    fn touch(&self, row: usize) -> u8 {
+        let start = self.offsets.get(row).copied().unwrap_or(0);
+        self.bytes.get(start as usize).copied().unwrap_or(0)
+    }
+
     /// The bytes of several texts, which have no nulls, and their ends.
     pub(super) fn run(&self, from: usize, to: usize) -> (&'a [u8], &'a [i32]) {
         let offsets = &self.offsets[from..=to];
@@ -72,6 +79,15 @@ impl<'a> TextSource<'a> {
         }
     }
 
+    /// Looks at the texts of some records: rows that follow each other in the file lie anywhere in
+    /// memory, and loads that do not wait for each other are done at once.
+    pub(super) fn touch(&self, picks: &[Pick]) {
+        if let Self::Own(chunks) = self {
+            let touch = |pick: &Pick| chunks[pick.chunk as usize].touch(pick.row as usize);
+            std::hint::black_box(picks.iter().fold(0, |all, pick| all ^ touch(pick)));
+        }
+    }
+
     #[inline]
     pub(super) fn get(&self, pick: Pick, owner: u32) -> Option<&[u8]> {
         match self {
@@ -97,6 +113,12 @@ impl<'a> Maps<'a> {
         Self { offsets: map.value_offsets(), keys: Texts::of(map.keys()), values: Texts::of(map.values()) }
     }
 
+    #[inline]
+    fn touch(&self, row: usize) -> u8 {
+        let first = self.offsets[row] as usize;
+        self.keys.touch(first) ^ self.values.touch(first)
+    }
+
     /// The entries of a row.
     pub(super) fn entries(&self, row: usize) -> std::ops::Range<usize> {
         self.offsets[row] as usize..self.offsets[row + 1] as usize
@@ -118,6 +140,14 @@ impl<'a> MapSource<'a> {
 
     pub(super) fn shared(array: &'a ArrayRef) -> Self {
         Self::Shared(Maps::of(array))
+    }
+
+    /// As [`TextSource::touch`].
+    pub(super) fn touch(&self, picks: &[Pick]) {
+        if let Self::Own(chunks) = self {
+            let touch = |pick: &Pick| chunks[pick.chunk as usize].touch(pick.row as usize);
+            std::hint::black_box(picks.iter().fold(0, |all, pick| all ^ touch(pick)));
+        }
     }
 
     /// The maps and the row in them.

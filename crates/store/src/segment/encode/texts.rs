@@ -7,7 +7,7 @@ use super::dictionary::Dictionary;
 use super::numbers::Bounds;
 use super::page::{Codec, Column, Page, PageBounds};
 use super::source::TextSource;
-use super::{Encoded, Group, PAGE_BYTES, PAGE_ROWS};
+use super::{AHEAD, Encoded, Group, PAGE_BYTES, PAGE_ROWS};
 
 /// Bytes of a dictionary from which on values are written as they are.
 const DICTIONARY_BYTES: usize = 512 << 10;
@@ -189,7 +189,10 @@ pub(super) fn encode(
 ) -> Result<Encoded> {
     let mut writer = Writer::new(column, codec);
     let mut cache = vec![UNKNOWN; source.owners().unwrap_or(0)];
-    for (pick, owner) in group.picks.iter().zip(&group.owners) {
+    for (number, (pick, owner)) in group.picks.iter().zip(&group.owners).enumerate() {
+        if number % AHEAD == 0 {
+            source.touch(&group.picks[number..group.len().min(number + AHEAD)]);
+        }
         let cached = cache.get(*owner as usize).copied().filter(|id| *id != UNKNOWN);
         if let Some(id) = cached.filter(|_| writer.values.is_interning()) {
             writer.push_id(id)?;

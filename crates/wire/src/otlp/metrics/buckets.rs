@@ -97,9 +97,8 @@ impl Buckets {
     fn push_spans(&mut self, from: &Counts, judge: &mut Judge<'_>) {
         // Where the last span ended, and so from where the next one's gap counts.
         let mut end = 0;
-        let mut index = from.offset;
         let mut open = false;
-        for count in &from.counts {
+        for (index, count) in (from.offset..).zip(&from.counts) {
             if *count > 0 {
                 if !open {
                     self.offset.push(index - end);
@@ -112,7 +111,6 @@ impl Buckets {
                 end = index + 1;
             }
             open = *count > 0;
-            index += 1;
         }
     }
 

@@ -26,8 +26,8 @@ pub(crate) struct Generate {
     rng: StdRng,
     /// Out of a thousand choices, how many are mistakes.
     mistakes: u32,
-    /// Only what JSON as the upstream crate writes it can say: finite doubles, no references into the
-    /// dictionary of profiles.
+    /// Only what has a column, and what JSON as the upstream crate writes it can say: finite doubles, no
+    /// references to entities or into the dictionary of profiles.
     plain: bool,
 }
 
@@ -176,7 +176,7 @@ impl Generate {
             let value = Some(AnyValue { value: Some(Value::StringValue(self.text())) });
             attributes.push(KeyValue { key: "service.name".into(), value, key_strindex: 0 });
         }
-        let entity_refs = self.many(1, |it| EntityRef {
+        let entity_refs = self.many(usize::from(!self.plain), |it| EntityRef {
             schema_url: it.text(),
             r#type: "host".into(),
             id_keys: vec!["a".into(), String::new()],
