@@ -12,6 +12,7 @@ use model::Budget;
 use receive::{Intake, Senders};
 use store::{Replay, Store};
 use tokio::runtime::{Handle, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::Instrument;
 
 use crate::answers::Answers;
@@ -86,6 +87,25 @@ struct Doors {
     otlp_http: Door,
 }
 
+impl Doors {
+    async fn bind(config: &Config) -> Result<Self> {
+        let (http, otlp) = (config.api.listen, &config.receive.otlp);
+        Ok(Self {
+            http: Door::bind("page and API", "api.listen", http).await?,
+            otlp_grpc: Door::bind("OTLP/gRPC", "receive.otlp.grpc.listen", otlp.grpc.listen).await?,
+            otlp_http: Door::bind("OTLP/HTTP", "receive.otlp.http.listen", otlp.http.listen).await?,
+        })
+    }
+
+    fn addresses(&self) -> api::dto::Addresses {
+        api::dto::Addresses {
+            http: self.http.address().to_string(),
+            otlp_grpc: self.otlp_grpc.address().to_string(),
+            otlp_http: self.otlp_http.address().to_string(),
+        }
+    }
+}
+
 struct Server {
     config: Arc<Config>,
     doors: Doors,
@@ -114,13 +134,7 @@ impl Server {
         observer.follow(&watch);
         let watch = Arc::new(watch);
         let data_dir = config.store.dir.clone();
-        let doors = Doors {
-            http: Door::bind("page and API", "api.listen", config.api.listen).await?,
-            otlp_grpc: Door::bind("OTLP/gRPC", "receive.otlp.grpc.listen", config.receive.otlp.grpc.listen)
-                .await?,
-            otlp_http: Door::bind("OTLP/HTTP", "receive.otlp.http.listen", config.receive.otlp.http.listen)
-                .await?,
-        };
+        let doors = Doors::bind(&config).await?;
         let memory_limit = config.memory.limit.bytes();
         let budget = Budget::new(memory_limit.saturating_sub(OWN_MEMORY));
         // The store waits for its disk, or for S3, as on a thread of its own.
@@ -151,11 +165,7 @@ impl Server {
             registry: registry.clone(),
             supervisor: supervisor.clone(),
             data_dir,
-            addresses: api::dto::Addresses {
-                http: doors.http.address().to_string(),
-                otlp_grpc: doors.otlp_grpc.address().to_string(),
-                otlp_http: doors.otlp_http.address().to_string(),
-            },
+            addresses: doors.addresses(),
             started,
             ready: Arc::clone(&ready),
             pending_restart: Box::new(move || {
@@ -180,7 +190,8 @@ impl Server {
     }
 
     async fn run(self) -> Result<()> {
-        let stop = signalled();
+        // Before anybody can know of the server, so that whoever stops it then is heard.
+        let stop = Signals::install()?.told();
         let Self {
             config,
             doors,
@@ -410,21 +421,34 @@ async fn seal(store: &Store) {
 pub fn wait_for_signal() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new("could not wait for signals").cause(error))?;
-    runtime.block_on(signalled());
-    Ok(())
+    runtime.block_on(async {
+        Signals::install()?.told().await;
+        Ok(())
+    })
 }
 
-async fn signalled() -> &'static str {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        tracing::error!("cannot wait for signals; only a kill ends the process");
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
+/// The signals that end the server. From the moment they are installed none is lost, and none
+/// ends the process by itself.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn install() -> Result<Self> {
+        let failed = |error| Failure::new("cannot wait for signals").cause(error);
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).map_err(failed)?,
+            interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
+        })
+    }
+
+    /// The name of the one that came.
+    async fn told(mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
     }
 }
 
