@@ -110,13 +110,25 @@ const TRUNCATED: usize = usize::MAX;
 /// Where a broken reader is: after a varint of more than 64 bits.
 const OVERLONG: usize = usize::MAX - 1;
 
+/// Where a field is in its body; at first an empty one.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Slot {
+    pos: u32,
+    end: u32,
+}
+
 /// See [`Reader::attribute`].
 pub(crate) struct Attribute<'a> {
     pub(crate) key: Reader<'a>,
-    /// The value.
-    pub(crate) message: Reader<'a>,
-    /// What is in it if it is a text.
-    pub(crate) text: Option<Reader<'a>>,
+    pub(crate) value: Value<'a>,
+}
+
+/// The value of an attribute.
+pub(crate) enum Value<'a> {
+    /// A text.
+    Text(Reader<'a>),
+    /// A message that is not, or not only, a text.
+    Other(Reader<'a>),
 }
 
 impl<'a> Reader<'a> {
@@ -263,6 +275,23 @@ impl<'a> Reader<'a> {
         found
     }
 
+    /// The numbers of a packed field of fixed 64 bits each.
+    #[inline(always)]
+    pub(crate) fn words(&self) -> Result<&'a [[u8; 8]], Refused> {
+        match self.bytes().as_chunks() {
+            (words, []) => Ok(words),
+            _ => Err(broken(TRUNCATED)),
+        }
+    }
+
+    /// Takes these bytes if they come next.
+    #[inline(always)]
+    pub(crate) fn take_exactly(&mut self, bytes: &[u8]) -> bool {
+        let found = !bytes.is_empty() && self.bytes().starts_with(bytes);
+        self.pos += if found { bytes.len() } else { 0 };
+        found
+    }
+
     /// A field with a length: text, bytes, message, packed numbers.
     #[inline(always)]
     pub(crate) fn field(&mut self) -> Reader<'a> {
@@ -303,7 +332,42 @@ impl<'a> Reader<'a> {
         let key = Reader { body: self.body, pos: start, end: start + key };
         let message = Reader { body: self.body, pos: key.end + 2, end };
         let is_text = text_tag == 0x0a && text + 2 == value && value > 1;
-        Some(Attribute { key, message, text: is_text.then_some(Reader { pos: key.end + 4, ..message }) })
+        let text = Reader { pos: key.end + 4, ..message };
+        Some(Attribute { key, value: if is_text { Value::Text(text) } else { Value::Other(message) } })
+    }
+
+    /// A field with a length, as where it is: eight bytes to be kept instead of four words.
+    #[inline(always)]
+    pub(crate) fn slot(&mut self) -> Slot {
+        let Reader { pos, end, .. } = self.field();
+        #[expect(clippy::cast_possible_truncation, reason = "no body is as long, see BODY_BYTES_MAX")]
+        Slot { pos: pos as u32, end: end as u32 }
+    }
+
+    /// The field in a slot of the same body.
+    #[inline(always)]
+    pub(crate) fn at(&self, slot: Slot) -> Self {
+        Self { body: self.body, pos: slot.pos as usize, end: slot.end as usize }
+    }
+
+    /// The value of the attribute whose key was read, if it begins so: field 1 with a key that is
+    /// known, and the key of field 2; and if it has lengths of one byte. Else nothing is read.
+    #[inline(always)]
+    pub(crate) fn expected_attribute(&mut self, beginning: &[u8]) -> Option<Value<'a>> {
+        let rest = self.body.get(self.pos..)?;
+        let (&[length @ 0..0x80], rest) = rest.split_first_chunk()? else { return None };
+        let (found, rest) = rest.split_at_checked(beginning.len())?;
+        let [value @ 0..0x80, text_tag, text] = *rest.first_chunk()? else { return None };
+        let (length, value, text) = (usize::from(length), usize::from(value), usize::from(text));
+        let start = self.pos + beginning.len() + 2;
+        let end = start + value;
+        if length != beginning.len() + 1 + value || end > self.end || !equal(found, beginning) {
+            return None;
+        }
+        self.pos = end;
+        let message = Reader { body: self.body, pos: start, end };
+        let is_text = text_tag == 0x0a && text + 2 == value && value > 1;
+        Some(if is_text { Value::Text(Reader { pos: start + 2, ..message }) } else { Value::Other(message) })
     }
 
     /// What lies between this reader and a later one of the same message.
@@ -398,6 +462,20 @@ fn skip_unknown<'a>(mut reader: Reader<'a>, key: u64, known: &Known) -> Result<R
     }
     reader.skip(field, wire_type)?;
     Ok(reader)
+}
+
+/// Whether two texts are the same. Short ones, as keys are, need two pairs of words that overlap,
+/// and no call.
+#[inline(always)]
+pub(crate) fn equal(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    match a.len() {
+        8..=16 => a.first_chunk::<8>() == b.first_chunk() && a.last_chunk::<8>() == b.last_chunk(),
+        17..=32 => a.first_chunk::<16>() == b.first_chunk() && a.last_chunk::<16>() == b.last_chunk(),
+        _ => a == b,
+    }
 }
 
 /// Appends the first bytes of a block.

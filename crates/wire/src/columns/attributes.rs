@@ -26,6 +26,12 @@ pub(crate) struct Attributes {
     pub(crate) values: OptionalText,
     /// The keys of the row before.
     before: Text,
+    /// What comes before the values in the attributes of the row before, one after another: field 1
+    /// with the key, and the key of field 2.
+    beginnings: Vec<u8>,
+    beginning_lengths: Vec<u8>,
+    /// Where in `beginnings` the next one is.
+    beginning: usize,
     /// How many entries of the open row have the keys of the row before and are not in `keys` yet.
     same: usize,
     /// An entry of the open row has another key than the row before.
@@ -50,16 +56,34 @@ impl Attributes {
     #[inline(always)]
     pub(crate) fn key(&mut self, key: Reader<'_>) {
         if !self.differs && self.before.is_row(self.same, key.bytes()) {
-            self.same += 1;
+            self.same_key();
         } else {
             self.other_key(key);
         }
+    }
+
+    /// How the next attribute of the open row begins if it has the key that is next in the row
+    /// before: see [`Reader::expected_attribute`].
+    #[inline(always)]
+    pub(crate) fn expected(&self) -> Option<&[u8]> {
+        let length = *self.beginning_lengths.get(self.same)?;
+        self.beginnings.get(self.beginning..self.beginning + usize::from(length))
+    }
+
+    /// Begins an entry of the open row that has the key that is next in the row before.
+    #[inline(always)]
+    pub(crate) fn same_key(&mut self) {
+        let length = self.beginning_lengths.get(self.same).copied().unwrap_or_default();
+        self.beginning += usize::from(length);
+        self.same += 1;
     }
 
     #[inline(never)]
     fn other_key(&mut self, key: Reader<'_>) {
         self.copy_same();
         self.differs = true;
+        // Nothing is expected any more.
+        self.beginning_lengths.clear();
         self.keys.push(key);
     }
 
@@ -68,6 +92,7 @@ impl Attributes {
     fn copy_same(&mut self) {
         self.keys.extend(&self.before, 0..self.same);
         self.same = 0;
+        self.beginning = 0;
     }
 
     /// Entries of the open row.
@@ -92,8 +117,22 @@ impl Attributes {
     /// Keeps the open row's keys for the next one.
     fn remember(&mut self) {
         self.before.truncate(0);
+        self.beginnings.clear();
+        self.beginning_lengths.clear();
         for entry in self.open() {
-            self.before.push_bytes(self.keys.row(entry));
+            let key = self.keys.row(entry);
+            self.before.push_bytes(key);
+            let length = match u8::try_from(key.len()) {
+                Ok(length @ 0..0x80) => {
+                    self.beginnings.extend_from_slice(&[0x0a, length]);
+                    self.beginnings.extend_from_slice(key);
+                    self.beginnings.push(0x12);
+                    length + 3
+                }
+                // None begins so: it is compared as other keys are.
+                _ => 0,
+            };
+            self.beginning_lengths.push(length);
         }
         self.differs = false;
     }
@@ -164,13 +203,14 @@ impl Attributes {
         self.spare = (keys, values);
     }
 
-    /// Appends a row of another column.
+    /// Appends rows of another column.
     #[inline(always)]
-    pub(crate) fn copy_row(&mut self, other: &Self, row: usize) {
-        let entries = other.ends.range(row);
+    pub(crate) fn copy_rows(&mut self, other: &Self, rows: Range<usize>) {
+        let entries = other.ends.end_of(rows.start)..other.ends.end_of(rows.end);
+        let (from, to) = (entries.start, self.keys.len());
         self.keys.extend(&other.keys, entries.clone());
         self.values.extend(&other.values, entries);
-        self.ends.push(self.keys.len());
+        self.ends.extend(&other.ends, rows, from, to);
     }
 
     /// Bytes of its texts.
@@ -184,13 +224,13 @@ impl Attributes {
         self.keys.truncate(ended);
         self.values.truncate(ended);
         self.same = 0;
+        self.beginning = 0;
     }
 
     /// Cuts back to the first `rows` rows; forgets the open one.
     pub(crate) fn truncate(&mut self, rows: usize) {
         self.ends.truncate(rows);
         self.abandon();
-        self.differs = false;
     }
 
     /// How many entries a row has.

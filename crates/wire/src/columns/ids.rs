@@ -10,28 +10,38 @@ pub(crate) type Id<const N: usize> = [u8; N];
 
 /// A column of ids of `N` bytes.
 #[derive(Default)]
-pub(crate) struct Ids<const N: usize>(Vec<u8>);
+pub(crate) struct Ids<const N: usize>(Vec<Id<N>>);
 
 impl<const N: usize> Ids<N> {
     pub(crate) fn reserve(&mut self, rows: usize) {
-        self.0.reserve(rows * N);
+        self.0.reserve(rows);
+    }
+
+    #[inline(always)]
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    #[inline(always)]
+    pub(crate) fn row(&self, row: usize) -> &Id<N> {
+        &self.0[row]
     }
 
     #[inline(always)]
     pub(crate) fn push(&mut self, id: &Id<N>) {
-        self.0.extend_from_slice(id);
+        self.0.push(*id);
     }
 
     pub(crate) fn truncate(&mut self, rows: usize) {
-        self.0.truncate(rows * N);
+        self.0.truncate(rows);
     }
 
     pub(crate) fn finish(self) -> ArrayRef {
         let mut ends = Offsets::default();
-        let rows = self.0.len() / N;
+        let rows = self.0.len();
         ends.reserve(rows);
         (1..=rows).for_each(|row| ends.push(row * N));
-        Arc::new(BinaryArray::new(ends.finish(), Buffer::from_vec(self.0), None))
+        Arc::new(BinaryArray::new(ends.finish(), Buffer::from_vec(self.0.into_flattened()), None))
     }
 }
 

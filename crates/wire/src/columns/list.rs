@@ -96,6 +96,11 @@ impl<T: ArrowPrimitiveType> List<T> {
         self.ends.reserve(rows);
     }
 
+    /// Where the values of the last row are.
+    pub(crate) fn last_row(&self) -> Range<usize> {
+        self.ends.len().checked_sub(1).map_or(0..0, |row| self.ends.range(row))
+    }
+
     /// Ends a row; its values were pushed before.
     #[inline(always)]
     pub(crate) fn end_row(&mut self) {

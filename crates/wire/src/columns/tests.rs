@@ -87,8 +87,8 @@ fn rows_in_the_order_of_their_keys() {
     ];
     assert_eq!(rows(&attributes), expected);
     let mut copy = Attributes::default();
-    copy.copy_row(&attributes, 1);
-    copy.copy_row(&attributes, 0);
+    copy.copy_rows(&attributes, 1..2);
+    copy.copy_rows(&attributes, 0..1);
     assert_eq!(rows(&copy), [expected[1].clone(), expected[0].clone()]);
 }
 

@@ -5,7 +5,7 @@ use arrow_array::{ArrayRef, StringArray};
 use arrow_buffer::{Buffer, NullBuffer};
 
 use super::{NotUtf8, Offsets, Rest, Validity};
-use crate::proto::{BLOCK, Reader};
+use crate::proto::{BLOCK, Reader, equal};
 
 /// A column of text, unchecked while it is filled.
 #[derive(Default)]
@@ -127,20 +127,6 @@ impl Text {
         // beginning (`check`); there is one validity bit for each row.
         let array = unsafe { StringArray::new_unchecked(offsets, Buffer::from_vec(self.data), nulls) };
         Ok(Arc::new(array))
-    }
-}
-
-/// Whether two texts are the same. Short ones, as keys are, need two pairs of words that overlap,
-/// and no call.
-#[inline(always)]
-fn equal(a: &[u8], b: &[u8]) -> bool {
-    if a.len() != b.len() {
-        return false;
-    }
-    match a.len() {
-        8..=16 => a.first_chunk::<8>() == b.first_chunk() && a.last_chunk::<8>() == b.last_chunk(),
-        17..=32 => a.first_chunk::<16>() == b.first_chunk() && a.last_chunk::<16>() == b.last_chunk(),
-        _ => a == b,
     }
 }
 

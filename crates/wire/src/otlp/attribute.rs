@@ -3,7 +3,7 @@
 use super::judge::Judge;
 use super::value;
 use crate::columns::Attributes;
-use crate::proto::{Attribute, Known, Parts, Reader, Refused};
+use crate::proto::{Attribute, Known, Parts, Reader, Refused, Value};
 
 const KEY_VALUE: Known = Known::new("KeyValue", &[1, 2, 3]);
 
@@ -16,15 +16,19 @@ pub(super) fn read(
     judge: &mut Judge<'_>,
 ) -> Result<(), Refused> {
     loop {
-        match fields.attribute() {
-            Some(Attribute { key, text: Some(text), .. }) => {
-                out.key(key);
-                out.values.push_text(|to| value::write_text(to, text, judge));
+        let value = match out.expected().and_then(|beginning| fields.expected_attribute(beginning)) {
+            Some(value) => {
+                out.same_key();
+                Some(value)
             }
-            Some(Attribute { key, message, .. }) => {
+            None => fields.attribute().map(|Attribute { key, value }| {
                 out.key(key);
-                out.values.push_with(|to| value::write(to, message, judge))?;
-            }
+                value
+            }),
+        };
+        match value {
+            Some(Value::Text(text)) => out.values.push_text(|to| value::write_text(to, text, judge)),
+            Some(Value::Other(message)) => out.values.push_with(|to| value::write(to, message, judge))?,
             None => read_any(out, fields.field(), judge)?,
         }
         if !fields.take_key(tag) {

@@ -8,7 +8,7 @@ use super::judge::Judge;
 use super::stream::{self, Records, Stream, count, end_attributes};
 use super::{Context, Decoded, Malformed, Stop, attribute, value};
 use crate::columns::{self, Attributes, NotUtf8, OptionalIds, OptionalText, Rest, Text};
-use crate::proto::{Known, Reader, Refused};
+use crate::proto::{Known, Reader, Refused, Slot};
 
 const LOG_RECORD: Known = Known::new("LogRecord", &[1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12]);
 
@@ -46,34 +46,19 @@ struct Logs {
 }
 
 /// The fields of a `LogRecord` that are not read straight into a column.
-struct Fields<'a> {
+#[derive(Default)]
+struct Fields {
     time: u64,
     observed_time: u64,
     severity_number: u32,
-    severity_text: Reader<'a>,
-    body: Reader<'a>,
+    severity_text: Slot,
+    body: Slot,
     bodies: usize,
-    event_name: Reader<'a>,
-    trace_id: Reader<'a>,
-    span_id: Reader<'a>,
+    event_name: Slot,
+    trace_id: Slot,
+    span_id: Slot,
     flags: u32,
     dropped: u32,
-}
-
-impl Fields<'_> {
-    const EMPTY: Self = Self {
-        time: 0,
-        observed_time: 0,
-        severity_number: 0,
-        severity_text: Reader::EMPTY,
-        body: Reader::EMPTY,
-        bodies: 0,
-        event_name: Reader::EMPTY,
-        trace_id: Reader::EMPTY,
-        span_id: Reader::EMPTY,
-        flags: 0,
-        dropped: 0,
-    };
 }
 
 impl Records for Logs {
@@ -109,7 +94,7 @@ impl Records for Logs {
             return Ok(());
         }
         let rows = self.stream.len();
-        let mut fields = Fields::EMPTY;
+        let mut fields = Fields::default();
         self.read_fields(record, &mut fields, judge)?;
         self.push(stream.row, record, &fields, judge)?;
         if !judge.accept(|| self.check_tail()) {
@@ -125,10 +110,10 @@ impl Records for Logs {
 
 impl Logs {
     #[inline(always)]
-    fn read_fields<'a>(
+    fn read_fields(
         &mut self,
-        record: Reader<'a>,
-        to: &mut Fields<'a>,
+        record: Reader<'_>,
+        to: &mut Fields,
         judge: &mut Judge<'_>,
     ) -> Result<(), Refused> {
         let mut fields = record;
@@ -137,17 +122,17 @@ impl Logs {
                 0x32 => attribute::read(&mut self.attributes, 0x32, &mut fields, judge)?,
                 0x09 => to.time = fields.fixed64(),
                 0x10 => to.severity_number = fields.varint32(),
-                0x1a => to.severity_text = fields.field(),
+                0x1a => to.severity_text = fields.slot(),
                 0x2a => {
-                    to.body = fields.field();
+                    to.body = fields.slot();
                     to.bodies += 1;
                 }
                 0x38 => to.dropped = fields.varint32(),
                 0x45 => to.flags = fields.fixed32(),
-                0x4a => to.trace_id = fields.field(),
-                0x52 => to.span_id = fields.field(),
+                0x4a => to.trace_id = fields.slot(),
+                0x52 => to.span_id = fields.slot(),
                 0x59 => to.observed_time = fields.fixed64(),
-                0x62 => to.event_name = fields.field(),
+                0x62 => to.event_name = fields.slot(),
                 key => fields.unknown(key, &LOG_RECORD)?,
             }
         }
@@ -160,7 +145,7 @@ impl Logs {
         &mut self,
         stream: u32,
         record: Reader<'_>,
-        from: &Fields<'_>,
+        from: &Fields,
         judge: &mut Judge<'_>,
     ) -> Result<(), Refused> {
         let observed_time = judge.time(from.observed_time);
@@ -173,18 +158,18 @@ impl Logs {
         self.time.push(time);
         self.observed_time.push(observed_time);
         self.severity_number.push(from.severity_number.cast_signed());
-        self.severity_text.push(from.severity_text);
+        self.severity_text.push(record.at(from.severity_text));
         match from.bodies {
             0 => self.body.push_null(),
-            1 => match from.body.only_text() {
+            1 => match record.at(from.body).only_text() {
                 Some(text) => self.body.push_text(|to| value::write_text(to, text, judge)),
-                None => self.body.push_with(|to| value::write(to, from.body, judge))?,
+                None => self.body.push_with(|to| value::write(to, record.at(from.body), judge))?,
             },
             _ => self.push_parted_body(record, judge)?,
         }
-        self.event_name.push(from.event_name);
-        self.trace_id.push(judge.trace_id(from.trace_id));
-        self.span_id.push(judge.span_id(from.span_id));
+        self.event_name.push(record.at(from.event_name));
+        self.trace_id.push(judge.trace_id(record.at(from.trace_id)));
+        self.span_id.push(judge.span_id(record.at(from.span_id)));
         self.flags.push(from.flags.cast_signed());
         self.dropped.push(count(from.dropped));
         Ok(())

@@ -16,9 +16,9 @@
 mod buckets;
 mod exemplars;
 mod histograms;
+mod known;
 mod samples;
 mod series;
-mod series_hash;
 mod sets;
 mod words;
 
@@ -26,7 +26,7 @@ use arrow_array::types::Int64Type;
 use model::Batch;
 
 use super::judge::{Judge, Reason};
-use super::stream::{self, Records, SAMPLE, Stream};
+use super::stream::{self, Records, Stream};
 use super::{Context, Decide, Decoded, Malformed, Stop, attribute};
 use crate::columns::{Attributes, NotUtf8, Nullable, Rest};
 use crate::proto::{Known, Parts, Reader, Refused};
@@ -165,6 +165,8 @@ impl Records for Metrics {
         Known::new("ScopeMetrics", &[1, 2, 3]),
     ];
 
+    const SAMPLE: usize = 2;
+
     fn expect(&mut self, _metrics: usize, _judge: &Judge<'_>) -> Result<(), Refused> {
         // How many points there are is seen metric by metric.
         Ok(())
@@ -172,7 +174,7 @@ impl Records for Metrics {
 
     fn expect_like(&mut self, rest: Rest) {
         let expected = |points: usize| {
-            let records = points.saturating_mul(rest.records) / SAMPLE;
+            let records = points.saturating_mul(rest.records) / Self::SAMPLE;
             // No point has fewer bytes.
             Rest { records: records.min(rest.bytes / 2), bytes: rest.bytes }
         };
@@ -233,7 +235,7 @@ impl Metrics {
                     }
                 }
             }
-            self.series.share(&owner);
+            self.series.share(&owner, sets);
             judge.unshare(before);
             Ok(())
         })
@@ -255,12 +257,12 @@ impl Metrics {
         let mut attributes = Run::default();
         let (head, points) = match owner.kind {
             Kind::Gauge | Kind::Sum => {
-                let head = self.samples.read(message, &mut attributes, &mut self.exemplars, judge)?;
+                let head = self.samples.read(message, &mut attributes, sets, &mut self.exemplars, judge)?;
                 (head, &mut self.samples.points)
             }
             kind => {
                 let head =
-                    self.histograms.read(kind, message, &mut attributes, &mut self.exemplars, judge)?;
+                    self.histograms.read(kind, message, &mut attributes, sets, &mut self.exemplars, judge)?;
                 (head, &mut self.histograms.points)
             }
         };
@@ -272,10 +274,10 @@ impl Metrics {
         let series = self.series.resolve(owner, &attributes, time, judge, sets)?;
         points.push(series, time, start_time, head.flags);
         self.exemplars.end_point(series, time, judge);
-        if judge.accept(|| self.check_tail(owner)) {
+        if judge.accept(|| self.check_tail(owner, sets)) {
             self.series.seen(series, time);
         } else {
-            self.series.truncate(rows.0);
+            self.series.truncate(rows.0, sets);
             self.samples.truncate(rows.1);
             self.histograms.truncate(rows.2);
             self.exemplars.truncate(exemplars);
@@ -283,9 +285,9 @@ impl Metrics {
         Ok(())
     }
 
-    fn check_tail(&mut self, owner: &Owner<'_>) -> Result<(), NotUtf8> {
+    fn check_tail(&mut self, owner: &Owner<'_>, sets: &Sets) -> Result<(), NotUtf8> {
         let exemplars = self.exemplars.check_tail();
-        self.series.check_tail(owner).and(exemplars)
+        self.series.check_tail(owner, sets).and(exemplars)
     }
 }
 

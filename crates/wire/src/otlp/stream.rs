@@ -24,13 +24,13 @@ const UNKNOWN_SERVICE: &[u8] = b"unknown_service";
 /// Most bytes that resources may have together, counted once for each of their scopes: they are
 /// stored with each, and a large resource with very many scopes must not fill the memory.
 const STREAM_BYTES_MAX: usize = 64 << 20;
-/// After so many records of a scope it is guessed how much text the rest has.
-pub(super) const SAMPLE: usize = 16;
-
 /// What reads the records of a signal into columns.
 pub(super) trait Records {
     /// Request, resource level, scope level.
     const ENVELOPE: [Known; 3];
+
+    /// After so many records of a scope it is guessed how much text the rest has.
+    const SAMPLE: usize = 16;
 
     /// Makes room for the parts that each of `records` has.
     fn expect(&mut self, records: usize, judge: &Judge<'_>) -> Result<(), Refused>;
@@ -151,8 +151,8 @@ impl<R: Records> Walk<'_, '_, R> {
                 0x12 => {
                     self.records.read(&stream, fields.field(), self.judge)?;
                     read += 1;
-                    if read == SAMPLE {
-                        let rest = Rest { records: scope.count - SAMPLE, bytes: fields.len() };
+                    if read == R::SAMPLE {
+                        let rest = Rest { records: scope.count - read, bytes: fields.len() };
                         self.records.expect_like(rest);
                     }
                 }

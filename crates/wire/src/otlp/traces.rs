@@ -14,7 +14,7 @@ use super::judge::{Judge, Reason};
 use super::stream::{self, Records, Stream, count, end_attributes};
 use super::{Context, Decoded, Malformed, Stop, attribute};
 use crate::columns::{self, Attributes, Ids, NotUtf8, OptionalIds, Rest, Text};
-use crate::proto::{Known, Reader, Refused};
+use crate::proto::{Known, Reader, Refused, Slot};
 use events::Events;
 use links::Links;
 
@@ -62,20 +62,21 @@ struct Spans {
 }
 
 /// The fields of a `Span` that are not read straight into a column.
-struct Fields<'a> {
-    trace_id: Reader<'a>,
-    span_id: Reader<'a>,
-    trace_state: Reader<'a>,
-    parent_span_id: Reader<'a>,
+#[derive(Default)]
+struct Fields {
+    trace_id: Slot,
+    span_id: Slot,
+    trace_state: Slot,
+    parent_span_id: Slot,
     flags: u32,
-    name: Reader<'a>,
+    name: Slot,
     kind: u32,
     start_time: u64,
     end_time: u64,
     dropped_attributes: u32,
     dropped_events: u32,
     dropped_links: u32,
-    status_message: Reader<'a>,
+    status_message: Slot,
     status_code: u32,
 }
 
@@ -119,8 +120,9 @@ impl Records for Spans {
             return Ok(());
         }
         let rows = self.stream.len();
-        let fields = self.fields(record, judge)?;
-        self.push(stream.row, &fields, judge);
+        let mut fields = Fields::default();
+        self.read_fields(record, &mut fields, judge)?;
+        self.push(stream.row, record, &fields, judge);
         if !judge.accept(|| self.check_tail()) {
             self.truncate(rows);
         }
@@ -134,32 +136,21 @@ impl Records for Spans {
 
 impl Spans {
     #[inline(always)]
-    fn fields<'a>(&mut self, record: Reader<'a>, judge: &mut Judge<'_>) -> Result<Fields<'a>, Refused> {
-        let mut to = Fields {
-            trace_id: Reader::EMPTY,
-            span_id: Reader::EMPTY,
-            trace_state: Reader::EMPTY,
-            parent_span_id: Reader::EMPTY,
-            flags: 0,
-            name: Reader::EMPTY,
-            kind: 0,
-            start_time: 0,
-            end_time: 0,
-            dropped_attributes: 0,
-            dropped_events: 0,
-            dropped_links: 0,
-            status_message: Reader::EMPTY,
-            status_code: 0,
-        };
+    fn read_fields(
+        &mut self,
+        record: Reader<'_>,
+        to: &mut Fields,
+        judge: &mut Judge<'_>,
+    ) -> Result<(), Refused> {
         let mut fields = record;
         while fields.more()? {
             match fields.key() {
                 0x4a => attribute::read(&mut self.attributes, 0x4a, &mut fields, judge)?,
-                0x0a => to.trace_id = fields.field(),
-                0x12 => to.span_id = fields.field(),
-                0x1a => to.trace_state = fields.field(),
-                0x22 => to.parent_span_id = fields.field(),
-                0x2a => to.name = fields.field(),
+                0x0a => to.trace_id = fields.slot(),
+                0x12 => to.span_id = fields.slot(),
+                0x1a => to.trace_state = fields.slot(),
+                0x22 => to.parent_span_id = fields.slot(),
+                0x2a => to.name = fields.slot(),
                 0x30 => to.kind = fields.varint32(),
                 0x39 => to.start_time = fields.fixed64(),
                 0x41 => to.end_time = fields.fixed64(),
@@ -169,7 +160,7 @@ impl Spans {
                 0x6a => self.links.read(fields.field(), judge)?,
                 0x70 => to.dropped_links = fields.varint32(),
                 // Parts of a status are merged: read into the same place.
-                0x7a => read_status(&mut to, fields.field())?,
+                0x7a => read_status(to, fields.field())?,
                 0x85 => to.flags = fields.fixed32(),
                 key => fields.unknown(key, &SPAN)?,
             }
@@ -177,11 +168,11 @@ impl Spans {
         end_attributes(&mut self.attributes, judge);
         self.events.end_row(judge);
         self.links.end_row(judge);
-        Ok(to)
+        Ok(())
     }
 
     #[inline(always)]
-    fn push(&mut self, stream: u32, from: &Fields<'_>, judge: &mut Judge<'_>) {
+    fn push(&mut self, stream: u32, record: Reader<'_>, from: &Fields, judge: &mut Judge<'_>) {
         let (start, end) = match (judge.time(from.start_time), judge.time(from.end_time)) {
             (0, 0) => (judge.received_unix_nano, judge.received_unix_nano),
             (0, end) => (end, end),
@@ -192,15 +183,15 @@ impl Spans {
         self.start_time.push(start);
         self.end_time.push(end);
         self.duration.push(end.saturating_sub(start));
-        self.trace_id.push(judge.required_id(from.trace_id, Reason::InvalidTraceId));
-        self.span_id.push(judge.required_id(from.span_id, Reason::InvalidSpanId));
-        self.parent_span_id.push(judge.id(from.parent_span_id, Reason::InvalidParentSpanId));
-        self.trace_state.push(from.trace_state);
+        self.trace_id.push(judge.required_id(record.at(from.trace_id), Reason::InvalidTraceId));
+        self.span_id.push(judge.required_id(record.at(from.span_id), Reason::InvalidSpanId));
+        self.parent_span_id.push(judge.id(record.at(from.parent_span_id), Reason::InvalidParentSpanId));
+        self.trace_state.push(record.at(from.trace_state));
         self.flags.push(from.flags.cast_signed());
-        self.name.push(from.name);
+        self.name.push(record.at(from.name));
         self.kind.push(from.kind.cast_signed());
         self.status_code.push(from.status_code.cast_signed());
-        self.status_message.push(from.status_message);
+        self.status_message.push(record.at(from.status_message));
         self.dropped_attributes.push(count(from.dropped_attributes));
         self.dropped_events.push(count(from.dropped_events));
         self.dropped_links.push(count(from.dropped_links));
@@ -267,11 +258,11 @@ impl Spans {
     }
 }
 
-fn read_status<'a>(to: &mut Fields<'a>, message: Reader<'a>) -> Result<(), Refused> {
+fn read_status(to: &mut Fields, message: Reader<'_>) -> Result<(), Refused> {
     let mut fields = message;
     while fields.more()? {
         match fields.key() {
-            0x12 => to.status_message = fields.field(),
+            0x12 => to.status_message = fields.slot(),
             0x18 => to.status_code = fields.varint32(),
             key => fields.unknown(key, &STATUS)?,
         }

@@ -38,10 +38,10 @@ impl Counts {
 
     /// Packed fixed 64-bit counts.
     pub(super) fn read_fixed(&mut self, packed: Reader<'_>, judge: &Judge<'_>) -> Result<(), Refused> {
-        let mut numbers = packed;
-        while numbers.more()? {
-            self.push(numbers.fixed64(), judge);
-        }
+        let words = packed.words()?;
+        let room = judge.limits.buckets_max.saturating_sub(self.sent);
+        self.counts.extend(words.iter().take(room).map(|word| u64::from_le_bytes(*word)));
+        self.sent += words.len();
         Ok(())
     }
 
@@ -82,13 +82,15 @@ impl Buckets {
 
     /// Appends a row.
     pub(super) fn push(&mut self, from: &Counts, judge: &mut Judge<'_>) {
-        let buckets = i32::try_from(from.sent).ok();
-        if buckets.and_then(|buckets| from.offset.checked_add(buckets)).is_none() {
-            judge.reject(Reason::BucketIndexOutOfRange, from.sent as u64);
-        } else if from.sent > judge.limits.buckets_max {
-            judge.reject(Reason::TooManyBuckets, from.sent as u64);
-        } else {
-            self.push_spans(from, judge);
+        if from.sent > 0 {
+            let buckets = i32::try_from(from.sent).ok();
+            if buckets.and_then(|buckets| from.offset.checked_add(buckets)).is_none() {
+                judge.reject(Reason::BucketIndexOutOfRange, from.sent as u64);
+            } else if from.sent > judge.limits.buckets_max {
+                judge.reject(Reason::TooManyBuckets, from.sent as u64);
+            } else {
+                self.push_spans(from, judge);
+            }
         }
         self.spans.push(self.offset.len());
         self.counts.end_row();
@@ -98,7 +100,8 @@ impl Buckets {
         // Where the last span ended, and so from where the next one's gap counts.
         let mut end = 0;
         let mut open = false;
-        for (index, count) in (from.offset..).zip(&from.counts) {
+        // In this order: the range must not be asked for an index after the last bucket's.
+        for (count, index) in from.counts.iter().zip(from.offset..) {
             if *count > 0 {
                 if !open {
                     self.offset.push(index - end);

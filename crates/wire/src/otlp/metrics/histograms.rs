@@ -7,7 +7,7 @@ use model::{Table, schema};
 
 use super::super::judge::{Judge, Reason};
 use super::buckets::{Buckets, Counts};
-use super::{Exemplars, Head, Kind, Points, Run};
+use super::{Exemplars, Head, Kind, Points, Run, Sets};
 use crate::columns::{self, List, Nullable, Rest};
 use crate::proto::{Reader, Refused};
 
@@ -32,10 +32,12 @@ pub(super) struct Histograms {
     custom_bounds: List<Float64Type>,
     quantiles: List<Float64Type>,
     quantile_values: List<Float64Type>,
-    point: Point,
+    /// Of the point being read.
+    positive_counts: Counts,
+    negative_counts: Counts,
 }
 
-/// The point being read.
+/// What is single of the point being read.
 #[derive(Default)]
 struct Point {
     head: Head,
@@ -46,21 +48,8 @@ struct Point {
     schema: Option<i32>,
     zero_threshold: f64,
     zero_count: u64,
-    positive: Counts,
-    negative: Counts,
     bounds: usize,
     quantiles: usize,
-}
-
-impl Point {
-    /// Forgets the point before; keeps its buffers.
-    fn clear(&mut self) {
-        let (mut positive, mut negative) =
-            (std::mem::take(&mut self.positive), std::mem::take(&mut self.negative));
-        positive.clear();
-        negative.clear();
-        *self = Self { positive, negative, ..Self::default() };
-    }
 }
 
 impl Histograms {
@@ -86,21 +75,26 @@ impl Histograms {
         kind: Kind,
         message: Reader<'a>,
         attributes: &mut Run<'a>,
+        sets: &Sets,
         exemplars: &mut Exemplars,
         judge: &mut Judge<'_>,
     ) -> Result<Head, Refused> {
-        self.point.clear();
+        self.positive_counts.clear();
+        self.negative_counts.clear();
+        let mut point = Point::default();
+        let to = &mut point;
         match kind {
-            Kind::ExponentialHistogram => self.read_exponential(message, attributes, exemplars, judge)?,
-            Kind::Summary => self.read_summary(message, attributes, judge)?,
-            _ => self.read_explicit(message, attributes, exemplars, judge)?,
+            Kind::ExponentialHistogram => {
+                self.read_exponential(to, message, attributes, sets, exemplars, judge)?
+            }
+            Kind::Summary => self.read_summary(to, message, attributes, sets, judge)?,
+            _ => self.read_explicit(to, message, attributes, sets, exemplars, judge)?,
         }
-        self.push(judge);
-        Ok(self.point.head)
+        self.push(&point, judge);
+        Ok(point.head)
     }
 
-    fn push(&mut self, judge: &mut Judge<'_>) {
-        let point = &self.point;
+    fn push(&mut self, point: &Point, judge: &mut Judge<'_>) {
         self.count.push(judge.count(point.count));
         self.sum.push(point.sum);
         self.min.push(point.min);
@@ -108,8 +102,8 @@ impl Histograms {
         self.schema.push(point.schema);
         self.zero_threshold.push(point.zero_threshold);
         self.zero_count.push(judge.count(point.zero_count));
-        self.positive.push(&point.positive, judge);
-        self.negative.push(&point.negative, judge);
+        self.positive.push(&self.positive_counts, judge);
+        self.negative.push(&self.negative_counts, judge);
         self.custom_bounds.end_row();
         self.quantiles.end_row();
         self.quantile_values.end_row();

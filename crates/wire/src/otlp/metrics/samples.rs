@@ -3,7 +3,7 @@ use arrow_array::types::{Float64Type, Int32Type, Int64Type, UInt32Type};
 use model::{Table, schema};
 
 use super::super::judge::{Judge, Reason};
-use super::{Exemplars, Head, Points, Run};
+use super::{Exemplars, Head, Points, Run, Sets};
 use crate::columns::{self, Rest, Sparse};
 use crate::proto::{Known, Reader, Refused};
 
@@ -58,6 +58,7 @@ impl Samples {
         &mut self,
         message: Reader<'a>,
         attributes: &mut Run<'a>,
+        sets: &Sets,
         exemplars: &mut Exemplars,
         judge: &mut Judge<'_>,
     ) -> Result<Head, Refused> {
@@ -66,7 +67,7 @@ impl Samples {
         let mut fields = message;
         while fields.more()? {
             match fields.key() {
-                0x3a => attributes.take(0x3a, &mut fields),
+                0x3a => attributes.take(0x3a, &mut fields, sets),
                 0x11 => head.start_time = fields.fixed64(),
                 0x19 => head.time = fields.fixed64(),
                 0x21 => number = Number::Double(fields.double()),

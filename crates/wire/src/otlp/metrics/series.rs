@@ -1,5 +1,4 @@
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::types::{Int64Type, UInt32Type};
@@ -8,7 +7,7 @@ use model::{Table, schema};
 
 use super::super::judge::Judge;
 use super::super::stream::Stream;
-use super::series_hash::Seeded;
+use super::known::Known;
 use super::sets::{Run, Sets};
 use super::{Data, Kind, Metric, words};
 use crate::canonical::Canonical;
@@ -74,10 +73,13 @@ pub(super) struct Series {
     is_monotonic: Vec<bool>,
     has_monotonic: Validity,
     attributes: Attributes,
-    known: HashMap<u128, u32, Seeded>,
+    known: Known,
     canonical: Canonical,
-    /// Id of the last row if it was made for the point being read.
-    fresh: Option<u128>,
+    /// Sets, in rows that follow each other, of which the last rows were made; their attributes are
+    /// copied together.
+    pending: Range<usize>,
+    /// Whether the last row was made for the point being read.
+    is_fresh: bool,
 }
 
 impl Series {
@@ -96,7 +98,7 @@ impl Series {
         self.stream.reserve(rest.records);
         self.time.reserve(rest.records);
         self.series_id.reserve(rest.records);
-        self.known.reserve(rest.records);
+        self.known.reserve(rows + rest.records, &self.series_id);
         self.is_monotonic.reserve(rest.records);
         self.attributes.reserve_like(rows, rest);
     }
@@ -113,26 +115,40 @@ impl Series {
         sets: &mut Sets,
     ) -> Result<u32, Refused> {
         let row = self.rows();
-        let set = sets.read(&mut self.attributes, owner.kind.attributes_tag(), attributes, judge)?;
+        let found = sets.find(attributes);
+        let set = match found {
+            Some(set) => sets.id(set),
+            None => {
+                self.copy_pending(sets);
+                sets.read(&mut self.attributes, owner.kind.attributes_tag(), attributes, judge)?
+            }
+        };
         self.canonical.restart(&owner.identity);
         self.canonical.part(&set);
         let id = self.canonical.id();
-        let key = u128::from_be_bytes(id);
-        match self.known.entry(key) {
-            Entry::Occupied(known) => {
-                let known = *known.get();
-                self.fresh = None;
+        if let Some(known) = self.known.find_or_add(&id, &self.series_id) {
+            self.is_fresh = false;
+            if found.is_none() {
                 self.attributes.truncate(row);
-                Ok(known)
             }
-            Entry::Vacant(slot) => {
-                let new = u32::try_from(row).unwrap_or(u32::MAX);
-                slot.insert(new);
-                self.fresh = Some(key);
-                self.push(&id, time);
-                Ok(new)
-            }
+            return Ok(known);
         }
+        if let Some(set) = found {
+            if self.pending.end != set {
+                self.copy_pending(sets);
+                self.pending = set..set;
+            }
+            self.pending.end += 1;
+        }
+        self.is_fresh = true;
+        self.push(&id, time);
+        Ok(u32::try_from(row).unwrap_or(u32::MAX))
+    }
+
+    /// Copies the attributes of rows that were made of sets.
+    fn copy_pending(&mut self, sets: &Sets) {
+        let pending = std::mem::take(&mut self.pending);
+        self.attributes.copy_rows(sets.attributes(), pending);
     }
 
     #[inline(always)]
@@ -142,7 +158,8 @@ impl Series {
     }
 
     /// Fills the columns that all series of a metric share, for the rows that were made since.
-    pub(super) fn share(&mut self, owner: &Owner<'_>) {
+    pub(super) fn share(&mut self, owner: &Owner<'_>, sets: &Sets) {
+        self.copy_pending(sets);
         let rows = self.rows();
         self.stream.resize(rows, owner.stream);
         self.name.fill(owner.name, rows);
@@ -164,8 +181,8 @@ impl Series {
         }
     }
 
-    pub(super) fn check_tail(&mut self, owner: &Owner<'_>) -> Result<(), NotUtf8> {
-        self.share(owner);
+    pub(super) fn check_tail(&mut self, owner: &Owner<'_>, sets: &Sets) -> Result<(), NotUtf8> {
+        self.share(owner, sets);
         let checked = [
             self.name.check_tail(),
             self.unit.check_tail(),
@@ -176,9 +193,12 @@ impl Series {
     }
 
     #[cold]
-    pub(super) fn truncate(&mut self, rows: usize) {
-        if let Some(id) = self.fresh.take() {
-            self.known.remove(&id);
+    pub(super) fn truncate(&mut self, rows: usize, sets: &Sets) {
+        self.copy_pending(sets);
+        if self.is_fresh
+            && let Some(last) = self.series_id.len().checked_sub(1)
+        {
+            self.known.take_back(self.series_id.row(last), &self.series_id);
         }
         self.stream.truncate(rows);
         self.time.truncate(rows);

@@ -15,24 +15,45 @@ pub(super) struct Run<'a> {
     /// Fields that follow each other, as they nearly always do.
     first: Option<Reader<'a>>,
     others: Vec<Reader<'a>>,
+    /// The row of the set if it is the one that was expected.
+    row: Option<usize>,
 }
 
 impl<'a> Run<'a> {
     /// Takes the fields that have `tag` and follow each other; the first one's key was read.
     #[inline(always)]
-    pub(super) fn take(&mut self, tag: u8, fields: &mut Reader<'a>) {
+    pub(super) fn take(&mut self, tag: u8, fields: &mut Reader<'a>, sets: &Sets) {
         let start = *fields;
-        loop {
-            fields.field();
-            if !fields.take_key(tag) {
-                break;
+        // A metric's points come in the same order each time.
+        let row = fields.take_exactly(sets.raw.row(sets.next)) && !fields.take_key(tag);
+        if !row {
+            *fields = start;
+            loop {
+                fields.field();
+                if !fields.take_key(tag) {
+                    break;
+                }
             }
         }
         let run = start.until(fields);
         match self.first {
-            None => self.first = Some(run),
-            Some(_) => self.others.push(run),
+            None => {
+                self.first = Some(run);
+                self.row = row.then_some(sets.next);
+            }
+            Some(_) => {
+                self.others.push(run);
+                self.row = None;
+            }
         }
+    }
+}
+
+impl Run<'_> {
+    /// The bytes of the fields if they follow each other and are not too many to be kept.
+    fn raw(&self) -> Option<&[u8]> {
+        let raw = self.first.map_or(&[][..], |run| run.bytes());
+        (self.others.is_empty() && raw.len() <= Sets::SET_BYTES_MAX).then_some(raw)
     }
 }
 
@@ -73,51 +94,40 @@ impl Sets {
         })
     }
 
-    /// Appends the row of a run of attributes to `out`, sorted; returns the hash of its canonical
-    /// form.
+    /// The row of the set that is a run of attributes, if it was read before.
     #[inline(always)]
-    pub(super) fn read(
-        &mut self,
-        out: &mut Attributes,
-        tag: u8,
-        run: &Run<'_>,
-        judge: &mut Judge<'_>,
-    ) -> Result<Id<16>, Refused> {
-        let raw = run.first.map_or(&[][..], |run| run.bytes());
-        if !run.others.is_empty() || raw.len() > Self::SET_BYTES_MAX {
-            return self.read_new(out, tag, run, judge);
-        }
-        // A metric's points come in the same order each time.
-        if let Some(id) = self.copy(self.next, raw, out) {
-            return Ok(id);
-        }
-        let slot = low_bits(xxh3_64(raw));
-        if let Some(row) = self.slots.get(slot).and_then(|row| usize::from(*row).checked_sub(1))
-            && let Some(id) = self.copy(row, raw, out)
-        {
-            return Ok(id);
-        }
-        let id = self.read_new(out, tag, run, judge)?;
-        if !judge.is_rejected() {
-            self.insert(slot, raw, out, id);
-        }
-        Ok(id)
-    }
-
-    /// Copies the set in a row if it is the one that came in these bytes.
-    #[inline(always)]
-    fn copy(&mut self, row: usize, raw: &[u8], out: &mut Attributes) -> Option<Id<16>> {
-        let id = *self.ids.get(row)?;
-        if self.raw.row(row) != raw {
-            return None;
-        }
-        out.copy_row(&self.attributes, row);
+    pub(super) fn find(&mut self, run: &Run<'_>) -> Option<usize> {
+        let row = match run.row {
+            Some(row) => row,
+            None => self.look_up(run)?,
+        };
         self.next = row + 1;
-        Some(id)
+        Some(row)
     }
 
     #[inline(never)]
-    fn read_new(
+    fn look_up(&self, run: &Run<'_>) -> Option<usize> {
+        let raw = run.raw()?;
+        let slot = low_bits(xxh3_64(raw));
+        let row = usize::from(*self.slots.get(slot)?).checked_sub(1)?;
+        (self.raw.row(row) == raw).then_some(row)
+    }
+
+    /// Hash of the canonical form of a set.
+    #[inline(always)]
+    pub(super) fn id(&self, row: usize) -> Id<16> {
+        self.ids.get(row).copied().unwrap_or_default()
+    }
+
+    /// The sets' attributes, sorted.
+    pub(super) fn attributes(&self) -> &Attributes {
+        &self.attributes
+    }
+
+    /// Appends the row of a set that was not found to `out`, sorted; returns the hash of its
+    /// canonical form. Rows that were found may be others from now on.
+    #[inline(never)]
+    pub(super) fn read(
         &mut self,
         out: &mut Attributes,
         tag: u8,
@@ -136,19 +146,26 @@ impl Sets {
         let row = out.rows() - 1;
         self.canonical.clear();
         self.canonical.sorted_attributes(out.row_len(row), out.row(row));
-        Ok(self.canonical.id())
+        let id = self.canonical.id();
+        if !judge.is_rejected()
+            && let Some(raw) = run.raw()
+        {
+            self.insert(raw, out, id);
+        }
+        Ok(id)
     }
 
     #[inline(never)]
-    fn insert(&mut self, slot: usize, raw: &[u8], out: &Attributes, id: Id<16>) {
+    fn insert(&mut self, raw: &[u8], out: &Attributes, id: Id<16>) {
         if self.ids.len() >= Self::ROWS_MAX || self.raw.bytes() + self.attributes.bytes() > Self::BYTES_MAX {
             *self = Self { limits: self.limits, ..Self::default() };
         }
         self.slots.resize(Self::SLOTS, 0);
         self.raw.push_bytes(raw);
-        self.attributes.copy_row(out, out.rows() - 1);
+        self.attributes.copy_rows(out, out.rows() - 1..out.rows());
         self.ids.push(id);
         self.next = self.ids.len();
+        let slot = low_bits(xxh3_64(raw));
         if let (Some(slot), Ok(row)) = (self.slots.get_mut(slot), u16::try_from(self.ids.len())) {
             *slot = row;
         }
