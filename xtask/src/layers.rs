@@ -22,6 +22,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("fresnel-sdk", &[]),
     ("testkit", &[]),
+    ("bench", &["testkit", "wire"]),
     ("xtask", &[]),
 ];
 

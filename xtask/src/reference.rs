@@ -73,11 +73,22 @@ fn print(binary: &Path, name: &str) -> Result<Vec<u8>> {
     Ok(output.stdout)
 }
 
-/// Builds the binary as the tests do, and says where it lies.
+/// Builds the binary with the same features as the tests, so that nothing is built twice, and says
+/// where it lies.
 fn build() -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
-        .args(["build", "--locked", "--package", "fresnel-server", "--bin", "fresnel"])
+    let mut command = Command::new(cargo);
+    // What cargo says to this program is not for the one that it starts: build scripts look at it,
+    // and everything above them would be built anew.
+    let of_this_program = std::env::vars_os().map(|(name, _)| name);
+    for name in of_this_program.filter(|name| {
+        let name = name.to_string_lossy();
+        name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+    }) {
+        command.env_remove(name);
+    }
+    let output = command
+        .args(["build", "--locked", "--workspace", "--tests"])
         .args(["--message-format=json-render-diagnostics"])
         .current_dir(tree::root())
         .stderr(std::process::Stdio::inherit())
@@ -87,7 +98,7 @@ fn build() -> Result<PathBuf> {
     String::from_utf8_lossy(&output.stdout)
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .filter(|message| message["target"]["name"] == "fresnel")
+        .filter(|message| message["target"]["name"] == "fresnel" && message["profile"]["test"] == false)
         .find_map(|message| message["executable"].as_str().map(PathBuf::from))
         .context("cargo build named no binary")
 }

@@ -16,8 +16,6 @@ pub struct Config {
     pub concurrency: usize,
     /// Queries that wait for their turn; more are refused. Needs a restart.
     pub queue_max: usize,
-    /// The most rows of an answer that is built in memory before it is sent, such as JSON.
-    pub rows_max: u64,
     /// Memory for footers and page indexes of segments, counted in `memory.limit`. Needs a restart.
     pub metadata_cache: ByteSize,
 }
@@ -30,7 +28,6 @@ impl Default for Config {
             memory_share: 0.25,
             concurrency: 8,
             queue_max: 64,
-            rows_max: 1_000_000,
             metadata_cache: ByteSize::mib(32),
         }
     }
@@ -49,9 +46,6 @@ impl Validate for Config {
         }
         if self.timeout > self.timeout_max {
             report.error("timeout", "must be at most `query.timeout_max`");
-        }
-        if self.rows_max == 0 {
-            report.error("rows_max", "must be at least 1");
         }
     }
 }

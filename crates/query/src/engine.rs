@@ -65,14 +65,9 @@ impl Engine {
         Ok(Self(Arc::new(inner)))
     }
 
-    /// Takes over what can change while running: timeouts, memory share, most rows.
+    /// Takes over what can change while running: timeouts and the memory share.
     pub fn reconfigure(&self, config: Config) {
         *self.0.config.write() = config;
-    }
-
-    /// The most rows of an answer that is built in memory before it is sent.
-    pub fn rows_max(&self) -> u64 {
-        self.0.config.read().rows_max
     }
 
     /// Plans a statement and starts it.

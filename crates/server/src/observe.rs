@@ -138,11 +138,54 @@ pub fn now_unix_nano() -> i64 {
 }
 
 /// Registers the instruments that are read from the parts when somebody looks.
-pub fn register(registry: &Registry, store: &Arc<Store>, budget: &Budget, memory_limit: u64) {
+pub fn register(
+    registry: &Registry,
+    store: &Arc<Store>,
+    engine: &query::Engine,
+    budget: &Budget,
+    memory_limit: u64,
+) {
     memory(registry, budget, memory_limit);
     log(registry, store);
     tables(registry, store);
     ledger(registry, store);
+    queries(registry, engine);
+}
+
+fn queries(registry: &Registry, engine: &query::Engine) {
+    let counter = |name, unit, description, value: fn(query::Stats) -> f64| {
+        let of = engine.clone();
+        registry.observe_counter(name, unit, description, move |to| to.observe(value(of.stats()), &[]));
+    };
+    let gauge = |name, unit, description, value: fn(query::Stats) -> f64| {
+        let of = engine.clone();
+        registry.observe_gauge(name, unit, description, move |to| to.observe(value(of.stats()), &[]));
+    };
+    counter("fresnel.query.ended", "{query}", "Queries that ended, whatever came of them.", |stats| {
+        stats.queries as f64
+    });
+    counter("fresnel.query.failed", "{query}", "Queries that ended with an error.", |stats| {
+        stats.failed as f64
+    });
+    counter(
+        "fresnel.query.refused",
+        "{query}",
+        "Queries that were refused because too many ran and waited.",
+        |stats| stats.refused as f64,
+    );
+    counter("fresnel.query.time", "s", "Time that the queries took, added up.", |stats| {
+        stats.elapsed.as_secs_f64()
+    });
+    counter("fresnel.query.scanned.rows", "{row}", "Rows that queries looked at.", |stats| {
+        stats.scanned_rows as f64
+    });
+    counter("fresnel.query.scanned.size", "By", "Bytes of segments that queries read.", |stats| {
+        stats.scanned_bytes as f64
+    });
+    gauge("fresnel.query.running", "{query}", "Queries that run or wait.", |stats| stats.running as f64);
+    gauge("fresnel.query.metadata_cache.usage", "By", "Bytes of footers of segments that are kept.", |stats| {
+        stats.footer_bytes as f64
+    });
 }
 
 fn memory(registry: &Registry, budget: &Budget, limit: u64) {

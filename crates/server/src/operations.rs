@@ -13,6 +13,7 @@ use fresnel_sdk::telemetry::metrics::Registry;
 use model::Budget;
 use store::Store;
 
+use crate::publication::Published;
 use crate::supervise::Supervisor;
 
 /// Share of the memory budget from which somebody should look.
@@ -25,6 +26,7 @@ pub struct Desk {
     /// `memory.limit`; the budget is smaller by what the process itself needs.
     pub memory_limit: u64,
     pub registry: Registry,
+    pub published: Published,
     pub supervisor: Supervisor,
     pub data_dir: PathBuf,
     pub addresses: dto::Addresses,
@@ -67,8 +69,13 @@ impl Operations for Desk {
     }
 
     fn health(&self) -> dto::Health {
-        let components =
-            vec![self.store_health(), self.memory_health(), self.work_health(), self.start_health()];
+        let components = vec![
+            self.store_health(),
+            self.memory_health(),
+            self.publish_health(),
+            self.work_health(),
+            self.start_health(),
+        ];
         let status = components.iter().map(|component| component.status).max().unwrap_or(Pass);
         dto::Health { status, components }
     }
@@ -143,6 +150,16 @@ impl Desk {
         let detail =
             format!("{:.0} % of the budget in use, {} refusals", share * 100.0, self.budget.refused());
         self.component("memory", if share > MEMORY_WARN { Warn } else { Pass }, detail, None)
+    }
+
+    fn publish_health(&self) -> dto::Component {
+        let failed = self.published.read().into_iter().find_map(|table| Some((table.table, table.error?)));
+        match failed {
+            Some((table, error)) => {
+                self.component("publish", Warn, format!("the Delta table {table} is not current: {error}"), None)
+            }
+            None => self.component("publish", Pass, "Delta tables follow the segments".into(), None),
+        }
     }
 
     fn work_health(&self) -> dto::Component {

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use fresnel_sdk::config::{Loader, Watch, WatchOptions};
+use fresnel_sdk::config::{Loader, Subscription, Watch, WatchOptions};
 use fresnel_sdk::telemetry::metrics::Registry;
 use model::Budget;
 use receive::{Intake, Senders};
 use store::{Replay, Store};
-use tokio::runtime::{Handle, Runtime};
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::Instrument;
 
@@ -23,12 +23,15 @@ use crate::guard::{self, Guard};
 use crate::listen::Door;
 use crate::observe::{self, Observer};
 use crate::operations::{Desk, unix_ms};
+use crate::publication::Published;
 use crate::sink::{StoreSink, chain};
 use crate::source::StoreSource;
 use crate::supervise::Supervisor;
 
 /// What the process needs besides what is accounted: code, threads, connections, allocator slack.
 const OWN_MEMORY: u64 = 64 << 20;
+/// Threads that answer questions yield to those that take records in by so much.
+const QUERY_NICENESS: i32 = 5;
 /// How long the last seal may take when the server stops; what is not sealed is replayed.
 const SEAL_WITHIN: Duration = Duration::from_secs(30);
 
@@ -81,6 +84,19 @@ fn runtime() -> Result<Runtime> {
         .map_err(|error| Failure::new("could not start the threads").cause(error))
 }
 
+/// Threads of their own for queries: what they compute holds up no sender.
+fn query_runtime() -> Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("query")
+        .on_thread_start(|| {
+            // Linux counts niceness by thread. Without it queries are only less polite.
+            let _ = rustix::process::setpriority_process(None, QUERY_NICENESS);
+        })
+        .build()
+        .map_err(|error| Failure::new("could not start the threads for queries").cause(error))
+}
+
 struct Doors {
     http: Door,
     otlp_grpc: Door,
@@ -113,13 +129,14 @@ struct Server {
     intake: Intake,
     senders: Arc<Senders>,
     engine: query::Engine,
+    queries: Runtime,
     desk: Arc<Desk>,
     supervisor: Supervisor,
     observer: Observer,
     ready: Arc<AtomicBool>,
     replay: Replay,
-    // Held for its thread.
-    _watch: Arc<Watch<Config>>,
+    // Held for their threads.
+    _watch: (Arc<Watch<Config>>, Subscription),
 }
 
 impl Server {
@@ -153,16 +170,24 @@ impl Server {
             observe::now_unix_nano,
         );
         let source = Arc::new(StoreSource(Arc::clone(&store)));
-        let engine = query::Engine::new(source, budget.clone(), config.query.clone(), Handle::current());
+        let queries = query_runtime()?;
+        let engine =
+            query::Engine::new(source, budget.clone(), config.query.clone(), queries.handle().clone());
         let engine = engine.map_err(|error| Failure::new("cannot start the query engine").cause(error))?;
+        let limits = engine.clone();
+        let limits =
+            watch.subscribe("query", move |event| limits.reconfigure(event.config.query.clone()));
         let supervisor = Supervisor::new();
         let ready = Arc::new(AtomicBool::new(false));
         let pending = Arc::clone(&watch);
+        let published = Published::default();
+        published.register(&registry);
         let desk = Desk {
             store: Arc::clone(&store),
             budget: budget.clone(),
             memory_limit,
             registry: registry.clone(),
+            published: published.clone(),
             supervisor: supervisor.clone(),
             data_dir,
             addresses: doors.addresses(),
@@ -172,7 +197,7 @@ impl Server {
                 pending.pending_restart().into_iter().map(|change| change.path.to_string()).collect()
             }),
         };
-        observe::register(&registry, &store, &budget, memory_limit);
+        observe::register(&registry, &store, &engine, &budget, memory_limit);
         Ok(Self {
             config,
             doors,
@@ -180,12 +205,13 @@ impl Server {
             intake,
             senders: Arc::new(senders),
             engine,
+            queries,
             desk: Arc::new(desk),
             supervisor,
             observer,
             ready,
             replay,
-            _watch: watch,
+            _watch: (watch, limits),
         })
     }
 
@@ -199,12 +225,13 @@ impl Server {
             intake,
             senders,
             engine,
+            queries,
             desk,
             supervisor,
             observer,
             ready,
             replay,
-            ..
+            _watch,
         } = self;
         let addresses = desk.addresses.clone();
         announce(&config.store.dir, &addresses)?;
@@ -229,7 +256,7 @@ impl Server {
             "ready"
         );
         greet(&addresses);
-        work(&config, &store, &intake, &supervisor, &observer);
+        work(&config, &store, &intake, &desk, &observer);
         let fatal = store.fatal();
         let reason = tokio::select! {
             reason = stop => Ok(reason),
@@ -253,6 +280,8 @@ impl Server {
             )),
         };
         store.close();
+        // Nobody waits for what they do any more.
+        queries.shutdown_background();
         ended
     }
 }
@@ -360,7 +389,8 @@ fn serve(
 }
 
 /// Starts what goes on in the background.
-fn work(config: &Config, store: &Arc<Store>, intake: &Intake, supervisor: &Supervisor, observer: &Observer) {
+fn work(config: &Config, store: &Arc<Store>, intake: &Intake, desk: &Desk, observer: &Observer) {
+    let supervisor = &desk.supervisor;
     let sealing = Arc::clone(store);
     supervisor.spawn("store", move |stop| {
         let store = Arc::clone(&sealing);
@@ -375,7 +405,7 @@ fn work(config: &Config, store: &Arc<Store>, intake: &Intake, supervisor: &Super
     if config.telemetry.enabled {
         observer.connect(intake.clone());
     }
-    crate::publication::start(config, store, supervisor);
+    crate::publication::start(config, store, &desk.published, supervisor);
 }
 
 /// Writes where the doors are, for programs that start a server on free ports.
@@ -458,7 +488,13 @@ pub fn instruments(registry: &Registry, folder: &Path) -> Result<()> {
     config.store.dir = folder.into();
     let budget = Budget::new(config.memory.limit.bytes());
     let (store, _replay) = open(&config, &budget)?;
-    observe::register(registry, &Arc::new(store), &budget, budget.limit());
+    let store = Arc::new(store);
+    let queries = query_runtime()?;
+    let source = Arc::new(StoreSource(Arc::clone(&store)));
+    let engine = query::Engine::new(source, budget.clone(), config.query, queries.handle().clone());
+    let engine = engine.map_err(|error| Failure::new("cannot start the query engine").cause(error))?;
+    observe::register(registry, &store, &engine, &budget, budget.limit());
+    Published::default().register(registry);
     // Counters register themselves; they are bound when something is counted.
     let _ = receive::Metrics::new(registry);
     Ok(())

@@ -14,6 +14,10 @@ use crate::memtable::{Prepared, SeriesIndex};
 use crate::segment::{Rows, order};
 use crate::{EntryMeta, LocalDisk};
 
+/// As in the server: how memory is got and given back is a good part of the cost.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const REQUESTS: u64 = 300;
 const ROWS: u64 = 1000;
 /// Senders, each with a resource of its own.
@@ -224,7 +228,8 @@ fn in_memory(signal: Signal, batches: &[Batch]) {
 #[tokio::test]
 #[ignore = "a measurement"]
 async fn cost() {
-    for signal in Signal::ALL {
+    let wanted = std::env::var("FRESNEL_SIGNAL").ok().and_then(|name| Signal::parse(&name));
+    for signal in Signal::ALL.into_iter().filter(|signal| wanted.is_none_or(|wanted| wanted == *signal)) {
         let mut chance = Chance::new(1);
         let batches: Vec<_> = (0..REQUESTS).map(|number| request(signal, number, &mut chance)).collect();
         in_memory(signal, &batches);

@@ -66,9 +66,12 @@ impl Levels {
         }
         self.mixed |= *self.same.get_or_insert(level) != level;
         self.len += times;
+        if self.width == 0 {
+            return;
+        }
         // A one for each of 64 levels of one bit, or 32 of two.
         let ones = if self.width == 1 { u64::MAX } else { 0x5555_5555_5555_5555 };
-        let most = 64 / self.width.max(1) as usize;
+        let most = 64 / self.width as usize;
         let mut left = times;
         while left > 0 {
             let bits = left.min(most) as u32 * self.width;

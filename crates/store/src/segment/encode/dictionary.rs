@@ -1,7 +1,7 @@
 use xxhash_rust::xxh3::xxh3_64;
 
-/// Distinct values of a column in the order in which they came, kept as Parquet's dictionary page
-/// has them.
+/// Distinct texts of a column in the order in which they came, kept as Parquet's dictionary page has
+/// them.
 #[derive(Debug)]
 pub(super) struct Dictionary {
     /// Per entry its hash, and where its bytes are in `plain`.
@@ -9,8 +9,14 @@ pub(super) struct Dictionary {
     /// Places in `entries`, by hash; [`FREE`] where there is none.
     slots: Vec<u32>,
     plain: Vec<u8>,
-    /// Whether each value is preceded by its length.
-    prefixed: bool,
+}
+
+/// Distinct numbers of a column in the order in which they came.
+#[derive(Debug)]
+pub(super) struct Numbers {
+    values: Vec<i64>,
+    /// As in [`Dictionary`].
+    slots: Vec<u32>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -23,18 +29,8 @@ struct Entry {
 const FREE: u32 = u32::MAX;
 
 impl Dictionary {
-    /// For texts, which have lengths.
-    pub(super) fn of_texts() -> Self {
-        Self::new(true)
-    }
-
-    /// For numbers of one size.
-    pub(super) fn of_numbers() -> Self {
-        Self::new(false)
-    }
-
-    fn new(prefixed: bool) -> Self {
-        Self { entries: Vec::new(), slots: vec![FREE; 64], plain: Vec::new(), prefixed }
+    pub(super) fn new() -> Self {
+        Self { entries: Vec::new(), slots: vec![FREE; 64], plain: Vec::new() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -72,9 +68,7 @@ impl Dictionary {
     fn insert(&mut self, value: &[u8], hash: u32, slot: usize) -> u32 {
         let id = u32::try_from(self.entries.len()).expect("dictionaries are given up long before");
         let len = u32::try_from(value.len()).expect("values are smaller than 4 GiB");
-        if self.prefixed {
-            self.plain.extend_from_slice(&len.to_le_bytes());
-        }
+        self.plain.extend_from_slice(&len.to_le_bytes());
         let start = u32::try_from(self.plain.len()).expect("dictionaries are given up long before");
         self.plain.extend_from_slice(value);
         self.entries.push(Entry { hash, start, len });
@@ -99,24 +93,74 @@ impl Dictionary {
     }
 }
 
+impl Numbers {
+    pub(super) fn new() -> Self {
+        Self { values: Vec::new(), slots: vec![FREE; 64] }
+    }
+
+    pub(super) fn values(&self) -> &[i64] {
+        &self.values
+    }
+
+    /// The place of the value, which is added when it is new.
+    #[inline]
+    pub(super) fn intern(&mut self, value: i64) -> u32 {
+        let mask = self.slots.len() - 1;
+        let mut slot = spread(value.cast_unsigned(), 0) as usize & mask;
+        loop {
+            match self.slots[slot] {
+                FREE => return self.insert(value, slot),
+                id if self.values[id as usize] == value => return id,
+                _ => slot = (slot + 1) & mask,
+            }
+        }
+    }
+
+    fn insert(&mut self, value: i64, slot: usize) -> u32 {
+        let id = u32::try_from(self.values.len()).expect("dictionaries are given up long before");
+        self.values.push(value);
+        self.slots[slot] = id;
+        if self.values.len() * 2 > self.slots.len() {
+            let len = self.slots.len() * 4;
+            self.slots.clear();
+            self.slots.resize(len, FREE);
+            for (id, value) in (0..).zip(&self.values) {
+                let mut slot = spread(value.cast_unsigned(), 0) as usize & (len - 1);
+                while self.slots[slot] != FREE {
+                    slot = (slot + 1) & (len - 1);
+                }
+                self.slots[slot] = id;
+            }
+        }
+        id
+    }
+}
+
+/// Few bytes are read as one or two numbers, which may overlap; most values have few.
 #[inline]
 fn hash(value: &[u8]) -> u32 {
-    const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
-    let mixed = match (value.first_chunk::<8>(), value.last_chunk::<8>()) {
-        (Some(first), Some(last)) if value.len() <= 16 => {
-            let (first, last) = (u64::from_le_bytes(*first), u64::from_le_bytes(*last));
-            let wide =
-                u128::from(first ^ SPREAD) * u128::from(last ^ (value.len() as u64).wrapping_mul(SPREAD));
-            (wide as u64) ^ (wide >> 64) as u64
+    let len = value.len();
+    match (value.first_chunk::<8>(), value.last_chunk::<8>()) {
+        (Some(first), Some(last)) if len <= 16 => {
+            spread(u64::from_le_bytes(*first) ^ len as u64, u64::from_le_bytes(*last))
         }
-        (None, _) => {
-            let mut bytes = [0; 8];
-            bytes[..value.len()].copy_from_slice(value);
-            let wide =
-                u128::from(u64::from_le_bytes(bytes) ^ SPREAD) * u128::from(SPREAD ^ value.len() as u64);
-            (wide as u64) ^ (wide >> 64) as u64
-        }
-        _ => xxh3_64(value),
-    };
+        (Some(_), _) => spread(xxh3_64(value), 0),
+        _ => match (value.first_chunk::<4>(), value.last_chunk::<4>()) {
+            (Some(first), Some(last)) => spread(
+                u64::from(u32::from_le_bytes(*first)) ^ (len as u64) << 32,
+                u32::from_le_bytes(*last).into(),
+            ),
+            _ => value
+                .iter()
+                .fold(len as u32, |hash, byte| hash << 8 | u32::from(*byte))
+                .wrapping_mul(0x9e37_79b1),
+        },
+    }
+}
+
+#[inline]
+fn spread(a: u64, b: u64) -> u32 {
+    let wide = u128::from(a ^ 0x9e37_79b9_7f4a_7c15) * u128::from(b ^ 0xa076_1d64_78bd_642f);
+    let mixed = wide as u64 ^ (wide >> 64) as u64;
     (mixed ^ (mixed >> 32)) as u32
 }

@@ -22,6 +22,10 @@ pub(super) fn encode(
     leaves: &[ColumnDescPtr],
     codec: &mut Codec,
 ) -> Result<Vec<Encoded>> {
+    if source.is_empty() {
+        let mut nothing = |leaf| Column::new(leaf, treatment(leaf)).nothing(codec, group.len());
+        return leaves.iter().map(&mut nothing).collect();
+    }
     let mut writer = Writer::new(leaves);
     let mut cache: Vec<Option<Row>> = Vec::new();
     cache.resize_with(source.owners().unwrap_or(0), || None);
@@ -173,7 +177,7 @@ impl Writer {
                     self.keys.values.push_id(id);
                     self.row.keys.push(id);
                 }
-                None => self.keys.values.push(key),
+                None => self.keys.values.push_plain(key),
             }
         }
     }
@@ -192,7 +196,7 @@ impl Writer {
                     self.values.values.push_id(id);
                     self.row.values.push(id);
                 }
-                None => self.values.values.push(value),
+                None => self.values.values.push_plain(value),
             }
         }
     }

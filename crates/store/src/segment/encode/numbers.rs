@@ -10,7 +10,7 @@ use parquet::file::statistics::{Statistics, ValueStatistics};
 
 use super::bits::{Bits, indices};
 use super::delta::binary_packed;
-use super::dictionary::Dictionary;
+use super::dictionary::Numbers;
 use super::page::{Codec, Column, Page, PageBounds};
 use super::{Encoded, Group, PAGE_ROWS};
 
@@ -75,6 +75,13 @@ pub(super) fn encode(
     column: Column,
     codec: &mut Codec,
 ) -> Result<Encoded> {
+    if let Some(value) = uniform(arrays) {
+        let (values, valid) = match value {
+            Some(value) => (vec![value; group.len()], None),
+            None => (Vec::new(), Some(vec![false; group.len()])),
+        };
+        return pages(Gathered { values, valid }, column, codec);
+    }
     let picks = group.picks.iter().map(|pick| (pick.chunk as usize, pick.row as usize));
     pages(gather(arrays, picks, group.len()), column, codec)
 }
@@ -88,6 +95,33 @@ pub(super) fn encode_shared(
 ) -> Result<Encoded> {
     let picks = group.owners.iter().map(|owner| (0, *owner as usize));
     pages(gather(&[array], picks, group.len()), column, codec)
+}
+
+/// The value that all rows have, if it is one: many columns are the same everywhere, and a look at
+/// the chunks one after the other costs less than one at each row in the order of the file.
+fn uniform(arrays: &[&ArrayRef]) -> Option<Option<i64>> {
+    if arrays.iter().all(|array| array.null_count() == array.len()) {
+        return Some(None);
+    }
+    if arrays.iter().any(|array| array.null_count() > 0) {
+        return None;
+    }
+    match arrays[0].data_type() {
+        DataType::Int32 => {
+            let values = slices(arrays, |array| array.as_primitive::<Int32Type>().values());
+            same(&values).map(|value| Some(i64::from(value)))
+        }
+        DataType::Int64 => {
+            let values = slices(arrays, |array| array.as_primitive::<Int64Type>().values());
+            same(&values).map(Some)
+        }
+        _ => None,
+    }
+}
+
+fn same<T: Copy + PartialEq>(chunks: &[&[T]]) -> Option<T> {
+    let first = *chunks.iter().find_map(|chunk| chunk.first())?;
+    chunks.iter().all(|chunk| chunk.iter().all(|value| *value == first)).then_some(first)
 }
 
 fn gather(arrays: &[&ArrayRef], picks: impl Iterator<Item = (usize, usize)>, len: usize) -> Gathered {
@@ -140,7 +174,7 @@ fn collect(
 
 /// How the values of a column are written.
 enum Coding {
-    Dictionary(Dictionary),
+    Dictionary(Numbers),
     Plain,
 }
 
@@ -150,11 +184,8 @@ fn pages(gathered: Gathered, mut column: Column, codec: &mut Codec) -> Result<En
     let uniform = values.is_empty() || (valid.is_none() && values.iter().all(|value| *value == values[0]));
     let page_rows = if uniform { rows.max(1) } else { PAGE_ROWS };
     let kind = column.leaf.physical_type();
-    let mut coding = if column.treatment.dictionary {
-        Coding::Dictionary(Dictionary::of_numbers())
-    } else {
-        Coding::Plain
-    };
+    let mut coding =
+        if column.treatment.dictionary { Coding::Dictionary(Numbers::new()) } else { Coding::Plain };
     let mut used_dictionary = false;
     let mut bounds = None;
     let mut rest = values.as_slice();
@@ -162,10 +193,14 @@ fn pages(gathered: Gathered, mut column: Column, codec: &mut Codec) -> Result<En
         let range = first..(first + page_rows).min(rows);
         let mut page = Page { rows: range.len(), entries: range.len(), ..Page::default() };
         let mut definitions = column.definition_levels();
-        for row in range.clone() {
-            let is_valid = valid.as_ref().is_none_or(|valid| valid[row]);
-            definitions.put(u64::from(is_valid));
-            page.nulls += usize::from(!is_valid);
+        match &valid {
+            None => definitions.put_run(1, range.len()),
+            Some(valid) => {
+                for is_valid in &valid[range.clone()] {
+                    definitions.put(u64::from(*is_valid));
+                    page.nulls += usize::from(!is_valid);
+                }
+            }
         }
         definitions.drain_into(&mut page.body);
         let (own, tail) = rest.split_at(page.entries - page.nulls);
@@ -180,7 +215,9 @@ fn pages(gathered: Gathered, mut column: Column, codec: &mut Codec) -> Result<En
     }
     match &coding {
         Coding::Dictionary(dictionary) if used_dictionary => {
-            column.finish(codec, Some((dictionary.plain(), dictionary.len())), bounds)
+            let mut values = Vec::new();
+            plain(&mut values, dictionary.values(), kind);
+            column.finish(codec, Some((&values, dictionary.values().len())), bounds)
         }
         _ => column.finish(codec, None, bounds),
     }
@@ -195,35 +232,35 @@ fn write_values(
     first_page: bool,
 ) -> Encoding {
     if let Coding::Dictionary(dictionary) = coding
-        && dictionary.len() < DICTIONARY_LEN
+        && dictionary.values().len() < DICTIONARY_LEN
     {
-        let ids: Vec<u32> = values.iter().map(|value| intern(dictionary, *value, kind)).collect();
-        let worth_it = !first_page || ids.len() < SAMPLE || dictionary.len() * 2 <= ids.len();
+        let ids: Vec<u32> = values.iter().map(|value| dictionary.intern(*value)).collect();
+        let worth_it = !first_page || ids.len() < SAMPLE || dictionary.values().len() * 2 <= ids.len();
         if worth_it {
-            indices(body, &ids, dictionary.len());
+            indices(body, &ids, dictionary.values().len());
             return Encoding::RLE_DICTIONARY;
         }
         *coding = Coding::Plain;
     }
-    match kind {
-        Type::INT64 => {
-            binary_packed(body, values);
-            return Encoding::DELTA_BINARY_PACKED;
-        }
-        Type::BOOLEAN => {
-            let mut bits = Bits::default();
-            values.iter().for_each(|value| bits.put(value.cast_unsigned(), 1));
-            bits.drain_into(body);
-        }
-        Type::INT32 => values.iter().for_each(|value| body.extend_from_slice(&value.to_le_bytes()[..4])),
-        _ => values.iter().for_each(|value| body.extend_from_slice(&value.to_le_bytes())),
+    if kind == Type::INT64 {
+        binary_packed(body, values);
+        return Encoding::DELTA_BINARY_PACKED;
     }
+    plain(body, values, kind);
     Encoding::PLAIN
 }
 
-fn intern(dictionary: &mut Dictionary, value: i64, kind: Type) -> u32 {
-    let bytes = value.to_le_bytes();
-    dictionary.intern(if kind == Type::INT32 { &bytes[..4] } else { &bytes })
+/// Appends the values in the bytes that they have.
+fn plain(out: &mut Vec<u8>, values: &[i64], kind: Type) {
+    match kind {
+        Type::BOOLEAN => {
+            let mut bits = Bits::default();
+            values.iter().for_each(|value| bits.put(value.cast_unsigned(), 1));
+            bits.drain_into(out);
+        }
+        Type::INT32 => values.iter().for_each(|value| out.extend_from_slice(&value.to_le_bytes()[..4])),
+        _ => values.iter().for_each(|value| out.extend_from_slice(&value.to_le_bytes())),
+    }
 }
 
 fn bounds_of(kind: Type, values: &[i64]) -> Option<Bounds> {

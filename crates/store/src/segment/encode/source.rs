@@ -37,6 +37,11 @@ impl<'a> Texts<'a> {
         Some(&self.bytes[self.offsets[row] as usize..self.offsets[row + 1] as usize])
     }
 
+    /// Whether all texts are empty, and none is null.
+    fn is_empty(&self) -> bool {
+        self.nulls.is_none_or(|nulls| nulls.null_count() == 0) && self.offsets.first() == self.offsets.last()
+    }
+
     /// Looks at where a text begins, so that it is in the cache when it is needed.
     #[inline]
     fn touch(&self, row: usize) -> u8 {
@@ -49,6 +54,12 @@ impl<'a> Texts<'a> {
         let offsets = &self.offsets[from..=to];
         (&self.bytes[offsets[0] as usize..offsets[to - from] as usize], offsets)
     }
+}
+
+/// What every record has.
+pub(super) enum Uniform {
+    Empty,
+    Null,
 }
 
 /// Where a column of texts comes from.
@@ -68,6 +79,16 @@ impl<'a> TextSource<'a> {
 
     pub(super) fn shared(array: &'a ArrayRef) -> Self {
         Self::Shared(Texts::of(array))
+    }
+
+    /// What all records have, where that can be told without a look at each.
+    pub(super) fn uniform(&self) -> Option<Uniform> {
+        let Self::Own(chunks) = self else { return None };
+        if chunks.iter().all(Texts::is_empty) {
+            return Some(Uniform::Empty);
+        }
+        let is_null = |texts: &Texts<'_>| texts.nulls.is_some_and(|nulls| nulls.null_count() == nulls.len());
+        chunks.iter().all(is_null).then_some(Uniform::Null)
     }
 
     /// How many owners there are; nothing when each record has a value of its own.
@@ -140,6 +161,15 @@ impl<'a> MapSource<'a> {
 
     pub(super) fn shared(array: &'a ArrayRef) -> Self {
         Self::Shared(Maps::of(array))
+    }
+
+    /// Whether no map has an entry.
+    pub(super) fn is_empty(&self) -> bool {
+        let is_empty = |maps: &Maps<'_>| maps.offsets.first() == maps.offsets.last();
+        match self {
+            Self::Own(chunks) => chunks.iter().all(is_empty),
+            Self::Shared(maps) => is_empty(maps),
+        }
     }
 
     /// As [`TextSource::touch`].

@@ -6,7 +6,7 @@ use super::delta::length_byte_array;
 use super::dictionary::Dictionary;
 use super::numbers::Bounds;
 use super::page::{Codec, Column, Page, PageBounds};
-use super::source::TextSource;
+use super::source::{TextSource, Uniform};
 use super::{AHEAD, Encoded, Group, PAGE_BYTES, PAGE_ROWS};
 
 /// Bytes of a dictionary from which on values are written as they are.
@@ -27,7 +27,6 @@ pub(super) struct Values {
     mixed: bool,
     lengths: Vec<i64>,
     bytes: Vec<u8>,
-    id_bytes: usize,
     /// Values of all pages with the dictionary.
     seen: usize,
 }
@@ -35,13 +34,12 @@ pub(super) struct Values {
 impl Values {
     pub(super) fn new(has_dictionary: bool) -> Self {
         Self {
-            dictionary: has_dictionary.then(Dictionary::of_texts),
+            dictionary: has_dictionary.then(Dictionary::new),
             interning: has_dictionary,
             ids: Vec::new(),
             mixed: false,
             lengths: Vec::new(),
             bytes: Vec::new(),
-            id_bytes: 0,
             seen: 0,
         }
     }
@@ -52,33 +50,30 @@ impl Values {
         if self.interning { self.dictionary.as_mut().map(|known| known.intern(value)) } else { None }
     }
 
-    /// Puts a value by its place. When the dictionary was given up since it was interned, the value
-    /// is put as it is.
-    #[inline]
-    pub(super) fn push_id(&mut self, id: u32) {
+    /// Puts a value by its place, several times. When the dictionary was given up since it was
+    /// interned, the value is put as it is.
+    fn push_run(&mut self, id: u32, times: usize) {
         if !self.interning {
-            return self.push_known(id);
+            return (0..times).for_each(|_| self.push_known(id));
         }
         self.mixed |= self.ids.first().is_some_and(|first| *first != id);
+        self.ids.resize(self.ids.len() + times, id);
+    }
+
+    #[inline]
+    pub(super) fn push_id(&mut self, id: u32) {
         self.ids.push(id);
-        self.id_bytes += 4;
     }
 
     pub(super) fn push_ids(&mut self, ids: &[u32]) {
-        self.mixed |= ids.iter().any(|id| *self.ids.first().unwrap_or(&ids[0]) != *id);
         self.ids.extend_from_slice(ids);
-        self.id_bytes += 4 * ids.len();
     }
 
+    /// Puts a value as it is.
     #[inline]
-    pub(super) fn push(&mut self, value: &[u8]) {
-        match self.intern(value) {
-            Some(id) => self.push_id(id),
-            None => {
-                self.lengths.push(value.len() as i64);
-                self.bytes.extend_from_slice(value);
-            }
-        }
+    pub(super) fn push_plain(&mut self, value: &[u8]) {
+        self.lengths.push(value.len() as i64);
+        self.bytes.extend_from_slice(value);
     }
 
     /// Whether places in the dictionary, once known, may be pushed again.
@@ -87,14 +82,7 @@ impl Values {
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.bytes.len().max(self.id_bytes) >= PAGE_BYTES
-    }
-
-    /// Whether all values of the page are the same, and would be with one more.
-    pub(super) fn stays_uniform(&self, id: Option<u32>) -> bool {
-        self.lengths.is_empty()
-            && !self.mixed
-            && self.ids.first().is_none_or(|first| id.is_none_or(|id| *first == id))
+        self.bytes.len().max(self.ids.len() * size_of::<u32>()) >= PAGE_BYTES
     }
 
     /// Appends the page's values to its body and begins a new page.
@@ -134,12 +122,16 @@ impl Values {
         self.bytes.extend_from_slice(value);
     }
 
+    /// Whether all values of the page are this one.
+    fn stays_uniform(&self, id: u32) -> bool {
+        self.lengths.is_empty() && !self.mixed && self.ids.first().is_none_or(|first| *first == id)
+    }
+
     fn clear(&mut self) {
         self.ids.clear();
         self.mixed = false;
         self.lengths.clear();
         self.bytes.clear();
-        self.id_bytes = 0;
     }
 
     /// The least and the greatest value of the page.
@@ -188,30 +180,63 @@ pub(super) fn encode(
     codec: &mut Codec,
 ) -> Result<Encoded> {
     let mut writer = Writer::new(column, codec);
+    match source.uniform() {
+        Some(Uniform::Null) => writer.push_nulls(group.len())?,
+        Some(Uniform::Empty) => match writer.values.intern(b"") {
+            Some(id) => writer.push_ids(id, group.len())?,
+            None => (0..group.len()).try_for_each(|_| writer.push_plain(b""))?,
+        },
+        None => encode_rows(group, source, &mut writer)?,
+    }
+    writer.finish()
+}
+
+fn encode_rows(group: &Group<'_>, source: &TextSource<'_>, writer: &mut Writer<'_>) -> Result<()> {
     let mut cache = vec![UNKNOWN; source.owners().unwrap_or(0)];
+    // The same value in rows that follow each other is put at once.
+    let (mut run, mut times) = (UNKNOWN, 0);
     for (number, (pick, owner)) in group.picks.iter().zip(&group.owners).enumerate() {
         if number % AHEAD == 0 {
             source.touch(&group.picks[number..group.len().min(number + AHEAD)]);
         }
         let cached = cache.get(*owner as usize).copied().filter(|id| *id != UNKNOWN);
-        if let Some(id) = cached.filter(|_| writer.values.is_interning()) {
-            writer.push_id(id)?;
+        let value = match cached.filter(|_| writer.values.is_interning()) {
+            Some(id) => Coded::Id(id),
+            None => match source.get(*pick, *owner) {
+                None => Coded::Null,
+                Some(value) => match writer.values.intern(value) {
+                    Some(id) => {
+                        if let Some(place) = cache.get_mut(*owner as usize) {
+                            *place = id;
+                        }
+                        Coded::Id(id)
+                    }
+                    None => Coded::Plain(value),
+                },
+            },
+        };
+        if let Coded::Id(id) = value
+            && id == run
+        {
+            times += 1;
             continue;
         }
-        match source.get(*pick, *owner) {
-            None => writer.push_null()?,
-            Some(value) => match writer.values.intern(value) {
-                Some(id) => {
-                    if let Some(place) = cache.get_mut(*owner as usize) {
-                        *place = id;
-                    }
-                    writer.push_id(id)?;
-                }
-                None => writer.push_plain(value)?,
-            },
+        writer.push_ids(run, std::mem::take(&mut times))?;
+        run = UNKNOWN;
+        match value {
+            Coded::Id(id) => (run, times) = (id, 1),
+            Coded::Null => writer.push_nulls(1)?,
+            Coded::Plain(value) => writer.push_plain(value)?,
         }
     }
-    writer.finish()
+    writer.push_ids(run, times)
+}
+
+/// A value on its way into a page.
+enum Coded<'a> {
+    Null,
+    Id(u32),
+    Plain(&'a [u8]),
 }
 
 /// Pages of a column that is not repeated.
@@ -241,36 +266,50 @@ impl<'c> Writer<'c> {
         }
     }
 
-    fn push_id(&mut self, id: u32) -> Result<()> {
-        let uniform = self.values.stays_uniform(Some(id)) && self.definitions.stays_uniform(1);
-        self.begin_row(uniform)?;
-        self.definitions.put(1);
-        self.values.push_id(id);
+    /// Puts a value by its place, in several rows.
+    fn push_ids(&mut self, id: u32, times: usize) -> Result<()> {
+        let mut left = times;
+        while left > 0 {
+            let uniform = self.values.stays_uniform(id) && self.definitions.stays_uniform(1);
+            let rows = self.begin_rows(left, uniform)?;
+            self.definitions.put_run(1, rows);
+            self.values.push_run(id, rows);
+            left -= rows;
+        }
         Ok(())
     }
 
     fn push_plain(&mut self, value: &[u8]) -> Result<()> {
-        self.begin_row(false)?;
+        self.begin_rows(1, false)?;
         self.definitions.put(1);
-        self.values.push(value);
+        self.values.push_plain(value);
         Ok(())
     }
 
-    fn push_null(&mut self) -> Result<()> {
-        self.begin_row(self.definitions.stays_uniform(0))?;
-        self.definitions.put(0);
-        self.page.nulls += 1;
+    fn push_nulls(&mut self, times: usize) -> Result<()> {
+        let mut left = times;
+        while left > 0 {
+            let uniform = self.definitions.stays_uniform(0);
+            let rows = self.begin_rows(left, uniform)?;
+            self.definitions.put_run(0, rows);
+            self.page.nulls += rows;
+            left -= rows;
+        }
         Ok(())
     }
 
-    fn begin_row(&mut self, uniform: bool) -> Result<()> {
-        let long = self.page.rows >= PAGE_ROWS || self.values.is_full();
-        if long && !uniform {
+    /// Makes room for rows of one value: all of them in a page in which there is no other, or as
+    /// many as the page still takes. How many.
+    fn begin_rows(&mut self, wanted: usize, uniform: bool) -> Result<usize> {
+        let full = self.page.rows >= PAGE_ROWS || self.values.is_full();
+        if full && !uniform {
             self.end_page()?;
         }
-        self.page.rows += 1;
-        self.page.entries += 1;
-        Ok(())
+        let uniform = uniform || self.page.rows == 0 && wanted >= PAGE_ROWS;
+        let rows = if uniform { wanted } else { wanted.min(PAGE_ROWS - self.page.rows) };
+        self.page.rows += rows;
+        self.page.entries += rows;
+        Ok(rows)
     }
 
     fn end_page(&mut self) -> Result<()> {
