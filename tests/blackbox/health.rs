@@ -86,6 +86,12 @@ fn unknown_paths_get_the_page_but_not_below_api() {
     assert!(page.header("content-type").unwrap().starts_with("text/html"));
     let deep = server.get("/traces/abc").expect(200);
     assert_eq!(deep.body, page.body, "the page routes by itself");
+    assert_eq!(deep.header("cache-control"), Some("public, max-age=300"));
+    let browser = Request::get("/logs").header("accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8");
+    assert_eq!(server.ask(&browser).expect(200).body, page.body);
+    let program = server.ask(&Request::get("/logs").header("accept", "application/json")).expect(404);
+    assert_eq!(program.header("content-type"), Some("application/problem+json"));
+    server.get("/assets/none.js").expect(404);
     let unknown = server.get("/api/v1/nothing").expect(404);
     assert_eq!(unknown.header("content-type"), Some("application/problem+json"));
     let wrong_method = server.ask(&Request::new("PUT", "/api/v1/ledger"));

@@ -37,10 +37,24 @@ pub(crate) async fn serve(request: Request<Body>) -> Response {
     if path.starts_with("assets/") {
         return Problem::not_found(format!("no such file `/{path}`")).into_response();
     }
+    // A program that asks for something else must not take the page for its answer.
+    if !navigates(request.headers()) {
+        return Problem::not_found(format!("no such path `/{path}`"))
+            .hint("the API is below /api/v1; its description is at /api/openapi.json")
+            .into_response();
+    }
     match FILES.iter().find(|file| file.path == "index.html") {
         Some(index) => send(index, request.headers()),
         None => page(StatusCode::OK, MISSING.as_bytes(), "text/html; charset=utf-8", None, false),
     }
+}
+
+/// Whether somebody would look at a page: who does not say what is wanted would.
+fn navigates(headers: &HeaderMap) -> bool {
+    let Some(accepted) = headers.get(header::ACCEPT) else { return true };
+    let accepted = accepted.to_str().unwrap_or_default();
+    let mut kinds = accepted.split(',').map(|kind| kind.split(';').next().unwrap_or_default().trim());
+    kinds.any(|kind| matches!(kind, "text/html" | "text/*" | "*/*" | "application/xhtml+xml"))
 }
 
 fn send(file: &File, headers: &HeaderMap) -> Response {
@@ -71,7 +85,8 @@ fn page(
 ) -> Response {
     let mut response = Response::new(Body::from(content));
     *response.status_mut() = status;
-    let caching = if immutable { "public, max-age=31536000, immutable" } else { "no-cache" };
+    // The first page names the others; for five minutes an old one does no harm.
+    let caching = if immutable { "public, max-age=31536000, immutable" } else { "public, max-age=300" };
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));

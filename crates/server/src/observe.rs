@@ -183,9 +183,12 @@ fn queries(registry: &Registry, engine: &query::Engine) {
         stats.scanned_bytes as f64
     });
     gauge("fresnel.query.running", "{query}", "Queries that run or wait.", |stats| stats.running as f64);
-    gauge("fresnel.query.metadata_cache.usage", "By", "Bytes of footers of segments that are kept.", |stats| {
-        stats.footer_bytes as f64
-    });
+    gauge(
+        "fresnel.query.metadata_cache.usage",
+        "By",
+        "Bytes of footers of segments that are kept.",
+        |stats| stats.footer_bytes as f64,
+    );
 }
 
 fn memory(registry: &Registry, budget: &Budget, limit: u64) {

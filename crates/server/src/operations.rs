@@ -155,9 +155,12 @@ impl Desk {
     fn publish_health(&self) -> dto::Component {
         let failed = self.published.read().into_iter().find_map(|table| Some((table.table, table.error?)));
         match failed {
-            Some((table, error)) => {
-                self.component("publish", Warn, format!("the Delta table {table} is not current: {error}"), None)
-            }
+            Some((table, error)) => self.component(
+                "publish",
+                Warn,
+                format!("the Delta table {table} is not current: {error}"),
+                None,
+            ),
             None => self.component("publish", Pass, "Delta tables follow the segments".into(), None),
         }
     }

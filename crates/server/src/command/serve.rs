@@ -175,8 +175,7 @@ impl Server {
             query::Engine::new(source, budget.clone(), config.query.clone(), queries.handle().clone());
         let engine = engine.map_err(|error| Failure::new("cannot start the query engine").cause(error))?;
         let limits = engine.clone();
-        let limits =
-            watch.subscribe("query", move |event| limits.reconfigure(event.config.query.clone()));
+        let limits = watch.subscribe("query", move |event| limits.reconfigure(event.config.query.clone()));
         let supervisor = Supervisor::new();
         let ready = Arc::new(AtomicBool::new(false));
         let pending = Arc::clone(&watch);
@@ -266,10 +265,11 @@ impl Server {
         let ended = match reason {
             Ok(reason) => {
                 tracing::info!(reason, "stop");
-                observer.shutdown();
                 // The doors let in nobody new and finish with those who are in.
                 supervisor.finish().await;
                 serving.await;
+                // Last, so that it tells of them too.
+                observer.shutdown();
                 intake.close();
                 seal(&store).await;
                 Ok(())
