@@ -48,6 +48,22 @@ fn flip(path: &Path) {
 }
 
 #[test]
+fn a_stop_during_the_replay_is_heard_and_loses_nothing() {
+    let mut server = fresnel().config(QUIET).start();
+    let mut sender = Sender::new("kept", 1);
+    for _ in 0..200 {
+        server.send(&sender.logs(500));
+    }
+    server.kill9();
+    assert!(server.restart_and_terminate().success());
+    let heard = server.log().iter().any(|line| line.contains("stop during the replay"));
+    assert!(heard, "the replay was over before the stop:\n{:#?}", server.log());
+    server.restart();
+    assert_eq!(count(&server), 100_000);
+    server.balanced_ledger();
+}
+
+#[test]
 fn a_kill_loses_nothing_whether_sealed_or_not() {
     let mut server = fresnel().config(&format!("{QUIET}{SEAL_AT_ONCE}")).start();
     let mut sender = Sender::new("kept", 1);

@@ -47,6 +47,34 @@ check("an error shows the server's own words", async (page, go, errors) => {
   errors.length = 0;
 });
 
+check("a server that is away is missed once, and the page goes on by itself", async (page, _, errors) => {
+  let own = await startMock(0);
+  const { port } = new URL(own.url);
+  const now = Date.now();
+  for (const path of [
+    "/",
+    "/logs",
+    `/logs?from=${now - 60_000}&to=${now}`,
+    "/metrics/explore?name=app.queue.depth",
+  ]) {
+    await page.goto(own.url + path);
+    await page.locator("canvas").first().waitFor();
+    own.stop();
+    // A range that is held asks for nothing by itself.
+    await page.keyboard.press("-");
+    const banner = page.getByRole("alert").filter({ hasText: "The server does not answer since" });
+    await banner.waitFor();
+    await page.waitForTimeout(500);
+    assert.equal(await page.getByRole("alert").count(), 1, `one sentence on ${path}`);
+    assert.ok((await page.locator("canvas").count()) > 0, "what was there stays");
+    own = await startMock(Number(port));
+    await banner.waitFor({ state: "detached", timeout: 6000 });
+    await page.waitForFunction(() => document.querySelector(".stale") === null);
+  }
+  own.stop();
+  errors.length = 0;
+});
+
 check("an empty page teaches how to send", async (page, go) => {
   await go("/logs?mock=empty");
   await page.getByText("OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318").waitFor();
@@ -77,6 +105,23 @@ check("live logs follow, hold still while scrolled, and load older ones", async 
   assert.equal(await rows(), held, "nothing moves while scrolled");
   await page.getByRole("button", { name: /paused while scrolled/ }).click();
   await page.getByText("following").waitFor();
+});
+
+check("rows hold still for a hand that aims at one, and go on when it rests", async (page, go) => {
+  await go("/logs");
+  const list = page.locator(".loglist .vlist-scroll");
+  await list.hover();
+  const first = () => page.locator(".loglist .vrow").first().innerText();
+  const aimed = await first();
+  const box = await list.boundingBox();
+  for (let step = 0; step < 25; step += 1) {
+    await page.mouse.move(box.x + 60 + step * 4, box.y + 60);
+    await page.waitForTimeout(200);
+  }
+  assert.equal(await first(), aimed);
+  await page.waitForFunction((old) => document.querySelector(".loglist .vrow")?.innerText !== old, aimed, {
+    timeout: 9000,
+  });
 });
 
 check("a hidden tab asks nothing", async (page, go) => {

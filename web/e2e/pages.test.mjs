@@ -42,16 +42,19 @@ function check(name, run, { needs = null, options = {} } = {}) {
 
 const heading = (page) => page.locator(".bar h1").innerText();
 
-/** A drag over the middle of a chart, from one share of its width to another. */
-async function brush(page, chart, from = 0.3, to = 0.6) {
+/** A drag over the middle of a chart, from one share of its width to another; `midway` runs with the button down. */
+async function brush(page, chart, { from = 0.3, to = 0.6, midway = () => {} } = {}) {
   const over = chart.locator(".u-over");
   await over.waitFor();
+  const { width, height } = await over.boundingBox();
+  // Waits until the chart stands still, as a hand does.
+  await over.hover({ position: { x: width * from, y: height / 2 } });
   const box = await over.boundingBox();
-  const y = box.y + box.height / 2;
-  await page.mouse.move(box.x + box.width * from, y);
+  const y = box.y + height / 2;
   await page.mouse.down();
-  await page.mouse.move(box.x + box.width * ((from + to) / 2), y, { steps: 4 });
-  await page.mouse.move(box.x + box.width * to, y, { steps: 4 });
+  await page.mouse.move(box.x + width * ((from + to) / 2), y, { steps: 4 });
+  await midway();
+  await page.mouse.move(box.x + width * to, y, { steps: 4 });
   await page.mouse.up();
 }
 
@@ -155,6 +158,25 @@ check(
 );
 
 check(
+  "a log record leads to its trace, and back leads to the record",
+  async (page, go) => {
+    await go(`/logs?${RANGE}&trace_id=${server.trace}`);
+    const row = page.locator(".loglist .vrow").first();
+    const none = page.getByText("No record matches in this range");
+    await row.or(none).waitFor();
+    // Logs that were sent before may belong to no trace.
+    if ((await none.count()) > 0) return;
+    await row.click();
+    await page.getByRole("link", { name: "Open the trace" }).click();
+    await page.waitForURL(/\/traces\/[0-9a-f]{32}/);
+    await page.goBack();
+    await addressed(page, (params) => params.has("at"), "back leads to the record");
+    await page.locator(".drawer").waitFor();
+  },
+  { needs: "trace" },
+);
+
+check(
   "a metric is picked, drawn and described",
   async (page, go) => {
     await go(`/metrics/explore?${RANGE}`);
@@ -180,12 +202,7 @@ check("a drag sets the range, a double click widens it, back restores it", async
   const chart = page.locator('section[aria-label="Processor"] .chart');
   const entries = () => page.evaluate(() => history.length);
   const before = await entries();
-  // A chart that is drawn anew under the pointer, as live data comes in, forgets the drag: a person
-  // drags again.
-  for (let attempt = 0; attempt < 4 && new URL(page.url()).searchParams.get("to") === "now"; attempt++) {
-    await brush(page, chart);
-    await page.waitForTimeout(500);
-  }
+  await brush(page, chart);
   await addressed(
     page,
     (params) => /^\d{4}-/.test(params.get("from") ?? "") && params.get("to") !== "now",
@@ -209,6 +226,40 @@ check("a drag sets the range, a double click widens it, back restores it", async
     (params) => params.get("from") === "now-2h" && params.get("to") === "now",
     "twice as wide",
   );
+});
+
+check("live data that comes in during a drag does not end it", async (page, go) => {
+  await go("/?from=now-15m&to=now");
+  const chart = page.locator('section[aria-label="Processor"] .chart');
+  const select = chart.locator(".u-select");
+  const series = (response) => response.url().includes("system.cpu.utilization/series");
+  // Every answer has a series more than the one before: the chart is made anew for each.
+  let answers = 0;
+  await page.route("**/system.cpu.utilization/series*", async (route) => {
+    const response = await route.fetch();
+    const answer = await response.json();
+    answers += 1;
+    for (let extra = 0; extra < answers; extra += 1) {
+      const [{ labels, points }] = answer.series;
+      answer.series.push({ labels: { ...labels, "cpu.mode": `mode ${extra}` }, points });
+    }
+    await route.fulfill({ response, json: answer });
+  });
+  await brush(page, chart, {
+    midway: async () => {
+      const before = await select.boundingBox();
+      assert.ok(before.width > 20, "the selection is seen");
+      await page.waitForResponse(series, { timeout: 15_000 });
+      await page.waitForTimeout(500);
+      assert.deepEqual(await select.boundingBox(), before, "the selection stays where it is");
+    },
+  });
+  await addressed(page, (params) => /^\d{4}-/.test(params.get("from") ?? ""), "the drag is in the address");
+  // With the button up the page goes on.
+  await page.keyboard.press(".");
+  await addressed(page, (params) => params.get("to") === "now", "the range follows the clock again");
+  await page.waitForResponse(series, { timeout: 15_000 });
+  await page.unrouteAll({ behavior: "ignoreErrors" });
 });
 
 check("a range is typed", async (page, go) => {
@@ -258,6 +309,22 @@ check("keys lead everywhere, and ? lists them", async (page, go) => {
   await help.waitFor({ state: "detached" });
 });
 
+check("/ leads to the search, Escape leaves it as it is, and back takes it away", async (page, go) => {
+  await go("/logs?from=now-3h&to=now");
+  const search = page.locator("input[data-search]");
+  await search.waitFor();
+  await page.keyboard.press("/");
+  await page.keyboard.type("e");
+  await addressed(page, (params) => params.get("q") === "e", "what is typed is in the address");
+  await page.keyboard.press("Escape");
+  await page.waitForTimeout(700);
+  assert.equal(await search.inputValue(), "e", "the field says what filters the list");
+  assert.equal(new URL(page.url()).searchParams.get("q"), "e");
+  await page.goBack();
+  await addressed(page, (params) => !params.has("q"), "back takes the search away");
+  assert.equal(await search.inputValue(), "");
+});
+
 check("Ctrl-K goes anywhere", async (page, go) => {
   await go("/");
   await page.locator(".bar").waitFor();
@@ -288,6 +355,37 @@ check("dark and light follow the system and the switch", async (page, go) => {
   await page.getByRole("button", { name: "Dark theme" }).click();
   assert.equal(await background(), dark);
 });
+
+check(
+  "on a phone nothing is wider than the screen, and details lie over the list",
+  async (page, go) => {
+    const fits = async (what) => {
+      const wide = await page.evaluate(
+        () =>
+          [...document.querySelectorAll("main *")]
+            .filter((element) => !element.closest(".table-scroll, .legend-scroll, canvas, .u-wrap, .vlist"))
+            .filter((element) => element.getBoundingClientRect().right > innerWidth + 1)
+            .map((element) => element.outerHTML.slice(0, 120))[0],
+      );
+      assert.equal(wide, undefined, what);
+    };
+    for (const path of ["/", "/logs", "/traces", "/metrics/explore"]) {
+      await go(path);
+      await page.locator(".page").waitFor();
+      await page.waitForTimeout(800);
+      await fits(path);
+    }
+    await go(`/logs?${RANGE}`);
+    await page.locator(".loglist .vrow").first().click();
+    await page.locator(".drawer").waitFor();
+    await fits("/logs with a record");
+    const drawer = await page.locator(".drawer").boundingBox();
+    assert.ok(drawer.height > 300 && drawer.y + drawer.height <= 844, "the details have room");
+    await page.getByRole("button", { name: "Close the details" }).click();
+    await page.locator(".drawer").waitFor({ state: "detached" });
+  },
+  { options: { viewport: { width: 390, height: 844 } } },
+);
 
 check("every control has a name", async (page, go) => {
   for (const path of ["/", "/logs", "/traces", "/metrics/explore"]) {

@@ -226,7 +226,11 @@ export async function startMock(port = 0) {
     });
   });
   await new Promise((done) => server.listen(port, "127.0.0.1", done));
-  return { url: `http://127.0.0.1:${server.address().port}`, stop: () => server.close() };
+  const stop = () => {
+    server.close();
+    server.closeAllConnections();
+  };
+  return { url: `http://127.0.0.1:${server.address().port}`, stop };
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

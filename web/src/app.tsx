@@ -6,6 +6,8 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
+import { lostSince, probe } from "./connection";
+import { clock } from "./format";
 import { useKeys } from "./keys";
 import { LogsPage } from "./logs/LogsPage";
 import { MetricsPage } from "./metrics/MetricsPage";
@@ -110,6 +112,22 @@ function Rail(props: { place: Place | undefined; onPalette: () => void; onHelp: 
   );
 }
 
+/** One sentence for the whole page; what it showed before stays. */
+function Lost() {
+  if (lostSince.value === null) return null;
+  return (
+    <div class="banner bad lost" role="alert">
+      <span>
+        <b>The server does not answer</b> since {clock(lostSince.value)}. What is shown is from before; the
+        page goes on by itself when the server is back.
+      </span>
+      <button type="button" class="small" onClick={probe}>
+        Try now
+      </button>
+    </div>
+  );
+}
+
 export function App() {
   const help = useSignal(false);
   const palette = useSignal(false);
@@ -128,7 +146,7 @@ export function App() {
   ]);
   useEffect(() => {
     document.title = place ? `${place.title} · Fresnel` : "Fresnel";
-  }, [place]);
+  }, [place, path]);
   const tenant = location.value.params.get("tenant");
   return (
     <div class="app">
@@ -143,7 +161,7 @@ export function App() {
         {/* A trace has its own time. */}
         {!path.startsWith("/traces/") && <RangeControl />}
       </header>
-      <main id="main" tabIndex={-1}>
+      <main id="main" tabIndex={-1} class={lostSince.value === null ? "" : "away"}>
         {range.value.invalid && (
           <div class="banner warn" role="status">
             The time range of the address was not understood; the last 15 minutes are shown instead.
@@ -151,6 +169,7 @@ export function App() {
         )}
         {page(path)}
       </main>
+      <Lost />
       {palette.value && <Palette places={PLACES} onClose={() => (palette.value = false)} />}
       {help.value && <Help onClose={() => (help.value = false)} />}
     </div>

@@ -9,6 +9,8 @@ import {
   number,
   plural,
   rowTime,
+  share,
+  unitWords,
   withUnit,
 } from "./format";
 
@@ -31,6 +33,27 @@ describe("numbers", () => {
     expect([plural(1, "span"), plural(0, "span")]).toEqual(["1 span", "0 spans"]));
 });
 
+describe("units in words", () => {
+  it.each([
+    ["By", "bytes"],
+    ["1", ""],
+    ["", ""],
+    ["{log_record}", "log record"],
+    ["By/s", "bytes/s"],
+    ["{request}/s", "request/s"],
+    ["EUR", "EUR"],
+  ])("%s", (unit, words) => expect(unitWords(unit)).toBe(words));
+});
+
+describe("shares", () => {
+  it.each([
+    [1, 3, "33.3 %"],
+    [1, 10_000, "< 0.1 %"],
+    [0, 5, "0 %"],
+    [5, 0, "0 %"],
+  ])("%d of %d", (part, whole, text) => expect(share(part, whole)).toBe(text));
+});
+
 describe("bytes", () => {
   it.each([
     [0, "0 B"],
@@ -43,7 +66,7 @@ describe("bytes", () => {
 
 describe("durations", () => {
   it.each([
-    [0, "0 ns"],
+    [0, "0 s"],
     [850, "850 ns"],
     [1250, "1.25 µs"],
     [999_600, "1 ms"],

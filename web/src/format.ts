@@ -55,6 +55,7 @@ export function plural(value: number, noun: string): string {
 export function duration(nanos: number): string {
   const size = Math.abs(nanos);
   if (!Number.isFinite(nanos)) return String(nanos);
+  if (size === 0) return "0 s";
   if (size < 1e3) return `${digits(nanos)} ns`;
   if (size < 999.5e3) return `${digits(nanos / 1e3)} µs`;
   if (size < 999.5e6) return `${digits(nanos / 1e6)} ms`;
@@ -84,6 +85,24 @@ function longDuration(seconds: number): string {
 /** What a UCUM unit looks like behind a number. Annotations such as `{request}` say what is counted, not in what. */
 function unitLabel(unit: string): string {
   return unit.replace(/\{[^}]*\}/g, "").replace(/^1$/, "");
+}
+
+const UNIT_WORDS: Record<string, string> = {
+  ...{ "1": "", By: "bytes", "%": "percent", ns: "nanoseconds", us: "microseconds", ms: "milliseconds" },
+  ...{ s: "seconds", min: "minutes", h: "hours", d: "days", Cel: "°C", Hz: "hertz", J: "joules", W: "watts" },
+};
+
+/** A UCUM unit in words, for a heading: `By` → `bytes`, `{request}` → `request`, `By/s` → `bytes/s`. */
+export function unitWords(unit: string): string {
+  const [base = "", ...per] = unit.split("/");
+  const bare = base.replace(/^\{([^}]*)\}$/, "$1").replaceAll("_", " ");
+  return [UNIT_WORDS[base] ?? bare, ...per].join("/");
+}
+
+/** A share in percent; one that is too small for its digits is not nothing. */
+export function share(part: number, whole: number): string {
+  const percent = whole > 0 ? (part / whole) * 100 : 0;
+  return percent > 0 && percent < 0.1 ? "< 0.1 %" : `${digits(percent)} %`;
 }
 
 const TIME_UNITS: Record<string, number> = {

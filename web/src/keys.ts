@@ -57,8 +57,13 @@ function onKey(event: KeyboardEvent): void {
     onShortcut(event);
     return;
   }
+  // What lies beneath a dialog does not listen.
+  if (document.querySelector("dialog[open]")) return;
   if (isTyping(event.target)) {
-    if (event.key === "Escape") (event.target as HTMLElement).blur();
+    if (event.key !== "Escape") return;
+    // The browser would empty a search field while its filter stays in the address.
+    event.preventDefault();
+    (event.target as HTMLElement).blur();
     return;
   }
   if (belongsToControl(event)) return;

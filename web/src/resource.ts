@@ -3,11 +3,15 @@
  *
  * Enters: a key that says what is wanted and a function that loads it.
  * Leaves: the newest data, the error, whether it is for another key than now.
- * Must hold: one request at a time; a new key aborts the old request; a hidden tab asks nothing.
+ * Must hold: one request at a time; a new key aborts the old request; a hidden tab asks nothing;
+ * what comes in is shown when no pointer is pressed.
  */
 import { useEffect, useRef, useState } from "preact/hooks";
-import { ApiError } from "./api/client";
+import { ApiError, Unreachable } from "./api/client";
+import { returned } from "./connection";
+import { released } from "./hold";
 
+const RETRY_MS = 1000;
 const RETRY_MS_MAX = 30_000;
 
 export interface Resource<T> {
@@ -40,7 +44,7 @@ export function toApiError(error: unknown): ApiError {
 }
 
 /** Waits; ends at once when aborted, and not before the tab is visible. */
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
+export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   await new Promise<void>((done) => {
     const timer = setTimeout(done, ms);
     signal.addEventListener("abort", () => {
@@ -55,7 +59,21 @@ async function pause(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-/** Loads, and loads again, until aborted. */
+/**
+ * Waits until it makes sense to ask again: for the server's return where it is away, else longer each time.
+ * With an interval the wait is at least that long.
+ */
+export async function beforeRetry(
+  error: ApiError,
+  failures: number,
+  signal: AbortSignal,
+  everyMs = RETRY_MS,
+): Promise<void> {
+  if (error instanceof Unreachable) await returned(signal);
+  else await pause(Math.min(everyMs * 2 ** failures, Math.max(RETRY_MS_MAX, everyMs)), signal);
+}
+
+/** Loads, and loads again, until aborted. Without an interval only what failed for now is asked again. */
 async function keepLoading<T>(
   load: (signal: AbortSignal) => Promise<T>,
   refreshMs: number | null,
@@ -63,19 +81,27 @@ async function keepLoading<T>(
   report: (result: { data: T } | { error: ApiError }) => void,
 ): Promise<void> {
   let failures = 0;
+  let follows = false;
   while (!signal.aborted) {
     try {
       const data = await load(signal);
+      await released(signal, follows);
       if (signal.aborted) return;
       failures = 0;
+      follows = true;
       report({ data });
-    } catch (error) {
+      if (refreshMs === null) return;
+      await pause(refreshMs, signal);
+    } catch (failure) {
       if (signal.aborted) return;
       failures += 1;
-      report({ error: toApiError(error) });
+      const error = toApiError(failure);
+      await released(signal);
+      if (signal.aborted) return;
+      report({ error });
+      if (refreshMs === null && !error.passing) return;
+      await beforeRetry(error, failures, signal, refreshMs ?? RETRY_MS);
     }
-    if (refreshMs === null) return;
-    await pause(Math.min(refreshMs * 2 ** failures, Math.max(RETRY_MS_MAX, refreshMs)), signal);
   }
 }
 

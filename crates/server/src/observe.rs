@@ -1,6 +1,7 @@
 //! What the server says about itself: log lines for people, and logs, spans and metrics that take
 //! the same road as everybody's.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -16,7 +17,7 @@ use receive::{Body, Intake};
 use store::Store;
 use tokio::runtime::Handle;
 
-use crate::config::{Config, LogFormat, TelemetryConfig};
+use crate::config::{Config, LogFormat};
 use crate::failure::{Failure, Result};
 use crate::operations::resident_bytes;
 
@@ -40,9 +41,13 @@ pub struct Observer {
 impl Observer {
     /// Sets up the log lines, and collects from now on; what is collected waits until
     /// [`Observer::connect`].
-    pub fn install(config: &TelemetryConfig, registry: Registry) -> Result<Self> {
+    pub fn install(config: &Config, registry: Registry) -> Result<Self> {
+        let (config, folder) = (&config.telemetry, &config.store.dir);
         let failed = |error: &dyn std::fmt::Display| Failure::new("cannot set up logging").cause(error);
-        let resource = Resource::service(SERVICE, env!("CARGO_PKG_VERSION"));
+        let mut resource = Resource::service(SERVICE, env!("CARGO_PKG_VERSION"));
+        if let Some(id) = instance_id(folder) {
+            resource = resource.with("service.instance.id", id);
+        }
         let options = PipelineOptions {
             interval: INTERVAL,
             metrics_interval: METRICS_INTERVAL,
@@ -54,7 +59,7 @@ impl Observer {
             LogFormat::Json => Format::Json,
         };
         let layer = config.enabled.then(|| pipeline.layer());
-        let options = InitOptions { filter: config.level.clone(), format, layer, ..InitOptions::default() };
+        let options = InitOptions { filter: filter(&config.level), format, layer, ..InitOptions::default() };
         let telemetry = telemetry::init(options).map_err(|error| failed(&error))?;
         Ok(Self { telemetry: Arc::new(telemetry), pipeline, subscription: None })
     }
@@ -63,7 +68,7 @@ impl Observer {
     pub fn follow(&mut self, watch: &Watch<Config>) {
         let telemetry = Arc::clone(&self.telemetry);
         let changed = watch.subscribe("telemetry.level", move |event| {
-            if let Err(error) = telemetry.set_filter(&event.config.telemetry.level) {
+            if let Err(error) = telemetry.set_filter(&filter(&event.config.telemetry.level)) {
                 tracing::error!(error = %error, "keep the old level");
             }
         });
@@ -84,6 +89,27 @@ impl Observer {
             }
         });
     }
+}
+
+/// Libraries that tell at INFO what only they understand say what is wrong, unless asked for more.
+fn filter(level: &str) -> String {
+    format!("buoyant_kernel=error,deltalake_core=error,{level}")
+}
+
+/// The same after every restart on the same data, so that the server's series go on. None where it
+/// cannot be kept: then every start is an instance of its own.
+fn instance_id(folder: &Path) -> Option<String> {
+    let path = folder.join("run/instance-id");
+    if let Ok(id) = std::fs::read_to_string(&path)
+        && id.len() == 32
+        && id.bytes().all(|byte| byte.is_ascii_hexdigit())
+    {
+        return Some(id);
+    }
+    let id = format!("{:032x}", rand::random::<u128>());
+    std::fs::create_dir_all(path.parent()?).ok()?;
+    std::fs::write(&path, &id).ok()?;
+    Some(id)
 }
 
 /// The way of the server's own telemetry: no socket, but the same intake. It runs on the

@@ -97,6 +97,21 @@ impl Fresnel {
         self.kill9();
     }
 
+    /// Starts a new process and tells it to stop as soon as it listens, most likely before it is
+    /// ready.
+    ///
+    /// # Panics
+    /// When the server runs, or does not stop within its bound.
+    #[track_caller]
+    pub fn restart_and_terminate(&mut self) -> ExitStatus {
+        self.spawn();
+        wait_for("the doors", self.builder.ready_deadline, || {
+            self.assert_alive();
+            self.read_doors()
+        });
+        self.terminate()
+    }
+
     #[track_caller]
     fn spawn(&mut self) {
         assert!(self.process.is_none(), "the server runs");

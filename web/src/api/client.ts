@@ -5,11 +5,13 @@
  * Must hold: no request without a deadline; nothing is retried here.
  */
 
+import { isServers, lost, reached } from "../connection";
 import type { Window } from "../range/range";
 import { location } from "../router";
 import type * as t from "./types";
 
 const DEADLINE_MS = 60_000;
+const TOO_MANY = 429;
 
 /** A request that failed, in the server's words where it had any. */
 export class ApiError extends Error {
@@ -21,6 +23,18 @@ export class ApiError extends Error {
   ) {
     super(detail ? `${title}: ${detail}` : title);
     this.name = "ApiError";
+  }
+
+  /** Asked again later the answer may be another: the server was away, busy or failing. */
+  get passing(): boolean {
+    return this.status === 0 || this.status === TOO_MANY || this.status >= 500;
+  }
+}
+
+/** Nobody answered. The frame says so once for the whole page, see `connection`. */
+export class Unreachable extends ApiError {
+  constructor() {
+    super(0, "The server does not answer", "It may be stopped or restarting; this page keeps trying.");
   }
 }
 
@@ -47,17 +61,21 @@ async function request(path: string, signal: AbortSignal, init: RequestInit = {}
   const tenant = location.peek().params.get("tenant");
   if (tenant) headers.set("X-Scope-OrgID", tenant);
   const deadline = AbortSignal.timeout(DEADLINE_MS);
+  let response: Response;
   try {
-    return await fetch(path, { ...init, headers, signal: AbortSignal.any([signal, deadline]) });
+    response = await fetch(path, { ...init, headers, signal: AbortSignal.any([signal, deadline]) });
   } catch (error) {
     if (signal.aborted) throw error;
     if (deadline.aborted) throw new ApiError(0, "No answer", `Nothing came back in ${DEADLINE_MS / 1000} s.`);
-    throw new ApiError(
-      0,
-      "The server cannot be reached",
-      "It may be stopped or restarting; this page keeps trying.",
-    );
+    lost();
+    throw new Unreachable();
   }
+  if (!isServers(response)) {
+    lost();
+    throw new Unreachable();
+  }
+  reached();
+  return response;
 }
 
 async function toError(response: Response): Promise<ApiError> {

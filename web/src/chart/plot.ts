@@ -30,6 +30,9 @@ export interface PlotSpec {
 const BRUSH_PX_MIN = 4;
 const FONT = '11px system-ui, -apple-system, "Segoe UI", sans-serif';
 
+/** Whole numbers: there is no half record. */
+const COUNT_STEPS = Array.from({ length: 13 }, (_, power) => [1, 2, 5].map((n) => n * 10 ** power)).flat();
+
 /** 1, 2, 4, 8 … so that bytes fall on round values. */
 const BINARY_STEPS = Array.from({ length: 60 }, (_, power) => 2 ** power);
 
@@ -92,7 +95,9 @@ function timeLabels(_: uPlot, splits: number[], __: number, ___: number, incr: n
     const changed = previous !== "" && date !== previous;
     previous = date;
     if (incr >= 86_400_000) return date;
-    return changed ? `${clock(ms, false)}\n${date}` : clock(ms, incr < 60_000);
+    const time = clock(ms, incr < 60_000);
+    // Where a day begins its name says the time as well.
+    return !changed ? time : time.startsWith("00:00") ? date : `${date} ${time}`;
   });
 }
 
@@ -116,6 +121,7 @@ function axes(spec: PlotSpec): uPlot.Axis[] {
       size: width,
       gap: 5,
       values: (_, splits) => splits.map((value) => (value === null ? "" : spec.format(value))),
+      ...(spec.kind === "bars" && { incrs: COUNT_STEPS }),
       ...(spec.binary && { incrs: BINARY_STEPS }),
       ...(spec.logarithmic && {
         splits: (_: uPlot, __: number, low: number, high: number) => logTicks(low, high),
@@ -164,8 +170,8 @@ function options(spec: PlotSpec, width: number, names: () => void): uPlot.Option
       setSelect: [
         (plot) => {
           const { left, width: wide } = plot.select;
-          if (wide < BRUSH_PX_MIN) return;
           plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+          if (wide < BRUSH_PX_MIN) return;
           spec.onBrush(plot.posToVal(left, "x"), plot.posToVal(left + wide, "x"));
         },
       ],

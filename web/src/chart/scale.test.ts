@@ -26,6 +26,10 @@ describe("the value axis", () => {
     expect(valueRange({ ...plain, top: 1 }, 0, 0.5)).toEqual([0, 1]);
     expect(valueRange({ ...plain, top: 1 }, 0, 2)[1]).toBeGreaterThan(2);
   });
+  it("does not float above its top", () => {
+    expect(valueRange({ ...plain, floating: true, top: 1 }, 0.97, 1)[1]).toBe(1);
+    expect(valueRange({ ...plain, floating: true, top: 1 }, 1, 1)[0]).toBeLessThan(1);
+  });
   it("is never flat", () => {
     expect(valueRange(plain, 0, 0)).toEqual([0, 1]);
     expect(valueRange(plain, null, null)).toEqual([0, 1]);

@@ -23,7 +23,9 @@ export function valueRange(spec: ScaleSpec, min: number | null, max: number | nu
   const spread = max - min;
   if (spec.floating && min > 0 && spread < max * ALIKE) {
     const room = Math.max(spread * 0.1, max * ROOM);
-    return [min - room, max + room];
+    // A ratio of 99 % leaves no room above 100 %.
+    const high = spec.top !== undefined && max <= spec.top ? Math.min(spec.top, max + room) : max + room;
+    return [min - room, high];
   }
   const low = min < 0 ? min - spread * 0.1 : 0;
   const high = spec.top !== undefined && max <= spec.top ? spec.top : max + (max - low) * ROOM;

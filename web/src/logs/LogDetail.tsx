@@ -45,10 +45,12 @@ export function LogDetail(props: { record: LogRecord; onClose: () => void }) {
         </>
       }
     >
-      <div class="body-text">
-        <LongText text={pretty(record.body)} />
-        <CopyButton text={record.body ?? ""} label="Copy the message" />
-      </div>
+      {record.body && (
+        <div class="body-text">
+          <LongText text={pretty(record.body)} />
+          <CopyButton text={record.body} label="Copy the message" />
+        </div>
+      )}
       <dl class="facts">
         <Fact name="time">{nanoTime(record.time_unix_nano)}</Fact>
         {record.observed_time_unix_nano !== "0" &&
@@ -75,6 +77,11 @@ export function LogDetail(props: { record: LogRecord; onClose: () => void }) {
         )}
       </dl>
       <p class="actions-line">
+        {record.trace_id && (
+          <a href={href(`/traces/${record.trace_id}`, { span: record.span_id || null })} class="button">
+            Open the trace
+          </a>
+        )}
         {record.trace_id && (
           <a href={href("/logs", { trace_id: record.trace_id })} class="button">
             Logs of this trace

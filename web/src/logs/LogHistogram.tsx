@@ -48,16 +48,17 @@ export function LogHistogram(props: { filter: LogFilter }) {
     return { x: data.answer.buckets.map((bucket) => bucket.time_ms), series, sums, present };
   }, [data]);
   if (!data || !prepared) {
-    return histogram.error ? (
-      <Failure error={histogram.error} what="Histogram" />
-    ) : (
-      <div class="panel histogram" />
+    return (
+      <div class="panel histogram">
+        <Failure error={histogram.error} what="Histogram" />
+      </div>
     );
   }
   const total = [...prepared.sums.values()].reduce((sum, records) => sum + records, 0);
   return (
     <div class="panel histogram">
       <Incomplete answers={[data.answer]} />
+      <Failure error={histogram.error} what="Histogram" />
       <div class="panel-line">
         <b>{count(total)}</b> records in this range
         <span class="grow" />

@@ -6,6 +6,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 import type { LogRecord } from "../api/types";
+import { lostSince } from "../connection";
 import { cut, day, nanosToMs, number, rowTime } from "../format";
 import { useKeys } from "../keys";
 import { VirtualList } from "../list/VirtualList";
@@ -25,6 +26,16 @@ import { type LogsState, useLogs } from "./useLogs";
 const ROW_HEIGHT = 22;
 /** What fits on the widest screen; the details have the rest. */
 const ROW_CHARS_MAX = 600;
+
+/** What a row says: its message, or what it has instead of one. */
+export function messageOf(record: LogRecord): string {
+  const said = record.body || record.event_name;
+  if (said) return cut(said, ROW_CHARS_MAX);
+  const pairs = Object.entries(record.attributes).map(
+    ([key, value]) => `${key}=${cut(value, ROW_CHARS_MAX)}`,
+  );
+  return cut(pairs.join(" "), ROW_CHARS_MAX);
+}
 
 /** Rows have no id of their own: the object is the identity. */
 const keys = new WeakMap<LogRecord, string>();
@@ -72,10 +83,13 @@ export function LogsPage() {
     chosen.value = null;
     setParams({ at: null }, { replace: true });
   };
-  useKeys("Logs", [
-    { keys: "j", label: "Next record", run: () => select(moved(selected, 1, rows.length)) },
-    { keys: "k", label: "Previous record", run: () => select(moved(selected, -1, rows.length)) },
-  ]);
+  const go = (by: number) => select(moved(selected, by, rows.length));
+  const moves = (next: string, previous: string) => [
+    { keys: next, label: "Next record", run: () => go(1) },
+    { keys: previous, label: "Previous record", run: () => go(-1) },
+  ];
+  // Until a record is chosen the arrows scroll.
+  useKeys("Logs", [...moves("j", "k"), ...(chosen.value ? moves("ArrowDown", "ArrowUp") : [])]);
   return (
     <div class="page logs">
       <LogFilterBar filter={filter} />
@@ -120,8 +134,8 @@ function LogList(props: ListProps) {
     if (state.loading) return <Loading what="logs" />;
     return state.error ? null : <NoLogs filtered={props.filtered} />;
   }
-  const first = rows[0];
-  const otherDay = first !== undefined && day(nanosToMs(first.time_unix_nano)) !== day(Date.now());
+  const oldest = rows.at(-1);
+  const otherDay = oldest !== undefined && day(nanosToMs(oldest.time_unix_nano)) !== day(Date.now());
   return (
     <VirtualList
       class={otherDay ? "loglist with-day" : "loglist"}
@@ -155,14 +169,14 @@ function ListHeader(props: ListProps) {
       <span>service</span>
       <span>message</span>
       <span class="grow" />
-      {live.value && follow && (
+      {live.value && follow && lostSince.value === null && (
         <span class="following" role="status">
           <i class="dot" /> following{state.rate === null ? "" : ` · ${number(state.rate)}/s`}
         </span>
       )}
       {live.value && !follow && (
         <button type="button" class="link" onClick={toTop}>
-          paused while scrolled — back to the newest
+          paused while scrolled<span class="extra"> — back to the newest</span>
         </button>
       )}
     </div>
@@ -198,8 +212,8 @@ function LogRow(props: { record: LogRecord | undefined; withDay: boolean }) {
       <span role="gridcell" class="service">
         {record.service_name}
       </span>
-      <span role="gridcell" class="mono message">
-        {cut(record.body ?? "", ROW_CHARS_MAX)}
+      <span role="gridcell" class={record.body ? "mono message" : "mono message muted"}>
+        {messageOf(record)}
       </span>
     </>
   );

@@ -4,23 +4,25 @@
  * Must hold: one request at a time for each direction; nothing is asked while paused or hidden.
  */
 import { useEffect, useRef, useState } from "preact/hooks";
-import { type ApiError, api, type LogFilter } from "../api/client";
+import { type ApiError, api, type LogFilter, Unreachable } from "../api/client";
 import type { LogsAnswer } from "../api/types";
 import { nanosToMs } from "../format";
+import { released } from "../hold";
 import { range, resolve, type Window } from "../range/range";
-import { toApiError } from "../resource";
+import { beforeRetry, pause, toApiError } from "../resource";
 import { appendOlder, type LogRows, mergeNewest, ROWS_MAX, recentRate } from "./merge";
 
 const PAGE = 200;
 const NEWEST_LIMIT = 500;
 const POLL_MS = 2000;
-const RETRY_MS_MAX = 30_000;
 /** Records arrive late: this much of the past is asked again. */
 const OVERLAP_MS = 5000;
 
 export interface LogsState extends LogRows {
   readonly key: string;
   readonly loading: boolean;
+  /** There was an answer for this key. */
+  readonly answered: boolean;
   readonly loadingOlder: boolean;
   readonly error: ApiError | undefined;
   /** The answers so far, for their warnings. */
@@ -32,7 +34,7 @@ export interface LogsState extends LogRows {
 
 const EMPTY: LogsState = {
   ...{ key: "", rows: [], next: null, loading: true, loadingOlder: false, error: undefined },
-  ...{ complete: true, warnings: [], rate: null },
+  ...{ answered: false, complete: true, warnings: [], rate: null },
 };
 
 const asRows = (answer: LogsAnswer): LogRows => ({ rows: answer.logs, next: answer.next ?? null });
@@ -55,49 +57,22 @@ export function useLogs(filter: LogFilter, rangeKey: string, follow: boolean) {
     const abort = new AbortController();
     older.current?.abort();
     setState((old) => ({ ...old, loading: true, loadingOlder: false, error: undefined }));
-    window.current = resolve(range.peek(), Date.now());
-    api
-      .logs(filter, window.current, { limit: PAGE }, abort.signal)
-      .then((answer) => {
-        const { complete, warnings } = answer;
-        setState({
-          ...EMPTY,
-          key,
-          ...asRows(answer),
-          loading: false,
-          complete,
-          warnings: complete ? [] : warnings,
-        });
-      })
-      .catch((error: unknown) => {
-        if (!abort.signal.aborted) setState({ ...EMPTY, key, loading: false, error: toApiError(error) });
-      });
+    loadFirst(filter, key, window, abort.signal, setState);
     return () => abort.abort();
   }, [key]);
 
-  const ready = state.key === key && !state.loading;
+  // Until there is a first answer it is asked for again by itself.
+  const ready = state.key === key && !state.loading && state.answered;
   // The key stands for the filter
   useEffect(() => {
     if (!follow || !ready) return;
     const abort = new AbortController();
-    let timer: ReturnType<typeof setTimeout>;
-    let failures = 0;
-    const poll = async () => {
-      try {
-        if (!document.hidden) await pollNewest(filter, current.current, abort.signal, setState);
-        failures = 0;
-      } catch (error) {
-        if (abort.signal.aborted) return;
-        failures += 1;
-        setState((old) => ({ ...old, error: toApiError(error) }));
-      }
-      if (!abort.signal.aborted) timer = setTimeout(poll, Math.min(RETRY_MS_MAX, POLL_MS * 2 ** failures));
-    };
-    timer = setTimeout(poll, POLL_MS);
-    return () => {
-      abort.abort();
-      clearTimeout(timer);
-    };
+    keepPolling(
+      (signal) => pollNewest(filter, current.current, signal, setState),
+      abort.signal,
+      (error) => setState((old) => ({ ...old, error })),
+    );
+    return () => abort.abort();
   }, [key, follow, ready]);
 
   const loadOlder = () => {
@@ -125,6 +100,63 @@ export function useLogs(filter: LogFilter, rangeKey: string, follow: boolean) {
   return { state, stale: state.key !== key, loadOlder };
 }
 
+/** The first page; asked for again while the server is away or failing. */
+async function loadFirst(
+  filter: LogFilter,
+  key: string,
+  window: { current: Window },
+  signal: AbortSignal,
+  setState: (change: (old: LogsState) => LogsState) => void,
+): Promise<void> {
+  for (let failures = 1; !signal.aborted; failures += 1) {
+    window.current = resolve(range.peek(), Date.now());
+    try {
+      const answer = await api.logs(filter, window.current, { limit: PAGE }, signal);
+      await released(signal);
+      if (signal.aborted) return;
+      const { complete } = answer;
+      const warnings = complete ? [] : answer.warnings;
+      setState(() => ({
+        ...{ ...EMPTY, key, ...asRows(answer), complete, warnings },
+        ...{ loading: false, answered: true },
+      }));
+      return;
+    } catch (failure) {
+      if (signal.aborted) return;
+      const error = toApiError(failure);
+      // While nobody answers, the rows from before are better than none.
+      setState((old) =>
+        error instanceof Unreachable ? { ...old, error } : { ...EMPTY, key, loading: false, error },
+      );
+      if (!error.passing) return;
+      await beforeRetry(error, failures, signal);
+    }
+  }
+}
+
+/** Polls until aborted; a failure is reported and slows it down. */
+async function keepPolling(
+  poll: (signal: AbortSignal) => Promise<void>,
+  signal: AbortSignal,
+  report: (error: ApiError) => void,
+): Promise<void> {
+  let failures = 0;
+  await pause(POLL_MS, signal);
+  while (!signal.aborted) {
+    try {
+      await poll(signal);
+      failures = 0;
+      await pause(POLL_MS, signal);
+    } catch (failure) {
+      if (signal.aborted) return;
+      failures += 1;
+      const error = toApiError(failure);
+      report(error);
+      await beforeRetry(error, failures, signal, POLL_MS);
+    }
+  }
+}
+
 /** Asks for what is new and joins it with the rows that are here. */
 async function pollNewest(
   filter: LogFilter,
@@ -137,6 +169,7 @@ async function pollNewest(
   const newest = held.rows[0]?.time_unix_nano;
   const since = newest === undefined ? from : Math.max(from, Math.min(nanosToMs(newest), now) - OVERLAP_MS);
   const answer = await api.logs(filter, { from: Math.floor(since), to }, { limit: NEWEST_LIMIT }, signal);
+  await released(signal, true);
   if (signal.aborted) return;
   setState((old) => {
     const merged = mergeNewest(old, asRows(answer), `${Math.floor(since)}000000`);

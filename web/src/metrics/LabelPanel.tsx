@@ -2,6 +2,7 @@
 import { pair } from "../api/client";
 import type { LabelsAnswer } from "../api/types";
 import { number } from "../format";
+import { Name } from "../parts/Name";
 import { setParams } from "../router";
 import { type MetricQuery, toggledBy, toggledMatch } from "./query";
 
@@ -39,7 +40,7 @@ function Label(props: { name: string; values: LabelsAnswer["labels"][string]; qu
           aria-pressed={active}
           onClick={() => setParams({ match: toggledMatch(query.match, name, item.value) })}
         >
-          <span>{item.value || "(empty)"}</span>
+          <span title={item.value}>{item.value || "(empty)"}</span>
           <span class="muted">{number(item.series)}</span>
         </button>
       </li>
@@ -50,7 +51,9 @@ function Label(props: { name: string; values: LabelsAnswer["labels"][string]; qu
   return (
     <section class="label">
       <header>
-        <h3>{name}</h3>
+        <h3>
+          <Name text={name} />
+        </h3>
         {values.length > 1 && (
           <button
             type="button"

@@ -1,7 +1,7 @@
 /** All metrics of the time range, searched as one types. */
 import { useSignal } from "@preact/signals";
 import type { Metric } from "../api/types";
-import { count, number } from "../format";
+import { count, number, unitWords } from "../format";
 import { VirtualList } from "../list/VirtualList";
 
 const ROW_HEIGHT = 40;
@@ -68,7 +68,7 @@ function MetricRow(props: { metric: Metric | undefined }) {
       <span class="metric-name">{metric.name}</span>
       <span class="muted small">
         {metric.kind.replace("_", " ")}
-        {metric.unit && ` · ${metric.unit}`} · {number(metric.series)} series
+        {unitWords(metric.unit) && ` · ${unitWords(metric.unit)}`} · {number(metric.series)} series
       </span>
     </span>
   );

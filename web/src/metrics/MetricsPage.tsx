@@ -6,10 +6,12 @@
 import { api } from "../api/client";
 import type { Metric } from "../api/types";
 import { niceStepMs } from "../chart/align";
+import { unitWords } from "../format";
 import { useKeys } from "../keys";
 import { moved } from "../list/virtual";
 import { Chip } from "../logs/LogFilterBar";
-import { Empty, Failure, Incomplete, Loading } from "../parts/Notice";
+import { Name } from "../parts/Name";
+import { Empty, Failure, Incomplete, Pending } from "../parts/Notice";
 import { SendHint } from "../parts/SendHint";
 import { range, rangeKey, resolve, zoomOut } from "../range/range";
 import { refreshMs } from "../refresh";
@@ -51,9 +53,7 @@ export function MetricsPage() {
     { keys: "k", label: "Previous metric", run: () => go(-1) },
   ]);
   if (list.data && metrics.length === 0 && query.name === null) return <NoMetrics />;
-  if (!list.data) {
-    return list.error ? <Failure error={list.error} what="Metrics" /> : <Loading what="metrics" />;
-  }
+  if (!list.data) return <Pending error={list.error} what="metrics" title="Metrics" />;
   const metric = metrics.find((candidate) => candidate.name === query.name);
   return (
     <div class="page metrics">
@@ -63,7 +63,7 @@ export function MetricsPage() {
         <Failure error={list.error} what="Metrics" />
         {query.name === null ? (
           <Empty title="Pick a metric">
-            <p>Choose one at the left, or press j. Type / to search.</p>
+            <p>Choose one from the list, or press j. Type / to search.</p>
           </Empty>
         ) : (
           <OneMetric key={query.name} name={query.name} metric={metric} query={query} />
@@ -92,11 +92,13 @@ function OneMetric(props: { name: string; metric: Metric | undefined; query: Met
     <div class="one-metric">
       <div class="metric-charts">
         <header class="metric-head">
-          <h2>{name}</h2>
+          <h2>
+            <Name text={name} />
+          </h2>
           {metric && (
             <p class="muted">
               {metric.kind.replace("_", " ")}
-              {metric.unit && ` in ${metric.unit}`}
+              {unitWords(metric.unit) && ` in ${unitWords(metric.unit)}`}
               {metric.kind === "sum" && (metric.monotonic ? ", only grows" : ", may fall")}
               {metric.description && ` — ${metric.description}`}
             </p>
@@ -104,7 +106,11 @@ function OneMetric(props: { name: string; metric: Metric | undefined; query: Met
           <ActiveFilters query={query} />
         </header>
         <Incomplete answers={[series.data?.answer, labels.data]} />
-        <Failure error={series.error} what="Series" />
+        {series.data ? (
+          <Failure error={series.error} what="Series" />
+        ) : (
+          <Pending error={series.error} what="series" title="Series" />
+        )}
         {series.data && series.data.answer.series.length > 0 && (
           <SeriesPanels
             answer={series.data.answer}
@@ -114,8 +120,9 @@ function OneMetric(props: { name: string; metric: Metric | undefined; query: Met
             stale={series.stale}
           />
         )}
-        {series.data?.answer.series.length === 0 && <NoSeries />}
-        {!series.data && !series.error && <Loading what="series" />}
+        {series.data?.answer.series.length === 0 && (
+          <NoSeries filtered={query.match.length + query.by.length > 0} />
+        )}
       </div>
       <aside class="panel label-panel" aria-label="Labels">
         <Failure error={labels.error} what="Labels" />
@@ -144,16 +151,18 @@ function ActiveFilters(props: { query: MetricQuery }) {
   );
 }
 
-function NoSeries() {
+function NoSeries(props: { filtered: boolean }) {
   return (
     <Empty title="No value in this range">
       <p>
         <button type="button" onClick={zoomOut}>
           Twice the range
         </button>{" "}
-        <button type="button" onClick={() => setParams({ match: null, by: null })}>
-          Remove the filters
-        </button>
+        {props.filtered && (
+          <button type="button" onClick={() => setParams({ match: null, by: null })}>
+            Remove the filters
+          </button>
+        )}
       </p>
     </Empty>
   );

@@ -7,7 +7,7 @@ import { Chart } from "../chart/Chart";
 import { count } from "../format";
 import type { Window } from "../range/range";
 import { paletteVar } from "../theme";
-import { groupSeries, type SeriesGroup, seriesName, tellingLabels, valueFormat } from "./query";
+import { groupSeries, isRatio, type SeriesGroup, seriesName, tellingLabels, valueFormat } from "./query";
 
 interface Props {
   readonly answer: SeriesAnswer;
@@ -36,19 +36,24 @@ export function SeriesPanels(props: Props) {
 
 function SeriesPanel(props: Props & { group: SeriesGroup; alone: boolean }) {
   const { group, name } = props;
-  const focus = useSignal<number | null>(null);
+  const pointed = useSignal<number | null>(null);
+  /** A click keeps one series in front. */
+  const kept = useSignal<string | null>(null);
   const prepared = useMemo(() => {
     const telling = tellingLabels(group.series);
+    // A single label that tells series apart is said once, above their values.
+    const [only] = telling.length === 1 ? telling : [];
     const { x, columns } = align(group.series);
     const lines = group.series.map((series, index) => ({
-      label: seriesName(series.labels, telling, name),
+      label: only ? series.labels[only] || "(none)" : seriesName(series.labels, telling, name),
       color: paletteVar(index),
       values: columns[index] ?? [],
       summary: summarize(series.points),
     }));
-    return { x, lines };
+    return { x, lines, heading: only ?? "series" };
   }, [group, name]);
   const format = useMemo(() => valueFormat(name, group.unit), [name, group.unit]);
+  const keptIndex = prepared.lines.findIndex((line) => line.label === kept.value);
   const show = (value: number | null) => (value === null ? "–" : format(value));
   return (
     <section class="panel" aria-label={`${name}, ${group.title}`}>
@@ -66,14 +71,15 @@ function SeriesPanel(props: Props & { group: SeriesGroup; alone: boolean }) {
         format={format}
         binary={group.unit.startsWith("By")}
         floating
-        focus={focus.value}
+        {...(isRatio(name, group.unit) && { top: 1 })}
+        focus={pointed.value ?? (keptIndex < 0 ? null : keptIndex)}
         stale={props.stale}
       />
       <div class="legend-scroll">
         <table class="legend-table">
           <thead>
             <tr>
-              <th scope="col">series</th>
+              <th scope="col">{prepared.heading}</th>
               <th scope="col">last</th>
               <th scope="col">min</th>
               <th scope="col">mean</th>
@@ -84,12 +90,19 @@ function SeriesPanel(props: Props & { group: SeriesGroup; alone: boolean }) {
             {prepared.lines.map((line, index) => (
               <tr
                 key={line.label}
-                onMouseEnter={() => (focus.value = index)}
-                onMouseLeave={() => (focus.value = null)}
+                onMouseEnter={() => (pointed.value = index)}
+                onMouseLeave={() => (pointed.value = null)}
               >
-                <th scope="row">
-                  <i class="swatch" style={{ background: `var(${line.color})` }} />
-                  {line.label}
+                <th scope="row" title={line.label}>
+                  <button
+                    type="button"
+                    class="series-name"
+                    aria-pressed={index === keptIndex}
+                    onClick={() => (kept.value = index === keptIndex ? null : line.label)}
+                  >
+                    <i class="swatch" style={{ background: `var(${line.color})` }} />
+                    {line.label}
+                  </button>
                 </th>
                 <td>{show(line.summary.last)}</td>
                 <td>{show(line.summary.min)}</td>

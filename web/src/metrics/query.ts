@@ -84,8 +84,12 @@ export function groupSeries(answer: SeriesAnswer, metric: Metric | undefined): S
   return groups.filter((group) => group.series.length > 0);
 }
 
-/** Formats a metric's values; utilizations are ratios, shown as percent. */
+/** Whether a metric is a share of something: utilizations are, by convention. */
+export const isRatio = (name: string, unit: string): boolean =>
+  unit === "1" && /(utilization|ratio)$/.test(name);
+
+/** Formats a metric's values; ratios are shown as percent. */
 export function valueFormat(name: string, unit: string): (value: number) => string {
-  const ratio = /(utilization|ratio)$/.test(name);
+  const ratio = isRatio(name, unit);
   return (value) => withUnit(value, unit, ratio);
 }

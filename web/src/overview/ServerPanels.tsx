@@ -2,6 +2,7 @@
 import type { ComponentChildren } from "preact";
 import { api } from "../api/client";
 import type { HealthAnswer, StatusAnswer } from "../api/types";
+import { lostSince } from "../connection";
 import { bytes, clock, count, day, duration, number, plural } from "../format";
 import { Failure } from "../parts/Notice";
 import { type Resource, useResource } from "../resource";
@@ -46,7 +47,8 @@ function HealthPanel(props: { health: Resource<HealthAnswer>; status: StatusAnsw
           </span>
         )}
         <span class="grow" />
-        {data && (
+        {lostSince.value !== null && <span class="sign bad">no answer</span>}
+        {data && lostSince.value === null && (
           <span
             class={`sign ${data.status === "pass" ? "ok" : data.status === "warn" ? "warn" : "bad"}`}
             role="status"

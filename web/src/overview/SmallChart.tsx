@@ -59,6 +59,7 @@ export function SmallChart(props: Props) {
       </div>
       <Failure error={data.error} what={props.name} />
       <Incomplete answers={[data.data?.answer]} />
+      {!data.data && <div class="chart" style={{ height: `${props.height ?? 130}px` }} />}
       {data.data && series.length === 0 && <p class="muted pad">{props.none}</p>}
       {data.data && series.length > 0 && (
         <Chart

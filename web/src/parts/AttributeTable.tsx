@@ -1,13 +1,20 @@
 /** Attributes as a table; a click on a value filters by it. */
 import type { Attributes } from "../api/types";
 import { CopyButton } from "./CopyButton";
+import { Name } from "./Name";
 import { LongText } from "./Value";
 
 /** Longer values do not fit into a filter. */
 const FILTER_CHARS_MAX = 256;
+/** About ten lines: the next attribute stays in sight. */
+const PREVIEW_CHARS = 640;
+/** A value of more lines than this stands below its key, in the whole width. */
+const BESIDE_CHARS_MAX = 120;
+
+const isTall = (value: string): boolean => value.length > BESIDE_CHARS_MAX || value.includes("\n");
 
 interface Props {
-  readonly title: string;
+  readonly title?: string;
   readonly attributes: Attributes;
   readonly onFilter?: ((key: string, value: string) => void) | undefined;
 }
@@ -17,14 +24,18 @@ export function AttributeTable(props: Props) {
   if (entries.length === 0) return null;
   return (
     <section class="attributes">
-      <h3>
-        {props.title} <span class="muted">{entries.length}</span>
-      </h3>
+      {props.title && (
+        <h3>
+          {props.title} <span class="muted">{entries.length}</span>
+        </h3>
+      )}
       <table>
         <tbody>
           {entries.map(([key, value]) => (
-            <tr key={key}>
-              <th scope="row">{key}</th>
+            <tr key={key} class={isTall(value) ? "tall" : ""}>
+              <th scope="row">
+                <Name text={key} />
+              </th>
               <td>
                 <Cell name={key} value={value} onFilter={props.onFilter} />
               </td>
@@ -42,7 +53,8 @@ export function AttributeTable(props: Props) {
 function Cell(props: { name: string; value: string; onFilter: Props["onFilter"] }) {
   const text = props.value;
   const { onFilter, name } = props;
-  if (!onFilter || text === "" || text.length > FILTER_CHARS_MAX) return <LongText text={text} />;
+  if (!onFilter || text === "" || text.length > FILTER_CHARS_MAX)
+    return <LongText text={text} preview={PREVIEW_CHARS} />;
   return (
     <button
       type="button"

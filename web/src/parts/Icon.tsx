@@ -17,6 +17,7 @@ const PATHS = {
   play: "M6 4l9 6-9 6z",
   pause: "M7 4v12M13 4v12",
   copy: "M7 7V4h9v9h-3M4 7h9v9H4z",
+  check: "M4 10.5l4 4 8-9",
   down: "M4 8l6 6 6-6",
   up: "M4 12l6-6 6 6",
 } as const;

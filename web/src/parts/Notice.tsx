@@ -4,7 +4,8 @@
  * Must hold: an incomplete answer is never shown without its banner; an error shows the server's own words.
  */
 import type { ComponentChildren } from "preact";
-import type { ApiError } from "../api/client";
+import { type ApiError, Unreachable } from "../api/client";
+import { lostSince } from "../connection";
 
 /** Anything that may say it is incomplete. */
 interface MaybeIncomplete {
@@ -33,10 +34,10 @@ export function Incomplete(props: { answers: readonly (MaybeIncomplete | undefin
   );
 }
 
-/** An error of a request, in the place of what was asked for. */
+/** An error of a request, in the place of what was asked for. That nobody answers the frame says for all. */
 export function Failure(props: { error: ApiError | undefined; what: string }) {
   const { error, what } = props;
-  if (!error) return null;
+  if (!error || error instanceof Unreachable) return null;
   return (
     <div class="banner bad" role="alert">
       <b>
@@ -62,7 +63,16 @@ export function Empty(props: { title: string; children?: ComponentChildren }) {
 export function Loading(props: { what: string }) {
   return (
     <div class="loading" role="status">
-      Loading {props.what} …
+      {lostSince.value === null
+        ? `Loading ${props.what} …`
+        : `Waiting for the server to load ${props.what} …`}
     </div>
   );
+}
+
+/** In the place of data that is not there: the error, or that it is on its way. */
+export function Pending(props: { error: ApiError | undefined; what: string; title: string }) {
+  const { error } = props;
+  const failed = error !== undefined && !(error instanceof Unreachable);
+  return failed ? <Failure error={error} what={props.title} /> : <Loading what={props.what} />;
 }

@@ -4,7 +4,7 @@
  * Enters: what is typed. Leaves: the way there.
  */
 import { useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { api } from "../api/client";
 import { moved } from "../list/virtual";
 import { parseRange } from "../range/parse";
@@ -79,7 +79,7 @@ export function Palette(props: {
   const text = useSignal("");
   const selected = useSignal(0);
   const found = [...matching(useTargets(props.places), text.value), ...spoken(text.value)];
-  useEffect(() => {
+  useLayoutEffect(() => {
     dialog.current?.showModal();
   }, []);
   const run = (target: Target | undefined) => {

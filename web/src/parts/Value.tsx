@@ -2,9 +2,12 @@
 import { useState } from "preact/hooks";
 import { bytes, cut, VALUE_CHARS_MAX } from "../format";
 
-export function LongText(props: { text: string; class?: string }) {
-  const { text } = props;
-  const [shown, setShown] = useState(VALUE_CHARS_MAX);
+/** `preview` shows less at first: where many values stand below each other. */
+export function LongText(props: { text: string; class?: string; preview?: number }) {
+  const { text, preview = VALUE_CHARS_MAX } = props;
+  const [wanted, setWanted] = useState<number | null>(null);
+  // A rest that is shorter than what is shown is not worth a click.
+  const shown = wanted ?? (preview < VALUE_CHARS_MAX && text.length < preview * 2 ? text.length : preview);
   const head = cut(text, shown);
   const rest = text.length - head.length;
   return (
@@ -13,7 +16,7 @@ export function LongText(props: { text: string; class?: string }) {
       {rest > 0 && (
         <>
           {"… "}
-          <button type="button" class="link" onClick={() => setShown(shown * 10)}>
+          <button type="button" class="link" onClick={() => setWanted(Math.max(shown, VALUE_CHARS_MAX) * 10)}>
             more ({bytes(rest)})
           </button>
         </>

@@ -1,6 +1,7 @@
 /** The time range in the header: typed, chosen, moved, widened, held, passed on. */
 import { useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { lostSince } from "../connection";
 import { useKeys } from "../keys";
 import { CopyButton } from "../parts/CopyButton";
 import { Icon, type IconName } from "../parts/Icon";
@@ -48,15 +49,16 @@ function Step(props: { label: string; title: string; icon: IconName; onClick: ()
 }
 
 function LiveToggle() {
+  const lost = live.value && lostSince.value !== null;
   return (
     <button
       type="button"
-      class={`live-toggle ${live.value ? "on" : ""}`}
+      class={`live-toggle ${lost ? "lost" : live.value ? "on" : ""}`}
       aria-pressed={live.value}
       onClick={toggleLive}
       title={live.value ? "Hold this range (.)" : "Follow the clock (.)"}
     >
-      <i class="dot" /> {live.value ? "live" : "held"}
+      <i class="dot" /> {lost ? "no answer" : live.value ? "live" : "held"}
     </button>
   );
 }
@@ -105,7 +107,8 @@ export function RangeControl() {
 function RangeDialog(props: { onClose: () => void }) {
   const error = useSignal("");
   const input = useRef<HTMLInputElement>(null);
-  useEffect(() => {
+  // Before the next key comes: `r` and the range are typed in one go.
+  useLayoutEffect(() => {
     input.current?.focus();
     input.current?.select();
   }, []);

@@ -1,11 +1,10 @@
 /** Everything a span says, and the logs that were written while it ran. */
 import type { ComponentChildren } from "preact";
 import type { SpanEvent, SpanLink } from "../api/types";
-import { duration, nanoTime } from "../format";
+import { duration, nanoTime, share } from "../format";
 import { AttributeTable } from "../parts/AttributeTable";
 import { CopyButton } from "../parts/CopyButton";
 import { Drawer } from "../parts/Drawer";
-import { LongText } from "../parts/Value";
 import { href } from "../router";
 import { serviceVar } from "../theme";
 import type { CriticalPart } from "./critical";
@@ -26,7 +25,6 @@ interface Props {
 export function SpanDetail(props: Props) {
   const { node, layout, traceId } = props;
   const { span } = node;
-  const share = layout.duration > 0 ? ((node.end - node.start) / layout.duration) * 100 : 0;
   const waited = props.critical.reduce((sum, part) => sum + part.end - part.start, 0);
   if (!span) {
     return (
@@ -63,7 +61,7 @@ export function SpanDetail(props: Props) {
         </Fact>
         <Fact name="duration">
           <b>{duration(node.end - node.start)}</b>{" "}
-          <span class="muted">{share.toFixed(1)} % of the trace</span>
+          <span class="muted">{share(node.end - node.start, layout.duration)} of the trace</span>
         </Fact>
         <Fact name="self time">{duration(node.self)}</Fact>
         {waited > 0 && <Fact name="critical">{duration(waited)} on the critical path</Fact>}
@@ -111,13 +109,7 @@ function Events(props: { events: readonly SpanEvent[]; start: string }) {
             </span>{" "}
             {event.name}
           </summary>
-          <dl class="facts">
-            {Object.entries(event.attributes).map(([key, value]) => (
-              <Fact key={key} name={key}>
-                <LongText class="mono" text={value} />
-              </Fact>
-            ))}
-          </dl>
+          <AttributeTable attributes={event.attributes} />
         </details>
       ))}
     </section>

@@ -9,7 +9,7 @@ import type { TraceAnswer } from "../api/types";
 import { clock, count, day, duration, nanosToMs, plural } from "../format";
 import { CopyButton } from "../parts/CopyButton";
 import { Icon } from "../parts/Icon";
-import { Empty, Failure, Incomplete, Loading } from "../parts/Notice";
+import { Empty, Incomplete, Pending } from "../parts/Notice";
 import { useResource } from "../resource";
 import { href } from "../router";
 import { serviceVar } from "../theme";
@@ -44,8 +44,7 @@ export function TracePage(props: { traceId: string }) {
       </Empty>
     );
   }
-  if (!trace.data)
-    return trace.error ? <Failure error={trace.error} what="Trace" /> : <Loading what="the trace" />;
+  if (!trace.data) return <Pending error={trace.error} what="the trace" title="Trace" />;
   return <LoadedTrace answer={trace.data} traceId={traceId} />;
 }
 
@@ -101,9 +100,13 @@ function Summary(props: { layout: TraceLayout; traceId: string }) {
   const { layout, traceId } = props;
   const root = layout.nodes.find((node) => node.span) ?? null;
   const startMs = nanosToMs(layout.startNanos.toString());
+  // Ten tabs with traces are told apart by their names.
+  useEffect(() => {
+    if (root?.span) document.title = `${root.name} · Fresnel`;
+  }, [root]);
   return (
     <div class="trace-summary">
-      <h2>
+      <h2 title={root?.name}>
         <span class="muted">{root?.service}</span> {root?.name}
       </h2>
       <span>

@@ -12,11 +12,15 @@ import { axisTicks, type View } from "./view";
 export const ROW = 24;
 export const HEADER = 24;
 const INDENT = 11;
-/** Deeper rows are not moved further to the right: their names would leave the column. */
-const INDENT_LEVELS_MAX = 22;
+const INDENT_NARROW = 6;
+/** A column below this width is narrow: a phone's. */
+const NARROW_PX = 220;
+/** What indentation leaves of the column for the name itself. */
+const NAME_ROOM_PX = 96;
 const BAR_TOP = 5;
 const BAR_HEIGHT = ROW - 2 * BAR_TOP;
 const EVENTS_MAX = 100;
+const EVENT_BAR_PX_MIN = 8;
 const TEXT_FONT = '12px system-ui, -apple-system, "Segoe UI", sans-serif';
 const SMALL_FONT = '11px system-ui, -apple-system, "Segoe UI", sans-serif';
 
@@ -42,7 +46,17 @@ export interface Pose {
   readonly brush: readonly [number, number] | null;
 }
 
-export const indentOf = (node: TraceNode): number => 8 + Math.min(node.depth, INDENT_LEVELS_MAX) * INDENT;
+/** How far a level moves a row to the right, and how many levels do: deeper rows would leave the column. */
+function indentation(nameWidth: number): { step: number; levels: number } {
+  const step = nameWidth < NARROW_PX ? INDENT_NARROW : INDENT;
+  return { step, levels: Math.max(4, Math.floor((nameWidth - NAME_ROOM_PX) / step)) };
+}
+
+/** Where a row's caret stands. */
+export function indentOf(node: TraceNode, nameWidth: number): number {
+  const { step, levels } = indentation(nameWidth);
+  return 8 + Math.min(node.depth, levels) * step;
+}
 
 const serviceColor = (node: TraceNode): string => color(serviceVar(node.service));
 
@@ -142,7 +156,10 @@ function paintHeader(ctx: CanvasRenderingContext2D, scene: Scene, pose: Pose): v
   ctx.font = SMALL_FONT;
   ctx.fillStyle = color("--muted");
   const startMs = Number(scene.layout.startNanos / 1_000_000n);
-  ctx.fillText(`${day(startMs)} ${clock(startMs)} · ${plural(scene.rows.length, "row")}`, 8, HEADER / 2);
+  const rows = plural(scene.rows.length, "row");
+  const said = `${day(startMs)} ${clock(startMs)} · ${rows}`;
+  // A narrow column has room for the rows.
+  ctx.fillText(ctx.measureText(said).width < scene.nameWidth - 14 ? said : rows, 8, HEADER / 2);
   for (const tick of ticks(scene, pose)) {
     const x = toX(scene, pose, tick);
     if (x < pose.width - 30) ctx.fillText(tick === 0 ? "0" : duration(tick), x + 4, HEADER / 2);
@@ -150,9 +167,9 @@ function paintHeader(ctx: CanvasRenderingContext2D, scene: Scene, pose: Pose): v
 }
 
 function paintName(ctx: CanvasRenderingContext2D, scene: Scene, node: TraceNode, y: number): void {
-  const x = indentOf(node);
+  const x = indentOf(node, scene.nameWidth);
   const middle = y + ROW / 2;
-  paintGuides(ctx, node, y);
+  paintGuides(ctx, scene, node, y);
   if (node.children.length > 0) paintCaret(ctx, x, middle, scene.collapsed.has(node));
   ctx.fillStyle = node.span ? serviceColor(node) : color("--faint");
   ctx.fillRect(x + 13, y + 5, 3, ROW - 10);
@@ -172,10 +189,11 @@ function paintName(ctx: CanvasRenderingContext2D, scene: Scene, node: TraceNode,
   ctx.fillText(note.filter(Boolean).join("  "), used, middle);
 }
 
-function paintGuides(ctx: CanvasRenderingContext2D, node: TraceNode, y: number): void {
+function paintGuides(ctx: CanvasRenderingContext2D, scene: Scene, node: TraceNode, y: number): void {
+  const { step, levels } = indentation(scene.nameWidth);
   ctx.fillStyle = color("--grid");
-  for (let level = 0; level < Math.min(node.depth, INDENT_LEVELS_MAX); level += 1) {
-    ctx.fillRect(8 + level * INDENT + 4, y, 1, ROW);
+  for (let level = 0; level < Math.min(node.depth, levels); level += 1) {
+    ctx.fillRect(8 + level * step + 4, y, 1, ROW);
   }
 }
 
@@ -227,7 +245,9 @@ function paintEvents(
   node: TraceNode,
   y: number,
 ): void {
-  const events = node.span?.events ?? [];
+  // On a bar of a few pixels the marks would hide it, and the error that its colour says.
+  const wide = toX(scene, pose, node.end) - toX(scene, pose, node.start);
+  const events = wide < EVENT_BAR_PX_MIN ? [] : (node.span?.events ?? []);
   ctx.fillStyle = color("--text");
   for (const event of events.slice(0, EVENTS_MAX)) {
     const x = toX(scene, pose, Number(BigInt(event.time_unix_nano) - scene.layout.startNanos));

@@ -149,7 +149,7 @@ export class Waterfall {
     }
     const node = this.nodeAt(this.rowAt(event));
     if (!node) return;
-    const indent = indentOf(node);
+    const indent = indentOf(node, scene.nameWidth);
     const onCaret = event.offsetX >= indent - 6 && event.offsetX <= indent + 12;
     if (onCaret && node.children.length > 0) this.events.onToggle(node);
     else this.events.onSelect(node);

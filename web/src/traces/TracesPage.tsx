@@ -8,11 +8,11 @@ import { useMemo } from "preact/hooks";
 import type { TraceFilter } from "../api/client";
 import type { TraceSummary } from "../api/types";
 import { Chart, Legend } from "../chart/Chart";
-import { count, day, duration, nanosToMs, rowTime } from "../format";
+import { clock, count, day, duration, nanosToMs, rowTime } from "../format";
 import { useKeys } from "../keys";
 import { VirtualList } from "../list/VirtualList";
 import { moved } from "../list/virtual";
-import { Empty, Failure, Incomplete, Loading } from "../parts/Notice";
+import { Empty, Failure, Incomplete, Pending } from "../parts/Notice";
 import { SendHint } from "../parts/SendHint";
 import { ServiceSelect } from "../parts/ServiceSelect";
 import { TextField } from "../parts/TextField";
@@ -45,24 +45,27 @@ export function TracesPage() {
     },
     { keys: "Enter", label: "Open the trace", run: () => open(selected.value) },
   ]);
+  const oldest = traces.at(-1);
+  const otherDay = oldest !== undefined && day(nanosToMs(oldest.start_unix_nano)) !== day(Date.now());
   const slowest = traces.reduce((most, trace) => Math.max(most, Number(trace.duration_nano)), 1);
   return (
     <div class="page traces">
       <TraceFilterBar filter={filter} params={params} />
       <Incomplete answers={answers} />
-      <Failure error={error} what="Traces" />
+      {newest.data && <Failure error={error} what="Traces" />}
+      {!newest.data && !error && <div class="panel durations" />}
       {window && traces.length > 0 && (
         <Durations traces={traces} window={window} stale={newest.stale} more={more} />
       )}
       <div class={`panel list-panel ${newest.stale ? "stale" : ""}`}>
         {traces.length > 0 ? (
           <VirtualList
-            class="tracelist"
+            class={otherDay ? "tracelist with-day" : "tracelist"}
             label="Traces, newest first"
             count={traces.length}
             rowHeight={ROW_HEIGHT}
             rowKey={(index) => traces[index]?.trace_id ?? String(index)}
-            row={(index) => <TraceRow trace={traces[index]} slowest={slowest} />}
+            row={(index) => <TraceRow trace={traces[index]} slowest={slowest} withDay={otherDay} />}
             selected={selected.value}
             onSelect={open}
             onNearEnd={loadOlder}
@@ -81,8 +84,8 @@ export function TracesPage() {
           />
         ) : newest.data ? (
           <NoTraces filter={filter} />
-        ) : error ? null : (
-          <Loading what="traces" />
+        ) : (
+          <Pending error={error} what="traces" title="Traces" />
         )}
       </div>
     </div>
@@ -154,9 +157,12 @@ function Durations(props: {
     };
   }, [traces]);
   return (
-    <div class="panel">
+    <div class="panel durations">
       <div class="panel-line">
         <b>{count(traces.length)}</b> {props.more ? "newest traces" : "traces"}, duration over time
+        {props.more && (
+          <span class="muted">back to {clock(prepared.x[0] ?? 0)}; scroll the list for older ones</span>
+        )}
         <span class="grow" />
         <Legend items={prepared.series} />
       </div>
@@ -174,17 +180,16 @@ function Durations(props: {
   );
 }
 
-function TraceRow(props: { trace: TraceSummary | undefined; slowest: number }) {
+function TraceRow(props: { trace: TraceSummary | undefined; slowest: number; withDay: boolean }) {
   const { trace, slowest } = props;
   if (!trace) return null;
   const ms = nanosToMs(trace.start_unix_nano);
   const nanos = Number(trace.duration_nano);
   const services = trace.services.slice(0, SERVICES_MAX);
-  const today = day(ms) === day(Date.now());
   return (
     <>
       <span role="gridcell" class="mono time">
-        {today ? "" : `${day(ms)} `}
+        {props.withDay && `${day(ms)} `}
         {rowTime(trace.start_unix_nano)}
       </span>
       <span role="gridcell" class="root">

@@ -84,9 +84,9 @@ fn runtime() -> Result<Runtime> {
         .map_err(|error| Failure::new("could not start the threads").cause(error))
 }
 
-/// Threads of their own for queries: what they compute holds up no sender.
-fn query_runtime() -> Result<Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
+/// Answers questions on threads of its own: what they compute holds up no sender.
+fn engine(store: &Arc<Store>, budget: &Budget, config: &Config) -> Result<(query::Engine, Runtime)> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("query")
         .on_thread_start(|| {
@@ -94,7 +94,11 @@ fn query_runtime() -> Result<Runtime> {
             let _ = rustix::process::setpriority_process(None, QUERY_NICENESS);
         })
         .build()
-        .map_err(|error| Failure::new("could not start the threads for queries").cause(error))
+        .map_err(|error| Failure::new("could not start the threads for queries").cause(error))?;
+    let source = Arc::new(StoreSource(Arc::clone(store)));
+    let engine = query::Engine::new(source, budget.clone(), config.query.clone(), runtime.handle().clone())
+        .map_err(|error| Failure::new("cannot start the query engine").cause(error))?;
+    Ok((engine, runtime))
 }
 
 struct Doors {
@@ -131,7 +135,6 @@ struct Server {
     engine: query::Engine,
     queries: Runtime,
     desk: Arc<Desk>,
-    supervisor: Supervisor,
     observer: Observer,
     ready: Arc<AtomicBool>,
     replay: Replay,
@@ -144,7 +147,7 @@ impl Server {
         let loaded = watch.loaded();
         let config = Arc::clone(&loaded.value);
         let registry = Registry::new();
-        let mut observer = Observer::install(&config.telemetry, registry.clone())?;
+        let mut observer = Observer::install(&config, registry.clone())?;
         for warning in &loaded.warnings {
             tracing::warn!(warning = %warning, "configuration");
         }
@@ -169,14 +172,9 @@ impl Server {
             receive::Metrics::new(&registry),
             observe::now_unix_nano,
         );
-        let source = Arc::new(StoreSource(Arc::clone(&store)));
-        let queries = query_runtime()?;
-        let engine =
-            query::Engine::new(source, budget.clone(), config.query.clone(), queries.handle().clone());
-        let engine = engine.map_err(|error| Failure::new("cannot start the query engine").cause(error))?;
+        let (engine, queries) = engine(&store, &budget, &config)?;
         let limits = engine.clone();
         let limits = watch.subscribe("query", move |event| limits.reconfigure(event.config.query.clone()));
-        let supervisor = Supervisor::new();
         let ready = Arc::new(AtomicBool::new(false));
         let pending = Arc::clone(&watch);
         let published = Published::default();
@@ -187,7 +185,7 @@ impl Server {
             memory_limit,
             registry: registry.clone(),
             published: published.clone(),
-            supervisor: supervisor.clone(),
+            supervisor: Supervisor::new(),
             data_dir,
             addresses: doors.addresses(),
             started,
@@ -206,7 +204,6 @@ impl Server {
             engine,
             queries,
             desk: Arc::new(desk),
-            supervisor,
             observer,
             ready,
             replay,
@@ -216,7 +213,7 @@ impl Server {
 
     async fn run(self) -> Result<()> {
         // Before anybody can know of the server, so that whoever stops it then is heard.
-        let stop = Signals::install()?.told();
+        let mut stop = std::pin::pin!(Signals::install()?.told());
         let Self {
             config,
             doors,
@@ -226,39 +223,38 @@ impl Server {
             engine,
             queries,
             desk,
-            supervisor,
             observer,
             ready,
             replay,
             _watch,
         } = self;
-        let addresses = desk.addresses.clone();
-        announce(&config.store.dir, &addresses)?;
-        let serving = serve(&config, doors, &intake, &senders, engine, Arc::clone(&desk), &supervisor);
+        announce(&config.store.dir, &desk.addresses)?;
+        let serving = serve(&config, doors, &intake, &senders, engine, &desk);
         let replaying = {
             let (store, intake) = (Arc::clone(&store), intake.clone());
             recover(store, intake, replay)
                 .instrument(tracing::info_span!("replay", otel.name = "replay the log"))
         };
-        let replayed = replaying.await?;
-        for tenant in store.tenants() {
-            senders.know(tenant);
-        }
+        let replayed = tokio::select! {
+            replayed = replaying => replayed?,
+            reason = &mut stop => {
+                // The next start replays what is left.
+                tracing::info!(reason, "stop during the replay");
+                desk.supervisor.finish().await;
+                serving.await;
+                store.close();
+                queries.shutdown_background();
+                return Ok(());
+            }
+        };
+        store.tenants().into_iter().for_each(|tenant| senders.know(tenant));
         intake.open();
         ready.store(true, Ordering::Release);
-        tracing::info!(
-            http = %addresses.http,
-            otlp_grpc = %addresses.otlp_grpc,
-            otlp_http = %addresses.otlp_http,
-            replayed,
-            startup_ms = u64::try_from(desk.started.0.elapsed().as_millis()).unwrap_or(u64::MAX),
-            "ready"
-        );
-        greet(&addresses);
+        greet(&desk, replayed);
         work(&config, &store, &intake, &desk, &observer);
         let fatal = store.fatal();
         let reason = tokio::select! {
-            reason = stop => Ok(reason),
+            reason = &mut stop => Ok(reason),
             reason = fatal.raised() => Err(reason),
         };
         ready.store(false, Ordering::Release);
@@ -266,7 +262,7 @@ impl Server {
             Ok(reason) => {
                 tracing::info!(reason, "stop");
                 // The doors let in nobody new and finish with those who are in.
-                supervisor.finish().await;
+                desk.supervisor.finish().await;
                 serving.await;
                 // Last, so that it tells of them too.
                 observer.shutdown();
@@ -328,6 +324,8 @@ async fn recover(store: Arc<Store>, intake: Intake, mut replay: Replay) -> Resul
         entries += 1;
         if entries % 64 == 0 {
             bar.set_position(replay.progress().0);
+            // Who waits for a signal is heard.
+            tokio::task::yield_now().await;
         }
     }
     bar.finish_and_clear();
@@ -362,12 +360,11 @@ fn serve(
     intake: &Intake,
     senders: &Arc<Senders>,
     engine: query::Engine,
-    desk: Arc<Desk>,
-    supervisor: &Supervisor,
+    desk: &Arc<Desk>,
 ) -> impl Future<Output = ()> + use<> {
     let Doors { http, otlp_grpc, otlp_http } = doors;
     let ready = Arc::clone(&desk.ready);
-    let page = api::router(Arc::new(Answers(engine)), desk);
+    let page = api::router(Arc::new(Answers(engine)), Arc::clone(desk) as Arc<dyn api::Operations>);
     let page = guard::scope(page, Arc::clone(senders), ready);
     let routers = [
         (http, page),
@@ -377,7 +374,7 @@ fn serve(
     let serving = routers.map(|(door, router)| {
         let router = Guard::new(door.address(), &config.api).protect(router);
         #[expect(clippy::disallowed_methods, reason = "ends with the stop signal and is awaited")]
-        tokio::spawn(door.serve(router, supervisor.stop()))
+        tokio::spawn(door.serve(router, desk.supervisor.stop()))
     });
     async move {
         for door in serving {
@@ -427,12 +424,15 @@ fn announce(data_dir: &Path, addresses: &api::dto::Addresses) -> Result<()> {
     write().map_err(|error| Failure::new(format!("cannot write to {}", folder.display())).cause(error))
 }
 
+/// Says that and where it can be reached.
 #[expect(clippy::print_stderr, reason = "what a person who started it wants to see first")]
-fn greet(addresses: &api::dto::Addresses) {
+fn greet(desk: &Desk, replayed: u64) {
+    let api::dto::Addresses { http, otlp_grpc, otlp_http } = &desk.addresses;
+    let startup_ms = u64::try_from(desk.started.0.elapsed().as_millis()).unwrap_or(u64::MAX);
+    tracing::info!(%http, %otlp_grpc, %otlp_http, replayed, startup_ms, "ready");
     if std::io::stderr().is_terminal() {
         eprintln!(
-            "\n  Fresnel is ready\n  page       http://{}\n  OTLP/gRPC  {}\n  OTLP/HTTP  http://{}\n",
-            addresses.http, addresses.otlp_grpc, addresses.otlp_http
+            "\n  Fresnel is ready\n  page       http://{http}\n  OTLP/gRPC  {otlp_grpc}\n  OTLP/HTTP  http://{otlp_http}\n"
         );
     }
 }
@@ -489,10 +489,7 @@ pub fn instruments(registry: &Registry, folder: &Path) -> Result<()> {
     let budget = Budget::new(config.memory.limit.bytes());
     let (store, _replay) = open(&config, &budget)?;
     let store = Arc::new(store);
-    let queries = query_runtime()?;
-    let source = Arc::new(StoreSource(Arc::clone(&store)));
-    let engine = query::Engine::new(source, budget.clone(), config.query, queries.handle().clone());
-    let engine = engine.map_err(|error| Failure::new("cannot start the query engine").cause(error))?;
+    let (engine, _queries) = engine(&store, &budget, &config)?;
     observe::register(registry, &store, &engine, &budget, budget.limit());
     Published::default().register(registry);
     // Counters register themselves; they are bound when something is counted.

@@ -71,10 +71,14 @@ impl Resource {
             .with("telemetry.sdk.version", env!("CARGO_PKG_VERSION"))
     }
 
-    /// With one more attribute.
+    /// With one more attribute, or with another value of one that is there.
     #[must_use]
     pub fn with(mut self, key: impl Into<Cow<'static, str>>, value: impl Into<Value>) -> Self {
-        self.attributes.push(KeyValue::new(key, value));
+        let new = KeyValue::new(key, value);
+        match self.attributes.iter_mut().find(|attribute| attribute.key == new.key) {
+            Some(attribute) => *attribute = new,
+            None => self.attributes.push(new),
+        }
         self
     }
 }
