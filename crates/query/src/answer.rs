@@ -19,6 +19,13 @@ pub struct TimeRange {
     pub to: i64,
 }
 
+/// All times.
+impl Default for TimeRange {
+    fn default() -> Self {
+        Self { from: i64::MIN, to: i64::MAX }
+    }
+}
+
 /// What an answer took and whether it is complete.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {

@@ -13,7 +13,7 @@ use crate::pool::QueryPool;
 use crate::registry::{Control, Registry};
 use crate::session::Session;
 use crate::sql::Dialect;
-use crate::{Config, QueryError, Running, RunningQuery, Source, SqlRequest, Stats};
+use crate::{Config, LogFilter, QueryError, Running, RunningQuery, Source, SqlRequest, Stats};
 
 /// Answers questions. Cloning shares it.
 #[derive(Clone)]
@@ -82,6 +82,17 @@ impl Engine {
         let state = session.state(&snapshots);
         let stream = session.statement(state, statement).await?;
         Ok(Running::new(session, stream))
+    }
+
+    /// Asks once what readers ask most: a trace and the newest logs. The first of them does not wait
+    /// then until code, footers and indexes are read from disk.
+    ///
+    /// # Errors
+    /// [`QueryError`] as any reader would get it.
+    pub async fn warm(&self, tenant: &Tenant) -> Result<(), QueryError> {
+        self.trace(tenant, [0; 16]).await?;
+        let newest = LogFilter { limit: 1, ..LogFilter::default() };
+        self.logs(tenant, &newest).await.map(drop)
     }
 
     /// The tenant's queries that run or wait, the oldest first.

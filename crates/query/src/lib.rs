@@ -40,4 +40,4 @@ pub use read::{
 };
 pub use registry::RunningQuery;
 pub use running::{Running, SqlRequest};
-pub use source::{Chunk, Segment, Snapshot, Source, SourceError, TraceResult, TraceSpans};
+pub use source::{Chunk, Missing, Segment, Snapshot, Source, SourceError, TraceResult, TraceSpans};

@@ -64,9 +64,6 @@ impl Session {
             return Ok(Vec::new());
         }
         let snapshots = self.engine.source.snapshot(&self.control().tenant, tables)?;
-        for warning in snapshots.iter().flat_map(|snapshot| &snapshot.missing) {
-            self.scan.incomplete(warning.clone());
-        }
         Ok(snapshots.into_iter().map(Arc::new).collect())
     }
 

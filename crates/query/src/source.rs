@@ -61,10 +61,19 @@ pub struct Snapshot {
     pub memory: Vec<Arc<dyn Chunk>>,
     /// Sealed files.
     pub segments: Vec<Segment>,
-    /// Why the snapshot is not complete, if so: one sentence each.
-    pub missing: Vec<String>,
+    /// Segments that cannot be read any more. Answers that they may belong to are not complete.
+    pub missing: Vec<Missing>,
     /// Keeps the segments' files as long as the snapshot lives.
     pub pin: Arc<dyn Any + Send + Sync>,
+}
+
+/// A segment that cannot be read any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// The least and the greatest time that its records may have.
+    pub times: (i64, i64),
+    /// One sentence for the answer.
+    pub warning: String,
 }
 
 /// Records in memory that can be read by columns and ranges of rows.

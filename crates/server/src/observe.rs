@@ -250,19 +250,6 @@ fn log(registry: &Registry, store: &Arc<Store>) {
     });
     let of = Arc::clone(store);
     registry.observe_gauge(
-        "fresnel.store.wal.append.duration",
-        "s",
-        "From the arrival of a request at the write-ahead log to its sync, by quantile, since the start.",
-        move |to| {
-            let durations = of.status().wal.append;
-            for (name, share) in [("0.5", 0.5), ("0.99", 0.99)] {
-                let seconds = Duration::from_nanos(durations.quantile(share)).as_secs_f64();
-                to.observe(seconds, &[("quantile", name)]);
-            }
-        },
-    );
-    let of = Arc::clone(store);
-    registry.observe_gauge(
         "fresnel.store.memtable.size",
         "By",
         "Bytes of records that are not sealed.",

@@ -1,13 +1,29 @@
 //! Introduces `receive` to `store`: an accepted request as an entry of the log.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use fresnel_sdk::telemetry::metrics::{BoundHistogram, Registry, SECONDS};
 use receive::{Accepted, AppendFuture, Refused, Sink};
 use store::{AppendError, Entry, EntryMeta, Rejection, Store};
 
 /// The store as `receive` wants to see it.
-pub struct StoreSink(pub Arc<Store>);
+pub struct StoreSink {
+    store: Arc<Store>,
+    duration: BoundHistogram,
+}
+
+impl StoreSink {
+    pub fn new(store: Arc<Store>, registry: &Registry) -> Self {
+        let duration = registry.histogram(
+            "fresnel.store.wal.append.duration",
+            "s",
+            "From the arrival of a request at the write-ahead log until it is synced.",
+            SECONDS,
+        );
+        Self { store, duration: duration.bind(&[]) }
+    }
+}
 
 /// When a sender that was refused may come again: a seal frees memory within about that time.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -33,8 +49,12 @@ impl Sink for StoreSink {
             let meta = EntryMeta { tenant, signal, protocol, received_unix_nano, records, rejected };
             // A request of which nothing was taken leaves only its counts.
             let body = if batch.is_empty() { bytes::Bytes::new() } else { body };
-            match self.0.append(Entry { meta, body }, batch, reservation).await {
-                Ok(_) => Ok(()),
+            let arrived = Instant::now();
+            match self.store.append(Entry { meta, body }, batch, reservation).await {
+                Ok(_) => {
+                    self.duration.record_duration(arrived.elapsed());
+                    Ok(())
+                }
                 Err(error) => Err(refused(&error)),
             }
         })

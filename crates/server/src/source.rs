@@ -6,7 +6,7 @@ use arrow::array::RecordBatch;
 use futures::future::BoxFuture;
 use model::{ErrorKind, Table, Tenant};
 use object_store::ObjectStore;
-use query::{Chunk, Segment, Snapshot, Source, SourceError, TraceResult, TraceSpans};
+use query::{Chunk, Missing, Segment, Snapshot, Source, SourceError, TraceResult, TraceSpans};
 use store::{MemoryChunk, Store};
 
 use crate::sink::chain;
@@ -28,13 +28,20 @@ impl Source for StoreSource {
         Box::pin(async move {
             let found = self.0.trace(&tenant, trace_id).await;
             Some(match found {
-                Ok(trace) => {
-                    Ok(TraceSpans { batches: trace.spans, missing: trace.warnings, ..TraceSpans::default() })
-                }
+                Ok(trace) => Ok(TraceSpans {
+                    batches: trace.spans,
+                    segments: trace.segments,
+                    segments_skipped: trace.segments_skipped,
+                    missing: trace.warnings,
+                }),
                 Err(error) => Err(SourceError { kind: error.kind(), message: chain(&error) }),
             })
         })
     }
+}
+
+fn missing(file: &store::Missing) -> Missing {
+    Missing { times: file.times, warning: file.warning() }
 }
 
 fn snapshot(snapshot: store::Snapshot) -> Snapshot {
@@ -50,7 +57,7 @@ fn snapshot(snapshot: store::Snapshot) -> Snapshot {
         table: snapshot.table,
         memory: memory.collect(),
         segments: snapshot.segments.iter().map(segment).collect(),
-        missing: snapshot.warnings(),
+        missing: snapshot.missing.iter().map(missing).collect(),
         pin: Arc::new(snapshot),
     }
 }

@@ -107,11 +107,16 @@ impl Inner {
         for input in inputs {
             let file = SegmentFile::new(&self.objects, input);
             let metadata = file.metadata(Wanted::Pages)?;
+            let mut traces = None;
             for group in 0..metadata.num_row_groups() {
                 if is_large(input.table, metadata.row_group(group)) {
                     let whole = file.window(&metadata, group)?;
-                    memory.settle(group_len(&metadata, group));
-                    self.copy_group(writer, &whole, &metadata, group)?;
+                    if traces.is_none() && input.table == Table::Spans {
+                        traces = file.traces(&metadata)?;
+                    }
+                    let known = traces.as_deref().map_or(0, size_of_val) as u64;
+                    memory.settle(group_len(&metadata, group) + known);
+                    self.copy_group(writer, &whole, (&metadata, group), traces.as_deref())?;
                 } else {
                     small.push((file.clone(), Arc::clone(&metadata), group));
                 }
@@ -136,10 +141,10 @@ impl Inner {
         &self,
         writer: &mut SegmentWriter,
         file: &SegmentFile,
-        metadata: &Arc<ParquetMetaData>,
-        group: usize,
+        (metadata, group): (&Arc<ParquetMetaData>, usize),
+        traces: Option<&[(u64, u32)]>,
     ) -> Result<(), WorkError> {
-        let facts = file.facts(metadata, group)?;
+        let facts = file.facts(metadata, group, traces)?;
         let table = writer.table().as_str();
         let encode = |source| WorkError::Encode { table, source };
         writer.copy(file, metadata, group, &facts).map_err(encode)

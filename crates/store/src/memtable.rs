@@ -19,7 +19,7 @@ pub(crate) use self::chunk::{Chunk, time_range, times};
 pub(crate) use self::days::SeriesDays;
 pub(crate) use self::generation::Generation;
 pub(crate) use self::prepare::Prepared;
-pub(crate) use self::series_index::{SeriesCatalog, SeriesId, SeriesIndex, series_id};
+pub(crate) use self::series_index::{IdHasher, SeriesCatalog, SeriesId, SeriesIndex, series_id};
 pub(crate) use self::shard::{Memory, Shard};
 pub(crate) use self::streams::{merge_streams, stream_ids};
 

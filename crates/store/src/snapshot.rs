@@ -1,4 +1,4 @@
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -26,7 +26,7 @@ pub struct Snapshot {
     /// The files, read through [`crate::Store::objects`] at their `path`.
     pub segments: Vec<Arc<SegmentMeta>>,
     /// Files of the table that could not be read and were set aside. Where there are some, an
-    /// answer over their days is not complete and has to say so.
+    /// answer over their times is not complete and has to say so.
     pub missing: Vec<Missing>,
     pub(crate) _pins: Pins,
 }
@@ -36,8 +36,9 @@ pub struct Snapshot {
 pub struct Missing {
     /// Where it was.
     pub path: String,
-    /// The day of its records, if its path says it.
-    pub day: Option<i32>,
+    /// The least and the greatest time of its records; where that is not known, what they cannot
+    /// be beyond.
+    pub times: (i64, i64),
     /// Why it was set aside.
     pub reason: String,
 }
@@ -48,18 +49,28 @@ impl Snapshot {
         self.missing.is_empty()
     }
 
+    /// Files that are missing from an answer over these times, the last one included.
+    pub fn missing_in(&self, times: RangeInclusive<i64>) -> impl Iterator<Item = &Missing> {
+        let (from, to) = times.into_inner();
+        self.missing.iter().filter(move |missing| missing.times.0 <= to && missing.times.1 >= from)
+    }
+
     /// One sentence a missing file, for the answer.
     pub fn warnings(&self) -> Vec<String> {
-        let warning = |missing: &Missing| {
-            format!("`{}` was set aside and is not included: {}", missing.path, missing.reason)
-        };
-        self.missing.iter().map(warning).collect()
+        self.missing.iter().map(Missing::warning).collect()
     }
 
     /// Rows in memory and in files.
     pub fn rows(&self) -> u64 {
         let memory = self.memory.iter().map(|chunk| chunk.rows() as u64).sum::<u64>();
         memory + self.segments.iter().map(|segment| segment.rows).sum::<u64>()
+    }
+}
+
+impl Missing {
+    /// One sentence for an answer in which its records may be missing.
+    pub fn warning(&self) -> String {
+        format!("`{}` was set aside and is not included: {}", self.path, self.reason)
     }
 }
 

@@ -72,7 +72,7 @@ impl Inner {
             }
             if self.keep_unnamed.load(Ordering::Acquire) {
                 let reason = "no sound commit of the damaged manifest names it".to_owned();
-                kept.push(SetAside { path: self.objects.set_aside(&path)?, reason, rows: None });
+                kept.push(SetAside { path: self.objects.set_aside(&path)?, reason, rows: None, times: None });
                 continue;
             }
             let id = parse_path(&path).map(|(_, _, _, id)| id);
@@ -125,12 +125,17 @@ impl Inner {
         tracing::error!(path, rows = segment.rows, reason, "set aside a segment that cannot be read");
         let at_unix_ms = crate::clock::unix_ms(&*self.clock);
         let removal = Removal { id: segment.id.clone(), reason: RemovalReason::SetAside, at_unix_ms };
-        let rows = Some(segment.rows);
+        let set_aside = SetAside {
+            path,
+            reason: reason.to_owned(),
+            rows: Some(segment.rows),
+            times: Some((segment.min_time, segment.max_time)),
+        };
         self.commit(
             Commit {
                 remove: vec![removal],
                 deleted: vec![segment.id.clone()],
-                set_aside: vec![SetAside { path, reason: reason.to_owned(), rows }],
+                set_aside: vec![set_aside],
                 ..Commit::default()
             },
             None,

@@ -14,7 +14,7 @@ use crate::table::convert::to_hex;
 use crate::{Answer, Attributes, Engine, QueryError, TimeRange};
 
 /// Which log records.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct LogFilter {
     /// When.
     pub range: TimeRange,

@@ -87,6 +87,9 @@ impl TableProvider for TableOf {
         let segments = self.keep(pruning.as_deref(), &snapshot.segments, |segment| {
             Some((segment.min_time, segment.max_time))
         })?;
+        for missing in self.keep(pruning.as_deref(), &snapshot.missing, |missing| Some(missing.times))? {
+            self.segments.scan.incomplete(missing.warning.clone());
+        }
         if !segments.is_empty() {
             parts.push(self.files(&segments, partitions, &columns, filters, limit)?);
         }

@@ -18,7 +18,7 @@ use parquet::schema::types::ColumnPath;
 
 use super::data::Metrics;
 use super::{batches, data};
-use crate::{Chunk, Segment, Snapshot, Source, SourceError};
+use crate::{Chunk, Missing, Segment, Snapshot, Source, SourceError};
 
 /// Where a row goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub(super) struct Placed {
     objects: Arc<InMemory>,
     memory: HashMap<Table, Vec<Arc<dyn Chunk>>>,
     segments: HashMap<Table, Vec<Segment>>,
-    pub(super) missing: Vec<String>,
+    pub(super) missing: Vec<Missing>,
 }
 
 impl Placed {

@@ -9,7 +9,7 @@ use model::Table;
 use super::data::{Attributes, BEGIN, HOUR, SECOND, SERVICES};
 use super::place::{Place, Placed, splits};
 use super::{engine, tenant};
-use crate::{Engine, TimeRange};
+use crate::{Engine, Missing, TimeRange};
 
 const ALL: TimeRange = TimeRange { from: BEGIN, to: BEGIN + 5 * HOUR };
 
@@ -34,7 +34,7 @@ async fn services_are_those_of_logs_and_spans() {
 #[tokio::test]
 async fn what_is_missing_is_said_by_readers_too() {
     let mut placed = Placed::shop(|_, _| Place::Segment(0));
-    placed.missing = vec!["gone".to_owned()];
+    placed.missing = vec![Missing { times: (BEGIN, BEGIN + HOUR), warning: "gone".to_owned() }];
     placed.overwrite(Table::Spans, 0, vec![1; 100]);
     let engine = engine(placed);
     let answer = engine.logs(&tenant(), &logs::logs_of(ALL, 5)).await.unwrap();

@@ -3,11 +3,11 @@
 use model::Table;
 use proptest::prelude::*;
 
-use super::data::mix;
+use super::data::{BEGIN, SECOND, mix};
 use super::place::{Place, Placed};
 use super::{ask, engine, start, tenant, value};
 use crate::QueryError;
-use crate::{Engine, SqlRequest};
+use crate::{Engine, Missing, SqlRequest};
 
 const QUESTIONS: [&str; 5] = [
     "SELECT service_name, severity_number, count(*), min(time), max(observed_time) FROM logs \
@@ -91,10 +91,18 @@ async fn explain_shows_and_does_not_run_what_it_explains() {
 #[tokio::test]
 async fn what_is_missing_is_said() {
     let mut placed = Placed::shop(|_, row| if row < 200 { Place::Segment(0) } else { Place::Segment(1) });
-    placed.missing = vec!["`a.parquet` was set aside".to_owned()];
-    let (_, summary) = ask(&engine(placed), "SELECT count(*) FROM logs").await.unwrap();
+    let (times, warning) = ((BEGIN, BEGIN + SECOND), "`a.parquet` was set aside".to_owned());
+    placed.missing = vec![Missing { times, warning }];
+    let engine = engine(placed);
+    let (_, summary) = ask(&engine, "SELECT count(*) FROM logs").await.unwrap();
     assert!(!summary.complete);
     assert_eq!(summary.warnings, ["`a.parquet` was set aside"]);
+    // Whether it is missing depends on what is asked.
+    for (from, complete) in [(BEGIN, false), (BEGIN + SECOND, false), (BEGIN + SECOND + 1, true)] {
+        let statement = format!("SELECT count(*) FROM logs WHERE time >= to_timestamp_nanos({from})");
+        let (_, summary) = ask(&engine, &statement).await.unwrap();
+        assert_eq!(summary.complete, complete, "{statement}");
+    }
 }
 
 #[tokio::test]

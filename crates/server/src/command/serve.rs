@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use fresnel_sdk::config::{Loader, Subscription, Watch, WatchOptions};
 use fresnel_sdk::telemetry::metrics::Registry;
-use model::Budget;
+use model::{Budget, Tenant};
 use receive::{Intake, Senders};
 use store::{Replay, Store};
 use tokio::runtime::Runtime;
@@ -32,6 +32,8 @@ use crate::supervise::Supervisor;
 const OWN_MEMORY: u64 = 64 << 20;
 /// Threads that answer questions yield to those that take records in by so much.
 const QUERY_NICENESS: i32 = 5;
+/// Tenants whose indexes are read ahead of the first question.
+const WARM_TENANTS: usize = 16;
 /// How long the last seal may take when the server stops; what is not sealed is replayed.
 const SEAL_WITHIN: Duration = Duration::from_secs(30);
 
@@ -166,7 +168,7 @@ impl Server {
         let senders = Senders::new(&config.receive.key, config.receive.limit.tenants as usize)
             .map_err(|error| Failure::usage("invalid configuration").cause(error))?;
         let intake = Intake::new(
-            Arc::new(StoreSink(Arc::clone(&store))),
+            Arc::new(StoreSink::new(Arc::clone(&store), &registry)),
             budget.clone(),
             &config.receive.limit,
             receive::Metrics::new(&registry),
@@ -229,7 +231,7 @@ impl Server {
             _watch,
         } = self;
         announce(&config.store.dir, &desk.addresses)?;
-        let serving = serve(&config, doors, &intake, &senders, engine, &desk);
+        let serving = serve(&config, doors, &intake, &senders, engine.clone(), &desk);
         let replaying = {
             let (store, intake) = (Arc::clone(&store), intake.clone());
             recover(store, intake, replay)
@@ -251,6 +253,7 @@ impl Server {
         intake.open();
         ready.store(true, Ordering::Release);
         greet(&desk, replayed);
+        warm(engine, store.tenants(), &desk.supervisor);
         work(&config, &store, &intake, &desk, &observer);
         let fatal = store.fatal();
         let reason = tokio::select! {
@@ -385,6 +388,23 @@ fn serve(
     }
 }
 
+/// Asks what readers will ask, before they do.
+fn warm(engine: query::Engine, tenants: Vec<Tenant>, supervisor: &Supervisor) {
+    supervisor.spawn("warm-up", move |stop| {
+        let (engine, tenants) = (engine.clone(), tenants.clone());
+        async move {
+            for tenant in tenants.iter().take(WARM_TENANTS) {
+                match stop.run_until_cancelled(engine.warm(tenant)).await {
+                    Some(Ok(())) => {}
+                    Some(Err(error)) => tracing::debug!(%tenant, error = %error, "skip the warm-up"),
+                    None => return,
+                }
+            }
+            stop.cancelled().await;
+        }
+    });
+}
+
 /// Starts what goes on in the background.
 fn work(config: &Config, store: &Arc<Store>, intake: &Intake, desk: &Desk, observer: &Observer) {
     let supervisor = &desk.supervisor;
@@ -494,5 +514,6 @@ pub fn instruments(registry: &Registry, folder: &Path) -> Result<()> {
     Published::default().register(registry);
     // Counters register themselves; they are bound when something is counted.
     let _ = receive::Metrics::new(registry);
+    let _ = StoreSink::new(Arc::clone(&store), registry);
     Ok(())
 }

@@ -120,6 +120,8 @@ struct SetAsideRecord {
     path: String,
     reason: String,
     rows: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    times: Option<(i64, i64)>,
 }
 
 impl Record {
@@ -318,12 +320,14 @@ impl From<ReasonRecord> for RemovalReason {
 
 impl From<&SetAside> for SetAsideRecord {
     fn from(damage: &SetAside) -> Self {
-        Self { path: damage.path.clone(), reason: damage.reason.clone(), rows: damage.rows }
+        let SetAside { path, reason, rows, times } = damage.clone();
+        Self { path, reason, rows, times }
     }
 }
 
 impl From<SetAsideRecord> for SetAside {
     fn from(record: SetAsideRecord) -> Self {
-        Self { path: record.path, reason: record.reason, rows: record.rows }
+        let SetAsideRecord { path, reason, rows, times } = record;
+        Self { path, reason, rows, times }
     }
 }

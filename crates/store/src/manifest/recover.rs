@@ -75,7 +75,7 @@ pub(super) fn recover(disk: &dyn Disk, store_dir: &Path, fatal: &Fatal) -> Resul
         );
         let path = damage.path.strip_prefix(store_dir).unwrap_or(&damage.path).display().to_string();
         let reason = damage.reason.clone();
-        fold.state.set_aside.push(SetAside { path, reason, rows: None });
+        fold.state.set_aside.push(SetAside { path, reason, rows: None, times: None });
         append_at = None;
     }
     let Fold { state, sequence, .. } = fold;

@@ -119,6 +119,8 @@ pub struct SetAside {
     pub reason: String,
     /// How many rows it held, if that is known.
     pub rows: Option<u64>,
+    /// The least and the greatest time of them, if that is known.
+    pub times: Option<(i64, i64)>,
 }
 
 /// What there is after a commit.

@@ -80,7 +80,12 @@ fn commits_are_there_after_a_restart() {
     for number in 0..8 {
         manifest.commit(seal(number)).unwrap();
     }
-    let set_aside = SetAside { path: "set-aside/x".to_owned(), reason: "bad".to_owned(), rows: Some(3) };
+    let set_aside = SetAside {
+        path: "set-aside/x".to_owned(),
+        reason: "bad".to_owned(),
+        rows: Some(3),
+        times: Some((-5, 7)),
+    };
     let twice = vec![set_aside.clone(), set_aside];
     manifest.commit(Commit { set_aside: twice, ..removal(2, RemovalReason::Compacted) }).unwrap();
     let state = manifest.commit(removal(0, RemovalReason::Expired)).unwrap();

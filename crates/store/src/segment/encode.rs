@@ -26,6 +26,7 @@ use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::Result;
 use parquet::schema::types::{ColumnDescPtr, SchemaDescPtr};
 
+pub(super) use self::dictionary::Dictionary;
 pub(super) use self::page::Codec;
 use self::page::Column;
 use self::source::{MapSource, TextSource};

@@ -1,9 +1,11 @@
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
 
 use arrow_array::Array;
 use arrow_array::cast::AsArray;
 use model::{Table, day_of};
 
+use super::encode::Dictionary;
 use super::rows::{Belongs, Rows};
 use crate::memtable::{SeriesCatalog, stream_ids, times};
 
@@ -76,6 +78,26 @@ fn parts(counts: BTreeMap<i32, usize>) -> HashMap<i32, i32> {
     own.chain(rest.into_iter().map(|(day, _)| (day, latest.unwrap_or(day)))).collect()
 }
 
+/// Spreads two small numbers in one: what would keep off guessed collisions costs more than the rest
+/// of the look-up, and nobody chooses these.
+#[derive(Default)]
+struct PairHasher(u64);
+
+impl Hasher for PairHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64((*byte).into()));
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        let wide = u128::from(self.0 ^ value ^ 0x9e37_79b9_7f4a_7c15) * 0xa076_1d64_78bd_642f;
+        self.0 = wide as u64 ^ (wide >> 64) as u64;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 /// A group per row, numbered in the order of the files.
 struct Groups {
     of_row: Vec<u32>,
@@ -123,19 +145,26 @@ impl Groups {
 
     /// A group is a service and a text of the record.
     fn by_text(rows: &Rows<'_>, column: &str, services: &[&str]) -> Self {
-        let mut known: HashMap<(&str, &str), u32> = HashMap::new();
+        let mut names = services.to_vec();
+        names.sort_unstable();
+        names.dedup();
+        let service = |name: &&str| names.partition_point(|other| other < name) as u32;
+        let service_of: Vec<u32> = services.iter().map(service).collect();
+        let mut texts = Dictionary::new();
+        let mut known: HashMap<u64, u32, BuildHasherDefault<PairHasher>> = HashMap::default();
         let mut of_row = Vec::with_capacity(rows.len());
         for (number, chunk) in rows.chunks.iter().enumerate() {
-            let texts = chunk.rows.column_by_name(column).expect("in the schema").as_string::<i32>();
+            let values = chunk.rows.column_by_name(column).expect("in the schema").as_string::<i32>();
             for row in 0..chunk.len() {
                 let pick = Pick { chunk: number as u32, row: row as u32 };
-                let key = (services[rows.owner(pick) as usize], texts.value(row));
+                let text = texts.intern(values.value(row).as_bytes());
+                let key = u64::from(service_of[rows.owner(pick) as usize]) << 32 | u64::from(text);
                 let next = known.len() as u32;
                 of_row.push(*known.entry(key).or_insert(next));
             }
         }
         let mut sorted: Vec<_> = known.into_iter().collect();
-        sorted.sort_unstable();
+        sorted.sort_unstable_by_key(|(key, _)| (key >> 32, texts.get(*key as u32)));
         let len = sorted.len();
         let mut rank = vec![0; len];
         for (place, (_, group)) in sorted.into_iter().enumerate() {

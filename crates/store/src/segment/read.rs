@@ -14,6 +14,7 @@ use parquet::arrow::arrow_reader::{
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::reader::{ChunkReader, Length};
+use parquet::file::statistics::Statistics;
 
 use super::trace_index::{self, Place, TraceIndex};
 use crate::error::ReadError;
@@ -38,12 +39,12 @@ pub(crate) enum Wanted {
 }
 
 /// What is in a row group that is copied unread.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct GroupFacts {
     pub(crate) time_min: i64,
     pub(crate) time_max: i64,
-    /// Per row the hash of its trace; spans only.
-    pub(crate) traces: Vec<u64>,
+    /// Of each row the hash of its trace and its number in the row group; spans only.
+    pub(crate) traces: Vec<(u64, u32)>,
 }
 
 /// A segment, open for reading. The calls block.
@@ -126,12 +127,31 @@ impl SegmentFile {
         self.window(metadata, group)?.batches(metadata, vec![group], None, None)
     }
 
-    /// What the columns say that tell it.
+    /// What the footer and the index of traces say that tell it: `traces` are those of the file, if
+    /// it has the index. What they do not tell, the columns do.
     pub(crate) fn facts(
         &self,
         metadata: &Arc<ParquetMetaData>,
         group: usize,
+        traces: Option<&[(u64, u32)]>,
     ) -> Result<GroupFacts, ReadError> {
+        let table = self.segment.table;
+        let known = (table != Table::Spans).then_some(&[][..]).or(traces);
+        let Some((known, (time_min, time_max))) = known.zip(time_bounds(table, metadata, group)) else {
+            return self.read_facts(metadata, group);
+        };
+        let rows = |group: usize| u32::try_from(metadata.row_group(group).num_rows()).unwrap_or(0);
+        let start: u32 = (0..group).map(rows).sum();
+        let own = start..start + rows(group);
+        let own = known.iter().filter(|(_, row)| own.contains(row)).map(|(hash, row)| (*hash, row - start));
+        let traces: Vec<_> = own.collect();
+        if table == Table::Spans && traces.len() != rows(group) as usize {
+            return self.read_facts(metadata, group);
+        }
+        Ok(GroupFacts { time_min, time_max, traces })
+    }
+
+    fn read_facts(&self, metadata: &Arc<ParquetMetaData>, group: usize) -> Result<GroupFacts, ReadError> {
         let table = self.segment.table;
         let mut columns = vec![table.time_column()];
         columns.extend((table == Table::Spans).then_some("trace_id"));
@@ -145,9 +165,10 @@ impl SegmentFile {
             facts.time_max = if first { max } else { max.max(facts.time_max) };
             if let Some(ids) = batch.column_by_name("trace_id") {
                 let ids = ids.as_binary::<i32>();
-                facts.traces.extend((0..ids.len()).map(|row| trace_index::hash(ids.value(row))));
+                let hashes = (0..ids.len()).map(|row| trace_index::hash(ids.value(row)));
+                facts.traces.extend(hashes.zip(rows..));
             }
-            rows += batch.num_rows();
+            rows += u32::try_from(batch.num_rows()).unwrap_or(0);
         }
         Ok(facts)
     }
@@ -189,14 +210,23 @@ impl SegmentFile {
     /// Where traces are looked up; nothing when the file has no index.
     pub(crate) fn trace_index(&self) -> Result<Option<TraceIndex>, ReadError> {
         let metadata = self.metadata(Wanted::Groups)?;
-        let entries = metadata.file_metadata().key_value_metadata();
-        let value = entries.and_then(|entries| entries.iter().find(|entry| entry.key == trace_index::KEY));
-        let value = value.and_then(|entry| entry.value.as_deref());
-        let Some(place) = value.and_then(|value| Place::parse(value, self.segment.bytes)) else {
-            return Ok(None);
-        };
+        let Some(place) = self.trace_place(&metadata) else { return Ok(None) };
         let fences = self.read(place.fences())?;
         Ok(Some(TraceIndex::new(place, &fences)))
+    }
+
+    /// All that the index of traces says: hashes and rows of the file, ascending. Nothing when the
+    /// file has none, or one that makes no sense.
+    pub(crate) fn traces(&self, metadata: &ParquetMetaData) -> Result<Option<Vec<(u64, u32)>>, ReadError> {
+        let Some(place) = self.trace_place(metadata) else { return Ok(None) };
+        let index = self.read(place.offset..place.offset + place.len)?;
+        Ok(trace_index::all(place, &index))
+    }
+
+    fn trace_place(&self, metadata: &ParquetMetaData) -> Option<Place> {
+        let entries = metadata.file_metadata().key_value_metadata()?;
+        let entry = entries.iter().find(|entry| entry.key == trace_index::KEY)?;
+        Place::parse(entry.value.as_deref()?, self.segment.bytes)
     }
 
     /// A part of the file.
@@ -257,6 +287,18 @@ impl ChunkReader for SegmentFile {
             *self.failure.lock() = Some(error);
             ParquetError::General(text)
         })
+    }
+}
+
+/// The least and the greatest time of a row group, if its footer knows them exactly.
+fn time_bounds(table: Table, metadata: &ParquetMetaData, group: usize) -> Option<(i64, i64)> {
+    let columns = metadata.row_group(group).columns();
+    let column = columns.iter().find(|column| column.column_path().parts() == [table.time_column()])?;
+    match column.statistics()? {
+        Statistics::Int64(times) if times.min_is_exact() && times.max_is_exact() => {
+            Some((*times.min_opt()?, *times.max_opt()?))
+        }
+        _ => None,
     }
 }
 

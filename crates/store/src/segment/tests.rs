@@ -6,7 +6,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use model::{Budget, Table};
 
-use super::trace_index::{Place, TraceIndex, TraceIndexBuilder, rows_in};
+use super::trace_index::{Place, TraceIndex, TraceIndexBuilder, all, rows_in};
 use super::*;
 use crate::disk::Chance;
 use crate::memtable::{Chunk, Prepared, SeriesCatalog, SeriesIndex};
@@ -117,6 +117,9 @@ fn the_trace_index_finds_every_row_of_every_trace() {
         let at = |range: std::ops::Range<u64>| {
             &bytes[(range.start - offset) as usize..(range.end - offset) as usize]
         };
+        let mut every: Vec<(u64, u32)> = of_row.iter().copied().zip(0..).collect();
+        every.sort_unstable();
+        assert_eq!(all(place, &bytes), Some(every), "seed {seed}");
         let index = TraceIndex::new(place, at(place.fences()));
         for hash in traces.iter().step_by(17).copied().chain([0, u64::MAX >> 24, chance.number() >> 24]) {
             let found =
@@ -135,6 +138,7 @@ fn a_broken_index_finds_nothing_but_does_not_fail() {
         let _ = rows_in(&bytes, chance.number() >> 24, chance.number() >> 24);
         let place = Place { offset: 0, len: bytes.len() as u64, blocks: bytes.len() as u64 / 12 };
         let _ = TraceIndex::new(place, &bytes).block(chance.number() >> 24);
+        let _ = all(place, &bytes);
     }
     for text in ["", "1", "2 0 0 0", "1 0 1 99999999999999999999", "1 18446744073709551615 2 0", "1 a b c"] {
         assert_eq!(Place::parse(text, 100), None, "{text}");

@@ -42,7 +42,8 @@ impl TraceIndexBuilder {
 
     /// The index as it is in the file, and its number of blocks.
     pub(crate) fn encode(mut self) -> (Vec<u8>, usize) {
-        self.0.sort_unstable();
+        // What comes from other files is sorted already: runs, which this sort finds and merges.
+        self.0.sort();
         let mut fences: Vec<(u64, u32)> = Vec::new();
         let mut blocks = Vec::with_capacity(self.0.len() * 4);
         let mut block_start = 0;
@@ -125,6 +126,31 @@ impl TraceIndex {
         let end = self.fences.get(after).map_or(self.end, |(_, start)| *start);
         (start <= end).then_some((first, start..end))
     }
+}
+
+/// All hashes and rows of an index, of which these are the bytes; nothing where they make no sense.
+pub(crate) fn all(place: Place, index: &[u8]) -> Option<Vec<(u64, u32)>> {
+    let (fences, blocks) = index.split_at_checked(usize::try_from(place.blocks).ok()? * FENCE_BYTES)?;
+    let (fences, _) = fences.as_chunks::<FENCE_BYTES>();
+    let firsts = fences.iter().map(|fence| {
+        let (hash, start) = fence.split_at(8);
+        (hash.try_into().map_or(0, u64::from_le_bytes), start.try_into().map_or(0, u32::from_le_bytes))
+    });
+    let ends = firsts.clone().skip(1).map(|(_, start)| start as usize).chain([blocks.len()]);
+    // Most rows take four bytes.
+    let mut rows = Vec::with_capacity(blocks.len() / 4);
+    for ((mut hash, start), end) in firsts.zip(ends) {
+        let mut input = blocks.get(start as usize..end)?;
+        while !input.is_empty() {
+            hash = hash.checked_add(get(&mut input)?)?;
+            let mut row = 0u64;
+            for _ in 0..get(&mut input)? {
+                row = row.checked_add(get(&mut input)?)?;
+                rows.push((hash, u32::try_from(row).ok()?));
+            }
+        }
+    }
+    Some(rows)
 }
 
 /// The rows of a hash in its block, which begins with the hash `first`.

@@ -1,20 +1,21 @@
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, BinaryArray, RecordBatch, UInt32Array};
+use arrow_array::{Array, ArrayRef, BinaryArray, RecordBatch, StringArray, UInt32Array};
 use arrow_schema::DataType;
 use arrow_select::take::take;
 use model::{Budget, Table, schema};
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::memtable::{Chunk, SeriesCatalog, SeriesId, series_id};
+use crate::memtable::{Chunk, IdHasher, SeriesCatalog, SeriesId, series_id};
 
 /// Series of several files, numbered as they come.
 #[derive(Default)]
 pub(crate) struct FileSeries {
     pub(crate) catalog: SeriesCatalog,
-    numbers: HashMap<SeriesId, u32>,
+    numbers: HashMap<SeriesId, u32, BuildHasherDefault<IdHasher>>,
     names: HashMap<Arc<str>, u32>,
 }
 
@@ -52,10 +53,11 @@ fn with_streams(table: Table, batch: &RecordBatch, budget: &Budget) -> Chunk {
     let mut firsts: Vec<u32> = Vec::new();
     let mut ids: Vec<[u8; 16]> = Vec::new();
     let mut index: Vec<u32> = Vec::with_capacity(batch.num_rows());
-    for row in 0..batch.num_rows() {
-        let same = row > 0 && shared.iter().all(|column| same_value(column, row - 1, row));
+    let mut differs = vec![false; batch.num_rows()];
+    shared.iter().for_each(|column| note_changes(column, &mut differs));
+    for (row, differs) in differs.into_iter().enumerate() {
         let stream = match index.last() {
-            Some(last) if same => *last,
+            Some(last) if !differs => *last,
             _ => {
                 let mut hash = Xxh3::new();
                 shared.iter().for_each(|column| hash_value(column, row, &mut hash));
@@ -81,6 +83,45 @@ fn rows(table: Table, index: Vec<u32>, own: Vec<ArrayRef>) -> RecordBatch {
     let index: ArrayRef = Arc::new(UInt32Array::from(index));
     let columns = [index].into_iter().chain(own).collect();
     RecordBatch::try_new(schema::rows(table), columns).expect("an index and the columns of the record")
+}
+
+/// Notes the rows of a column that differ from the row before. Streams come in long runs: this is
+/// what most of the time goes to.
+fn note_changes(column: &ArrayRef, differs: &mut [bool]) {
+    let mut note = |differ: &dyn Fn(usize) -> bool| {
+        differs.iter_mut().enumerate().skip(1).for_each(|(row, differs)| *differs |= differ(row));
+    };
+    match column.data_type() {
+        DataType::Utf8 if column.null_count() == 0 => {
+            let texts = column.as_string::<i32>();
+            if texts.value_offsets().first() != texts.value_offsets().last() {
+                note(&|row| !same_texts(texts, row - 1, row, 1));
+            }
+        }
+        DataType::Map(..) if column.as_map().values().null_count() == 0 => {
+            let map = column.as_map();
+            let (keys, values) = (map.keys().as_string::<i32>(), map.values().as_string::<i32>());
+            let offsets = map.value_offsets();
+            if offsets.first() != offsets.last() {
+                note(&|row| {
+                    let (before, own, end) = (offsets[row - 1], offsets[row], offsets[row + 1]);
+                    let (from, to, len) = (before as usize, own as usize, (end - own) as usize);
+                    own - before != end - own
+                        || !same_texts(keys, from, to, len)
+                        || !same_texts(values, from, to, len)
+                });
+            }
+        }
+        _ => note(&|row| !same_value(column, row - 1, row)),
+    }
+}
+
+/// Whether so many texts from two places on are the same. None of them is null.
+fn same_texts(texts: &StringArray, a: usize, b: usize, len: usize) -> bool {
+    let (bytes, offsets) = (texts.value_data(), texts.value_offsets());
+    let (of_a, of_b) = (&offsets[a..=a + len], &offsets[b..=b + len]);
+    let all = |offsets: &[i32]| &bytes[offsets[0] as usize..offsets[len] as usize];
+    all(of_a) == all(of_b) && of_a.iter().zip(of_b).all(|(end, other)| end - of_a[0] == other - of_b[0])
 }
 
 /// Whether two rows of a column are the same. Columns of streams are texts, integers and maps.

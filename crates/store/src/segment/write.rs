@@ -137,7 +137,7 @@ impl SegmentWriter {
                 .map(|chunk| chunk.rows.column_by_name("trace_id").expect("spans have it").as_binary::<i32>())
                 .collect();
             let hash = |pick: &Pick| trace_index::hash(ids[pick.chunk as usize].value(pick.row as usize));
-            self.note_traces(picks.iter().map(hash));
+            self.note_traces(picks.iter().map(hash).zip(0..));
         }
         self.rows += picks.len() as u64;
     }
@@ -174,11 +174,11 @@ impl SegmentWriter {
         Ok(())
     }
 
-    fn note_traces(&mut self, hashes: impl Iterator<Item = u64>) {
+    /// Notes the traces of a row group, whose rows are counted from its beginning.
+    fn note_traces(&mut self, rows: impl Iterator<Item = (u64, u32)>) {
         let Some(trace) = &mut self.trace else { return };
-        for (row, hash) in (self.rows..).zip(hashes) {
-            trace.push(hash, u32::try_from(row).expect("segments have fewer rows"));
-        }
+        let start = u32::try_from(self.rows).expect("segments have fewer rows");
+        rows.for_each(|(hash, row)| trace.push(hash, start + row));
     }
 
     fn note_times(&mut self, min: i64, max: i64) {
@@ -186,9 +186,9 @@ impl SegmentWriter {
         self.times = Some((earliest.min(min), latest.max(max)));
     }
 
-    /// Memory that is held: the index.
+    /// Memory that is held: the index, and what the codec keeps.
     fn memory(&self) -> u64 {
-        self.trace.as_ref().map_or(0, TraceIndexBuilder::bytes) as u64
+        (self.trace.as_ref().map_or(0, TraceIndexBuilder::bytes) + self.codec.bytes()) as u64
     }
 
     /// Ends the file.

@@ -42,7 +42,7 @@ impl Inner {
         let nothing = Prepared { signal: meta.signal, chunks: Vec::new(), series: None };
         self.memory.publish(lsn, &meta, nothing);
         let rows = Some(u64::from(left));
-        self.remember(vec![SetAside { path, reason: reason.to_owned(), rows }]);
+        self.remember(vec![SetAside { path, reason: reason.to_owned(), rows, times: None }]);
         Ok(())
     }
 
@@ -71,7 +71,12 @@ impl Inner {
                 DamageKind::Missing => format!("{path}#{first_lsn}"),
                 _ => path,
             };
-            kept.push(SetAside { path, reason: format!("{entries} requests: {reason}"), rows: None });
+            kept.push(SetAside {
+                path,
+                reason: format!("{entries} requests: {reason}"),
+                rows: None,
+                times: None,
+            });
         }
         self.remember(kept);
     }

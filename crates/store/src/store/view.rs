@@ -1,7 +1,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use model::{Signal, Table, Tenant};
+use model::{NANOS_PER_DAY, Signal, Table, Tenant};
 use object_store::ObjectStore;
 
 use super::{Inner, Store};
@@ -144,10 +144,17 @@ impl Inner {
 fn missing(state: &State, tenant: &Tenant, table: Table) -> Vec<Missing> {
     let of_table = state.set_aside.iter().filter_map(|damage| {
         let (of, whose, day, _) = parse_path(&damage.path)?;
-        let missing = Missing { path: damage.path.clone(), day: Some(day), reason: damage.reason.clone() };
+        // A part of several days is named after the latest of them.
+        let times = damage.times.unwrap_or((i64::MIN, day_end(day)));
+        let missing = Missing { path: damage.path.clone(), times, reason: damage.reason.clone() };
         (of == table && whose == *tenant).then_some(missing)
     });
     of_table.collect()
+}
+
+/// The last moment of a day.
+fn day_end(day: i32) -> i64 {
+    (i64::from(day) + 1).saturating_mul(NANOS_PER_DAY).saturating_sub(1)
 }
 
 fn table_status(state: &State, table: Table) -> TableStatus {

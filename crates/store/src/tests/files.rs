@@ -161,7 +161,7 @@ async fn files_that_cannot_be_read_are_set_aside_and_named() {
     for (what, damage) in damages {
         let dir = tempfile::tempdir().unwrap();
         let store = open_local(dir.path()).await;
-        append(&store, Signal::Logs, rows(0..10, |_| NOON)).await;
+        append(&store, Signal::Logs, rows(0..10, |id| NOON + id as i64)).await;
         store.seal_all().await.unwrap();
         append(&store, Signal::Logs, rows(10..20, |_| NOON)).await;
         store.seal_all().await.unwrap();
@@ -172,7 +172,15 @@ async fn files_that_cannot_be_read_are_set_aside_and_named() {
             let store = open_local(dir.path()).await;
             let snapshot = store.snapshot(&tenant(), Table::Logs);
             assert_eq!((snapshot.rows(), snapshot.complete()), (10, false), "{what}");
-            assert_eq!(snapshot.missing[0].day, Some(day_of(NOON)), "{what}");
+            assert_eq!(snapshot.missing[0].times, (NOON, NOON + 9), "{what}");
+            for (from, to, missing) in [
+                (i64::MIN, i64::MAX, 1),
+                (NOON + 9, NOON + 9, 1),
+                (NOON + 10, i64::MAX, 0),
+                (i64::MIN, NOON - 1, 0),
+            ] {
+                assert_eq!(snapshot.missing_in(from..=to).count(), missing, "{what}: {from}..={to}");
+            }
             assert_eq!(snapshot.warnings().len(), 1);
             let set_aside = store.status().set_aside;
             assert_eq!(set_aside.len(), 1, "{what}");

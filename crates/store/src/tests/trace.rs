@@ -1,6 +1,10 @@
+use std::sync::Arc;
+
 use model::{Signal, Table};
 
 use super::fixture::*;
+use crate::memtable::SeriesCatalog;
+use crate::segment::{Effort, Rows, SegmentFile, Wanted, order};
 
 #[tokio::test]
 async fn a_trace_is_what_a_look_at_every_span_finds() {
@@ -28,6 +32,41 @@ async fn a_trace_is_what_a_look_at_every_span_finds() {
         assert_eq!(found, expected(Table::Spans, &wanted), "trace of span {id}");
         assert!(trace.warnings.is_empty());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_copied_unread_is_what_the_columns_say() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open_local(dir.path()).await;
+    let row = |id: u64| Row { id, stream: (id % 7) as u8, time: NOON + ((id * 7919) % 1000) as i64 };
+    append(&store, Signal::Spans, (0..3000).map(row)).await;
+    let inner = Arc::clone(store.inner());
+    let check = move || {
+        let chunks = inner.memory.shard(&tenant(), Signal::Spans).generations();
+        let chunks = chunks[0].chunks(Table::Spans);
+        let catalog = SeriesCatalog::default();
+        let rows = Rows::new(Table::Spans, chunks.iter().map(Arc::as_ref), &catalog).unwrap();
+        let picks = order(&rows);
+        let new = inner.new_segment(Table::Spans, &tenant(), model::day_of(NOON), 0);
+        let written = inner.write_segment(new, Effort::Seal, |writer| {
+            // Three row groups.
+            picks.chunks(1234).try_for_each(|picks| inner.write_rows(writer, &rows, picks))
+        });
+        let segment = Arc::new(written.unwrap());
+        let file = SegmentFile::new(&inner.objects, &segment);
+        let metadata = file.metadata(Wanted::Pages).unwrap();
+        let traces = file.traces(&metadata).unwrap().unwrap();
+        assert_eq!((metadata.num_row_groups(), traces.len()), (3, 3000));
+        for group in 0..3 {
+            let told = file.facts(&metadata, group, Some(&traces)).unwrap();
+            let mut read = file.facts(&metadata, group, None).unwrap();
+            read.traces.sort_unstable();
+            assert_eq!(told, read, "row group {group}");
+            // An index that does not fit the file is not believed.
+            assert_eq!(file.facts(&metadata, group, Some(&traces[1..])).unwrap().time_min, read.time_min);
+        }
+    };
+    tokio::task::spawn_blocking(check).await.unwrap();
 }
 
 #[tokio::test]

@@ -59,6 +59,21 @@ pub struct HistogramSnapshot {
 }
 
 impl HistogramSnapshot {
+    /// How many values are in each bucket between these bounds, which ascend: up to the first, above
+    /// it and up to the second, and so on, and last those above all. A bound that is not one less
+    /// than a power of two counts as the next such.
+    pub fn counts(&self, bounds: &[u64]) -> Vec<u64> {
+        let below = |bound: u64| {
+            // All values of a bucket have as many bits as its greatest.
+            let bits = u64::BITS - bound.leading_zeros();
+            let inside = self.buckets.iter().take_while(|(most, _)| u64::BITS - most.leading_zeros() <= bits);
+            inside.last().map_or(0, |(_, count)| *count)
+        };
+        let mut before = 0;
+        let counts = bounds.iter().map(|bound| below(*bound)).chain([self.count]);
+        counts.map(|count| count - std::mem::replace(&mut before, count)).collect()
+    }
+
     /// A bound which this share of the values (0 to 1) does not exceed; 0 when there are none.
     pub fn quantile(&self, share: f64) -> u64 {
         let rank = (self.count as f64 * share).ceil() as u64;

@@ -27,6 +27,10 @@ impl Bits {
         out.extend_from_slice(&self.bytes);
         let rest = self.filled.div_ceil(8) as usize;
         out.extend_from_slice(&self.pending.to_le_bytes()[..rest]);
+        self.clear();
+    }
+
+    fn clear(&mut self) {
         self.bytes.clear();
         self.pending = 0;
         self.filled = 0;
@@ -102,7 +106,8 @@ impl Levels {
             let len = u32::try_from(out.len() - start - 4).expect("pages are small");
             out[start..start + 4].copy_from_slice(&len.to_le_bytes());
         }
-        *self = Self { width: self.width, bits: Bits::default(), len: 0, same: None, mixed: false };
+        self.bits.clear();
+        (self.len, self.same, self.mixed) = (0, None, false);
     }
 
     /// Fills up to a multiple of eight levels.

@@ -1,14 +1,18 @@
-use xxhash_rust::xxh3::xxh3_64;
+use std::hash::{BuildHasher, RandomState};
+
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Distinct texts of a column in the order in which they came, kept as Parquet's dictionary page has
 /// them.
 #[derive(Debug)]
-pub(super) struct Dictionary {
+pub(in crate::segment) struct Dictionary {
     /// Per entry its hash, and where its bytes are in `plain`.
     entries: Vec<Entry>,
     /// Places in `entries`, by hash; [`FREE`] where there is none.
     slots: Vec<u32>,
     plain: Vec<u8>,
+    /// So that no sender can choose values that hash alike.
+    seed: u64,
 }
 
 /// Distinct numbers of a column in the order in which they came.
@@ -17,6 +21,7 @@ pub(super) struct Numbers {
     values: Vec<i64>,
     /// As in [`Dictionary`].
     slots: Vec<u32>,
+    seed: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -29,8 +34,9 @@ struct Entry {
 const FREE: u32 = u32::MAX;
 
 impl Dictionary {
-    pub(super) fn new() -> Self {
-        Self { entries: Vec::new(), slots: vec![FREE; 64], plain: Vec::new() }
+    pub(in crate::segment) fn new() -> Self {
+        let seed = RandomState::new().hash_one(());
+        Self { entries: Vec::new(), slots: vec![FREE; 64], plain: Vec::new(), seed }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -42,15 +48,15 @@ impl Dictionary {
         &self.plain
     }
 
-    pub(super) fn get(&self, id: u32) -> &[u8] {
+    pub(in crate::segment) fn get(&self, id: u32) -> &[u8] {
         let entry = &self.entries[id as usize];
         &self.plain[entry.start as usize..][..entry.len as usize]
     }
 
     /// The place of the value, which is added when it is new.
     #[inline]
-    pub(super) fn intern(&mut self, value: &[u8]) -> u32 {
-        let hash = hash(value);
+    pub(in crate::segment) fn intern(&mut self, value: &[u8]) -> u32 {
+        let hash = hash(value, self.seed);
         let mask = self.slots.len() - 1;
         let mut slot = hash as usize & mask;
         loop {
@@ -95,18 +101,25 @@ impl Dictionary {
 
 impl Numbers {
     pub(super) fn new() -> Self {
-        Self { values: Vec::new(), slots: vec![FREE; 64] }
+        let seed = RandomState::new().hash_one(());
+        Self { values: Vec::new(), slots: vec![FREE; 64], seed }
     }
 
     pub(super) fn values(&self) -> &[i64] {
         &self.values
     }
 
+    /// Leaves the first so many values. No value may be looked for after it.
+    pub(super) fn end(&mut self, len: usize) {
+        self.values.truncate(len);
+        self.slots = Vec::new();
+    }
+
     /// The place of the value, which is added when it is new.
     #[inline]
     pub(super) fn intern(&mut self, value: i64) -> u32 {
         let mask = self.slots.len() - 1;
-        let mut slot = spread(value.cast_unsigned(), 0) as usize & mask;
+        let mut slot = spread(value.cast_unsigned(), 0, self.seed) as usize & mask;
         loop {
             match self.slots[slot] {
                 FREE => return self.insert(value, slot),
@@ -125,7 +138,7 @@ impl Numbers {
             self.slots.clear();
             self.slots.resize(len, FREE);
             for (id, value) in (0..).zip(&self.values) {
-                let mut slot = spread(value.cast_unsigned(), 0) as usize & (len - 1);
+                let mut slot = spread(value.cast_unsigned(), 0, self.seed) as usize & (len - 1);
                 while self.slots[slot] != FREE {
                     slot = (slot + 1) & (len - 1);
                 }
@@ -138,29 +151,26 @@ impl Numbers {
 
 /// Few bytes are read as one or two numbers, which may overlap; most values have few.
 #[inline]
-fn hash(value: &[u8]) -> u32 {
-    let len = value.len();
+fn hash(value: &[u8], seed: u64) -> u32 {
+    let len = value.len() as u64;
     match (value.first_chunk::<8>(), value.last_chunk::<8>()) {
         (Some(first), Some(last)) if len <= 16 => {
-            spread(u64::from_le_bytes(*first) ^ len as u64, u64::from_le_bytes(*last))
+            spread(u64::from_le_bytes(*first) ^ len, u64::from_le_bytes(*last), seed)
         }
-        (Some(_), _) => spread(xxh3_64(value), 0),
+        (Some(_), _) => spread(xxh3_64_with_seed(value, seed), 0, seed),
         _ => match (value.first_chunk::<4>(), value.last_chunk::<4>()) {
-            (Some(first), Some(last)) => spread(
-                u64::from(u32::from_le_bytes(*first)) ^ (len as u64) << 32,
-                u32::from_le_bytes(*last).into(),
-            ),
-            _ => value
-                .iter()
-                .fold(len as u32, |hash, byte| hash << 8 | u32::from(*byte))
-                .wrapping_mul(0x9e37_79b1),
+            (Some(first), Some(last)) => {
+                let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
+                spread(u64::from(first) | len << 32, last.into(), seed)
+            }
+            _ => spread(value.iter().fold(len, |bytes, byte| bytes << 8 | u64::from(*byte)), 0, seed),
         },
     }
 }
 
 #[inline]
-fn spread(a: u64, b: u64) -> u32 {
-    let wide = u128::from(a ^ 0x9e37_79b9_7f4a_7c15) * u128::from(b ^ 0xa076_1d64_78bd_642f);
+fn spread(a: u64, b: u64, seed: u64) -> u32 {
+    let wide = u128::from(a ^ seed) * u128::from(b ^ 0xa076_1d64_78bd_642f);
     let mixed = wide as u64 ^ (wide >> 64) as u64;
     (mixed ^ (mixed >> 32)) as u32
 }

@@ -103,7 +103,7 @@ impl Side {
         let encoding = self.values.drain_into(&mut self.page.body);
         self.used_dictionary |= encoding == parquet::basic::Encoding::RLE_DICTIONARY;
         self.column.page(codec, &self.page, encoding, None)?;
-        self.page = Page::default();
+        self.page.renew();
         Ok(())
     }
 
@@ -184,13 +184,19 @@ impl Writer {
 
     fn put_values(&mut self, maps: &Maps<'_>, entries: std::ops::Range<usize>) {
         self.row.values.clear();
+        let all_valid = maps.values.has_no_nulls();
+        if all_valid {
+            self.values.definitions.put_run(VALUE, entries.len());
+        }
         for entry in entries {
             let Some(value) = maps.values.get(entry) else {
                 self.put_null();
                 self.row.values.push(NO_VALUE);
                 continue;
             };
-            self.values.definitions.put(VALUE);
+            if !all_valid {
+                self.values.definitions.put(VALUE);
+            }
             match self.values.values.intern(value) {
                 Some(id) => {
                     self.values.values.push_id(id);

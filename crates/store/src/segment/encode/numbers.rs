@@ -16,8 +16,11 @@ use super::{Encoded, Group, PAGE_ROWS};
 
 /// Distinct values up to which a dictionary is used.
 const DICTIONARY_LEN: usize = 1 << 16;
-/// Values of a first page that say whether a dictionary is worth it.
+/// Fewest values of a page that say whether a dictionary is worth it.
 const SAMPLE: usize = 256;
+
+/// Values of a page that say whether their bytes are split.
+const SPLIT_SAMPLE: usize = 1024;
 
 /// The least and the greatest value of a column.
 #[derive(Clone, Debug, PartialEq)]
@@ -173,9 +176,11 @@ fn collect(
 }
 
 /// How the values of a column are written.
-enum Coding {
-    Dictionary(Numbers),
-    Plain,
+struct Coding {
+    /// The dictionary, if the column has one; pages may use it.
+    dictionary: Option<Numbers>,
+    /// Whether this page and those after it use it.
+    interning: bool,
 }
 
 fn pages(gathered: Gathered, mut column: Column, codec: &mut Codec) -> Result<Encoded> {
@@ -184,15 +189,16 @@ fn pages(gathered: Gathered, mut column: Column, codec: &mut Codec) -> Result<En
     let uniform = values.is_empty() || (valid.is_none() && values.iter().all(|value| *value == values[0]));
     let page_rows = if uniform { rows.max(1) } else { PAGE_ROWS };
     let kind = column.leaf.physical_type();
-    let mut coding =
-        if column.treatment.dictionary { Coding::Dictionary(Numbers::new()) } else { Coding::Plain };
+    let interning = column.treatment.dictionary;
+    let mut coding = Coding { dictionary: interning.then(Numbers::new), interning };
     let mut used_dictionary = false;
     let mut bounds = None;
     let mut rest = values.as_slice();
+    let (mut page, mut definitions) = (Page::default(), column.definition_levels());
     for first in (0..rows).step_by(page_rows) {
         let range = first..(first + page_rows).min(rows);
-        let mut page = Page { rows: range.len(), entries: range.len(), ..Page::default() };
-        let mut definitions = column.definition_levels();
+        page.renew();
+        (page.rows, page.entries) = (range.len(), range.len());
         match &valid {
             None => definitions.put_run(1, range.len()),
             Some(valid) => {
@@ -209,17 +215,17 @@ fn pages(gathered: Gathered, mut column: Column, codec: &mut Codec) -> Result<En
         if let Some(of_page) = &of_page {
             Bounds::widen(&mut bounds, of_page.clone());
         }
-        let encoding = write_values(&mut page.body, own, kind, &mut coding, first == 0);
+        let encoding = write_values(&mut page.body, own, kind, &mut coding, codec)?;
         used_dictionary |= encoding == Encoding::RLE_DICTIONARY;
         column.page(codec, &page, encoding, of_page.and_then(|bounds| bounds.page()))?;
     }
-    match &coding {
-        Coding::Dictionary(dictionary) if used_dictionary => {
+    match coding.dictionary.filter(|_| used_dictionary) {
+        Some(dictionary) => {
             let mut values = Vec::new();
             plain(&mut values, dictionary.values(), kind);
             column.finish(codec, Some((&values, dictionary.values().len())), bounds)
         }
-        _ => column.finish(codec, None, bounds),
+        None => column.finish(codec, None, bounds),
     }
 }
 
@@ -229,25 +235,58 @@ fn write_values(
     values: &[i64],
     kind: Type,
     coding: &mut Coding,
-    first_page: bool,
-) -> Encoding {
-    if let Coding::Dictionary(dictionary) = coding
-        && dictionary.values().len() < DICTIONARY_LEN
-    {
+    codec: &mut Codec,
+) -> Result<Encoding> {
+    if let Some(dictionary) = coding.dictionary.as_mut().filter(|_| coding.interning) {
+        let before = dictionary.values().len();
         let ids: Vec<u32> = values.iter().map(|value| dictionary.intern(*value)).collect();
-        let worth_it = !first_page || ids.len() < SAMPLE || dictionary.values().len() * 2 <= ids.len();
-        if worth_it {
+        let new = dictionary.values().len() - before;
+        if ids.len() < SAMPLE || new * 2 <= ids.len() {
             indices(body, &ids, dictionary.values().len());
-            return Encoding::RLE_DICTIONARY;
+            coding.interning = dictionary.values().len() < DICTIONARY_LEN;
+            return Ok(Encoding::RLE_DICTIONARY);
         }
-        *coding = Coding::Plain;
+        dictionary.end(before);
+        coding.interning = false;
     }
-    if kind == Type::INT64 {
-        binary_packed(body, values);
-        return Encoding::DELTA_BINARY_PACKED;
+    match kind {
+        Type::INT64 => {
+            binary_packed(body, values);
+            Ok(Encoding::DELTA_BINARY_PACKED)
+        }
+        Type::DOUBLE if splits_better(values, codec)? => {
+            split(body, values);
+            Ok(Encoding::BYTE_STREAM_SPLIT)
+        }
+        _ => {
+            plain(body, values, kind);
+            Ok(Encoding::PLAIN)
+        }
     }
-    plain(body, values, kind);
-    Encoding::PLAIN
+}
+
+/// Whether the bytes of such values are smaller when those of the same place are together. Values
+/// that grow, or use all of their bits, are; values of few decimals, which repeat as a whole, are
+/// not. The page's middle tells.
+fn splits_better(values: &[i64], codec: &mut Codec) -> Result<bool> {
+    if values.len() < SAMPLE {
+        return Ok(false);
+    }
+    let sample = &values[values.len() / 2..];
+    let sample = &sample[..sample.len().min(SPLIT_SAMPLE)];
+    let mut bytes = Vec::with_capacity(size_of_val(sample));
+    plain(&mut bytes, sample, Type::DOUBLE);
+    let whole = codec.packed_len(&bytes)?;
+    bytes.clear();
+    split(&mut bytes, sample);
+    Ok(codec.packed_len(&bytes)? < whole)
+}
+
+/// Appends the first byte of each value, then the second of each, and so on.
+fn split(out: &mut Vec<u8>, values: &[i64]) {
+    for place in 0..size_of::<i64>() {
+        out.extend(values.iter().map(|value| value.to_le_bytes()[place]));
+    }
 }
 
 /// Appends the values in the bytes that they have.

@@ -17,6 +17,9 @@ pub(crate) struct Codec {
     compressor: Compressor<'static>,
     compression: Compression,
     buffer: Vec<u8>,
+    /// Buffers of columns that are done, for the next ones: memory that is touched for the first
+    /// time costs more than what is written to it.
+    spare: Vec<Vec<u8>>,
 }
 
 impl Codec {
@@ -24,7 +27,18 @@ impl Codec {
         let level = effort.level();
         let compressor = Compressor::new(level.compression_level())
             .map_err(|error| ParquetError::External(error.into()))?;
-        Ok(Self { compressor, compression: Compression::ZSTD(level), buffer: Vec::new() })
+        let compression = Compression::ZSTD(level);
+        Ok(Self { compressor, compression, buffer: Vec::new(), spare: Vec::new() })
+    }
+
+    /// Memory that is kept from page to page and column to column.
+    pub(crate) fn bytes(&self) -> usize {
+        self.buffer.capacity() + self.spare.iter().map(Vec::capacity).sum::<usize>()
+    }
+
+    /// How long these bytes are when they are compressed.
+    pub(super) fn packed_len(&mut self, bytes: &[u8]) -> Result<usize> {
+        self.pack(bytes).map(<[u8]>::len)
     }
 
     /// The page compressed; in a buffer of the codec, which the next one takes over.
@@ -53,6 +67,15 @@ pub(super) struct Page {
     pub(super) entries: usize,
     pub(super) nulls: usize,
     pub(super) body: Vec<u8>,
+}
+
+impl Page {
+    /// An empty page in the memory of this one.
+    pub(super) fn renew(&mut self) {
+        let mut body = std::mem::take(&mut self.body);
+        body.clear();
+        *self = Self { body, ..Self::default() };
+    }
 }
 
 /// One column of a row group, being written.
@@ -102,6 +125,9 @@ impl Column {
         encoding: Encoding,
         bounds: Option<PageBounds>,
     ) -> Result<()> {
+        if self.data.capacity() == 0 {
+            self.data = codec.spare.pop().unwrap_or_default();
+        }
         let packed = codec.pack(&page.body)?;
         let start = self.data.len();
         // Type 0 is a data page; its own header is the fifth field.
@@ -137,10 +163,8 @@ impl Column {
     pub(super) fn nothing(mut self, codec: &mut Codec, rows: usize) -> Result<Encoded> {
         let (mut repetitions, mut definitions) = (self.repetition_levels(), self.definition_levels());
         let mut page = Page { rows, entries: rows, ..Page::default() };
-        for _ in 0..rows {
-            repetitions.put(0);
-            definitions.put(0);
-        }
+        repetitions.put_run(0, rows);
+        definitions.put_run(0, rows);
         repetitions.drain_into(&mut page.body);
         definitions.drain_into(&mut page.body);
         self.page(codec, &page, Encoding::PLAIN, None)?;
@@ -154,9 +178,11 @@ impl Column {
         dictionary: Option<(&[u8], usize)>,
         bounds: Option<Bounds>,
     ) -> Result<Encoded> {
-        let mut out = Vec::with_capacity(self.data.len() + 64);
+        let mut data = std::mem::take(&mut self.data);
+        let mut out = Vec::new();
         if let Some((plain, entries)) = dictionary {
             let packed = codec.pack(plain)?;
+            out.reserve_exact(packed.len() + data.len() + 64);
             // Type 2 is a dictionary page; its own header is the seventh field.
             header(&mut out, 2, plain.len(), packed.len());
             out.push(0x4c);
@@ -172,7 +198,9 @@ impl Column {
             }
         }
         let first_page = out.len();
-        out.extend_from_slice(&self.data);
+        out.extend_from_slice(&data);
+        data.clear();
+        codec.spare.push(data);
         let close = self.close(codec.compression, first_page, out.len(), dictionary.is_some(), bounds)?;
         Ok((out.into(), close))
     }
@@ -234,6 +262,7 @@ fn code(encoding: Encoding) -> i64 {
         Encoding::DELTA_BINARY_PACKED => 5,
         Encoding::DELTA_LENGTH_BYTE_ARRAY => 6,
         Encoding::RLE_DICTIONARY => 8,
+        Encoding::BYTE_STREAM_SPLIT => 9,
         other => unreachable!("{other} is not written"),
     }
 }

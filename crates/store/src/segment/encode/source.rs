@@ -39,7 +39,12 @@ impl<'a> Texts<'a> {
 
     /// Whether all texts are empty, and none is null.
     fn is_empty(&self) -> bool {
-        self.nulls.is_none_or(|nulls| nulls.null_count() == 0) && self.offsets.first() == self.offsets.last()
+        self.has_no_nulls() && self.offsets.first() == self.offsets.last()
+    }
+
+    #[inline]
+    pub(super) fn has_no_nulls(&self) -> bool {
+        self.nulls.is_none_or(|nulls| nulls.null_count() == 0)
     }
 
     /// Looks at where a text begins, so that it is in the cache when it is needed.

@@ -12,6 +12,7 @@ use model::{Batch, Budget, Logs, Metrics, Spans, Table, schema};
 use parquet::arrow::arrow_reader::{
     ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
 };
+use parquet::basic::Encoding;
 use parquet::file::metadata::PageIndexPolicy;
 
 use crate::disk::{Chance, Disk, ForgetfulDisk};
@@ -251,6 +252,43 @@ fn numbers_of_every_kind_survive() {
     let series = RecordBatch::try_new(series.schema(), columns).unwrap();
     let chunk = Chunk::new(Table::Series, Some(metrics.streams), series, &Budget::new(1 << 30));
     check(Table::Series, &[chunk], &SeriesCatalog::default(), "booleans");
+}
+
+#[test]
+fn each_page_of_doubles_is_written_as_it_is_smallest() {
+    let mut chance = Chance::new(4);
+    let len = 60_000;
+    let mut total = 0.0;
+    let mut grows = |step: f64| {
+        total += step;
+        total
+    };
+    // A few values, then some that use all their bits, then counters, then few decimals.
+    let values: Vec<f64> = (0..len)
+        .map(|row| match row / 16_384 {
+            0 => (row % 40) as f64,
+            1 => chance.number() as f64 / 1e9,
+            2 => grows(chance.below(1 << 30) as f64 / 7.0),
+            _ => chance.below(30_000) as f64 / 100.0,
+        })
+        .collect();
+    let request = Request::of((0..len as u64).map(|id| Row { id: id * 5 + 1, stream: 3, time: NOON }));
+    let Batch::Metrics(metrics) = request.batch(model::Signal::Metrics) else { unreachable!() };
+    let columns = [
+        (schema::SERIES, Arc::new(UInt32Array::from(vec![0; len])) as ArrayRef),
+        ("time_unix_nano", Arc::new(Int64Array::from_iter_values((0..len as i64).map(|row| NOON + row)))),
+        ("value", Arc::new(Float64Array::from_iter_values(values))),
+    ];
+    let samples = fill(schema::rows(Table::Samples), len, columns.into());
+    let (chunks, catalog) = chunks_of(vec![Batch::Metrics(Metrics { samples, ..metrics })], Table::Samples);
+    let file = check(Table::Samples, &chunks, &catalog, "doubles");
+    let metadata = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().metadata().clone();
+    let columns = metadata.row_group(0).columns();
+    let column = columns.iter().find(|column| column.column_path().string() == "value").unwrap();
+    let encodings: Vec<_> = column.encodings().collect();
+    for wanted in [Encoding::RLE_DICTIONARY, Encoding::BYTE_STREAM_SPLIT, Encoding::PLAIN] {
+        assert!(encodings.contains(&wanted), "{wanted} of {encodings:?}");
+    }
 }
 
 #[test]

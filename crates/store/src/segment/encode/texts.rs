@@ -138,10 +138,8 @@ impl Values {
     fn bounds(&self) -> Option<PageBounds> {
         let (min, max) = match self.dictionary.as_ref().filter(|_| !self.ids.is_empty()) {
             Some(dictionary) => {
-                let mut ids = self.ids.clone();
-                ids.sort_unstable();
-                ids.dedup();
-                range(ids.iter().map(|id| dictionary.get(*id)))?
+                // Files are sorted by such columns: the same value mostly comes in a run.
+                range(self.ids.chunk_by(|a, b| a == b).map(|run| dictionary.get(run[0])))?
             }
             None => {
                 let mut rest = self.bytes.as_slice();
@@ -325,7 +323,7 @@ impl<'c> Writer<'c> {
         let encoding = self.values.drain_into(&mut self.page.body);
         self.used_dictionary |= encoding == Encoding::RLE_DICTIONARY;
         self.column.page(self.codec, &self.page, encoding, bounds)?;
-        self.page = Page::default();
+        self.page.renew();
         Ok(())
     }
 

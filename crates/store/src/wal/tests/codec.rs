@@ -71,4 +71,7 @@ fn a_histogram_bounds_its_quantiles() {
     assert_eq!(snapshot.count, 7);
     assert_eq!(snapshot.buckets, [(0, 1), (1, 2), (7, 5), (1023, 6), (u64::MAX, 7)]);
     assert_eq!((snapshot.quantile(0.5), snapshot.quantile(0.8), snapshot.quantile(1.0)), (7, 1023, u64::MAX));
+    assert_eq!(snapshot.counts(&[0, 3, 7, 511, 1023, 1 << 40]), [1, 1, 3, 0, 1, 0, 1]);
+    assert_eq!(snapshot.counts(&[]), [7]);
+    assert_eq!(crate::HistogramSnapshot::default().counts(&[1, 3]), [0, 0, 0]);
 }

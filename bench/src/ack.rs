@@ -1,0 +1,130 @@
+//! How long an acknowledgement takes at half of the load that the server can carry, against a bare
+//! loop on the same disk that appends as many bytes and calls `fdatasync`, at the same pace.
+//!
+//! The rate is that of the closed loop just before, on the same server. Rounds alternate between
+//! the two, so that what the disk does meets both. The server's latencies are counted from when the
+//! request was due. Of the bare loop only the append and the `fdatasync` count, not what it waits
+//! because the one before took long: that would be kind to the server, which commits in groups.
+
+use std::fs::File;
+use std::io::Write;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use testkit::http::Request;
+use testkit::otlp::Encoding;
+
+use crate::data::{Bodies, Signal, cycle, once};
+use crate::load::{closed_loop, due, paced, wait_until};
+use crate::options::Options;
+use crate::quantiles::Quantiles;
+use crate::report::{Better, Goal, Report, figure};
+use crate::road::CONNECTIONS;
+use crate::server::Server;
+
+/// Distinct requests; they are sent again and again.
+const REQUESTS: usize = 1_000;
+/// How long one side of one round takes, in seconds.
+const ROUND_SECONDS: f64 = 10.0;
+/// The closed loop lasts at least so long, so that sealing is part of what it can carry.
+const CLOSED_SECONDS: f64 = 6.0;
+/// More than the closed loop has: half of its load must not wait for a connection.
+const PACED_CONNECTIONS: usize = 16;
+
+/// Measures and judges.
+pub(crate) fn run(options: &Options) -> Result<Report> {
+    let mut report = Report::new("ack: acknowledgement at half load, against append and fdatasync");
+    report.table(&[
+        "1,000 a request, zstd",
+        "requests/s",
+        "",
+        "p50 ms",
+        "p99 ms",
+        "p99.9 ms",
+        "most ms",
+        "requests",
+        "refused",
+    ]);
+    for signal in Signal::ALL {
+        one(options, signal, &mut report)?;
+    }
+    Ok(report)
+}
+
+fn one(options: &Options, signal: Signal, report: &mut Report) -> Result<()> {
+    let requests = Bodies::make(signal, options.scaled(REQUESTS, 50)).requests(Encoding::Zstd);
+    let dir = options.temporary("ack")?;
+    let server = Server::start(options, "", Some(&dir.path().join("server")))?;
+    let per_second = closed_rate(options, &server, &requests)? / 2.0;
+    let count = count(per_second, (ROUND_SECONDS * options.scale).max(2.0));
+    let (mut server_side, mut bare_side, mut refused) = (Quantiles::default(), Quantiles::default(), 0);
+    let mut ratios = Vec::new();
+    for _ in 0..options.rounds {
+        let bare = bare_loop(&dir.path().join("bare"), &requests, count, per_second)?;
+        let sent = paced(server.otlp_http(), cycle(&requests, count), PACED_CONNECTIONS, per_second)?;
+        ratios.push(sent.latencies.at(0.99) / bare.at(0.99));
+        refused += sent.refused;
+        server_side = server_side.and(sent.latencies);
+        bare_side = bare_side.and(bare);
+    }
+    server.stop()?;
+    let rate = figure(per_second);
+    for (name, side, refused) in
+        [("fresnel", &server_side, refused.to_string()), ("bare", &bare_side, String::new())]
+    {
+        let millis =
+            [side.median(), side.at(0.99), side.at(0.999), side.max()].map(|seconds| figure(seconds * 1e3));
+        let head = [signal.name().to_owned(), rate.clone(), name.to_owned()];
+        report.row(head.into_iter().chain(millis).chain([side.len().to_string(), refused]));
+    }
+    let ratios = Quantiles::of(ratios);
+    report.note(format!(
+        "{}: p99 of fresnel / p99 of the bare loop, by round: {}",
+        signal.name(),
+        ratios.range()
+    ));
+    report.goal(Goal {
+        name: format!("p99 / p99 of bare fdatasync, {}", signal.name()),
+        value: server_side.at(0.99) / bare_side.at(0.99),
+        unit: "x",
+        floor: Some(4.0),
+        target: None,
+        better: Better::Lower,
+    });
+    Ok(())
+}
+
+/// Requests a second that the server acknowledges as fast as it can.
+fn closed_rate(options: &Options, server: &Server, requests: &[Request]) -> Result<f64> {
+    // To know how many are enough, and so that everything was touched once.
+    let first = closed_loop(server.otlp_http(), once(requests), CONNECTIONS)?;
+    let count = count(first.per_second(), (CLOSED_SECONDS * options.scale).max(1.0));
+    Ok(closed_loop(server.otlp_http(), cycle(requests, count), CONNECTIONS)?.per_second())
+}
+
+fn count(per_second: f64, seconds: f64) -> usize {
+    ((per_second * seconds) as usize).max(10)
+}
+
+/// Appends the bodies to one file, at this pace if the disk can keep it, each followed by
+/// `fdatasync`.
+fn bare_loop(
+    path: &std::path::Path,
+    requests: &[Request],
+    count: usize,
+    per_second: f64,
+) -> Result<Quantiles> {
+    let mut file = File::create(path).context("make the file of the bare loop")?;
+    let mut latencies = Vec::with_capacity(count);
+    let start = Instant::now();
+    for index in 0..count {
+        wait_until(due(start, index, per_second));
+        let begun = Instant::now();
+        file.write_all(requests[index % requests.len()].body_bytes()).context("append")?;
+        file.sync_data().context("fdatasync")?;
+        latencies.push(begun.elapsed().as_secs_f64());
+    }
+    drop(file);
+    std::fs::remove_file(path).context("remove the file of the bare loop")?;
+    Ok(Quantiles::of(latencies))
+}
