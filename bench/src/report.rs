@@ -2,6 +2,12 @@
 
 use std::fmt::Write;
 
+/// Says on standard error what was just found: a scenario takes minutes.
+#[expect(clippy::print_stderr, reason = "who waits wants to see that it goes on")]
+pub(crate) fn progress(line: impl std::fmt::Display) {
+    eprintln!("  {line}");
+}
+
 /// Which way is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Better {

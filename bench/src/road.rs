@@ -3,70 +3,24 @@
 //!
 //! A fifth of the requests warms the server: it is stored and sealed before. The server's CPU time
 //! is read then, and again once everything is sealed and the compaction rests, less what it uses
-//! when idle. That is more than the road (answering the status
-//! is in it) and never less. Left out: the Delta tables, which are published on a clock and not by
-//! the record.
+//! when idle. That is more than the road (answering the status is in it) and never less. Left out:
+//! the Delta tables, which are published on a clock and not by the record.
 
 mod decoders;
+mod measure;
 mod size;
 
-use std::path::PathBuf;
-use std::time::{Duration, Instant};
-
-use anyhow::{Context as _, Result, ensure};
-use serde_json::Value;
-use testkit::http::Request;
+use anyhow::{Context as _, Result};
 use testkit::otlp::Encoding;
 
-use crate::data::{Bodies, COLLECTED, Signal, once};
-use crate::load::{Sent, closed_loop};
+use crate::data::{Bodies, COLLECTED, Signal};
 use crate::options::Options;
 use crate::quantiles::Quantiles;
-use crate::report::{Better, Goal, Report, figure};
-use crate::server::Server;
+use crate::report::{Better, Goal, Report, figure, progress};
+use measure::Run;
 
 /// Senders at the same time.
 pub(crate) const CONNECTIONS: usize = 4;
-/// Sealing by age must not begin before the last request; what is left then is sealed by it.
-/// `grace`: replaced files go soon, so that what lies on the disk is what is live.
-const CONFIG: &str =
-    "[store.seal]\nage = \"10s\"\n[store.compact]\ngrace = \"1s\"\n[publish]\nenabled = false\n";
-/// One of so many requests is for warming.
-const WARM_PART: usize = 5;
-/// How long the idle server is watched, before.
-const IDLE: Duration = Duration::from_secs(3);
-const SETTLE_DEADLINE: Duration = Duration::from_mins(3);
-/// How often it is looked whether all is done.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// Nothing must have changed for so many looks.
-const LOOKS_AT_REST: usize = 8;
-/// Replaced files are looked for every 30 seconds.
-const SWEEP_DEADLINE: Duration = Duration::from_secs(50);
-
-/// What one run of one signal in one encoding gave.
-struct Run {
-    sent: Sent,
-    /// That were measured.
-    records: u64,
-    /// With those of the warm-up.
-    all: u64,
-    /// What the road of all of them would have cost at the price of the warm-up.
-    cold_seconds: f64,
-    /// Pages that the kernel had to hand out.
-    faults: u64,
-    /// Server CPU of the road.
-    cpu_seconds: f64,
-    /// Of it, until the last acknowledgement.
-    cpu_seconds_sent: f64,
-    /// Of an idle server, in cores.
-    idle: f64,
-    peak_rss_bytes: u64,
-    seals: u64,
-    merges: u64,
-    /// Of the signal's tables, in the end.
-    segments: u64,
-    segment_bytes: u64,
-}
 
 /// Measures and judges.
 pub(crate) fn run(options: &Options) -> Result<Report> {
@@ -120,22 +74,24 @@ fn encoded(
     sizes: &mut size::Sizes,
 ) -> Result<()> {
     let requests = bodies.requests(encoding);
+    let name = encoding.header().unwrap_or("none");
     // gzip is reported beside the others: once is enough.
     let rounds = if encoding == Encoding::Gzip { 1 } else { options.rounds };
     let mut runs = Vec::new();
     for round in 0..rounds {
         let measure_size = encoding == Encoding::Zstd && round == 0;
-        let (run, files) = one(options, signal, &requests, measure_size)?;
+        let (run, files) = measure::one(options, signal, &requests, measure_size)?;
         if let Some((dir, files)) = files {
             sizes.add(signal, bodies, &run, dir, files);
         }
+        let nanos = figure(run.cpu_seconds * 1e9 / run.records as f64);
+        progress(format!("road, {} as {}: {nanos} ns a record", signal.name(), name));
         runs.push(run);
     }
     let of = |value: &dyn Fn(&Run) -> f64| Quantiles::of(runs.iter().map(value).collect());
     let nanos = |seconds: f64, run: &Run| seconds * 1e9 / run.records as f64;
     let road = of(&|run| nanos(run.cpu_seconds, run));
     let ratio = of(&|run| nanos(run.cpu_seconds, run) / prost_nanos);
-    let name = encoding.header().unwrap_or("none");
     let last = runs.last().context("there is a round")?;
     report.row([
         signal.name().to_owned(),
@@ -199,117 +155,4 @@ fn decoder_goal(report: &mut Report, signal: Signal, ratio: f64) {
         target: Some(target),
         better: Better::Higher,
     });
-}
-
-/// Where the live files of a run are.
-type Files = (tempfile::TempDir, Vec<PathBuf>);
-
-/// Sends everything once to a new server; gives the files too, where they are wanted.
-fn one(options: &Options, signal: Signal, requests: &[Request], files: bool) -> Result<(Run, Option<Files>)> {
-    let dir = options.temporary("road")?;
-    let server = Server::start(options, CONFIG, Some(dir.path()))?;
-    let (warm, measured) = requests.split_at(requests.len() / WARM_PART);
-    let cold = server.cpu_seconds()?;
-    closed_loop(server.otlp_http(), once(warm), CONNECTIONS)?;
-    settle(&server)?;
-    let cold = server.cpu_seconds()? - cold;
-    let idle = idle_cores(&server)?;
-    let faults = server.page_faults()?;
-    let (started, before) = (Instant::now(), server.cpu_seconds()?);
-    let sent = closed_loop(server.otlp_http(), once(measured), CONNECTIONS)?;
-    let until_acknowledged = server.cpu_seconds()? - before - idle * started.elapsed().as_secs_f64();
-    let status = settle(&server)?;
-    let cpu_seconds = server.cpu_seconds()? - before - idle * started.elapsed().as_secs_f64();
-    let faults = server.page_faults()? - faults;
-    let all = records_in(requests);
-    let stored = server.number(&format!("SELECT count(*) FROM {}", signal.name()))?;
-    ensure!(stored == all, "{all} {} were sent, {stored} are stored", signal.name());
-    let run = Run {
-        sent,
-        records: records_in(measured),
-        all,
-        cold_seconds: cold * all as f64 / records_in(warm) as f64,
-        faults,
-        cpu_seconds,
-        cpu_seconds_sent: until_acknowledged,
-        idle,
-        peak_rss_bytes: server.peak_rss_bytes()?,
-        seals: server.metric("fresnel_store_seals_total")?,
-        merges: server.metric("fresnel_store_compactions_total")?,
-        segments: table_sum(&status, signal, "segments"),
-        segment_bytes: table_sum(&status, signal, "bytes"),
-    };
-    let files = if files { live_files(&server, signal, run.segments)? } else { Vec::new() };
-    server.stop()?;
-    Ok((run, (!files.is_empty()).then_some((dir, files))))
-}
-
-fn records_in(requests: &[Request]) -> u64 {
-    (requests.len() * crate::data::RECORDS) as u64
-}
-
-/// CPU that the server uses when nothing is sent, in cores.
-fn idle_cores(server: &Server) -> Result<f64> {
-    // What belongs to the start is over.
-    std::thread::sleep(Duration::from_secs(1));
-    let (started, before) = (Instant::now(), server.cpu_seconds()?);
-    std::thread::sleep(IDLE);
-    Ok((server.cpu_seconds()? - before) / started.elapsed().as_secs_f64())
-}
-
-/// Waits until everything is sealed and nothing is merged any more; the status then.
-fn settle(server: &Server) -> Result<Value> {
-    let started = Instant::now();
-    let (mut last, mut at_rest) = (Value::Null, 0);
-    while at_rest < LOOKS_AT_REST {
-        ensure!(started.elapsed() < SETTLE_DEADLINE, "not sealed and compacted within {SETTLE_DEADLINE:?}");
-        let cpu = server.cpu_seconds()?;
-        std::thread::sleep(LOOK_EVERY);
-        // A merge takes longer than we look, and shows only when it is done: but it uses a core.
-        let works = server.cpu_seconds()? - cpu > LOOK_EVERY.as_secs_f64() / 5.0;
-        let status = server.status()?;
-        let sealed = status["store"]["memtable_rows"].as_u64() == Some(0);
-        let same = status["store"]["tables"] == last["store"]["tables"];
-        at_rest = if sealed && same && !works { at_rest + 1 } else { 0 };
-        last = status;
-    }
-    Ok(last)
-}
-
-/// A figure of the tables of a signal in `/api/v1/status`, added up.
-fn table_sum(status: &Value, signal: Signal, figure: &str) -> u64 {
-    let tables = status["store"]["tables"].as_array().map_or(&[][..], Vec::as_slice);
-    let own = tables.iter().filter(|table| signal.tables().iter().any(|name| table["table"] == *name));
-    own.filter_map(|table| table[figure].as_u64()).sum()
-}
-
-/// The files of a signal, once those that were replaced are gone; none when they stay.
-fn live_files(server: &Server, signal: Signal, segments: u64) -> Result<Vec<PathBuf>> {
-    let started = Instant::now();
-    while started.elapsed() < SWEEP_DEADLINE {
-        let mut files = Vec::new();
-        for table in signal.tables() {
-            parquet_files(&server.data_dir().join("segments").join(table), &mut files)?;
-        }
-        if files.len() as u64 == segments {
-            return Ok(files);
-        }
-        std::thread::sleep(LOOK_EVERY);
-    }
-    Ok(Vec::new())
-}
-
-fn parquet_files(dir: &std::path::Path, into: &mut Vec<PathBuf>) -> Result<()> {
-    if !dir.is_dir() {
-        return Ok(());
-    }
-    for entry in std::fs::read_dir(dir).with_context(|| format!("read {}", dir.display()))? {
-        let path = entry.context("read a folder of segments")?.path();
-        if path.is_dir() {
-            parquet_files(&path, into)?;
-        } else if path.extension().is_some_and(|extension| extension == "parquet") {
-            into.push(path);
-        }
-    }
-    Ok(())
 }

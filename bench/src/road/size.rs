@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::Run;
+use super::measure::Run;
 use crate::data::{Bodies, Signal};
 use crate::options::Options;
 use crate::report::{Report, figure};
