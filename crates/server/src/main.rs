@@ -12,6 +12,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+mod allocator;
 mod answers;
 mod cli;
 mod command;
@@ -32,6 +33,7 @@ mod supervise;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    allocator::configure();
     let cli = cli::Cli::parse();
     let done = match cli.command {
         cli::Command::Serve(args) => command::serve::run(&args),

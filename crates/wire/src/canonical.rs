@@ -26,12 +26,6 @@ impl Canonical {
         self.0.extend_from_slice(above);
     }
 
-    /// What another identity is a part of.
-    #[inline(always)]
-    pub(crate) fn part(&mut self, id: &Id<16>) {
-        self.0.extend_from_slice(id);
-    }
-
     #[inline(always)]
     pub(crate) fn byte(&mut self, byte: u8) {
         self.0.push(byte);
@@ -84,4 +78,10 @@ impl Canonical {
     pub(crate) fn id(&self) -> Id<16> {
         xxh3_128(&self.0).to_be_bytes()
     }
+}
+
+/// The identity of what has these two, one after the other.
+#[inline(always)]
+pub(crate) fn join(above: &Id<16>, below: &Id<16>) -> Id<16> {
+    xxh3_128([*above, *below].as_flattened()).to_be_bytes()
 }

@@ -18,7 +18,7 @@ use arrow_schema::SchemaRef;
 pub(crate) use attributes::Attributes;
 pub(crate) use ids::{Id, Ids, OptionalIds};
 pub(crate) use list::{List, Offsets, list_of_structs};
-pub(crate) use nulls::{Nullable, Sparse, Validity};
+pub(crate) use nulls::{NonZero, Nullable, Sparse, Validity};
 pub(crate) use text::{OptionalText, Text};
 
 /// A text column holds bytes that are not UTF-8; which row it is must be found record by record.
@@ -28,6 +28,8 @@ pub(crate) struct NotUtf8;
 /// What of a message is still to be read.
 #[derive(Clone, Copy)]
 pub(crate) struct Rest {
+    /// How many records were read of it.
+    pub(crate) sample: usize,
     pub(crate) records: usize,
     pub(crate) bytes: usize,
 }

@@ -163,6 +163,11 @@ impl<'a> Reader<'a> {
         self.end.saturating_sub(self.pos)
     }
 
+    /// How many bytes the body has from here on, those behind the message included.
+    pub(crate) fn behind(&self) -> usize {
+        self.body.len().saturating_sub(self.pos)
+    }
+
     #[inline(always)]
     pub(crate) fn is_empty(&self) -> bool {
         self.pos == self.end
@@ -196,6 +201,29 @@ impl<'a> Reader<'a> {
             append(out, block, length);
         } else {
             out.extend_from_slice(self.bytes());
+        }
+    }
+
+    /// Appends what is left `count` times.
+    #[inline(always)]
+    pub(crate) fn copy_repeated(&self, out: &mut Vec<u8>, count: usize) {
+        let length = self.len();
+        let (start, rest) = (out.len(), self.body.get(self.pos..).unwrap_or_default());
+        if length <= BLOCK
+            && let Some(block) = rest.first_chunk::<BLOCK>()
+        {
+            // Each block's end, which is too much, is under the next one.
+            out.resize(start + count * length + BLOCK, 0);
+            let mut blocks = out.get_mut(start..).unwrap_or_default();
+            for _ in 0..count {
+                if let Some(to) = blocks.first_chunk_mut() {
+                    *to = *block;
+                }
+                blocks = blocks.get_mut(length..).unwrap_or_default();
+            }
+            out.truncate(start + count * length);
+        } else {
+            (0..count).for_each(|_| self.copy_to(out));
         }
     }
 

@@ -18,7 +18,8 @@ const PAIRWISE_MAX: usize = 16;
 /// OpenTelemetry SDKs.
 ///
 /// Most rows have the keys of the row before. As long as this is so for the open row, its keys are
-/// only compared; all are copied together when it ends.
+/// only compared, and such rows are only counted: the keys of all are written together when another
+/// row comes, or when they are asked for ([`Attributes::settle`]).
 #[derive(Default)]
 pub(crate) struct Attributes {
     ends: Offsets,
@@ -32,6 +33,8 @@ pub(crate) struct Attributes {
     beginning_lengths: Vec<u8>,
     /// Where in `beginnings` the next one is.
     beginning: usize,
+    /// How many rows were ended that have the keys of the row before and are not in `keys` yet.
+    repeats: usize,
     /// How many entries of the open row have the keys of the row before and are not in `keys` yet.
     same: usize,
     /// An entry of the open row has another key than the row before.
@@ -47,6 +50,7 @@ impl Attributes {
 
     /// Makes room for what the rest has if it is like the first `records`.
     pub(crate) fn reserve_like(&mut self, records: usize, rest: Rest) {
+        self.settle();
         self.ends.reserve(rest.records);
         self.keys.reserve_like(records, rest);
         self.values.text.reserve_like(records, rest);
@@ -87,9 +91,18 @@ impl Attributes {
         self.keys.push(key);
     }
 
+    /// Writes the keys of the rows that were only counted.
+    #[inline(always)]
+    pub(crate) fn settle(&mut self) {
+        if self.repeats > 0 {
+            self.keys.repeat(&self.before, std::mem::take(&mut self.repeats));
+        }
+    }
+
     /// Copies the keys that the open row has in common with the row before.
     #[inline(always)]
     fn copy_same(&mut self) {
+        self.settle();
         self.keys.extend(&self.before, 0..self.same);
         self.same = 0;
         self.beginning = 0;
@@ -105,12 +118,18 @@ impl Attributes {
     #[inline(always)]
     pub(crate) fn end_row(&mut self) -> usize {
         let open = self.open();
-        self.copy_same();
-        if self.differs {
-            self.remove_duplicates(open.clone());
-            self.remember();
+        if !self.differs && self.same == self.before.len() {
+            self.repeats += 1;
+            self.same = 0;
+            self.beginning = 0;
+        } else {
+            self.copy_same();
+            if self.differs {
+                self.remove_duplicates(open.clone());
+                self.remember();
+            }
         }
-        self.ends.push(self.keys.len());
+        self.ends.push(self.values.text.len());
         open.len()
     }
 
@@ -206,6 +225,8 @@ impl Attributes {
     /// Appends rows of another column.
     #[inline(always)]
     pub(crate) fn copy_rows(&mut self, other: &Self, rows: Range<usize>) {
+        debug_assert_eq!(other.repeats, 0, "settled");
+        self.settle();
         let entries = other.ends.end_of(rows.start)..other.ends.end_of(rows.end);
         let (from, to) = (entries.start, self.keys.len());
         self.keys.extend(&other.keys, entries.clone());
@@ -229,6 +250,7 @@ impl Attributes {
 
     /// Cuts back to the first `rows` rows; forgets the open one.
     pub(crate) fn truncate(&mut self, rows: usize) {
+        self.settle();
         self.ends.truncate(rows);
         self.abandon();
     }
@@ -239,18 +261,21 @@ impl Attributes {
         self.ends.range(row).len()
     }
 
-    /// Entries of a row, in its order.
+    /// Entries of a row, in its order. Rows must be settled.
     pub(crate) fn row(&self, row: usize) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+        debug_assert_eq!(self.repeats, 0, "settled");
         self.ends.range(row).map(|entry| (self.keys.row(entry), self.values.row(entry)))
     }
 
     pub(crate) fn check_tail(&mut self) -> Result<(), NotUtf8> {
+        self.settle();
         // Both, so that both are known to be checked.
         let keys = self.keys.check_tail();
         self.values.text.check_tail().and(keys)
     }
 
-    pub(crate) fn finish(self) -> Result<ArrayRef, NotUtf8> {
+    pub(crate) fn finish(mut self) -> Result<ArrayRef, NotUtf8> {
+        self.settle();
         static ENTRIES: LazyLock<FieldRef> = LazyLock::new(|| match model::schema::attributes_type() {
             DataType::Map(entries, _) => entries,
             _ => unreachable!("attributes are a map"),

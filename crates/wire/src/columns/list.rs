@@ -58,10 +58,50 @@ impl Offsets {
     #[inline(always)]
     pub(crate) fn extend(&mut self, other: &Self, rows: Range<usize>, from: usize, to: usize) {
         debug_assert!(i32::try_from(to + other.end_of(rows.end) - from).is_ok(), "see the type");
-        #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "see the type")]
-        let moved = to.wrapping_sub(from) as i32;
         let ends = other.0.get(rows.start + 1..=rows.end).unwrap_or_default();
-        self.0.extend(ends.iter().map(|end| end.wrapping_add(moved)));
+        let first = self.0.len();
+        self.0.extend_from_slice(ends);
+        self.advance(first, to.wrapping_sub(from));
+    }
+
+    /// Appends the ends of `rows` rows of `length` values each.
+    #[inline(always)]
+    pub(crate) fn repeat(&mut self, rows: usize, length: usize) {
+        let start = self.end_of(self.len());
+        debug_assert!(i32::try_from(start + rows * length).is_ok(), "see the type");
+        #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "see the type")]
+        let (mut end, length) = (start as i32, length as i32);
+        let first = self.0.len();
+        self.0.resize(first + rows, 0);
+        for to in self.0.get_mut(first..).unwrap_or_default() {
+            end = end.wrapping_add(length);
+            *to = end;
+        }
+    }
+
+    /// Appends the ends of all rows of another column, which have `length` values, `count` times, at
+    /// least once; the first time its values are from `to` on.
+    pub(crate) fn repeat_all(&mut self, other: &Self, count: usize, length: usize, to: usize) {
+        let (first, rows) = (self.0.len(), other.len());
+        self.0.reserve(rows * count);
+        self.extend(other, 0..rows, 0, to);
+        let mut done = 1;
+        while done < count {
+            let more = done.min(count - done);
+            let from = self.0.len();
+            self.0.extend_from_within(first..first + more * rows);
+            self.advance(from, done * length);
+            done += more;
+        }
+    }
+
+    /// Moves the ends from a row on.
+    #[inline(always)]
+    fn advance(&mut self, from: usize, by: usize) {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "see the type")]
+        let by = by as i32;
+        // In place, because this loop is turned into one over vectors.
+        self.0.get_mut(from..).unwrap_or_default().iter_mut().for_each(|end| *end = end.wrapping_add(by));
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = usize> {

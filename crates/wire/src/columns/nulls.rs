@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use arrow_array::types::ArrowPrimitiveType;
 use arrow_array::{ArrayRef, PrimitiveArray};
-use arrow_buffer::{BooleanBufferBuilder, NullBuffer};
+use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder, NullBuffer};
 
 /// Which rows are not null. Costs a counter until the first null comes.
 #[derive(Default)]
@@ -16,6 +16,16 @@ impl Validity {
             Some(bits) => bits.append(valid),
             None if valid => {}
             None => self.first_null(row),
+        }
+    }
+
+    /// Adds `count` rows, of which the first is row number `row`.
+    pub(crate) fn push_n(&mut self, row: usize, count: usize, valid: bool) {
+        if let Some(bits) = &mut self.0 {
+            bits.append_n(count, valid);
+        } else if !valid && count > 0 {
+            self.first_null(row);
+            self.push_n(row + 1, count - 1, false);
         }
     }
 
@@ -78,6 +88,37 @@ impl<T: ArrowPrimitiveType> Nullable<T> {
 
     pub(crate) fn finish(self) -> ArrayRef {
         Arc::new(PrimitiveArray::<T>::new(self.values.into(), self.validity.finish()))
+    }
+}
+
+/// A column of numbers in which zero means that there is none.
+pub(crate) struct NonZero<T: ArrowPrimitiveType>(Vec<T::Native>);
+
+impl<T: ArrowPrimitiveType> Default for NonZero<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: ArrowPrimitiveType> NonZero<T> {
+    pub(crate) fn reserve(&mut self, rows: usize) {
+        self.0.reserve(rows);
+    }
+
+    #[inline(always)]
+    pub(crate) fn push(&mut self, value: T::Native) {
+        self.0.push(value);
+    }
+
+    pub(crate) fn truncate(&mut self, rows: usize) {
+        self.0.truncate(rows);
+    }
+
+    pub(crate) fn finish(self) -> ArrayRef {
+        let zero = T::Native::default();
+        let valid = BooleanBuffer::collect_bool(self.0.len(), |row| self.0[row] != zero);
+        let nulls = Some(NullBuffer::new(valid)).filter(|nulls| nulls.null_count() > 0);
+        Arc::new(PrimitiveArray::<T>::new(self.0.into(), nulls))
     }
 }
 

@@ -16,7 +16,8 @@ fn key(attributes: &mut Attributes, key: &str, value: Option<&str>) {
     attributes.values.push_with(write).unwrap();
 }
 
-fn rows(attributes: &Attributes) -> Vec<Vec<(String, Option<String>)>> {
+fn rows(attributes: &mut Attributes) -> Vec<Vec<(String, Option<String>)>> {
+    attributes.settle();
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     let row = |row| attributes.row(row).map(|(key, value)| (text(key), value.map(text))).collect();
     (0..attributes.rows()).map(row).collect()
@@ -48,7 +49,7 @@ fn rows_with_the_same_keys_with_fewer_and_with_others() {
         row(3, Some("other")),
         vec![],
     ];
-    assert_eq!(rows(&attributes), expected);
+    assert_eq!(rows(&mut attributes), expected);
     let array = attributes.finish().unwrap();
     assert_eq!((array.len(), array.as_map().entries().len()), (7, 22));
 }
@@ -66,7 +67,7 @@ fn an_abandoned_row_leaves_no_trace() {
     key(&mut attributes, "a", Some("3"));
     attributes.end_row();
     attributes.truncate(2);
-    assert_eq!(rows(&attributes), [vec![entry("a", Some("1"))], vec![entry("a", Some("3"))]]);
+    assert_eq!(rows(&mut attributes), [vec![entry("a", Some("1"))], vec![entry("a", Some("3"))]]);
 }
 
 #[test]
@@ -85,11 +86,11 @@ fn rows_in_the_order_of_their_keys() {
         vec![entry("a", Some("a")), entry("b", None), entry("c", Some("c"))],
         ["a", "b", "c"].map(|name| entry(name, Some("v"))).to_vec(),
     ];
-    assert_eq!(rows(&attributes), expected);
+    assert_eq!(rows(&mut attributes), expected);
     let mut copy = Attributes::default();
     copy.copy_rows(&attributes, 1..2);
     copy.copy_rows(&attributes, 0..1);
-    assert_eq!(rows(&copy), [expected[1].clone(), expected[0].clone()]);
+    assert_eq!(rows(&mut copy), [expected[1].clone(), expected[0].clone()]);
 }
 
 #[test]
@@ -140,4 +141,45 @@ fn columns_that_are_mostly_null_or_not_at_all() {
         array.as_binary::<i32>().iter().collect::<Vec<_>>(),
         [Some(&[1; 8][..]), None, Some(&[2; 8][..])]
     );
+}
+
+#[test]
+fn rows_that_are_filled_or_repeated_are_those_that_are_pushed_one_by_one() {
+    let body = "first, and second that is longer than a block of bytes; and what comes behind it".as_bytes();
+    for (text, rows) in [(0, 3), (5, 1), (5, 40), (32, 7), (33, 7), (body.len(), 3), (5, 0)] {
+        let text = Reader::start(body, text);
+        let (mut filled, mut pushed) = (Text::default(), Text::default());
+        [&mut filled, &mut pushed].into_iter().for_each(|column| column.push_bytes(b"before"));
+        filled.fill(text, rows + 1);
+        (0..rows).for_each(|_| pushed.push(text));
+        let (mut repeated, mut extended) = (Text::default(), Text::default());
+        [&mut repeated, &mut extended].into_iter().for_each(|column| column.push_bytes(b"before"));
+        repeated.repeat(&pushed, rows);
+        (0..rows).for_each(|_| extended.extend(&pushed, 0..pushed.len()));
+        for (found, expected) in [(filled, pushed), (repeated, extended)] {
+            assert_eq!(found.finish().unwrap().as_ref(), expected.finish().unwrap().as_ref());
+        }
+    }
+}
+
+#[test]
+fn filling_optional_text_fills_validity() {
+    let mut column = OptionalText::default();
+    let text = Some(Reader::start(b"delta", 5));
+    for (text, rows) in [(text, 2), (None, 2), (None, 5), (text, 6), (None, 6), (None, 7)] {
+        column.fill(text, rows);
+    }
+    let array = column.finish().unwrap();
+    let found: Vec<_> = array.as_string::<i32>().iter().collect();
+    let delta = Some("delta");
+    assert_eq!(found, [delta, delta, None, None, None, delta, None]);
+}
+
+#[test]
+fn zero_is_none_in_a_column_without_zeros() {
+    let mut column = NonZero::<Int64Type>::default();
+    [3, 0, -1, 0].into_iter().for_each(|value| column.push(value));
+    column.truncate(3);
+    let array = column.finish();
+    assert_eq!(array.as_primitive::<Int64Type>().iter().collect::<Vec<_>>(), [Some(3), None, Some(-1)]);
 }

@@ -25,7 +25,7 @@ impl Text {
     pub(crate) fn reserve_like(&mut self, records: usize, rest: Rest) {
         let expected = |so_far: usize| {
             let expected = so_far.saturating_mul(rest.records) / records.max(1);
-            (expected + expected / 16).min(rest.bytes)
+            (expected + expected / 8).min(rest.bytes)
         };
         self.ends.reserve(expected(self.len()));
         self.data.reserve(expected(self.data.len()) + 2 * BLOCK);
@@ -40,9 +40,9 @@ impl Text {
     /// Appends the same row again until there are `rows`.
     #[inline(always)]
     pub(crate) fn fill(&mut self, text: Reader<'_>, rows: usize) {
-        while self.len() < rows {
-            self.push(text);
-        }
+        let count = rows.saturating_sub(self.len());
+        text.copy_repeated(&mut self.data, count);
+        self.ends.repeat(count, text.len());
     }
 
     #[inline(always)]
@@ -77,6 +77,24 @@ impl Text {
         let start = self.data.len();
         self.data.extend_from_slice(other.data.get(from..to).unwrap_or_default());
         self.ends.extend(&other.ends, rows, from, start);
+    }
+
+    /// Appends all rows of another column `count` times.
+    #[inline(never)]
+    pub(crate) fn repeat(&mut self, other: &Self, count: usize) {
+        if count == 0 {
+            return;
+        }
+        let (start, length) = (self.data.len(), other.data.len());
+        let end = start + length * count;
+        self.data.reserve(end - start);
+        self.data.extend_from_slice(&other.data);
+        // What is there already is copied as a whole: it doubles each time.
+        while self.data.len() < end {
+            let more = (self.data.len() - start).min(end - self.data.len());
+            self.data.extend_from_within(start..start + more);
+        }
+        self.ends.repeat_all(&other.ends, count, length, start);
     }
 
     /// Bytes in it.
@@ -140,12 +158,9 @@ pub(crate) struct OptionalText {
 impl OptionalText {
     /// Appends the same row again until there are `rows`.
     pub(crate) fn fill(&mut self, text: Option<Reader<'_>>, rows: usize) {
-        while self.text.len() < rows {
-            match text {
-                Some(text) => self.push_text(|to| text.copy_to(to)),
-                None => self.push_null(),
-            }
-        }
+        let count = rows.saturating_sub(self.text.len());
+        self.validity.push_n(self.text.len(), count, text.is_some());
+        self.text.fill(text.unwrap_or(Reader::EMPTY), rows);
     }
 
     #[inline(always)]

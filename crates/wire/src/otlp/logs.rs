@@ -70,19 +70,13 @@ impl Records for Logs {
 
     fn expect(&mut self, records: usize, judge: &Judge<'_>) -> Result<(), Refused> {
         judge.expect(records)?;
-        self.stream.reserve(records);
-        self.time.reserve(records);
-        self.observed_time.reserve(records);
-        self.severity_number.reserve(records);
-        self.trace_id.reserve(records);
-        self.span_id.reserve(records);
-        self.flags.reserve(records);
-        self.dropped.reserve(records);
+        self.reserve(records);
         Ok(())
     }
 
     fn expect_like(&mut self, rest: Rest) {
         let rows = self.stream.len();
+        self.reserve(rest.records);
         self.severity_text.reserve_like(rows, rest);
         self.body.text.reserve_like(rows, rest);
         self.event_name.reserve_like(rows, rest);
@@ -109,6 +103,18 @@ impl Records for Logs {
 }
 
 impl Logs {
+    /// Makes room for the parts that every record has.
+    fn reserve(&mut self, records: usize) {
+        self.stream.reserve(records);
+        self.time.reserve(records);
+        self.observed_time.reserve(records);
+        self.severity_number.reserve(records);
+        self.trace_id.reserve(records);
+        self.span_id.reserve(records);
+        self.flags.reserve(records);
+        self.dropped.reserve(records);
+    }
+
     #[inline(always)]
     fn read_fields(
         &mut self,

@@ -28,11 +28,11 @@ use model::Batch;
 use super::judge::{Judge, Reason};
 use super::stream::{self, Records, Stream};
 use super::{Context, Decide, Decoded, Malformed, Stop, attribute};
-use crate::columns::{Attributes, NotUtf8, Nullable, Rest};
+use crate::columns::{Attributes, NonZero, NotUtf8, Rest};
 use crate::proto::{Known, Parts, Reader, Refused};
 use exemplars::Exemplars;
 use histograms::Histograms;
-use samples::Samples;
+use samples::{Plain, Samples};
 use series::{Owner, Series};
 use sets::{Run, Sets};
 
@@ -47,8 +47,10 @@ pub fn decode(body: &[u8], context: &Context<'_>) -> Result<Decoded, Malformed> 
 }
 
 fn decode_once(body: &[u8], mut judge: Judge<'_>) -> Result<Decoded, Stop> {
-    let mut metrics = Metrics::default();
-    let streams = stream::walk(body, &mut metrics, &mut judge)?;
+    let mut metrics = Metrics { sets: Sets::take(&judge.limits), ..Metrics::default() };
+    let streams = stream::walk(body, &mut metrics, &mut judge);
+    metrics.sets.keep();
+    let streams = streams?;
     let (received, rejected) = judge.finish();
     let batch = Batch::Metrics(model::Metrics {
         streams,
@@ -133,6 +135,7 @@ struct Metrics {
     samples: Samples,
     histograms: Histograms,
     exemplars: Exemplars,
+    sets: Sets,
 }
 
 /// The columns that every point has.
@@ -140,7 +143,7 @@ struct Metrics {
 struct Points {
     series: Vec<u32>,
     time: Vec<i64>,
-    start_time: Nullable<Int64Type>,
+    start_time: NonZero<Int64Type>,
     flags: Vec<i32>,
 }
 
@@ -165,7 +168,7 @@ impl Records for Metrics {
         Known::new("ScopeMetrics", &[1, 2, 3]),
     ];
 
-    const SAMPLE: usize = 2;
+    const SAMPLE: usize = 4;
 
     fn expect(&mut self, _metrics: usize, _judge: &Judge<'_>) -> Result<(), Refused> {
         // How many points there are is seen metric by metric.
@@ -174,13 +177,13 @@ impl Records for Metrics {
 
     fn expect_like(&mut self, rest: Rest) {
         let expected = |points: usize| {
-            let records = points.saturating_mul(rest.records) / Self::SAMPLE;
+            let records = points.saturating_mul(rest.records) / rest.sample.max(1);
             // No point has fewer bytes.
-            Rest { records: records.min(rest.bytes / 2), bytes: rest.bytes }
+            Rest { records: records.min(rest.bytes / 2), ..rest }
         };
         self.series.expect(expected(self.series.rows()));
-        self.samples.expect(expected(self.samples.points.rows()));
-        self.histograms.expect(expected(self.histograms.points.rows()));
+        self.samples.expect(expected(self.samples.points.rows()).records);
+        self.histograms.expect(expected(self.histograms.points.rows()).records);
     }
 
     fn read(&mut self, stream: &Stream, record: Reader<'_>, judge: &mut Judge<'_>) -> Result<(), Refused> {
@@ -222,23 +225,52 @@ impl Metrics {
             }
             Ok(())
         })?;
-        let owner = Owner::new(stream, metric, kind, data);
-        let limits = judge.limits;
-        Sets::with(&limits, |sets| {
-            for part in parts.each() {
-                let mut fields = *part;
-                while fields.more()? {
-                    match fields.key() {
-                        0x0a => self.point(&owner, fields.field(), judge, sets)?,
-                        0x10 | 0x18 => drop(fields.varint()),
-                        key => fields.unknown(key, &kind.known())?,
+        let owner = self.series.begin(stream, metric, kind, data, &mut self.sets);
+        self.expect_points(kind, data.points);
+        let is_plain = matches!(kind, Kind::Gauge | Kind::Sum) && judge.is_lenient();
+        for part in parts.each() {
+            let mut fields = *part;
+            while fields.more()? {
+                match fields.key() {
+                    0x0a => {
+                        let point = fields.field();
+                        if !(is_plain && self.plain_point(&owner, point, judge)) {
+                            self.point(&owner, point, judge)?;
+                        }
                     }
+                    0x10 | 0x18 => drop(fields.varint()),
+                    key => fields.unknown(key, &kind.known())?,
                 }
             }
-            self.series.share(&owner, sets);
-            judge.unshare(before);
-            Ok(())
-        })
+        }
+        self.series.share(&owner, &self.sets);
+        judge.unshare(before);
+        Ok(())
+    }
+
+    fn expect_points(&mut self, kind: Kind, points: usize) {
+        match kind {
+            Kind::Gauge | Kind::Sum => self.samples.expect(points),
+            _ => self.histograms.expect(points),
+        }
+    }
+
+    /// Reads a number point whose attributes are the set that is expected next; false, and nothing is
+    /// done, if it is not such a point. There is nothing that such a point could be rejected for.
+    #[inline(always)]
+    fn plain_point(&mut self, owner: &Owner<'_>, message: Reader<'_>, judge: &mut Judge<'_>) -> bool {
+        if self.series.is_by_set()
+            && let Some(point) = Plain::read(message.bytes())
+            && let Some(set) = self.sets.expected(point.attributes)
+        {
+            judge.accept_plain();
+            let series = self.series.resolve_set(owner, set, point.time, &mut self.sets);
+            self.samples.push_plain(&point, series);
+            self.series.seen(series, point.time);
+            true
+        } else {
+            false
+        }
     }
 
     #[inline(always)]
@@ -247,11 +279,11 @@ impl Metrics {
         owner: &Owner<'_>,
         message: Reader<'_>,
         judge: &mut Judge<'_>,
-        sets: &mut Sets,
     ) -> Result<(), Refused> {
         if !judge.begin() {
             return Ok(());
         }
+        let sets = &mut self.sets;
         let rows = (self.series.rows(), self.samples.points.rows(), self.histograms.points.rows());
         let exemplars = self.exemplars.rows();
         let mut attributes = Run::default();
@@ -270,14 +302,14 @@ impl Metrics {
             0 => judge.received_unix_nano,
             time => time,
         };
-        let start_time = Some(judge.time(head.start_time)).filter(|time| *time != 0);
+        let start_time = judge.time(head.start_time);
         let series = self.series.resolve(owner, &attributes, time, judge, sets)?;
         points.push(series, time, start_time, head.flags);
         self.exemplars.end_point(series, time, judge);
-        if judge.accept(|| self.check_tail(owner, sets)) {
+        if judge.accept(|| self.check_tail(owner)) {
             self.series.seen(series, time);
         } else {
-            self.series.truncate(rows.0, sets);
+            self.series.truncate(rows.0, owner, &mut self.sets);
             self.samples.truncate(rows.1);
             self.histograms.truncate(rows.2);
             self.exemplars.truncate(exemplars);
@@ -285,9 +317,9 @@ impl Metrics {
         Ok(())
     }
 
-    fn check_tail(&mut self, owner: &Owner<'_>, sets: &Sets) -> Result<(), NotUtf8> {
+    fn check_tail(&mut self, owner: &Owner<'_>) -> Result<(), NotUtf8> {
         let exemplars = self.exemplars.check_tail();
-        self.series.check_tail(owner, sets).and(exemplars)
+        self.series.check_tail(owner, &self.sets).and(exemplars)
     }
 }
 
@@ -304,7 +336,7 @@ impl Points {
     }
 
     #[inline(always)]
-    fn push(&mut self, series: u32, time: i64, start_time: Option<i64>, flags: u32) {
+    fn push(&mut self, series: u32, time: i64, start_time: i64, flags: u32) {
         self.series.push(series);
         self.time.push(time);
         self.start_time.push(start_time);

@@ -24,18 +24,21 @@ const UNKNOWN_SERVICE: &[u8] = b"unknown_service";
 /// Most bytes that resources may have together, counted once for each of their scopes: they are
 /// stored with each, and a large resource with very many scopes must not fill the memory.
 const STREAM_BYTES_MAX: usize = 64 << 20;
+/// Most records for which room is made on a guess.
+const GUESS_MAX: usize = 1 << 16;
+
 /// What reads the records of a signal into columns.
 pub(super) trait Records {
     /// Request, resource level, scope level.
     const ENVELOPE: [Known; 3];
 
-    /// After so many records of a scope it is guessed how much text the rest has.
+    /// After so many records of a request it is guessed how much the rest has.
     const SAMPLE: usize = 16;
 
     /// Makes room for the parts that each of `records` has.
     fn expect(&mut self, records: usize, judge: &Judge<'_>) -> Result<(), Refused>;
 
-    /// Makes room for the texts of the rest if it is like what was read so far.
+    /// Makes room for the rest of the request if it is like what was read so far.
     fn expect_like(&mut self, rest: Rest);
 
     /// Reads a record, or several, of a stream.
@@ -61,7 +64,7 @@ pub(super) fn walk<R: Records>(
     records: &mut R,
     judge: &mut Judge<'_>,
 ) -> Result<RecordBatch, Stop> {
-    let mut walk = Walk { streams: Streams::default(), records, judge };
+    let mut walk = Walk { streams: Streams::default(), records, judge, sample: 0, sample_bytes: 0 };
     let mut fields = Reader::new(body);
     while fields.more()? {
         match fields.key() {
@@ -109,6 +112,9 @@ struct Walk<'w, 'j, R> {
     streams: Streams,
     records: &'w mut R,
     judge: &'w mut Judge<'j>,
+    /// Records so far, at most [`Records::SAMPLE`], and their bytes.
+    sample: usize,
+    sample_bytes: usize,
 }
 
 impl<R: Records> Walk<'_, '_, R> {
@@ -145,15 +151,15 @@ impl<R: Records> Walk<'_, '_, R> {
         let rows = self.records.rows();
         self.records.expect(scope.count, self.judge)?;
         let mut fields = message;
-        let mut read = 0;
+        let mut left = scope.count;
         while fields.more()? {
             match fields.key() {
                 0x12 => {
-                    self.records.read(&stream, fields.field(), self.judge)?;
-                    read += 1;
-                    if read == R::SAMPLE {
-                        let rest = Rest { records: scope.count - read, bytes: fields.len() };
-                        self.records.expect_like(rest);
+                    let record = fields.field();
+                    self.records.read(&stream, record, self.judge)?;
+                    left -= 1;
+                    if self.sample < R::SAMPLE {
+                        self.sample(record.len(), left, &fields);
                     }
                 }
                 0x0a | 0x1a => drop(fields.field()),
@@ -165,6 +171,20 @@ impl<R: Records> Walk<'_, '_, R> {
             self.streams.close_unused();
         }
         Ok(true)
+    }
+
+    /// A record of the sample was read, after which its scope has so many and this. Columns get room
+    /// for all the rest of the request, so that they hardly grow any more.
+    #[inline(never)]
+    fn sample(&mut self, bytes: usize, left: usize, scope: &Reader<'_>) {
+        self.sample += 1;
+        self.sample_bytes += bytes + 2;
+        let sample = self.sample;
+        if sample == R::SAMPLE {
+            let bytes = scope.behind();
+            let others = (bytes - scope.len()).saturating_mul(sample) / self.sample_bytes;
+            self.records.expect_like(Rest { sample, records: left + others.min(GUESS_MAX), bytes });
+        }
     }
 }
 
@@ -230,6 +250,7 @@ impl Streams {
     ) -> Result<(), Refused> {
         let row = self.resource_attributes.rows();
         self.resource_dropped.push(read_resource(&mut self.resource_attributes, &resource.shared, judge)?);
+        self.resource_attributes.settle();
         let mut attributes = self.resource_attributes.row(row);
         let service_name = attributes.find(|(key, _)| *key == SERVICE_NAME).and_then(|(_, value)| value);
         self.service_name.push_bytes(service_name.filter(|name| !name.is_empty()).unwrap_or(UNKNOWN_SERVICE));

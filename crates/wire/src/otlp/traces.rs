@@ -89,24 +89,13 @@ impl Records for Spans {
 
     fn expect(&mut self, records: usize, judge: &Judge<'_>) -> Result<(), Refused> {
         judge.expect(records)?;
-        self.stream.reserve(records);
-        self.start_time.reserve(records);
-        self.end_time.reserve(records);
-        self.duration.reserve(records);
-        self.trace_id.reserve(records);
-        self.span_id.reserve(records);
-        self.parent_span_id.reserve(records);
-        self.flags.reserve(records);
-        self.kind.reserve(records);
-        self.status_code.reserve(records);
-        self.dropped_attributes.reserve(records);
-        self.dropped_events.reserve(records);
-        self.dropped_links.reserve(records);
+        self.reserve(records);
         Ok(())
     }
 
     fn expect_like(&mut self, rest: Rest) {
         let rows = self.stream.len();
+        self.reserve(rest.records);
         self.trace_state.reserve_like(rows, rest);
         self.name.reserve_like(rows, rest);
         self.status_message.reserve_like(rows, rest);
@@ -135,6 +124,23 @@ impl Records for Spans {
 }
 
 impl Spans {
+    /// Makes room for the parts that every record has.
+    fn reserve(&mut self, records: usize) {
+        self.stream.reserve(records);
+        self.start_time.reserve(records);
+        self.end_time.reserve(records);
+        self.duration.reserve(records);
+        self.trace_id.reserve(records);
+        self.span_id.reserve(records);
+        self.parent_span_id.reserve(records);
+        self.flags.reserve(records);
+        self.kind.reserve(records);
+        self.status_code.reserve(records);
+        self.dropped_attributes.reserve(records);
+        self.dropped_events.reserve(records);
+        self.dropped_links.reserve(records);
+    }
+
     #[inline(always)]
     fn read_fields(
         &mut self,

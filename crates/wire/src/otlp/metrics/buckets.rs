@@ -3,7 +3,7 @@ use arrow_array::types::{Int32Type, Int64Type};
 use model::schema;
 
 use super::super::judge::{Judge, Reason};
-use crate::columns::{self, List, Offsets, Rest};
+use crate::columns::{self, List, Offsets};
 use crate::proto::{Known, Reader, Refused};
 
 const BUCKETS: Known = Known::new("Buckets", &[1, 2]);
@@ -75,9 +75,9 @@ pub(super) struct Buckets {
 }
 
 impl Buckets {
-    pub(super) fn expect(&mut self, rest: Rest) {
-        self.spans.reserve(rest.records);
-        self.counts.reserve(rest.records);
+    pub(super) fn expect(&mut self, records: usize) {
+        self.spans.reserve(records);
+        self.counts.reserve(records);
     }
 
     /// Appends a row.

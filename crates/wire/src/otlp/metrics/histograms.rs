@@ -8,7 +8,7 @@ use model::{Table, schema};
 use super::super::judge::{Judge, Reason};
 use super::buckets::{Buckets, Counts};
 use super::{Exemplars, Head, Kind, Points, Run, Sets};
-use crate::columns::{self, List, Nullable, Rest};
+use crate::columns::{self, List, Nullable};
 use crate::proto::{Reader, Refused};
 
 /// The schema of histograms with explicit bounds.
@@ -53,20 +53,20 @@ struct Point {
 }
 
 impl Histograms {
-    pub(super) fn expect(&mut self, rest: Rest) {
-        self.points.reserve(rest.records);
-        self.count.reserve(rest.records);
-        self.sum.reserve(rest.records);
-        self.min.reserve(rest.records);
-        self.max.reserve(rest.records);
-        self.schema.reserve(rest.records);
-        self.zero_threshold.reserve(rest.records);
-        self.zero_count.reserve(rest.records);
-        self.positive.expect(rest);
-        self.negative.expect(rest);
-        self.custom_bounds.reserve(rest.records);
-        self.quantiles.reserve(rest.records);
-        self.quantile_values.reserve(rest.records);
+    pub(super) fn expect(&mut self, records: usize) {
+        self.points.reserve(records);
+        self.count.reserve(records);
+        self.sum.reserve(records);
+        self.min.reserve(records);
+        self.max.reserve(records);
+        self.schema.reserve(records);
+        self.zero_threshold.reserve(records);
+        self.zero_count.reserve(records);
+        self.positive.expect(records);
+        self.negative.expect(records);
+        self.custom_bounds.reserve(records);
+        self.quantiles.reserve(records);
+        self.quantile_values.reserve(records);
     }
 
     /// Reads a point of a kind except for the columns that every point has.

@@ -3,13 +3,17 @@ use std::sync::LazyLock;
 
 use crate::columns::{Id, Ids};
 
-/// Which series the request had so far: row numbers by id, with open addressing.
+/// Row numbers by id, with open addressing.
+///
+/// Rows that are only appended to the ids cost nothing until an id is looked for.
 ///
 /// Ids are hashes already, but anybody can make ids that collide in a few bits, so they are mixed
 /// with a secret.
 pub(super) struct Known {
     /// 1 + the row, or 0; a power of two of them, at most half in use.
     slots: Vec<u32>,
+    /// How many rows are in it.
+    rows: usize,
     seeds: (u64, u64),
 }
 
@@ -19,45 +23,53 @@ impl Default for Known {
             let random = RandomState::new();
             (random.hash_one(1) | 1, random.hash_one(2))
         });
-        Self { slots: Vec::new(), seeds: *SEEDS }
+        Self { slots: Vec::new(), rows: 0, seeds: *SEEDS }
     }
 }
 
 impl Known {
-    /// Makes room for `rows` rows in all.
-    pub(super) fn reserve(&mut self, rows: usize, ids: &Ids<16>) {
-        let wanted = (rows * 2).next_power_of_two().max(64);
-        if wanted > self.slots.len() {
-            self.slots.clear();
-            self.slots.resize(wanted, 0);
-            for row in 0..ids.len() {
-                let slot = self.slot(ids.row(row), ids);
-                self.slots[slot] = number(row);
-            }
-        }
-    }
-
     /// The row of an id; if there is none, `ids.len()` becomes it, and the id must be pushed next.
     #[inline(always)]
     pub(super) fn find_or_add(&mut self, id: &Id<16>, ids: &Ids<16>) -> Option<u32> {
-        if ids.len() * 2 >= self.slots.len() {
-            self.reserve(ids.len() * 2 + 1, ids);
+        if self.rows < ids.len() || ids.len() * 2 >= self.slots.len() {
+            self.catch_up(ids);
         }
         let slot = self.slot(id, ids);
         match self.slots[slot] {
             0 => {
                 self.slots[slot] = number(ids.len());
+                self.rows += 1;
                 None
             }
             known => Some(known - 1),
         }
     }
 
-    /// Takes back the last row that was added. Nothing was put further because of it.
+    /// Adds the rows that are not in it yet, and makes room for one more.
+    #[inline(never)]
+    fn catch_up(&mut self, ids: &Ids<16>) {
+        if ids.len() * 2 >= self.slots.len() {
+            let wanted = (ids.len() * 4).next_power_of_two().max(64);
+            self.slots.clear();
+            self.slots.resize(wanted, 0);
+            self.rows = 0;
+        }
+        for row in self.rows..ids.len() {
+            let slot = self.slot(ids.row(row), ids);
+            // Of rows with the same id the first is found.
+            if self.slots[slot] == 0 {
+                self.slots[slot] = number(row);
+            }
+        }
+        self.rows = ids.len();
+    }
+
+    /// Takes back the last row, which was added with this id. Nothing was put further because of it.
     #[cold]
     pub(super) fn take_back(&mut self, id: &Id<16>, ids: &Ids<16>) {
         let slot = self.slot(id, ids);
         self.slots[slot] = 0;
+        self.rows -= 1;
     }
 
     /// The slot of an id, or the free one where it would be.

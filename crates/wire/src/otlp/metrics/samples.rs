@@ -4,7 +4,7 @@ use model::{Table, schema};
 
 use super::super::judge::{Judge, Reason};
 use super::{Exemplars, Head, Points, Run, Sets};
-use crate::columns::{self, Rest, Sparse};
+use crate::columns::{self, Sparse};
 use crate::proto::{Known, Reader, Refused};
 
 const NUMBER_DATA_POINT: Known = Known::new("NumberDataPoint", &[2, 3, 4, 5, 6, 7, 8]);
@@ -38,18 +38,61 @@ impl Number {
             Self::Int(int) => {
                 #[expect(clippy::cast_precision_loss, reason = "the loss is what is looked for")]
                 let value = int as f64;
+                // Any integer of 53 bits is a double.
                 #[expect(clippy::cast_possible_truncation, reason = "an i64's double is within an i128")]
-                let exact = value as i128 == i128::from(int);
+                let exact = int.unsigned_abs() >> 53 == 0 || value as i128 == i128::from(int);
                 (value, if exact { None } else { Some(int) })
             }
         }
     }
 }
 
+/// A number point as nearly all are written: its fields in the order of their numbers, attributes
+/// last, and nothing else.
+pub(super) struct Plain<'a> {
+    pub(super) time: i64,
+    start_time: i64,
+    number: Number,
+    /// Its attributes without the first key.
+    pub(super) attributes: &'a [u8],
+}
+
+impl<'a> Plain<'a> {
+    #[inline(always)]
+    pub(super) fn read(message: &'a [u8]) -> Option<Self> {
+        let (start_time, rest) = match message.split_first_chunk::<9>() {
+            Some(([0x11, start_time @ ..], rest)) => (i64::from_le_bytes(*start_time), rest),
+            _ => (0, message),
+        };
+        let (fields, attributes) = rest.split_first_chunk::<19>()?;
+        let [0x19, t0, t1, t2, t3, t4, t5, t6, t7, kind, v0, v1, v2, v3, v4, v5, v6, v7, 0x3a] = *fields
+        else {
+            return None;
+        };
+        let value = u64::from_le_bytes([v0, v1, v2, v3, v4, v5, v6, v7]);
+        let number = match kind {
+            0x21 => Number::Double(f64::from_bits(value)),
+            0x31 => Number::Int(value.cast_signed()),
+            _ => return None,
+        };
+        let time = i64::from_le_bytes([t0, t1, t2, t3, t4, t5, t6, t7]);
+        // No time, or one that does not fit, is for the judge.
+        (time > 0 && start_time >= 0).then_some(Self { time, start_time, number, attributes })
+    }
+}
+
 impl Samples {
-    pub(super) fn expect(&mut self, rest: Rest) {
-        self.points.reserve(rest.records);
-        self.value.reserve(rest.records);
+    #[inline(always)]
+    pub(super) fn push_plain(&mut self, point: &Plain<'_>, series: u32) {
+        let (value, int) = point.number.split();
+        self.value_int.set(self.value.len(), int);
+        self.value.push(value);
+        self.points.push(series, point.time, point.start_time, 0);
+    }
+
+    pub(super) fn expect(&mut self, records: usize) {
+        self.points.reserve(records);
+        self.value.reserve(records);
     }
 
     /// Reads a `NumberDataPoint` except for the columns that every point has.
@@ -65,6 +108,21 @@ impl Samples {
         let mut head = Head::default();
         let mut number = Number::None;
         let mut fields = message;
+        // The order of the numbers, in which senders write; any other is read below.
+        if fields.take_key(0x11) {
+            head.start_time = fields.fixed64();
+        }
+        if fields.take_key(0x19) {
+            head.time = fields.fixed64();
+        }
+        if fields.take_key(0x21) {
+            number = Number::Double(fields.double());
+        } else if fields.take_key(0x31) {
+            number = Number::Int(fields.fixed64().cast_signed());
+        }
+        if fields.take_key(0x3a) {
+            attributes.take(0x3a, &mut fields, sets);
+        }
         while fields.more()? {
             match fields.key() {
                 0x3a => attributes.take(0x3a, &mut fields, sets),

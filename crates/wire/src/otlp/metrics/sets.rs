@@ -1,12 +1,13 @@
-use std::cell::RefCell;
+use std::cell::Cell;
 
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::super::Limits;
 use super::super::attribute;
 use super::super::judge::{Judge, Reason};
+use super::known::Known;
 use crate::canonical::Canonical;
-use crate::columns::{Attributes, Id, Text};
+use crate::columns::{Attributes, Id, Ids, Text};
 use crate::proto::{Reader, Refused};
 
 /// The attributes of the point being read, as fields of its message.
@@ -57,6 +58,10 @@ impl Run<'_> {
     }
 }
 
+thread_local! {
+    static SETS: Cell<Sets> = Cell::default();
+}
+
 /// Sets of attributes that were read before, by the bytes that they came in.
 ///
 /// The same series come again in every request, and the metrics of a sender share their sets of
@@ -69,29 +74,72 @@ pub(super) struct Sets {
     raw: Text,
     attributes: Attributes,
     /// Hash of the canonical form.
-    ids: Vec<Id<16>>,
-    /// The row after the last one found.
+    ids: Ids<16>,
+    by_id: Known,
+    /// The first row that has the same id.
+    first: Vec<u32>,
+    /// Which series of the open metric has the attributes of a row that is the first of its id: number
+    /// of the metric, and the series' row.
+    series: Vec<(u64, u32)>,
+    /// Number of the open metric, of all that there were; the first is 1.
+    metric: u64,
+    /// The row after the last one found; for a metric's first point that of the last metric's.
     next: usize,
+    /// The first row that was found for the last metric.
+    start: Option<usize>,
     limits: Option<Limits>,
     canonical: Canonical,
 }
 
 impl Sets {
-    const SLOTS: usize = 8192;
-    const ROWS_MAX: usize = 4096;
-    const BYTES_MAX: usize = 1 << 20;
+    // With what is beside the texts up to some 8 MiB a thread: many more sets than a request has, so
+    // that the sets of a fleet's senders stay known from one report to the next.
+    const SLOTS: usize = 1 << 15;
+    const ROWS_MAX: usize = 1 << 14;
+    const BYTES_MAX: usize = 4 << 20;
     /// Larger sets are read each time.
     const SET_BYTES_MAX: usize = 1 << 10;
 
-    /// Calls `work` with the sets of this thread that were read under these limits.
-    pub(super) fn with<T>(limits: &Limits, work: impl FnOnce(&mut Self) -> T) -> T {
-        thread_local!(static SETS: RefCell<Sets> = RefCell::default());
-        SETS.with_borrow_mut(|sets| {
-            if sets.limits.as_ref() != Some(limits) {
-                *sets = Self { limits: Some(*limits), ..Self::default() };
-            }
-            work(sets)
-        })
+    /// Takes the sets of this thread, if they were read under these limits.
+    pub(super) fn take(limits: &Limits) -> Self {
+        let sets = SETS.take();
+        if sets.limits.as_ref() == Some(limits) {
+            sets
+        } else {
+            Self { limits: Some(*limits), ..Self::default() }
+        }
+    }
+
+    /// Gives the sets back to this thread.
+    pub(super) fn keep(self) {
+        SETS.set(self);
+    }
+
+    /// Begins a metric: none of its series is known yet.
+    pub(super) fn begin_metric(&mut self) {
+        self.metric += 1;
+        self.next = self.start.take().unwrap_or(self.next);
+    }
+
+    /// The series of the open metric that has the attributes of a set.
+    #[inline(always)]
+    pub(super) fn series(&self, row: usize) -> Option<u32> {
+        let (metric, series) = *self.series.get(self.first(row))?;
+        (metric == self.metric).then_some(series)
+    }
+
+    /// Notes which series of the open metric has the attributes of a set.
+    #[inline(always)]
+    pub(super) fn set_series(&mut self, row: usize, series: Option<u32>) {
+        let first = self.first(row);
+        if let Some(known) = self.series.get_mut(first) {
+            *known = series.map_or((0, 0), |series| (self.metric, series));
+        }
+    }
+
+    #[inline(always)]
+    fn first(&self, row: usize) -> usize {
+        self.first.get(row).map_or(row, |first| *first as usize)
     }
 
     /// The row of the set that is a run of attributes, if it was read before.
@@ -102,6 +150,19 @@ impl Sets {
             None => self.look_up(run)?,
         };
         self.next = row + 1;
+        self.start.get_or_insert(row);
+        Some(row)
+    }
+
+    /// The row of the set that is expected next, if it came in these bytes.
+    #[inline(always)]
+    pub(super) fn expected(&mut self, raw: &[u8]) -> Option<usize> {
+        let row = self.next;
+        if raw.is_empty() || self.raw.row(row) != raw {
+            return None;
+        }
+        self.next = row + 1;
+        self.start.get_or_insert(row);
         Some(row)
     }
 
@@ -116,7 +177,7 @@ impl Sets {
     /// Hash of the canonical form of a set.
     #[inline(always)]
     pub(super) fn id(&self, row: usize) -> Id<16> {
-        self.ids.get(row).copied().unwrap_or_default()
+        *self.ids.row(row)
     }
 
     /// The sets' attributes, sorted.
@@ -158,12 +219,16 @@ impl Sets {
     #[inline(never)]
     fn insert(&mut self, raw: &[u8], out: &Attributes, id: Id<16>) {
         if self.ids.len() >= Self::ROWS_MAX || self.raw.bytes() + self.attributes.bytes() > Self::BYTES_MAX {
-            *self = Self { limits: self.limits, ..Self::default() };
+            *self = Self { limits: self.limits, metric: self.metric, ..Self::default() };
         }
         self.slots.resize(Self::SLOTS, 0);
         self.raw.push_bytes(raw);
         self.attributes.copy_rows(out, out.rows() - 1..out.rows());
-        self.ids.push(id);
+        let row = self.ids.len();
+        let first = self.by_id.find_or_add(&id, &self.ids);
+        self.first.push(first.unwrap_or(u32::try_from(row).unwrap_or(u32::MAX)));
+        self.series.push((0, 0));
+        self.ids.push(&id);
         self.next = self.ids.len();
         let slot = low_bits(xxh3_64(raw));
         if let (Some(slot), Ok(row)) = (self.slots.get_mut(slot), u16::try_from(self.ids.len())) {

@@ -320,3 +320,48 @@ fn a_record_may_come_in_any_order_and_in_parts() {
     let found = accept(Signal::Logs, &envelope(&parts));
     assert_eq!(cells::tables(&found.batch), cells::tables(&expected.batch));
 }
+
+/// Points of the series of one metric: plain ones, again, with attributes in another order, with what
+/// makes a point not plain, and rejected ones between them.
+fn points_in_many_forms() -> Vec<NumberDataPoint> {
+    let sets = [
+        vec![kv("route", "/cart"), kv("method", "GET")],
+        vec![kv("method", "GET"), kv("route", "/cart")],
+        vec![kv("route", "/health")],
+        vec![],
+    ];
+    let point = |index: u64| {
+        let mut point = point(i64::MAX - index.cast_signed(), sets[index as usize % 4].clone());
+        point.time_unix_nano = RECEIVED.unsigned_abs() - index;
+        match index % 7 {
+            1 => point.start_time_unix_nano = 5,
+            2 => point.flags = 1,
+            3 => point.time_unix_nano = u64::MAX,
+            4 => point.value = None,
+            5 => point.start_time_unix_nano = u64::MAX,
+            _ => {}
+        }
+        point
+    };
+    (0..56).map(point).collect()
+}
+
+#[test]
+fn series_are_the_same_whether_they_are_told_by_sets_or_by_ids() {
+    let once = points(points_in_many_forms());
+    let sorted = {
+        let mut points_ = points_in_many_forms();
+        points_.sort_by_key(|point| point.attributes.len());
+        points(points_)
+    };
+    // One metric, the same again in the request, in another order, and before other metrics.
+    for body in [once.clone(), [&once[..], &once].concat(), [&sorted[..], &once, &sorted].concat()] {
+        let expected = super::differential::expected(Signal::Metrics, &body).unwrap();
+        for round in ["unknown", "known", "known still"] {
+            let decoded = decode(Signal::Metrics, &body, &context(&LIMITS)).unwrap();
+            super::differential::check(&decoded, &expected, round);
+            let Batch::Metrics(metrics) = &decoded.batch else { panic!("metrics") };
+            assert_eq!(metrics.series.num_rows(), 3);
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! The allocator, told how this process uses memory.
+//!
+//! Columns come and go by the megabyte: a request's when it is in a memtable, a memtable's when it
+//! is sealed. Given back at once, the system would have to zero the same memory again for the next
+//! ones, which was nearly half of the processor time of taking logs in (docs/adr/003).
+
+/// Freed memory stays with the process for so long, and is used again meanwhile. Idle, it goes
+/// back.
+const PURGE_DELAY_MILLIS: std::ffi::c_long = 10_000;
+/// `mi_option_purge_delay` in mimalloc.h, of versions 2 and 3; the binding does not name it.
+const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
+
+/// Before the first thread.
+pub fn configure() {
+    // A huge page is zeroed as a whole for whoever touches one byte of it. Where the system refuses,
+    // it costs time and nothing else.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
+    // What somebody chose by hand stays.
+    if std::env::var_os("MIMALLOC_PURGE_DELAY").is_none() {
+        #[expect(unsafe_code, reason = "the allocator's own interface")]
+        // SAFETY: sets a number in a table of the allocator; the option exists, and no other thread
+        // runs.
+        unsafe {
+            libmimalloc_sys::mi_option_set(PURGE_DELAY, PURGE_DELAY_MILLIS);
+        }
+    }
+}
