@@ -408,6 +408,8 @@ fn warm(engine: query::Engine, tenants: Vec<Tenant>, supervisor: &Supervisor) {
 /// Starts what goes on in the background.
 fn work(config: &Config, store: &Arc<Store>, intake: &Intake, desk: &Desk, observer: &Observer) {
     let supervisor = &desk.supervisor;
+    let limit = desk.memory_limit;
+    supervisor.spawn("memory", move |stop| crate::allocator::watch(limit, stop));
     let sealing = Arc::clone(store);
     supervisor.spawn("store", move |stop| {
         let store = Arc::clone(&sealing);
