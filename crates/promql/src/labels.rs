@@ -1,0 +1,87 @@
+//! The labels of a series, sorted by name.
+
+use std::sync::Arc;
+
+/// The label that holds a metric's name.
+pub const METRIC_NAME: &str = "__name__";
+
+/// Names and values, sorted by name, no name twice, no empty value. Cheap to clone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Labels(Arc<[(Arc<str>, Arc<str>)]>);
+
+impl Labels {
+    /// From pairs that are sorted by name already, without an empty value.
+    pub fn from_sorted(pairs: impl IntoIterator<Item = (Arc<str>, Arc<str>)>) -> Self {
+        let pairs: Arc<[_]> = pairs.into_iter().collect();
+        debug_assert!(pairs.windows(2).all(|two| two[0].0 < two[1].0), "sorted by name");
+        Self(pairs)
+    }
+
+    /// Empty when there is no such label.
+    pub fn get(&self, name: &str) -> &str {
+        let place = self.0.binary_search_by(|(label, _)| (**label).cmp(name));
+        place.map_or("", |place| &self.0[place].1)
+    }
+
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (&**name, &**value))
+    }
+
+    pub fn pairs(&self) -> &[(Arc<str>, Arc<str>)] {
+        &self.0
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for Labels {
+    fn from_iter<T: IntoIterator<Item = (N, V)>>(pairs: T) -> Self {
+        let mut builder = LabelsBuilder::default();
+        for (name, value) in pairs {
+            builder.set(name.as_ref(), value.as_ref());
+        }
+        builder.build()
+    }
+}
+
+/// Changes labels one by one.
+#[derive(Clone, Debug, Default)]
+pub struct LabelsBuilder(Vec<(Arc<str>, Arc<str>)>);
+
+impl LabelsBuilder {
+    pub fn new(base: &Labels) -> Self {
+        Self(base.0.to_vec())
+    }
+
+    /// An empty value removes the label.
+    pub fn set(&mut self, name: &str, value: &str) -> &mut Self {
+        match self.0.binary_search_by(|(label, _)| (**label).cmp(name)) {
+            Ok(place) if value.is_empty() => {
+                self.0.remove(place);
+            }
+            Ok(place) => self.0[place].1 = value.into(),
+            Err(_) if value.is_empty() => {}
+            Err(place) => self.0.insert(place, (name.into(), value.into())),
+        }
+        self
+    }
+
+    pub fn remove(&mut self, name: &str) -> &mut Self {
+        self.set(name, "")
+    }
+
+    pub fn retain(&mut self, mut keep: impl FnMut(&str, &str) -> bool) -> &mut Self {
+        self.0.retain(|(name, value)| keep(name, value));
+        self
+    }
+
+    pub fn build(self) -> Labels {
+        Labels(self.0.into())
+    }
+}
