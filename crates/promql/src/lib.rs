@@ -22,5 +22,5 @@ pub use annotations::{Annotation, Annotations};
 pub use engine::{Check, Interrupted, Outcome, QueryError, Statistics, Steps, query_instant, query_range};
 pub use labels::{Labels, LabelsBuilder, METRIC_NAME};
 pub use limits::{Limits, Options};
-pub use source::{Chunk, Point, Selection, SeriesIter, Source, SourceError};
+pub use source::{Chunk, Point, Samples, Selection, SeriesIter, Source, SourceError};
 pub use value::{Matrix, Sample, Series, Value, Vector};

@@ -31,8 +31,22 @@ pub trait Source: Sync {
     fn select<'a>(&'a self, selection: &Selection) -> Result<SeriesIter<'a>, SourceError>;
 }
 
-/// Series one after the other; the samples of one are decoded when [`Chunk`]s are asked for.
-pub type SeriesIter<'a> = Box<dyn Iterator<Item = Result<(Labels, Chunk), SourceError>> + Send + 'a>;
+/// Series one after the other. The iterator is advanced by one thread at a time; what is costly
+/// belongs into [`Samples::Encoded`], which the threads of a query decode side by side.
+pub type SeriesIter<'a> = Box<dyn Iterator<Item = Result<(Labels, Samples<'a>), SourceError>> + Send + 'a>;
+
+/// The samples of one series.
+pub enum Samples<'a> {
+    Decoded(Chunk),
+    /// Fills a chunk, which comes empty but may have room from the series before.
+    Encoded(Box<dyn FnOnce(&mut Chunk) -> Result<(), SourceError> + Send + 'a>),
+}
+
+impl From<Chunk> for Samples<'_> {
+    fn from(chunk: Chunk) -> Self {
+        Self::Decoded(chunk)
+    }
+}
 
 /// The samples of one series within the range, as columns of equal length.
 ///
@@ -46,6 +60,16 @@ pub struct Chunk {
     pub histograms: Vec<Option<Arc<Histogram>>>,
     /// When what the sample adds up began; empty where nobody knows, 0 for an unknown one.
     pub start_times_ms: Vec<i64>,
+}
+
+impl Chunk {
+    /// Empties it and keeps the room.
+    pub fn clear(&mut self) {
+        self.times_ms.clear();
+        self.values.clear();
+        self.histograms.clear();
+        self.start_times_ms.clear();
+    }
 }
 
 /// A sample as tests and small callers see it.

@@ -1,0 +1,40 @@
+//! Selectors and where in time they look.
+
+use super::build::Builder;
+use super::{Place, Selector, duration};
+use crate::ast::{self, At, Span};
+use crate::engine::QueryError;
+
+impl Builder<'_> {
+    pub(super) fn place(&self, place: &ast::Place) -> Result<Place, QueryError> {
+        let offset_ms = match &place.offset {
+            Some(offset) => duration::offset_ms(self.gated(offset)?, self.reference)?,
+            None => 0,
+        };
+        let at_ms = place.at.map(|at| match at {
+            At::Time(time_ms) => time_ms,
+            At::Start => self.times.start_ms,
+            At::End => self.times.end_ms,
+        });
+        Ok(Place { at_ms, offset_ms })
+    }
+
+    pub(super) fn selector(
+        &self,
+        selector: &ast::VectorSelector,
+        span: Span,
+        function: Option<&'static str>,
+    ) -> Result<Selector, QueryError> {
+        if selector.range_mode.is_some() {
+            self.require_experimental("the anchored and smoothed modifiers are experimental")?;
+        }
+        Ok(Selector {
+            matchers: selector.matchers.clone(),
+            place: self.place(&selector.place)?,
+            mode: selector.range_mode,
+            statistics_only: self.statistics_only,
+            function,
+            span,
+        })
+    }
+}
