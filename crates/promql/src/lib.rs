@@ -10,6 +10,7 @@
 
 mod annotations;
 pub mod ast;
+mod engine;
 pub mod functions;
 pub mod histogram;
 mod labels;
@@ -18,6 +19,7 @@ mod source;
 mod value;
 
 pub use annotations::{Annotation, Annotations};
+pub use engine::{Check, Interrupted, Outcome, QueryError, Statistics, Steps, query_instant, query_range};
 pub use labels::{Labels, LabelsBuilder, METRIC_NAME};
 pub use limits::{Limits, Options};
 pub use source::{Chunk, Point, Selection, SeriesIter, Source, SourceError};
