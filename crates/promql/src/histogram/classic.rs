@@ -1,5 +1,7 @@
 //! Quantiles and fractions of classic histograms: cumulative buckets with a label `le`.
 
+use std::cmp::Ordering;
+
 use super::almost_equal;
 
 /// All observations up to a bound.
@@ -64,7 +66,7 @@ pub fn quantile(q: f64, buckets: &mut Vec<ClassicBucket>) -> (f64, Monotonicity)
 
 /// The first bucket that holds the rank. A NaN among the counts compares as in a binary search.
 fn first_reaching(buckets: &[ClassicBucket], rank: f64) -> Option<usize> {
-    let place = buckets.partition_point(|bucket| !(bucket.count >= rank));
+    let place = buckets.partition_point(|bucket| bucket.count.partial_cmp(&rank).is_none_or(Ordering::is_lt));
     (place < buckets.len()).then_some(place)
 }
 
@@ -80,7 +82,8 @@ pub fn fraction(lower: f64, upper: f64, buckets: &mut Vec<ClassicBucket>) -> f64
     if lower >= upper {
         return 0.0;
     }
-    let rank = |value: f64| rank_of(value, buckets).filter(|rank| !(*rank > count)).unwrap_or(count);
+    let rank =
+        |value: f64| rank_of(value, buckets).map_or(count, |rank| if rank > count { count } else { rank });
     (rank(upper) - rank(lower)) / count
 }
 

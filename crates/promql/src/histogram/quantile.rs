@@ -155,7 +155,7 @@ impl Histogram {
         } else {
             count = self.count;
         }
-        let at_most = |rank: Option<f64>| rank.filter(|rank| !(*rank > count)).unwrap_or(count);
+        let at_most = |rank: Option<f64>| rank.map_or(count, |rank| if rank > count { count } else { rank });
         let value = (at_most(upper_rank) - at_most(lower_rank)) / self.count;
         Fraction { value, nan_observations }
     }

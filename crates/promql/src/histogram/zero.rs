@@ -77,8 +77,12 @@ impl Histogram {
         mut compensation: Option<&mut Compensation>,
     ) -> (f64, f64) {
         let mut theirs = WidenedZero { count: other.zero_count, rest: 0.0, threshold: other.zero_threshold };
-        // Comparisons in this form end for NaN, too.
-        while theirs.threshold < self.zero_threshold || theirs.threshold > self.zero_threshold {
+        loop {
+            // No order at all, with NaN, ends it, too.
+            let order = theirs.threshold.partial_cmp(&self.zero_threshold);
+            if order.is_none_or(Ordering::is_eq) {
+                return (theirs.count, theirs.rest);
+            }
             if theirs.threshold < self.zero_threshold {
                 theirs = other.widened_zero(self.zero_threshold, None);
             }
@@ -92,7 +96,6 @@ impl Histogram {
                 self.drop_buckets_in_zero(compensation.as_deref_mut());
             }
         }
-        (theirs.count, theirs.rest)
     }
 
     /// The threshold is at a bucket's edge; what is below is in the zero count already.
