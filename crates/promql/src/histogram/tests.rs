@@ -1,5 +1,7 @@
 //! Laws and examples of histograms.
 
+#![allow(clippy::unwrap_used)]
+
 use super::*;
 
 fn spans(list: &[(i32, u32)]) -> Vec<BucketSpan> {
