@@ -15,6 +15,7 @@ pub mod functions;
 pub mod histogram;
 mod labels;
 mod limits;
+pub mod series_description;
 mod source;
 mod value;
 
