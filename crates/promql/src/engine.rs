@@ -4,11 +4,40 @@
 //! end the query. Leaves: an [`Outcome`] or a [`QueryError`]. Must hold: no clock, no I/O of its
 //! own; the answer is the same whatever the parallelism.
 
+mod aggregate;
+mod binary;
+mod bits;
+mod column;
+mod function;
+mod grid;
+mod names;
+mod nodes;
+mod output;
+mod plan;
+mod query;
+mod range;
+mod scalar;
+mod selector;
+mod series;
+#[cfg(test)]
+mod tests;
+mod stream;
+mod windows;
+mod workers;
+
+pub(crate) use function::date::Date;
+
+use column::Column;
+use grid::Grid;
+use plan::{Builder, Root};
+use query::Query;
+
 use crate::annotations::Annotations;
 use crate::ast::Expr;
+use crate::labels::Labels;
 use crate::limits::Options;
 use crate::source::{Source, SourceError};
-use crate::value::Value;
+use crate::value::{Matrix, Value};
 
 /// Why somebody ends a query before it is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +90,9 @@ pub enum QueryError {
     TimedOut,
     #[error("{0}")]
     Storage(#[from] SourceError),
+    /// The query is not one that can be evaluated, whatever the data.
+    #[error("{0}")]
+    Invalid(String),
     /// The query cannot be answered with this data; the text is Prometheus'.
     #[error("{0}")]
     Execution(String),
@@ -75,7 +107,7 @@ impl From<Interrupted> for QueryError {
     }
 }
 
-/// One evaluation at `time_ms`.
+/// One evaluation at `time_ms`. A vector comes in the order that `sort` and `topk` gave it.
 pub fn query_instant(
     expr: &Expr,
     time_ms: i64,
@@ -83,11 +115,20 @@ pub fn query_instant(
     source: &dyn Source,
     check: Check<'_>,
 ) -> Result<Outcome, QueryError> {
-    let _ = (expr, time_ms, options, source, check);
-    Err(QueryError::Execution("not yet".into()))
+    let times = Steps { start_ms: time_ms, end_ms: time_ms, step_ms: 0 };
+    let plan = Builder::new(options, times).root(expr)?;
+    let query = Query::new(options, source, check);
+    let grid = Grid::instant(time_ms);
+    let value = match &plan {
+        Root::String(value) => Value::String { time_ms, value: value.clone() },
+        Root::Scalar(plan) => Value::Scalar { time_ms, value: scalar::evaluate(&query, plan, &grid)?.get(0) },
+        Root::Vector(plan) => Value::Vector(output::vector(&query, plan, &grid)?),
+        Root::Range(input) => Value::Matrix(output::range(&query, input, &grid)?),
+    };
+    Ok(outcome(value, query))
 }
 
-/// An evaluation at every step; gives a matrix.
+/// An evaluation at every step; gives a matrix, sorted by labels.
 pub fn query_range(
     expr: &Expr,
     steps: Steps,
@@ -95,6 +136,33 @@ pub fn query_range(
     source: &dyn Source,
     check: Check<'_>,
 ) -> Result<Outcome, QueryError> {
-    let _ = (expr, steps, options, source, check);
-    Err(QueryError::Execution("not yet".into()))
+    if steps.step_ms <= 0 {
+        return Err(QueryError::Invalid("zero or negative query resolution step widths are not accepted".into()));
+    }
+    let plan = Builder::new(options, steps).root(expr)?;
+    let query = Query::new(options, source, check);
+    let grid = Grid::new(steps.start_ms, steps.end_ms, steps.step_ms);
+    query.allow_grid(&grid)?;
+    let unfit = |kind: &str| {
+        Err(QueryError::Invalid(format!(
+            "invalid expression type \"{kind}\" for range query, must be Scalar or instant Vector"
+        )))
+    };
+    let value = match &plan {
+        Root::String(_) => return unfit("string"),
+        Root::Range(_) => return unfit("range vector"),
+        _ if grid.steps == 0 => Matrix::new(),
+        Root::Scalar(plan) => {
+            let values = scalar::evaluate(&query, plan, &grid)?.into_values(grid.steps);
+            query.hold(values.len())?;
+            vec![output::to_series(Labels::default(), &Column::all(values), &grid)]
+        }
+        Root::Vector(plan) => output::matrix(&query, plan, &grid)?,
+    };
+    Ok(outcome(Value::Matrix(value), query))
+}
+
+fn outcome(value: Value, query: Query<'_>) -> Outcome {
+    let (annotations, statistics) = query.finish();
+    Outcome { value, annotations, statistics }
 }

@@ -65,10 +65,6 @@ pub(super) enum VectorPlan {
         input: Box<VectorPlan>,
         labels: Labels,
     },
-    AbsentOverTime {
-        input: RangeInput,
-        labels: Labels,
-    },
     Histogram(Box<HistogramCall>),
     Sort {
         input: Box<VectorPlan>,
@@ -136,6 +132,8 @@ pub(super) struct RangeCall {
     pub(super) function: RangeFunction,
     pub(super) input: RangeInput,
     pub(super) scalars: Vec<ScalarPlan>,
+    /// What acts like an offset keeps the metric's name.
+    pub(super) keep_name: bool,
     /// Where the first argument stands: Prometheus puts most of its remarks there.
     pub(super) first_span: Span,
     /// Where all of them stand.
@@ -170,13 +168,6 @@ pub(super) enum RangeFunction {
     Deriv,
     PredictLinear,
     DoubleExponentialSmoothing,
-}
-
-impl RangeFunction {
-    /// They act like an offset, so the name stays.
-    pub(super) fn keeps_name(self) -> bool {
-        matches!(self, Self::First | Self::Last)
-    }
 }
 
 /// What is done to each series on its own.

@@ -48,7 +48,7 @@ impl Builder<'_> {
         self.check_gate(call)?;
         let name = call.function.name;
         if let Some(function) = range_function(name) {
-            return self.range_call(function, call);
+            return self.range_plan(function, call).map(VectorPlan::Range);
         }
         if let Some(function) = math_function(name) {
             return self.map(Map::Math(function), argument(call, 0)?);
@@ -105,9 +105,10 @@ impl Builder<'_> {
                 Ok(VectorPlan::Absent { input: Box::new(self.vector(arg)?), labels: absent_labels(arg) })
             }
             "absent_over_time" => {
-                let arg = argument(call, 0)?;
-                let input = self.range(arg, Some("absent_over_time"))?;
-                Ok(VectorPlan::AbsentOverTime { input, labels: absent_labels(arg) })
+                let mut present = self.range_plan(RangeFunction::Present, call)?;
+                present.keep_name = true;
+                let labels = absent_labels(argument(call, 0)?);
+                Ok(VectorPlan::Absent { input: Box::new(VectorPlan::Range(present)), labels })
             }
             "sort" => self.sort(call, span, SortOrder::Value { descending: false }),
             "sort_desc" => self.sort(call, span, SortOrder::Value { descending: true }),
@@ -132,7 +133,7 @@ impl Builder<'_> {
         Ok(VectorPlan::Sort { input: Box::new(self.vector(argument(call, 0)?)?), order, span })
     }
 
-    fn range_call(self, function: RangeFunction, call: &ast::Call) -> Result<VectorPlan, QueryError> {
+    fn range_plan(self, function: RangeFunction, call: &ast::Call) -> Result<RangeCall, QueryError> {
         let place = usize::from(function == RangeFunction::Quantile);
         let input = self.range(argument(call, place)?, Some(call.function.name))?;
         let others = call.args.iter().enumerate().filter(|(number, _)| *number != place);
@@ -140,7 +141,8 @@ impl Builder<'_> {
         let span_of = |arg: Option<&Expr>| arg.map_or_else(Span::default, |arg| bare(arg).span);
         let first_span = span_of(call.args.first());
         let args_span = Span { start: first_span.start, end: span_of(call.args.last()).end };
-        Ok(VectorPlan::Range(RangeCall { function, input, scalars, first_span, args_span }))
+        let keep_name = matches!(function, RangeFunction::First | RangeFunction::Last);
+        Ok(RangeCall { function, input, scalars, keep_name, first_span, args_span })
     }
 
     /// A selector gives the time of its sample, anything else that of the step.

@@ -1,0 +1,201 @@
+//! `rate`, `increase`, `delta`, `irate` and `idelta` of floats.
+//!
+//! The resets of a series are found once; each window then takes only those that lie in it, in
+//! their order, so that sums round as if each window had been walked.
+
+use crate::annotations::Remark;
+use crate::engine::column::Column;
+use crate::engine::range::{RangeStage, Work};
+use crate::engine::series::Points;
+
+/// What a rate is taken of.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::engine) struct Kind {
+    /// Resets are made up for, and it cannot have been below zero.
+    pub(in crate::engine) counter: bool,
+    /// A second's worth.
+    pub(in crate::engine) per_second: bool,
+}
+
+/// How far a window's samples reach.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::engine) struct Reach {
+    pub(in crate::engine) first_ms: i64,
+    pub(in crate::engine) last_ms: i64,
+    pub(in crate::engine) samples: usize,
+    /// When the counter behind the first sample began, if that is in the window.
+    pub(in crate::engine) began_ms: Option<i64>,
+}
+
+impl Reach {
+    pub(in crate::engine) fn of<T>(points: &Points<T>, low: usize, high: usize, start_ms: i64, counter: bool) -> Self {
+        let first_ms = points.times[low];
+        let began = points.starts.get(low).copied();
+        let inside = |began: &i64| counter && *began != 0 && *began > start_ms && *began < first_ms;
+        Self {
+            first_ms,
+            last_ms: points.times[high - 1],
+            samples: high - low,
+            began_ms: began.filter(inside),
+        }
+    }
+
+    /// What the increase between the samples has to be multiplied with to stand for the window. None
+    /// where there is nothing to tell from. `zero` is where a counter's slope meets zero: the value
+    /// at the first sample and the increase.
+    #[inline]
+    pub(in crate::engine) fn factor(
+        &self,
+        kind: Kind,
+        (start_ms, end_ms): (i64, i64),
+        range_seconds: f64,
+        zero: (f64, f64),
+    ) -> Option<f64> {
+        let seconds = |from: i64, to: i64| (to.wrapping_sub(from)) as f64 / 1000.0;
+        let mut to_start = seconds(start_ms, self.first_ms);
+        let mut to_end = seconds(self.last_ms, end_ms);
+        let mut sampled = seconds(self.first_ms, self.last_ms);
+        let average = if self.samples > 1 { sampled / (self.samples - 1) as f64 } else { 0.0 };
+        // A sample is missing where the gap is more than a tenth longer than usual.
+        let threshold = average * 1.1;
+        if let Some(began_ms) = self.began_ms {
+            to_start = 0.0;
+            sampled = seconds(began_ms, self.last_ms);
+        } else if self.samples == 1 {
+            return None;
+        } else {
+            if to_start >= threshold {
+                to_start = average / 2.0;
+            }
+            let (first, increase) = zero;
+            if kind.counter && increase > 0.0 && first >= 0.0 {
+                let to_zero = sampled * (first / increase);
+                if to_zero < to_start {
+                    to_start = to_zero;
+                }
+            }
+        }
+        if to_end >= threshold {
+            to_end = average / 2.0;
+        }
+        let mut factor = if sampled == 0.0 { 1.0 } else { (sampled + to_start + to_end) / sampled };
+        if kind.per_second {
+            factor /= range_seconds;
+        }
+        Some(factor)
+    }
+}
+
+/// Whether the start times say that the counter began anew between two samples.
+pub(in crate::engine) fn is_start_reset(before: (i64, i64), now: (i64, i64)) -> bool {
+    let ((before_start, before_time), (start, time)) = (before, now);
+    // Unknown, wrong, or what OpenTelemetry writes when it does not know.
+    if start == 0 || start >= time || start < before_time {
+        return false;
+    }
+    if start > before_time {
+        return true;
+    }
+    // It points at the sample before: a delta, unless nobody knew that one's start either.
+    before_start <= before_time && before_start != 0 && before_start != before_time
+}
+
+/// The start time lies before the sample before without being that one's.
+fn overlaps(before: (i64, i64), start: i64) -> bool {
+    start != 0 && start < before.1 && start != before.0
+}
+
+/// A pair of start and time; 0 is an unknown start.
+pub(in crate::engine) fn start_and_time<T>(points: &Points<T>, place: usize) -> (i64, i64) {
+    (points.starts.get(place).copied().unwrap_or(0), points.times[place])
+}
+
+/// Whether a counter's start overlaps somewhere in a window.
+pub(in crate::engine) fn has_overlap<T>(points: &Points<T>, low: usize, high: usize) -> bool {
+    !points.starts.is_empty()
+        && (low + 1..high).any(|place| overlaps(start_and_time(points, place - 1), points.starts[place]))
+}
+
+/// Places before which a counter was reset.
+fn find_resets(points: &Points<f64>, resets: &mut Vec<usize>) {
+    resets.clear();
+    let values = &points.values;
+    if points.starts.is_empty() {
+        let pairs = values.iter().zip(values.iter().skip(1)).enumerate();
+        resets.extend(pairs.filter(|(_, (before, now))| now < before).map(|(place, _)| place + 1));
+        return;
+    }
+    let is_reset = |place: &usize| {
+        values[*place] < values[place - 1]
+            || is_start_reset(start_and_time(points, place - 1), start_and_time(points, *place))
+    };
+    resets.extend((1..values.len()).filter(is_reset));
+}
+
+/// `rate`, `increase`, `delta`.
+pub(in crate::engine) fn rate(stage: &RangeStage<'_>, points: &Points<f64>, kind: Kind, name: &str, work: &mut Work) -> Column {
+    let mut column = Column::none(stage.windows.steps);
+    let mut resets = std::mem::take(&mut work.places);
+    resets.clear();
+    if kind.counter {
+        find_resets(points, &mut resets);
+    }
+    let range_seconds = stage.windows.range_seconds();
+    let mut from = 0;
+    let (mut read, mut overlap) = (0, false);
+    stage.windows.each(&points.times, |step, low, high| {
+        read += high - low;
+        let first = points.values[low];
+        let mut increase = points.values[high - 1] - first;
+        while from < resets.len() && resets[from] <= low {
+            from += 1;
+        }
+        for &reset in resets[from..].iter().take_while(|reset| **reset < high) {
+            increase += points.values[reset - 1];
+        }
+        let bounds = (stage.windows.start(step), stage.windows.end(step));
+        let reach = Reach::of(points, low, high, bounds.0, kind.counter);
+        if kind.counter && !overlap && has_overlap(points, low, high) {
+            overlap = true;
+        }
+        if let Some(factor) = reach.factor(kind, bounds, range_seconds, (first, increase)) {
+            if reach.began_ms.is_some() {
+                increase += first;
+            }
+            column.set(step, increase * factor);
+        }
+    });
+    if overlap {
+        work.remarks.add(&Remark::StartTimeOverlap(name), stage.call.first_span);
+    }
+    work.read += read as u64;
+    work.places = resets;
+    column
+}
+
+/// `irate` (per second) and `idelta`: from the last two samples.
+pub(in crate::engine) fn instant_rate(stage: &RangeStage<'_>, points: &Points<f64>, per_second: bool, work: &mut Work) -> Column {
+    let mut column = Column::none(stage.windows.steps);
+    let mut read = 0;
+    stage.windows.each(&points.times, |step, low, high| {
+        read += high - low;
+        if high - low < 2 {
+            return;
+        }
+        let (before, last) = (high - 2, high - 1);
+        let interval = points.times[last].wrapping_sub(points.times[before]);
+        if interval == 0 {
+            return;
+        }
+        let reset = points.values[last] < points.values[before]
+            || is_start_reset(start_and_time(points, before), start_and_time(points, last));
+        let difference = if per_second && reset {
+            points.values[last]
+        } else {
+            points.values[last] - points.values[before]
+        };
+        column.set(step, if per_second { difference / (interval as f64 / 1000.0) } else { difference });
+    });
+    work.read += read as u64;
+    column
+}
