@@ -20,10 +20,18 @@ pub(crate) fn check(eval: &Eval, value: &Value) -> Result<(), String> {
         (Value::Vector(vector), Expected::Series(series)) => check_vector(series, vector, eval.ordered),
         (Value::Scalar { value, .. }, Expected::Scalar(expected)) => {
             let same = almost_equal(*expected, *value, EPSILON);
-            if same { Ok(()) } else { Err(format!("expected {}, got {}", go_float(*expected), go_float(*value))) }
+            if same {
+                Ok(())
+            } else {
+                Err(format!("expected {}, got {}", go_float(*expected), go_float(*value)))
+            }
         }
         (Value::String { value, .. }, Expected::String(expected)) => {
-            if value == expected { Ok(()) } else { Err(format!("expected {expected:?}, got {value:?}")) }
+            if value == expected {
+                Ok(())
+            } else {
+                Err(format!("expected {expected:?}, got {value:?}"))
+            }
         }
         (_, expected) => Err(format!("expected {}, got {}", kind(expected), show(value))),
     }
@@ -82,7 +90,11 @@ fn check_matrix(expected: &[ExpectedSeries], matrix: &Matrix, times: Times) -> R
 }
 
 /// Compares a vector, also one that a range query gave at one step.
-pub(crate) fn check_vector(expected: &[ExpectedSeries], vector: &Vector, ordered: bool) -> Result<(), String> {
+pub(crate) fn check_vector(
+    expected: &[ExpectedSeries],
+    vector: &Vector,
+    ordered: bool,
+) -> Result<(), String> {
     for (place, sample) in vector.iter().enumerate() {
         let labels = show_labels(&sample.labels);
         let wanted = find(expected, &sample.labels)
@@ -129,8 +141,7 @@ fn differs(expected: &SequenceValue, got: &Point) -> Option<String> {
 fn same_histogram(expected: &Histogram, got: &Histogram) -> bool {
     let almost = |a, b| almost_equal(a, b, EPSILON);
     let same_buckets = |a: Vec<Bucket>, b: Vec<Bucket>| {
-        a.len() == b.len()
-            && a.iter().zip(&b).all(|(a, b)| a.index == b.index && almost(a.count, b.count))
+        a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| a.index == b.index && almost(a.count, b.count))
     };
     let compact = |histogram: &Histogram| {
         let mut histogram = histogram.clone();

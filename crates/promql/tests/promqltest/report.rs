@@ -16,7 +16,8 @@ pub(crate) struct Report {
 
 /// The `.test` files of a directory, by name.
 pub(crate) fn files(directory: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
+    let entries =
+        std::fs::read_dir(directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
     let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     files.retain(|file| file.extension().is_some_and(|extension| extension == "test"));
     files.sort();
@@ -36,7 +37,9 @@ pub(crate) fn of_file(file: &Path) -> Report {
         .and_then(|text| script::parse(&text))
         .and_then(|commands| run(&commands));
     match verdicts {
-        Ok(verdicts) => report.verdicts.extend(verdicts.into_iter().map(|verdict| (name.to_owned(), verdict))),
+        Ok(verdicts) => {
+            report.verdicts.extend(verdicts.into_iter().map(|verdict| (name.to_owned(), verdict)))
+        }
         Err(error) => report.broken.push(format!("{name}: {error}")),
     }
     report

@@ -67,8 +67,7 @@ fn evaluated(eval: &Eval, store: &Store, parallelism: usize) -> Result<Outcome, 
     match eval.when {
         When::Instant { at_ms } => instant(&expr, at_ms, store, parallelism),
         When::Range(times) => {
-            let steps =
-                Steps { start_ms: times.start_ms, end_ms: times.end_ms, step_ms: times.step_ms };
+            let steps = Steps { start_ms: times.start_ms, end_ms: times.end_ms, step_ms: times.step_ms };
             range(&expr, steps, store, parallelism)
         }
     }

@@ -3,7 +3,9 @@
 use std::sync::LazyLock;
 
 use promql::Labels;
-use promql::series_description::{SequenceValue, SeriesLine, parse_duration_ms, parse_line, parse_series, unquote};
+use promql::series_description::{
+    SequenceValue, SeriesLine, parse_duration_ms, parse_line, parse_series, unquote,
+};
 use regex::Regex;
 
 #[derive(Debug)]
@@ -98,11 +100,8 @@ pub(crate) struct ExpectedSeries {
 
 /// Parses a whole file.
 pub(crate) fn parse(text: &str) -> Result<Vec<Command>, String> {
-    let lines: Vec<&str> = text
-        .split('\n')
-        .map(str::trim)
-        .map(|line| if line.starts_with('#') { "" } else { line })
-        .collect();
+    let lines: Vec<&str> =
+        text.split('\n').map(str::trim).map(|line| if line.starts_with('#') { "" } else { line }).collect();
     let mut commands = Vec::new();
     let mut at = 0;
     while at < lines.len() {
@@ -133,15 +132,13 @@ fn pattern(pattern: &str) -> Regex {
 }
 
 static LOAD: LazyLock<Regex> = LazyLock::new(|| pattern(r"^load(?:_(with_nhcb))?\s+(.+?)$"));
-static INSTANT: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"^eval(?:_(fail|warn|ordered|info))?\s+instant\s+(?:at\s+(.+?))?\s+(.+)$")
-});
+static INSTANT: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"^eval(?:_(fail|warn|ordered|info))?\s+instant\s+(?:at\s+(.+?))?\s+(.+)$"));
 static RANGE: LazyLock<Regex> = LazyLock::new(|| {
     pattern(r"^eval(?:_(fail|warn|info))?\s+range\s+from\s+(.+)\s+to\s+(.+)\s+step\s+(.+?)\s+(.+)$")
 });
-static EXPECT: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"^expect\s+(ordered|fail|warn|no_warn|info|no_info)(?:\s+(regex|msg):(.+))?$")
-});
+static EXPECT: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"^expect\s+(ordered|fail|warn|no_warn|info|no_info)(?:\s+(regex|msg):(.+))?$"));
 static EXPECT_RANGE: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"^expect range vector\s+from\s+(.+)\s+to\s+(.+)\s+step\s+(.+)$"));
 
@@ -271,7 +268,8 @@ fn number(line: &str) -> Option<f64> {
         let digits = digits.to_ascii_lowercase();
         i64::from_str_radix(digits.strip_prefix(prefix)?, radix).ok()
     };
-    let whole = radix("0x", 16).or_else(|| radix("0b", 2)).or_else(|| radix("0o", 8)).or_else(|| radix("0", 8));
+    let whole =
+        radix("0x", 16).or_else(|| radix("0b", 2)).or_else(|| radix("0o", 8)).or_else(|| radix("0", 8));
     // Words that Rust and Go both take for numbers (`inf`, `nan`) are none of a metric in any file.
     whole.map(|number| number as f64).or_else(|| digits.parse().ok()).map(|number| sign * number)
 }

@@ -59,7 +59,8 @@ impl Store {
 
 impl Series {
     fn chunk(&self, selection: &Selection) -> Chunk {
-        let hints = hints::stored(self.0.iter().map(|sample| sample.histogram.as_deref().ok_or(sample.value)));
+        let hints =
+            hints::stored(self.0.iter().map(|sample| sample.histogram.as_deref().ok_or(sample.value)));
         let range = selection.start_ms..=selection.end_ms;
         let samples = self.0.iter().zip(hints).filter(|(sample, _)| range.contains(&sample.time_ms));
         let mut chunk = Chunk::default();
