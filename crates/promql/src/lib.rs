@@ -16,8 +16,8 @@ pub mod functions;
 pub mod histogram;
 mod labels;
 mod limits;
-pub mod series_description;
 mod parse;
+pub mod series_description;
 mod source;
 mod value;
 
