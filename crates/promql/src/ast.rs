@@ -1,8 +1,13 @@
 //! The tree of a query. Every node knows where in the text it stands.
 
+mod describe;
+mod resolve;
+
 use std::sync::Arc;
 
 use regex::Regex;
+
+pub use resolve::DurationError;
 
 /// Byte positions in the query's text, end exclusive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -54,7 +59,8 @@ pub enum ValueType {
 /// `name{matchers} offset … @ … anchored`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VectorSelector {
-    /// The name before the braces (or the quoted one in them); it is among `matchers` too.
+    /// The name before the braces; it is the last of `matchers` too. One that is quoted in the braces
+    /// is only among `matchers`.
     pub name: Option<String>,
     pub matchers: Vec<Matcher>,
     pub place: Place,

@@ -11,17 +11,21 @@
 mod annotations;
 pub mod ast;
 mod engine;
+mod format;
 pub mod functions;
 pub mod histogram;
 mod labels;
 mod limits;
+mod parse;
 pub mod series_description;
 mod source;
 mod value;
 
 pub use annotations::{Annotation, Annotations};
 pub use engine::{Check, Interrupted, Outcome, QueryError, Statistics, Steps, query_instant, query_range};
+pub use format::format_query;
 pub use labels::{Labels, LabelsBuilder, METRIC_NAME};
 pub use limits::{Limits, Options};
 pub use source::{Chunk, Point, Samples, Selection, SeriesIter, Source, SourceError};
+pub use parse::{HEIGHT_MAX, NESTING_MAX, ParseError, ParseOptions, parse, parse_selector};
 pub use value::{Matrix, Sample, Series, Value, Vector};

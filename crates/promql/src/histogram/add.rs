@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::bounds::within_threshold;
-use super::layout::{self, Indexes};
+use super::layout::{self, Indexes, SpanBuilder};
 use super::resolution::{reduce, reduce_kahan, steps};
 use super::{BucketSpan, CounterResetHint, Histogram, MixedSchemas, custom, kahan};
 
@@ -99,13 +99,12 @@ impl Histogram {
         if other.schema < self.schema {
             self.reduce_resolution(other.schema);
         }
-        let edge = Edge { schema: self.schema, threshold: self.zero_threshold };
+        let (schema, threshold) = (self.schema, self.zero_threshold);
         for (spans, buckets, theirs) in [
             (&mut self.positive_spans, &mut self.positive_buckets, positive(other)),
             (&mut self.negative_spans, &mut self.negative_buckets, negative(other)),
         ] {
-            let theirs = theirs.reduced(other.schema, edge.schema);
-            merge(spans, buckets, None, &theirs, edge, sign);
+            merge(spans, buckets, None, &theirs.fitted(other.schema, schema, threshold), sign);
         }
         Ok(added)
     }
@@ -135,13 +134,12 @@ impl Histogram {
         if other.schema < self.schema {
             self.reduce_kahan(other.schema, rest);
         }
-        let edge = Edge { schema: self.schema, threshold: self.zero_threshold };
+        let (schema, threshold) = (self.schema, self.zero_threshold);
         for (spans, buckets, rest, theirs) in [
             (&mut self.positive_spans, &mut self.positive_buckets, &mut rest.positive, positive(other)),
             (&mut self.negative_spans, &mut self.negative_buckets, &mut rest.negative, negative(other)),
         ] {
-            let theirs = theirs.reduced(other.schema, edge.schema);
-            merge(spans, buckets, Some(rest), &theirs, edge, 1.0);
+            merge(spans, buckets, Some(rest), &theirs.fitted(other.schema, schema, threshold), 1.0);
         }
         Ok(added)
     }
@@ -177,13 +175,6 @@ impl Histogram {
     }
 }
 
-/// Buckets below the zero bucket's edge are in the zero count already.
-#[derive(Clone, Copy)]
-pub(super) struct Edge {
-    pub(super) schema: i32,
-    pub(super) threshold: f64,
-}
-
 /// One side of a histogram that is added.
 pub(super) struct Side<'a> {
     spans: Cow<'a, [BucketSpan]>,
@@ -205,12 +196,31 @@ fn negative(histogram: &Histogram) -> Side<'_> {
 }
 
 impl Side<'_> {
-    fn reduced(self, from: i32, to: i32) -> Self {
-        if from <= to || self.buckets.is_empty() {
+    /// In the schema of the sum, and without what is in its zero bucket already. That is decided in
+    /// the side's own schema: a wider bucket may lie across the edge.
+    fn fitted(self, from: i32, to: i32, threshold: f64) -> Self {
+        let visible = self.without_hidden(from, threshold);
+        if from <= to || visible.buckets.is_empty() {
+            return visible;
+        }
+        let (spans, buckets) = reduce(&visible.spans, &visible.buckets, steps(from, to));
+        Self { spans: Cow::Owned(spans), buckets: Cow::Owned(buckets) }
+    }
+
+    fn without_hidden(self, schema: i32, threshold: f64) -> Self {
+        let indexes = Indexes::new(&self.spans, self.buckets.len());
+        let hidden = indexes.clone().take_while(|index| within_threshold(*index, schema, threshold)).count();
+        if hidden == 0 {
             return self;
         }
-        let (spans, buckets) = reduce(&self.spans, &self.buckets, steps(from, to));
-        Self { spans: Cow::Owned(spans), buckets: Cow::Owned(buckets) }
+        let mut spans = SpanBuilder::default();
+        let (mut buckets, mut rest) = (Vec::new(), self.buckets.iter().skip(hidden));
+        for index in indexes.skip(hidden) {
+            if let (true, Some(count)) = (spans.push(index), rest.next()) {
+                buckets.push(*count);
+            }
+        }
+        Self { spans: Cow::Owned(spans.finish()), buckets: Cow::Owned(buckets) }
     }
 }
 
@@ -220,24 +230,21 @@ pub(super) fn merge(
     buckets: &mut Vec<f64>,
     rest: Option<&mut Vec<f64>>,
     other: &Side<'_>,
-    edge: Edge,
     sign: f64,
 ) {
-    let theirs = Indexes::new(&other.spans, other.buckets.len());
-    let hidden = theirs.clone().take_while(|index| within_threshold(*index, edge.schema, edge.threshold));
-    let hidden = if edge.threshold > 0.0 { hidden.count() } else { 0 };
-    if hidden == other.buckets.len() {
+    if other.buckets.is_empty() {
         return;
     }
     let mut none = Vec::new();
     let kahan = rest.is_some();
     let rest = rest.unwrap_or(&mut none);
-    if hidden == 0 && **spans == *other.spans && buckets.len() == other.buckets.len() {
+    if **spans == *other.spans && buckets.len() == other.buckets.len() {
         add_each(buckets, kahan.then_some(rest), other.buckets.iter().map(|count| sign * count));
         return;
     }
     let ours = Indexes::new(spans, buckets.len());
-    let (union, places) = layout::union(ours.clone(), theirs.clone().skip(hidden));
+    let theirs = Indexes::new(&other.spans, other.buckets.len());
+    let (union, places) = layout::union(ours.clone(), theirs.clone());
     if union != *spans || places != buckets.len() {
         let mut wider = vec![0.0; places];
         let mut wider_rest = vec![0.0; if kahan { places } else { 0 }];
@@ -252,8 +259,8 @@ pub(super) fn merge(
         *spans = union;
     }
     let places = Indexes::new(spans, buckets.len());
-    layout::scatter(theirs.skip(hidden), places, |to, from| {
-        let count = sign * other.buckets[hidden + from];
+    layout::scatter(theirs, places, |to, from| {
+        let count = sign * other.buckets[from];
         if kahan {
             kahan::increase(&mut buckets[to], &mut rest[to], count);
         } else {

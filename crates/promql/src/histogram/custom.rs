@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::add::{Edge, merge, positive};
+use super::add::{merge, positive};
 use super::layout::{Indexes, SpanBuilder};
 use super::{CUSTOM_BUCKETS, Histogram, kahan};
 
@@ -15,8 +15,7 @@ pub(super) fn combine(
     sign: f64,
 ) -> bool {
     if sum.custom_values == other.custom_values {
-        let edge = Edge { schema: CUSTOM_BUCKETS, threshold: 0.0 };
-        merge(&mut sum.positive_spans, &mut sum.positive_buckets, rest, &positive(other), edge, sign);
+        merge(&mut sum.positive_spans, &mut sum.positive_buckets, rest, &positive(other), sign);
         return false;
     }
     let bounds = intersect(&sum.custom_values, &other.custom_values);

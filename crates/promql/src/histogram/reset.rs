@@ -34,18 +34,20 @@ impl Histogram {
         if zero.threshold != self.zero_threshold || self.zero_count < zero.count {
             return true;
         }
-        let steps = steps(previous.schema, self.schema);
-        self.side_is_reset(Side::positive(self), Side::positive(previous), steps)
-            || self.side_is_reset(Side::negative(self), Side::negative(previous), steps)
+        self.side_is_reset(Side::positive(self), Side::positive(previous), previous.schema)
+            || self.side_is_reset(Side::negative(self), Side::negative(previous), previous.schema)
     }
 
-    fn side_is_reset(&self, current: Side<'_>, previous: Side<'_>, steps: u32) -> bool {
+    fn side_is_reset(&self, current: Side<'_>, previous: Side<'_>, schema: i32) -> bool {
+        let steps = steps(schema, self.schema);
         if steps == 0 && current.spans == previous.spans && current.buckets.len() == previous.buckets.len() {
             return current.buckets.iter().zip(previous.buckets).any(|(now, before)| now < before);
         }
-        let mut current = current.counts(0).peekable();
-        let visible = |index: &(i32, f64)| !within_threshold(index.0, self.schema, self.zero_threshold);
-        let mut previous = previous.counts(steps).filter(visible).peekable();
+        let mut current = current.counts().peekable();
+        // What is in the wider zero bucket was compared there; its edge lies in the finer schema.
+        let hidden = |index: &(i32, f64)| within_threshold(index.0, schema, self.zero_threshold);
+        let reduced = |(index, count)| (if steps == 0 { index } else { target_index(index, steps) }, count);
+        let mut previous = previous.counts().skip_while(hidden).map(reduced).peekable();
         while let Some((index, mut before)) = previous.next() {
             while let Some((_, count)) = previous.next_if(|(next, _)| *next == index) {
                 before += count;
@@ -79,9 +81,8 @@ impl<'a> Side<'a> {
         Self { spans: &histogram.negative_spans, buckets: &histogram.negative_buckets }
     }
 
-    /// Indexes (those of a coarser schema, then several times each) and counts.
-    fn counts(self, steps: u32) -> impl Iterator<Item = (i32, f64)> + 'a {
-        let index = move |index| if steps == 0 { index } else { target_index(index, steps) };
-        Indexes::new(self.spans, self.buckets.len()).map(index).zip(self.buckets.iter().copied())
+    /// Indexes and counts.
+    fn counts(self) -> impl Iterator<Item = (i32, f64)> + 'a {
+        Indexes::new(self.spans, self.buckets.len()).zip(self.buckets.iter().copied())
     }
 }

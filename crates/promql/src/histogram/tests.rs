@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod laws;
+
 use super::*;
 
 fn spans(list: &[(i32, u32)]) -> Vec<BucketSpan> {
