@@ -19,9 +19,9 @@ mod range;
 mod scalar;
 mod selector;
 mod series;
+mod stream;
 #[cfg(test)]
 mod tests;
-mod stream;
 mod windows;
 mod workers;
 
@@ -137,7 +137,9 @@ pub fn query_range(
     check: Check<'_>,
 ) -> Result<Outcome, QueryError> {
     if steps.step_ms <= 0 {
-        return Err(QueryError::Invalid("zero or negative query resolution step widths are not accepted".into()));
+        return Err(QueryError::Invalid(
+            "zero or negative query resolution step widths are not accepted".into(),
+        ));
     }
     let plan = Builder::new(options, steps).root(expr)?;
     let query = Query::new(options, source, check);

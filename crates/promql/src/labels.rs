@@ -1,5 +1,6 @@
 //! The labels of a series, sorted by name.
 
+use std::fmt;
 use std::sync::Arc;
 
 /// The label that holds a metric's name.
@@ -37,6 +38,26 @@ impl Labels {
 
     pub fn len(&self) -> usize {
         self.0.len()
+    }
+}
+
+/// As Prometheus writes them in messages: `{__name__="x", job="y"}`.
+impl fmt::Display for Labels {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("{")?;
+        for (number, (name, value)) in self.iter().enumerate() {
+            if number > 0 {
+                formatter.write_str(", ")?;
+            }
+            let first = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
+            if first && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+                formatter.write_str(name)?;
+            } else {
+                formatter.write_str(&crate::parse::quote(name))?;
+            }
+            write!(formatter, "={}", crate::parse::quote(value))?;
+        }
+        formatter.write_str("}")
     }
 }
 

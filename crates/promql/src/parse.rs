@@ -27,6 +27,7 @@ use crate::ast::{Expr, ExprKind, Matcher, Span};
 use crate::limits::Options;
 
 pub(crate) use escape::quote;
+pub(crate) use regexp::compile as compile_regex;
 
 /// How deep parentheses, calls and signs may stand in one another. Parsing recurses that far.
 pub const NESTING_MAX: usize = 200;

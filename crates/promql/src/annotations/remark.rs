@@ -1,6 +1,7 @@
 //! What the evaluator can notice, and how Prometheus words it.
 
 use crate::histogram::go_float;
+use crate::parse::quote;
 
 pub(super) const INFO: &str = "PromQL info: ";
 
@@ -82,10 +83,9 @@ impl Remark<'_> {
                 let text = "bucket label \"le\" is missing or has a malformed value of";
                 (false, for_metric(&format!("{text} {}", quote(label)), name))
             }
-            Self::MixedFloatsHistograms(name) => (
-                false,
-                format!("encountered a mix of histograms and floats for metric name {}", quote(name)),
-            ),
+            Self::MixedFloatsHistograms(name) => {
+                (false, format!("encountered a mix of histograms and floats for metric name {}", quote(name)))
+            }
             Self::MixedFloatsHistogramsAggregation => {
                 (false, "encountered a mix of histograms and floats for aggregation".into())
             }
@@ -118,8 +118,7 @@ impl Remark<'_> {
                 (false, text.into())
             }
             Self::PossibleNonCounter(name) => {
-                let text =
-                    "metric might not be a counter, name does not end in _total/_sum/_count/_bucket:";
+                let text = "metric might not be a counter, name does not end in _total/_sum/_count/_bucket:";
                 (true, format!("{text} {}", quote(name)))
             }
             Self::ForcedMonotonicity { name, .. } => {
@@ -161,27 +160,6 @@ impl Remark<'_> {
 
 fn for_metric(text: &str, name: &str) -> String {
     if name.is_empty() { text.into() } else { format!("{text} for metric name {}", quote(name)) }
-}
-
-/// As Go's `%q`.
-fn quote(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('"');
-    for character in text.chars() {
-        match character {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            '\n' => quoted.push_str("\\n"),
-            '\r' => quoted.push_str("\\r"),
-            '\t' => quoted.push_str("\\t"),
-            control if control < ' ' || control == '\x7f' => {
-                quoted.push_str(&format!("\\x{:02x}", u32::from(control)));
-            }
-            plain => quoted.push(plain),
-        }
-    }
-    quoted.push('"');
-    quoted
 }
 
 /// How far the buckets of a classic histogram had to be bent.

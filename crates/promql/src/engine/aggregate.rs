@@ -16,7 +16,12 @@ use super::scalar::{self, ScalarColumn};
 use super::stream::Sink;
 use crate::ast::{AggregateOp, Span};
 
-pub(super) fn evaluate(query: &Query<'_>, plan: &Aggregate, grid: &Grid, sink: Sink<'_>) -> Result<(), QueryError> {
+pub(super) fn evaluate(
+    query: &Query<'_>,
+    plan: &Aggregate,
+    grid: &Grid,
+    sink: Sink<'_>,
+) -> Result<(), QueryError> {
     match plan.op {
         AggregateOp::Sum
         | AggregateOp::Avg

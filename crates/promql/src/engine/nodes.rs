@@ -10,7 +10,12 @@ use super::{QueryError, aggregate, binary, scalar};
 use crate::labels::Labels;
 
 /// Evaluates what is no pipeline of single series.
-pub(super) fn evaluate(query: &Query<'_>, plan: &VectorPlan, grid: &Grid, sink: Sink<'_>) -> Result<(), QueryError> {
+pub(super) fn evaluate(
+    query: &Query<'_>,
+    plan: &VectorPlan,
+    grid: &Grid,
+    sink: Sink<'_>,
+) -> Result<(), QueryError> {
     match plan {
         VectorPlan::FromScalar(scalar) => {
             let values = scalar::evaluate(query, scalar, grid)?.into_values(grid.steps);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::QueryError;
 use super::column::{Cell, Column, Row};
 use super::grid::Grid;
 use super::names::{Merged, without_metadata};
@@ -10,7 +11,6 @@ use super::query::Query;
 use super::series::{self, Intake, Series};
 use super::stream::{self, stream};
 use super::windows::Windows;
-use super::QueryError;
 use crate::ast::RangeMode;
 use crate::labels::Labels;
 use crate::source::{Chunk, Point};
@@ -70,7 +70,12 @@ pub(super) fn range(query: &Query<'_>, input: &RangeInput, grid: &Grid) -> Resul
     }
 }
 
-fn samples(query: &Query<'_>, input: &RangeInput, selector: &Selector, grid: &Grid) -> Result<Matrix, QueryError> {
+fn samples(
+    query: &Query<'_>,
+    input: &RangeInput,
+    selector: &Selector,
+    grid: &Grid,
+) -> Result<Matrix, QueryError> {
     let windows = Windows::new(grid, input, query.options.lookback_ms);
     let selection = stream::selection(selector, &windows, grid, input.range_ms);
     let intake = Intake {

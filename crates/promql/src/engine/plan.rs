@@ -8,7 +8,6 @@ mod aggregate;
 mod binary;
 mod build;
 mod call;
-mod duration;
 mod info;
 mod invariant;
 mod range;
@@ -174,7 +173,10 @@ pub(super) enum RangeFunction {
 #[derive(Debug)]
 pub(super) enum Map {
     Math(MathFunction),
-    Clamp { min: Option<ScalarPlan>, max: Option<ScalarPlan> },
+    Clamp {
+        min: Option<ScalarPlan>,
+        max: Option<ScalarPlan>,
+    },
     Round(ScalarPlan),
     Date(DatePart),
     Negate,
@@ -283,10 +285,19 @@ pub(super) struct HistogramCall {
 
 #[derive(Debug)]
 pub(super) enum HistogramKind {
-    Fraction { lower: ScalarPlan, upper: ScalarPlan },
-    Quantile { quantile: ScalarPlan, span: Span },
+    Fraction {
+        lower: ScalarPlan,
+        upper: ScalarPlan,
+    },
+    Quantile {
+        quantile: ScalarPlan,
+        span: Span,
+    },
     /// One series a quantile, told apart by a label.
-    Quantiles { label: String, quantiles: Vec<(ScalarPlan, Span)> },
+    Quantiles {
+        label: String,
+        quantiles: Vec<(ScalarPlan, Span)>,
+    },
 }
 
 #[derive(Debug)]
@@ -312,9 +323,8 @@ pub(super) struct Info {
 
 /// Whether a label's value fits.
 pub(super) fn fits(matcher: &Matcher, value: &str) -> bool {
-    let by_regex = |regex: &Option<Arc<regex::Regex>>| {
-        regex.as_ref().is_some_and(|regex| regex.is_match(value))
-    };
+    let by_regex =
+        |regex: &Option<Arc<regex::Regex>>| regex.as_ref().is_some_and(|regex| regex.is_match(value));
     match matcher.op {
         MatchOp::Equal => matcher.value == value,
         MatchOp::NotEqual => matcher.value != value,

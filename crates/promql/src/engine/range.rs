@@ -77,7 +77,12 @@ impl<'p> RangeStage<'p> {
     }
 
     /// `name` is the metric's, for remarks.
-    pub(super) fn evaluate(&self, name: &str, series: &Series, work: &mut Work) -> Result<Column, QueryError> {
+    pub(super) fn evaluate(
+        &self,
+        name: &str,
+        series: &Series,
+        work: &mut Work,
+    ) -> Result<Column, QueryError> {
         if self.call.function == RangeFunction::DoubleExponentialSmoothing
             && !(series.floats.is_empty() && series.histograms.is_empty())
         {
@@ -141,8 +146,12 @@ impl<'p> RangeStage<'p> {
             RangeFunction::Count => sliding::ends(self, points, |low, high| (high - low) as f64, work),
             RangeFunction::Min => sliding::extreme(self, points, Extreme { max: false, time: false }, work),
             RangeFunction::Max => sliding::extreme(self, points, Extreme { max: true, time: false }, work),
-            RangeFunction::TimeOfMin => sliding::extreme(self, points, Extreme { max: false, time: true }, work),
-            RangeFunction::TimeOfMax => sliding::extreme(self, points, Extreme { max: true, time: true }, work),
+            RangeFunction::TimeOfMin => {
+                sliding::extreme(self, points, Extreme { max: false, time: true }, work)
+            }
+            RangeFunction::TimeOfMax => {
+                sliding::extreme(self, points, Extreme { max: true, time: true }, work)
+            }
             RangeFunction::First => sliding::ends(self, points, |low, _| values[low], work),
             RangeFunction::Last => sliding::ends(self, points, |_, high| values[high - 1], work),
             RangeFunction::Present => sliding::ends(self, points, |_, _| 1.0, work),
@@ -160,7 +169,9 @@ impl<'p> RangeStage<'p> {
                 Some(ahead) => regression::predict(self, points, ahead, work),
                 None => Column::none(self.windows.steps),
             },
-            RangeFunction::DoubleExponentialSmoothing => regression::smooth(self, points, &self.scalars, work),
+            RangeFunction::DoubleExponentialSmoothing => {
+                regression::smooth(self, points, &self.scalars, work)
+            }
         }
     }
 
@@ -197,7 +208,10 @@ impl<'p> RangeStage<'p> {
         let patch = match function {
             RangeFunction::Count => return column.set(step, (floats.len() + histograms.len()) as f64),
             RangeFunction::Present => return column.set(step, 1.0),
-            RangeFunction::First | RangeFunction::Last | RangeFunction::TimeOfFirst | RangeFunction::TimeOfLast => {
+            RangeFunction::First
+            | RangeFunction::Last
+            | RangeFunction::TimeOfFirst
+            | RangeFunction::TimeOfLast => {
                 let last = matches!(function, RangeFunction::Last | RangeFunction::TimeOfLast);
                 if is_float_picked((&floats, &series.floats.times), (&histograms, &points.times), last) {
                     return;
@@ -212,7 +226,11 @@ impl<'p> RangeStage<'p> {
                 let per_second = function == RangeFunction::Irate;
                 rate_histogram::instant_rate(self, series, (floats, histograms), per_second, name, work)
             }
-            RangeFunction::Rate | RangeFunction::Increase | RangeFunction::Delta | RangeFunction::Sum | RangeFunction::Avg
+            RangeFunction::Rate
+            | RangeFunction::Increase
+            | RangeFunction::Delta
+            | RangeFunction::Sum
+            | RangeFunction::Avg
                 if !floats.is_empty() =>
             {
                 work.remarks.add(&Remark::MixedFloatsHistograms(name), self.call.first_span);

@@ -58,7 +58,11 @@ impl ScalarColumn {
     }
 }
 
-pub(super) fn evaluate(query: &Query<'_>, plan: &ScalarPlan, grid: &Grid) -> Result<ScalarColumn, QueryError> {
+pub(super) fn evaluate(
+    query: &Query<'_>,
+    plan: &ScalarPlan,
+    grid: &Grid,
+) -> Result<ScalarColumn, QueryError> {
     query.check()?;
     Ok(match plan {
         ScalarPlan::Number(value) => ScalarColumn::Same(*value),
@@ -114,11 +118,9 @@ pub(super) fn operate(op: BinaryOp, left: f64, right: f64) -> f64 {
         BinaryOp::GreaterEqual => truth(left >= right),
         BinaryOp::LessEqual => truth(left <= right),
         // The parser allows none of these between numbers.
-        BinaryOp::And
-        | BinaryOp::Or
-        | BinaryOp::Unless
-        | BinaryOp::TrimUpper
-        | BinaryOp::TrimLower => f64::NAN,
+        BinaryOp::And | BinaryOp::Or | BinaryOp::Unless | BinaryOp::TrimUpper | BinaryOp::TrimLower => {
+            f64::NAN
+        }
     }
 }
 

@@ -81,7 +81,13 @@ pub(super) fn sample_times(chunk: &Chunk, windows: &Windows) -> Vec<(usize, i64)
 }
 
 /// `selector smoothed`.
-pub(super) fn smoothed(selector: &Selector, windows: &Windows, name: &str, series: &Series, work: &mut Work) -> Column {
+pub(super) fn smoothed(
+    selector: &Selector,
+    windows: &Windows,
+    name: &str,
+    series: &Series,
+    work: &mut Work,
+) -> Column {
     let mut column = Column::none(windows.steps);
     let about = (name, selector.span);
     windows.each_pair(&series.floats.times, &series.histograms.times, |step, floats, histograms| {

@@ -26,13 +26,23 @@ pub(super) type Sink<'s> = &'s mut dyn FnMut(Row) -> Result<(), QueryError>;
 enum Stage<'p> {
     Map(MapStage<'p>),
     /// A function over the steps of a subquery.
-    OverSteps { range: RangeStage<'p>, inner: Grid },
+    OverSteps {
+        range: RangeStage<'p>,
+        inner: Grid,
+    },
     /// The value of one step at all of them.
-    Repeat { steps: usize },
+    Repeat {
+        steps: usize,
+    },
 }
 
 /// Evaluates a vector.
-pub(super) fn stream(query: &Query<'_>, plan: &VectorPlan, grid: &Grid, sink: Sink<'_>) -> Result<(), QueryError> {
+pub(super) fn stream(
+    query: &Query<'_>,
+    plan: &VectorPlan,
+    grid: &Grid,
+    sink: Sink<'_>,
+) -> Result<(), QueryError> {
     query.check()?;
     query.allow_grid(grid)?;
     let mut stages = Vec::new();
@@ -104,7 +114,12 @@ pub(super) fn subquery_grid(input: &RangeInput, step_ms: i64, outer: &Grid) -> G
     Grid::new(first, end, step_ms)
 }
 
-fn apply(mut row: Row, stages: &[Stage<'_>], delayed: bool, work: &mut Work) -> Result<Option<Row>, QueryError> {
+fn apply(
+    mut row: Row,
+    stages: &[Stage<'_>],
+    delayed: bool,
+    work: &mut Work,
+) -> Result<Option<Row>, QueryError> {
     for stage in stages {
         match stage {
             Stage::Map(map) => match map.apply(row, delayed, work) {
@@ -158,9 +173,9 @@ impl<'p> Leaf<'p> {
                 Self::Times { selector, windows: windows(selector), start: *start }
             }
             VectorPlan::Smoothed(selector) => Self::Smoothed { selector, windows: windows(selector) },
-            VectorPlan::Range(call @ RangeCall { input: RangeInput { source: RangeSource::Selector(selector), .. }, .. }) => {
-                Self::Range { selector, range: RangeStage::new(query, call, grid)? }
-            }
+            VectorPlan::Range(
+                call @ RangeCall { input: RangeInput { source: RangeSource::Selector(selector), .. }, .. },
+            ) => Self::Range { selector, range: RangeStage::new(query, call, grid)? },
             _ => return Ok(None),
         }))
     }
@@ -176,12 +191,20 @@ impl<'p> Leaf<'p> {
 
     fn windows(&self) -> &Windows {
         match self {
-            Self::Values { windows, .. } | Self::Times { windows, .. } | Self::Smoothed { windows, .. } => windows,
+            Self::Values { windows, .. } | Self::Times { windows, .. } | Self::Smoothed { windows, .. } => {
+                windows
+            }
             Self::Range { range, .. } => &range.windows,
         }
     }
 
-    fn read(&self, query: &Query<'_>, grid: &Grid, stages: &[Stage<'_>], sink: Sink<'_>) -> Result<(), QueryError> {
+    fn read(
+        &self,
+        query: &Query<'_>,
+        grid: &Grid,
+        stages: &[Stage<'_>],
+        sink: Sink<'_>,
+    ) -> Result<(), QueryError> {
         let start = matches!(self, Self::Times { start: true, .. });
         if start && !query.options.start_timestamps {
             return Ok(());

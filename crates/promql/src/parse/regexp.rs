@@ -12,7 +12,7 @@ use super::escape::quote;
 const SIZE_MAX_BYTES: usize = 10 << 20;
 
 /// Anchored at both ends; `.` matches a newline too.
-pub(super) fn compile(pattern: &str) -> Result<Regex, String> {
+pub(crate) fn compile(pattern: &str) -> Result<Regex, String> {
     let translated = translate(pattern)?;
     RegexBuilder::new(&format!("^(?s:{translated})$"))
         .size_limit(SIZE_MAX_BYTES)

@@ -11,7 +11,12 @@ use crate::engine::query::{Held, Query};
 use crate::engine::stream::{Sink, stream};
 use crate::labels::{Labels, LabelsBuilder};
 
-pub(super) fn evaluate(query: &Query<'_>, plan: &Aggregate, grid: &Grid, sink: Sink<'_>) -> Result<(), QueryError> {
+pub(super) fn evaluate(
+    query: &Query<'_>,
+    plan: &Aggregate,
+    grid: &Grid,
+    sink: Sink<'_>,
+) -> Result<(), QueryError> {
     let Some(AggregateParam::Label(label)) = &plan.param else {
         return Err(QueryError::Invalid("count_values lacks its label".into()));
     };

@@ -17,7 +17,12 @@ use crate::engine::query::Query;
 use crate::engine::stream::{Sink, stream};
 use crate::labels::METRIC_NAME;
 
-pub(super) fn evaluate(query: &Query<'_>, plan: &Aggregate, grid: &Grid, sink: Sink<'_>) -> Result<(), QueryError> {
+pub(super) fn evaluate(
+    query: &Query<'_>,
+    plan: &Aggregate,
+    grid: &Grid,
+    sink: Sink<'_>,
+) -> Result<(), QueryError> {
     let mut groups = Groups::default();
     let mut sums: Vec<Group> = Vec::new();
     stream(query, &plan.input, grid, &mut |row| {
@@ -92,7 +97,8 @@ impl Group {
             floats.clear(step);
             if matches!(plan.op, AggregateOp::Sum | AggregateOp::Avg) {
                 let average = plan.op == AggregateOp::Avg;
-                let sums = self.histograms.get_or_insert_with(|| HistogramSums::new(column.steps(), average).into());
+                let sums =
+                    self.histograms.get_or_insert_with(|| HistogramSums::new(column.steps(), average).into());
                 sums.add(query, step, histogram, (name, plan.input_span));
             } else {
                 ignored = true;

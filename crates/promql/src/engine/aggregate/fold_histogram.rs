@@ -31,7 +31,13 @@ impl HistogramSums {
         Self { steps: std::iter::repeat_with(|| None).take(steps).collect(), average }
     }
 
-    pub(super) fn add(&mut self, query: &Query<'_>, step: usize, histogram: &Histogram, (name, span): (&str, Span)) {
+    pub(super) fn add(
+        &mut self,
+        query: &Query<'_>,
+        step: usize,
+        histogram: &Histogram,
+        (name, span): (&str, Span),
+    ) {
         let average = self.average;
         let Some(sum) = &mut self.steps[step] else {
             self.steps[step] = Some(Box::new(Sum::new(histogram)));

@@ -14,7 +14,12 @@ use crate::engine::scalar::ScalarColumn;
 use crate::engine::stream::{Sink, stream};
 use crate::labels::Labels;
 
-pub(super) fn evaluate(query: &Query<'_>, plan: &Aggregate, grid: &Grid, sink: Sink<'_>) -> Result<(), QueryError> {
+pub(super) fn evaluate(
+    query: &Query<'_>,
+    plan: &Aggregate,
+    grid: &Grid,
+    sink: Sink<'_>,
+) -> Result<(), QueryError> {
     let (limit, span) = parameter(query, plan, grid)?;
     let extent = Extent::of(&limit, grid.steps);
     if plan.op == AggregateOp::Limitk {

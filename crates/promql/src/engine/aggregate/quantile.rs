@@ -11,7 +11,12 @@ use crate::engine::plan::Aggregate;
 use crate::engine::query::{Held, Query};
 use crate::engine::stream::{Sink, stream};
 
-pub(super) fn evaluate(query: &Query<'_>, plan: &Aggregate, grid: &Grid, sink: Sink<'_>) -> Result<(), QueryError> {
+pub(super) fn evaluate(
+    query: &Query<'_>,
+    plan: &Aggregate,
+    grid: &Grid,
+    sink: Sink<'_>,
+) -> Result<(), QueryError> {
     let (q, span) = parameter(query, plan, grid)?;
     let extent = Extent::of(&q, grid.steps);
     if extent.any_nan {

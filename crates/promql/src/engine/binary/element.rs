@@ -123,8 +123,7 @@ pub(in crate::engine) fn operate(
             Cell::Float(_) => "float",
             Cell::Histogram(_) => "histogram",
         };
-        let remark =
-            Remark::IncompatibleTypes { left: kind(left), operator: symbol(op), right: kind(right) };
+        let remark = Remark::IncompatibleTypes { left: kind(left), operator: symbol(op), right: kind(right) };
         remarks.add(&remark, span);
     }
     result

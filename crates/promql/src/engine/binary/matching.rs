@@ -45,7 +45,12 @@ struct Join<'a, 'q> {
     results: Merged,
 }
 
-pub(in crate::engine) fn evaluate(query: &Query<'_>, plan: &Binary, grid: &Grid, sink: Sink<'_>) -> Result<(), QueryError> {
+pub(in crate::engine) fn evaluate(
+    query: &Query<'_>,
+    plan: &Binary,
+    grid: &Grid,
+    sink: Sink<'_>,
+) -> Result<(), QueryError> {
     let mut left = Held::new(query);
     stream(query, &plan.left, grid, &mut |row| left.push(row))?;
     let mut right = Held::new(query);
@@ -184,7 +189,9 @@ impl Join<'_, '_> {
         let labels = self.labels(&many.labels, &one.labels);
         if self.plan.matching.cardinality == Cardinality::OneToOne {
             if matched.intersects(&steps) {
-                return fail("multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)");
+                return fail(
+                    "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)",
+                );
             }
         } else if claims.claim(&labels, &steps).is_err() {
             return fail("multiple matches for labels: grouping labels must ensure unique matches");
@@ -209,7 +216,8 @@ impl Join<'_, '_> {
         let mut result = Column::none(left.steps());
         for step in steps.ones() {
             let (left, right) = (left.cell(step), right.cell(step));
-            let Some((value, keep)) = element::operate(op, left, right, self.plan.span, &mut self.remarks) else {
+            let Some((value, keep)) = element::operate(op, left, right, self.plan.span, &mut self.remarks)
+            else {
                 continue;
             };
             if self.plan.return_bool {

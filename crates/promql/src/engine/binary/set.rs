@@ -32,7 +32,12 @@ impl Signatures {
     }
 }
 
-pub(in crate::engine) fn evaluate(query: &Query<'_>, plan: &Binary, grid: &Grid, sink: Sink<'_>) -> Result<(), QueryError> {
+pub(in crate::engine) fn evaluate(
+    query: &Query<'_>,
+    plan: &Binary,
+    grid: &Grid,
+    sink: Sink<'_>,
+) -> Result<(), QueryError> {
     if plan.op == BinaryOp::Or {
         return either(query, plan, grid, sink);
     }

@@ -16,7 +16,12 @@ use crate::histogram::{Added, CounterResetHint, Histogram, MixedSchemas};
 
 /// The places of the samples that matter in a window that reaches beyond its range. None where
 /// there is nothing to tell from.
-fn places(stage: &RangeStage<'_>, times: &[i64], window: &Range<usize>, step: usize) -> Option<(usize, usize)> {
+fn places(
+    stage: &RangeStage<'_>,
+    times: &[i64],
+    window: &Range<usize>,
+    step: usize,
+) -> Option<(usize, usize)> {
     let (start, end) = (stage.windows.start(step), stage.windows.end(step));
     let smoothed = stage.call.input.mode() == Some(RangeMode::Smoothed);
     let inner = &times[window.clone()];
@@ -30,7 +35,13 @@ fn places(stage: &RangeStage<'_>, times: &[i64], window: &Range<usize>, step: us
 }
 
 /// Of a window that has only floats.
-pub(in crate::engine) fn floats(stage: &RangeStage<'_>, series: &Series, window: &Range<usize>, step: usize, kind: Kind) -> Option<f64> {
+pub(in crate::engine) fn floats(
+    stage: &RangeStage<'_>,
+    series: &Series,
+    window: &Range<usize>,
+    step: usize,
+    kind: Kind,
+) -> Option<f64> {
     let (times, values) = (&series.floats.times, &series.floats.values);
     let (mut first, mut last) = places(stage, times, window, step)?;
     let (start, end) = (stage.windows.start(step), stage.windows.end(step));
@@ -38,13 +49,23 @@ pub(in crate::engine) fn floats(stage: &RangeStage<'_>, series: &Series, window:
     let at = |left: usize, time: i64| {
         interpolate((times[left], values[left]), (times[left + 1], values[left + 1]), time, kind.counter)
     };
-    let left = if smoothed && times[first] < start && first + 1 < window.end { at(first, start) } else { values[first] };
-    let right = if smoothed && last > window.start && times[last] > end { at(last - 1, end) } else { values[last] };
+    let left = if smoothed && times[first] < start && first + 1 < window.end {
+        at(first, start)
+    } else {
+        values[first]
+    };
+    let right =
+        if smoothed && last > window.start && times[last] > end { at(last - 1, end) } else { values[last] };
     let mut increase = right - left;
     if kind.counter {
         // What lies on the ends is in the two values already.
         first += usize::from(times[first] <= start);
-        let inside = if times[last] >= end { first..last } else { last += 1; first..last };
+        let inside = if times[last] >= end {
+            first..last
+        } else {
+            last += 1;
+            first..last
+        };
         let mut before = left;
         for &value in values.get(inside).unwrap_or_default().iter().chain([&right]) {
             if value < before {
@@ -70,7 +91,12 @@ struct About<'a> {
 }
 
 impl About<'_> {
-    fn added(self, result: Result<Added, MixedSchemas>, operation: HistogramOperation, work: &mut Work) -> Option<()> {
+    fn added(
+        self,
+        result: Result<Added, MixedSchemas>,
+        operation: HistogramOperation,
+        work: &mut Work,
+    ) -> Option<()> {
         match result {
             Ok(added) => {
                 if added.bounds_reconciled {
@@ -237,7 +263,8 @@ pub(in crate::engine) fn smooth_step(
         match around(times, &floats) {
             (_, Some(next), true) => column.set(step, values[next]),
             (Some(before), Some(next), _) => {
-                let value = interpolate((times[before], values[before]), (times[next], values[next]), time, false);
+                let value =
+                    interpolate((times[before], values[before]), (times[next], values[next]), time, false);
                 column.set(step, value);
             }
             (Some(before), None, _) => column.set(step, values[before]),

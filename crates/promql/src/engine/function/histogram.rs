@@ -87,7 +87,9 @@ fn ask(query: &Query<'_>, call: &HistogramCall, grid: &Grid) -> Result<Vec<Asked
                 let column = quantile(plan, *span)?;
                 let values = match &column {
                     ScalarColumn::Same(value) => vec![open_metrics_float(*value)],
-                    ScalarColumn::Steps(values) => values.iter().map(|value| open_metrics_float(*value)).collect(),
+                    ScalarColumn::Steps(values) => {
+                        values.iter().map(|value| open_metrics_float(*value)).collect()
+                    }
                 };
                 let label = Some((label.clone(), Arc::new(values)));
                 asked.push(Asked { question: Question::Quantile(column), label });
@@ -121,7 +123,8 @@ impl Evaluation<'_, '_> {
         let (mut groups, mut labels) = (Vec::new(), Vec::new());
         for (number, row) in self.rows.iter().enumerate() {
             let has_histograms = row.column.has_histograms();
-            let has_floats = !has_histograms || row.column.cells().any(|(_, cell)| matches!(cell, Cell::Float(_)));
+            let has_floats =
+                !has_histograms || row.column.cells().any(|(_, cell)| matches!(cell, Cell::Float(_)));
             let mut place = |key: Labels, drop_name: bool| {
                 *places.entry(key.clone()).or_insert_with(|| {
                     groups.push(Group::default());
@@ -130,7 +133,9 @@ impl Evaluation<'_, '_> {
                 })
             };
             let floats = match has_floats {
-                true => self.bound(row).map(|bound| (bound, place(without_bucket(&row.labels), row.drop_name))),
+                true => {
+                    self.bound(row).map(|bound| (bound, place(without_bucket(&row.labels), row.drop_name)))
+                }
                 false => None,
             };
             let native = has_histograms.then(|| place(row.labels.clone(), row.drop_name));
@@ -206,7 +211,13 @@ impl Evaluation<'_, '_> {
     }
 
     /// With a quantile that changes from step to step, so do the labels.
-    fn give_labelled(&self, row: Row, label: &str, values: &[String], sink: Sink<'_>) -> Result<(), QueryError> {
+    fn give_labelled(
+        &self,
+        row: Row,
+        label: &str,
+        values: &[String],
+        sink: Sink<'_>,
+    ) -> Result<(), QueryError> {
         let mut distinct: Vec<&String> = values.iter().collect();
         distinct.sort();
         distinct.dedup();
@@ -253,10 +264,18 @@ impl Evaluation<'_, '_> {
         }
     }
 
-    fn classic(&self, question: &Question, buckets: &mut Vec<ClassicBucket>, labels: &Labels, step: usize) -> f64 {
+    fn classic(
+        &self,
+        question: &Question,
+        buckets: &mut Vec<ClassicBucket>,
+        labels: &Labels,
+        step: usize,
+    ) -> f64 {
         let q = match question {
             Question::Quantile(q) => q,
-            Question::Fraction { lower, upper } => return classic::fraction(lower.get(step), upper.get(step), buckets),
+            Question::Fraction { lower, upper } => {
+                return classic::fraction(lower.get(step), upper.get(step), buckets);
+            }
         };
         let (value, bent) = classic::quantile(q.get(step), buckets);
         if bent.forced {

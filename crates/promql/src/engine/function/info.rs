@@ -34,7 +34,12 @@ struct InfoSeries {
 /// For each step the info series of one name and thing that holds there.
 type Holding = Vec<Option<usize>>;
 
-pub(in crate::engine) fn evaluate(query: &Query<'_>, info: &Info, grid: &Grid, sink: Sink<'_>) -> Result<(), QueryError> {
+pub(in crate::engine) fn evaluate(
+    query: &Query<'_>,
+    info: &Info,
+    grid: &Grid,
+    sink: Sink<'_>,
+) -> Result<(), QueryError> {
     let mut base = Held::new(query);
     stream(query, &info.input, grid, &mut |row| base.push(row))?;
     let matchers = Matchers::new(info)?;
@@ -130,11 +135,23 @@ fn fetch(
     read(query, selected, &windows, grid)
 }
 
-fn read(query: &Query<'_>, matchers: Vec<Matcher>, windows: &Windows, grid: &Grid) -> Result<Vec<InfoSeries>, QueryError> {
+fn read(
+    query: &Query<'_>,
+    matchers: Vec<Matcher>,
+    windows: &Windows,
+    grid: &Grid,
+) -> Result<Vec<InfoSeries>, QueryError> {
     let (start_ms, end_ms) = windows.span();
     let step_ms = if grid.steps > 1 { grid.step_ms } else { 0 };
-    let selection =
-        Selection { matchers, start_ms, end_ms, step_ms, range_ms: 0, function: Some("info"), labels_only: false };
+    let selection = Selection {
+        matchers,
+        start_ms,
+        end_ms,
+        step_ms,
+        range_ms: 0,
+        function: Some("info"),
+        labels_only: false,
+    };
     let intake = Intake { start_ms, end_ms, start_times: false, statistics_only: false };
     let mut chunk = Chunk::default();
     let mut found = Vec::new();

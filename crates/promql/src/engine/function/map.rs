@@ -8,7 +8,7 @@ use crate::engine::binary::element::{self, Element};
 use crate::engine::column::{Cell, Column, Row};
 use crate::engine::grid::Grid;
 use crate::engine::names::drop_name;
-use crate::engine::plan::{HistogramStatistic, Map, ScalarOperation};
+use crate::engine::plan::{HistogramStatistic, Map, ScalarOperation, ScalarPlan};
 use crate::engine::query::Query;
 use crate::engine::range::Work;
 use crate::engine::scalar::{self, ScalarColumn, go_max, go_min};
@@ -25,8 +25,11 @@ pub(in crate::engine) struct MapStage<'p> {
 
 impl<'p> MapStage<'p> {
     pub(in crate::engine) fn new(query: &Query<'_>, map: &'p Map, grid: &Grid) -> Result<Self, QueryError> {
-        let evaluate = |plan| scalar::evaluate(query, plan, grid);
-        let bound = |plan: &Option<_>, none| plan.as_ref().map_or(Ok(ScalarColumn::Same(none)), evaluate);
+        let evaluate = |plan: &ScalarPlan| scalar::evaluate(query, plan, grid);
+        let bound = |plan: &Option<ScalarPlan>, none| match plan {
+            Some(plan) => evaluate(plan),
+            None => Ok(ScalarColumn::Same(none)),
+        };
         let nothing = ScalarColumn::Same(f64::NAN);
         let (first, second) = match map {
             Map::Clamp { min, max } => (bound(min, f64::NEG_INFINITY)?, bound(max, f64::INFINITY)?),
@@ -92,7 +95,8 @@ impl<'p> MapStage<'p> {
                 Some(Some(histogram)) => Element::Histogram(Arc::clone(histogram)),
                 _ => Element::Float(column.values[step]),
             };
-            let (left, right) = if operation.swapped { (scalar, cell.as_cell()) } else { (cell.as_cell(), scalar) };
+            let (left, right) =
+                if operation.swapped { (scalar, cell.as_cell()) } else { (cell.as_cell(), scalar) };
             let result = element::operate(operation.op, left, right, operation.span, &mut work.remarks);
             let Some((mut value, mut keep)) = result else {
                 column.present.clear(step);

@@ -7,7 +7,12 @@ use crate::engine::series::Points;
 use crate::histogram::kahan;
 
 /// `stdvar_over_time`, and `stddev_over_time` with the root.
-pub(in crate::engine) fn variance(stage: &RangeStage<'_>, points: &Points<f64>, root: bool, work: &mut Work) -> Column {
+pub(in crate::engine) fn variance(
+    stage: &RangeStage<'_>,
+    points: &Points<f64>,
+    root: bool,
+    work: &mut Work,
+) -> Column {
     each_window(stage, points, work, |_, window, _| {
         let (mut count, mut mean, mut mean_rest) = (0.0, 0.0, 0.0);
         let (mut squares, mut squares_rest) = (0.0, 0.0);
@@ -23,7 +28,12 @@ pub(in crate::engine) fn variance(stage: &RangeStage<'_>, points: &Points<f64>, 
 }
 
 /// `quantile_over_time`.
-pub(in crate::engine) fn quantile(stage: &RangeStage<'_>, points: &Points<f64>, q: &ScalarColumn, work: &mut Work) -> Column {
+pub(in crate::engine) fn quantile(
+    stage: &RangeStage<'_>,
+    points: &Points<f64>,
+    q: &ScalarColumn,
+    work: &mut Work,
+) -> Column {
     each_window(stage, points, work, |step, window, scratch| {
         scratch.clear();
         scratch.extend_from_slice(window);
@@ -32,7 +42,11 @@ pub(in crate::engine) fn quantile(stage: &RangeStage<'_>, points: &Points<f64>, 
 }
 
 /// `mad_over_time`: the median of the distances from the median.
-pub(in crate::engine) fn median_deviation(stage: &RangeStage<'_>, points: &Points<f64>, work: &mut Work) -> Column {
+pub(in crate::engine) fn median_deviation(
+    stage: &RangeStage<'_>,
+    points: &Points<f64>,
+    work: &mut Work,
+) -> Column {
     each_window(stage, points, work, |_, window, scratch| {
         if window.iter().any(|value| value.is_nan()) {
             return f64::NAN;

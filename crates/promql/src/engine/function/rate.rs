@@ -28,7 +28,13 @@ pub(in crate::engine) struct Reach {
 }
 
 impl Reach {
-    pub(in crate::engine) fn of<T>(points: &Points<T>, low: usize, high: usize, start_ms: i64, counter: bool) -> Self {
+    pub(in crate::engine) fn of<T>(
+        points: &Points<T>,
+        low: usize,
+        high: usize,
+        start_ms: i64,
+        counter: bool,
+    ) -> Self {
         let first_ms = points.times[low];
         let began = points.starts.get(low).copied();
         let inside = |began: &i64| counter && *began != 0 && *began > start_ms && *began < first_ms;
@@ -133,7 +139,13 @@ fn find_resets(points: &Points<f64>, resets: &mut Vec<usize>) {
 }
 
 /// `rate`, `increase`, `delta`.
-pub(in crate::engine) fn rate(stage: &RangeStage<'_>, points: &Points<f64>, kind: Kind, name: &str, work: &mut Work) -> Column {
+pub(in crate::engine) fn rate(
+    stage: &RangeStage<'_>,
+    points: &Points<f64>,
+    kind: Kind,
+    name: &str,
+    work: &mut Work,
+) -> Column {
     let mut column = Column::none(stage.windows.steps);
     let mut resets = std::mem::take(&mut work.places);
     resets.clear();
@@ -174,7 +186,12 @@ pub(in crate::engine) fn rate(stage: &RangeStage<'_>, points: &Points<f64>, kind
 }
 
 /// `irate` (per second) and `idelta`: from the last two samples.
-pub(in crate::engine) fn instant_rate(stage: &RangeStage<'_>, points: &Points<f64>, per_second: bool, work: &mut Work) -> Column {
+pub(in crate::engine) fn instant_rate(
+    stage: &RangeStage<'_>,
+    points: &Points<f64>,
+    per_second: bool,
+    work: &mut Work,
+) -> Column {
     let mut column = Column::none(stage.windows.steps);
     let mut read = 0;
     stage.windows.each(&points.times, |step, low, high| {

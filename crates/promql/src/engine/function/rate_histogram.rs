@@ -205,7 +205,9 @@ pub(in crate::engine) fn instant_rate(
 
 /// How many of the last two samples are histograms.
 fn last_two_histograms(floats: &[i64], histograms: &[i64]) -> usize {
-    let last_two = |times: &[i64]| [times.len().checked_sub(2), times.len().checked_sub(1)].map(|place| place.map(|place| times[place]));
+    let last_two = |times: &[i64]| {
+        [times.len().checked_sub(2), times.len().checked_sub(1)].map(|place| place.map(|place| times[place]))
+    };
     let floats = last_two(floats).into_iter().flatten().map(|time| (time, 0));
     let histograms = last_two(histograms).into_iter().flatten().map(|time| (time, 1));
     let mut latest: Vec<_> = floats.chain(histograms).collect();

@@ -13,7 +13,12 @@ pub(in crate::engine) fn slope(stage: &RangeStage<'_>, points: &Points<f64>, wor
 }
 
 /// `predict_linear`: where the line will be after some seconds.
-pub(in crate::engine) fn predict(stage: &RangeStage<'_>, points: &Points<f64>, ahead: &ScalarColumn, work: &mut Work) -> Column {
+pub(in crate::engine) fn predict(
+    stage: &RangeStage<'_>,
+    points: &Points<f64>,
+    ahead: &ScalarColumn,
+    work: &mut Work,
+) -> Column {
     lines(stage, points, work, |step, times, values| {
         let (slope, now) = line(times, values, stage.grid.time(step));
         slope * ahead.get(step) + now
@@ -58,7 +63,12 @@ fn line(times: &[i64], values: &[f64], zero_ms: i64) -> (f64, f64) {
 }
 
 /// `double_exponential_smoothing`.
-pub(in crate::engine) fn smooth(stage: &RangeStage<'_>, points: &Points<f64>, scalars: &[ScalarColumn], work: &mut Work) -> Column {
+pub(in crate::engine) fn smooth(
+    stage: &RangeStage<'_>,
+    points: &Points<f64>,
+    scalars: &[ScalarColumn],
+    work: &mut Work,
+) -> Column {
     let [smoothing, trend, ..] = scalars else { return Column::none(stage.windows.steps) };
     let mut column = Column::none(stage.windows.steps);
     let mut read = 0;

@@ -36,13 +36,17 @@ pub(in crate::engine) fn walked(stage: &RangeStage<'_>, series: &Series, work: &
     let mut column = Column::none(stage.windows.steps);
     let mut read = 0;
     let anchored = stage.call.input.mode() == Some(RangeMode::Anchored);
-    stage.windows.each_pair(&series.floats.times, &series.histograms.times, |step, mut floats, mut histograms| {
-        read += floats.len() + histograms.len();
-        if anchored && !anchor(series, &mut floats, &mut histograms, stage.windows.start(step)) {
-            return;
-        }
-        column.set(step, count(stage.call.function, series, floats, histograms) as f64);
-    });
+    stage.windows.each_pair(
+        &series.floats.times,
+        &series.histograms.times,
+        |step, mut floats, mut histograms| {
+            read += floats.len() + histograms.len();
+            if anchored && !anchor(series, &mut floats, &mut histograms, stage.windows.start(step)) {
+                return;
+            }
+            column.set(step, count(stage.call.function, series, floats, histograms) as f64);
+        },
+    );
     work.read += read as u64;
     column
 }
@@ -58,7 +62,8 @@ fn anchor(series: &Series, floats: &mut Range<usize>, histograms: &mut Range<usi
     if first_float >= floats.end && first_histogram >= histograms.end {
         return false;
     }
-    let before = |times: &[i64], places: &Range<usize>, first: usize| (first > places.start).then(|| times[first - 1]);
+    let before =
+        |times: &[i64], places: &Range<usize>, first: usize| (first > places.start).then(|| times[first - 1]);
     let last_float = before(float_times, floats, first_float);
     let last_histogram = before(histogram_times, histograms, first_histogram);
     floats.start = first_float;

@@ -18,7 +18,12 @@ fn sums_are_exact(values: &[f64]) -> bool {
 }
 
 /// `sum_over_time` and `avg_over_time`.
-pub(in crate::engine) fn sum(stage: &RangeStage<'_>, points: &Points<f64>, average: bool, work: &mut Work) -> Column {
+pub(in crate::engine) fn sum(
+    stage: &RangeStage<'_>,
+    points: &Points<f64>,
+    average: bool,
+    work: &mut Work,
+) -> Column {
     let mut column = Column::none(stage.windows.steps);
     let values = &points.values;
     let mut read = 0;
@@ -88,7 +93,12 @@ pub(in crate::engine) struct Extreme {
 
 /// `min_over_time`, `max_over_time` and the times of the extremes. NaN counts only where there is
 /// nothing else.
-pub(in crate::engine) fn extreme(stage: &RangeStage<'_>, points: &Points<f64>, extreme: Extreme, work: &mut Work) -> Column {
+pub(in crate::engine) fn extreme(
+    stage: &RangeStage<'_>,
+    points: &Points<f64>,
+    extreme: Extreme,
+    work: &mut Work,
+) -> Column {
     let mut column = Column::none(stage.windows.steps);
     let values = &points.values;
     // Candidates in order of time, each better than all that come after it.
@@ -105,7 +115,8 @@ pub(in crate::engine) fn extreme(stage: &RangeStage<'_>, points: &Points<f64>, e
             if values[place].is_nan() {
                 continue;
             }
-            while candidates.len() > first && beaten(values[candidates[candidates.len() - 1]], values[place]) {
+            while candidates.len() > first && beaten(values[candidates[candidates.len() - 1]], values[place])
+            {
                 candidates.pop();
             }
             candidates.push(place);

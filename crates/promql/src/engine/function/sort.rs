@@ -33,7 +33,9 @@ pub(in crate::engine) fn evaluate(
         if grid.steps > 1 { sink(row) } else { held.push(row) }
     })?;
     match order {
-        SortOrder::Value { descending } => held.rows.sort_by(|left, right| by_first_value(left, right, *descending)),
+        SortOrder::Value { descending } => {
+            held.rows.sort_by(|left, right| by_first_value(left, right, *descending))
+        }
         SortOrder::Labels { labels, descending } => held.rows.sort_by(|left, right| {
             let order = by_labels(left, right, labels);
             if *descending { order.reverse() } else { order }
@@ -53,7 +55,11 @@ fn by_first_value(left: &Row, right: &Row, descending: bool) -> Ordering {
 fn by_labels(left: &Row, right: &Row, labels: &[String]) -> Ordering {
     let by_label = |label: &String| {
         let (left, right) = (left.labels.get(label), right.labels.get(label));
-        if left == right { Ordering::Equal } else { natural::compare(left, right).then_with(|| left.cmp(right)) }
+        if left == right {
+            Ordering::Equal
+        } else {
+            natural::compare(left, right).then_with(|| left.cmp(right))
+        }
     };
     let order = labels.iter().map(by_label).find(|order| *order != Ordering::Equal);
     order.unwrap_or_else(|| left.labels.cmp(&right.labels))

@@ -6,11 +6,7 @@ use crate::ast::{self, AggregateOp, Span};
 use crate::engine::QueryError;
 
 impl Builder<'_> {
-    pub(super) fn aggregate(
-        self,
-        aggregate: &ast::Aggregate,
-        span: Span,
-    ) -> Result<VectorPlan, QueryError> {
+    pub(super) fn aggregate(self, aggregate: &ast::Aggregate, span: Span) -> Result<VectorPlan, QueryError> {
         if matches!(aggregate.op, AggregateOp::Limitk | AggregateOp::LimitRatio) {
             self.require_experimental("limitk() and limit_ratio() are experimental")?;
         }

@@ -6,11 +6,7 @@ use crate::ast::{self, ValueType};
 use crate::engine::QueryError;
 
 impl Builder<'_> {
-    pub(super) fn binary(
-        self,
-        binary: &ast::Binary,
-        span: ast::Span,
-    ) -> Result<VectorPlan, QueryError> {
+    pub(super) fn binary(self, binary: &ast::Binary, span: ast::Span) -> Result<VectorPlan, QueryError> {
         let scalar = |expr| value_type(expr) == ValueType::Scalar;
         let (vector, scalar, swapped) = match (scalar(&binary.left), scalar(&binary.right)) {
             (false, false) => return self.vectors(binary, span),

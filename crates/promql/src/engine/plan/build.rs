@@ -1,14 +1,13 @@
 //! From the tree to a plan.
 
-use super::duration::Reference;
 use super::invariant::is_invariant;
 use super::{Map, RangeInput, ScalarPlan, VectorPlan};
-use crate::ast::{DurationExpr, DurationKind, Expr, ExprKind, UnaryOp, ValueType};
+use crate::ast::{DurationError, DurationExpr, DurationKind, Expr, ExprKind, UnaryOp, ValueType};
 use crate::engine::{QueryError, Steps};
 use crate::limits::Options;
 
 /// A tree deeper than this is refused: plans are built and evaluated recursively.
-const DEPTH_MAX: usize = 500;
+const DEPTH_MAX: usize = crate::parse::HEIGHT_MAX;
 
 /// A whole query.
 #[derive(Debug)]
@@ -24,12 +23,11 @@ pub(in crate::engine) enum Root {
 pub(in crate::engine) struct Builder<'a> {
     pub(super) options: &'a Options,
     pub(super) times: Steps,
-    pub(super) reference: Reference,
     /// Inside of something that is evaluated once.
     pub(super) invariant: bool,
     /// Under `histogram_count` and the like, no subquery and no quantile in between.
     pub(super) statistics_only: bool,
-    depth: usize,
+    pub(super) depth: usize,
 }
 
 /// The same without parentheses around it.
@@ -58,6 +56,10 @@ pub(super) fn value_type(expr: &Expr) -> ValueType {
     }
 }
 
+fn fault(error: DurationError) -> QueryError {
+    QueryError::Execution(error.to_string())
+}
+
 pub(super) fn unexpected(what: &str) -> QueryError {
     QueryError::Invalid(format!("unexpected expression where {what} is needed"))
 }
@@ -65,10 +67,7 @@ pub(super) fn unexpected(what: &str) -> QueryError {
 impl<'a> Builder<'a> {
     /// `step_ms` of an instant query is 0, as in Prometheus.
     pub(in crate::engine) fn new(options: &'a Options, times: Steps) -> Self {
-        let range_ms = times.end_ms.saturating_sub(times.start_ms);
-        let reference =
-            Reference { step: times.step_ms as f64 / 1000.0, range: range_ms as f64 / 1000.0 };
-        Self { options, times, reference, invariant: false, statistics_only: false, depth: 0 }
+        Self { options, times, invariant: false, statistics_only: false, depth: 0 }
     }
 
     pub(in crate::engine) fn root(self, expr: &Expr) -> Result<Root, QueryError> {
@@ -93,16 +92,32 @@ impl<'a> Builder<'a> {
         if self.options.experimental { Ok(()) } else { Err(QueryError::Invalid(what.into())) }
     }
 
+    pub(super) fn range_ms(&self) -> i64 {
+        self.times.end_ms.saturating_sub(self.times.start_ms)
+    }
+
+    /// An offset, milliseconds; may be negative.
+    pub(super) fn offset_ms(&self, duration: &DurationExpr) -> Result<i64, QueryError> {
+        self.check_duration(duration)?;
+        duration.resolve(self.times.step_ms, self.range_ms()).map_err(fault)
+    }
+
+    /// A range or a step, milliseconds; more than zero.
+    pub(super) fn length_ms(&self, duration: &DurationExpr) -> Result<i64, QueryError> {
+        self.check_duration(duration)?;
+        duration.resolve_positive(self.times.step_ms, self.range_ms()).map_err(fault)
+    }
+
     /// Refuses what is more than a literal unless experiments are allowed.
-    pub(super) fn gated<'e>(&self, duration: &'e DurationExpr) -> Result<&'e DurationExpr, QueryError> {
+    fn check_duration(&self, duration: &DurationExpr) -> Result<(), QueryError> {
         let mut inner = duration;
         while let DurationKind::Paren(expr) | DurationKind::Unary { expr, .. } = &inner.kind {
             inner = expr;
         }
-        if !matches!(inner.kind, DurationKind::Literal { .. }) {
-            self.require_experimental("experimental duration expression is not enabled")?;
+        match inner.kind {
+            DurationKind::Literal { .. } => Ok(()),
+            _ => self.require_experimental("experimental duration expression is not enabled"),
         }
-        Ok(duration)
     }
 
     pub(super) fn string(self, expr: &Expr) -> Result<String, QueryError> {
@@ -117,9 +132,7 @@ impl<'a> Builder<'a> {
         Ok(match &bare(expr).kind {
             ExprKind::Number { value, .. } => ScalarPlan::Number(*value),
             ExprKind::Unary { op: UnaryOp::Plus, expr } => this.scalar(expr)?,
-            ExprKind::Unary { op: UnaryOp::Minus, expr } => {
-                ScalarPlan::Negate(Box::new(this.scalar(expr)?))
-            }
+            ExprKind::Unary { op: UnaryOp::Minus, expr } => ScalarPlan::Negate(Box::new(this.scalar(expr)?)),
             ExprKind::Binary(binary) => ScalarPlan::Binary {
                 op: binary.op,
                 left: Box::new(this.scalar(&binary.left)?),

@@ -1,6 +1,6 @@
 //! Calls of functions.
 
-use super::build::{Builder, bare, unexpected};
+use super::build::{Builder, bare};
 use super::{
     DatePart, HistogramCall, HistogramKind, HistogramStatistic, Map, MathFunction, RangeCall, RangeFunction,
     Relabel, ScalarPlan, SortOrder, VectorPlan,
@@ -19,8 +19,8 @@ impl Builder<'_> {
             "scalar" => ScalarPlan::Of(Box::new(self.vector(argument(call, 0)?)?)),
             "start" => seconds(self.times.start_ms),
             "end" => seconds(self.times.end_ms),
-            "step" => ScalarPlan::Number(self.reference.step),
-            "range" => ScalarPlan::Number(self.reference.range),
+            "step" => seconds(self.times.step_ms),
+            "range" => seconds(self.range_ms()),
             "min_of" => {
                 let (left, right) = (self.scalar(argument(call, 0)?)?, self.scalar(argument(call, 1)?)?);
                 ScalarPlan::Min(Box::new(left), Box::new(right))
@@ -113,7 +113,8 @@ impl Builder<'_> {
             "sort" => self.sort(call, span, SortOrder::Value { descending: false }),
             "sort_desc" => self.sort(call, span, SortOrder::Value { descending: true }),
             "sort_by_label" | "sort_by_label_desc" => {
-                let labels = call.args.iter().skip(1).map(|arg| self.string(arg)).collect::<Result<_, _>>()?;
+                let labels =
+                    call.args.iter().skip(1).map(|arg| self.string(arg)).collect::<Result<_, _>>()?;
                 let descending = call.function.name == "sort_by_label_desc";
                 self.sort(call, span, SortOrder::Labels { labels, descending })
             }
@@ -188,7 +189,7 @@ impl Builder<'_> {
         let text = |place| self.string(argument(call, place)?);
         let (destination, replacement, source, pattern) = (text(1)?, text(2)?, text(3)?, text(4)?);
         let fail = |text: String| Err(QueryError::Execution(text));
-        let Ok(regex) = regex::Regex::new(&format!("^(?s:{pattern})$")) else {
+        let Ok(regex) = crate::parse::compile_regex(&pattern) else {
             return fail(format!("invalid regular expression in label_replace(): {pattern}"));
         };
         if !is_label_name(&destination) {

@@ -1,7 +1,7 @@
 //! What range functions get.
 
 use super::build::{Builder, bare, unexpected};
-use super::{RangeInput, RangeSource, Selector, VectorPlan, duration};
+use super::{RangeInput, RangeSource, Selector, VectorPlan};
 use crate::ast::{self, Expr, ExprKind, RangeMode, Span};
 use crate::engine::QueryError;
 
@@ -12,14 +12,10 @@ const SMOOTHED: &[&str] = &["delta", "increase", "rate"];
 
 impl Builder<'_> {
     /// `function` is the one above; none for a range on its own.
-    pub(super) fn range(
-        self,
-        expr: &Expr,
-        function: Option<&'static str>,
-    ) -> Result<RangeInput, QueryError> {
+    pub(super) fn range(self, expr: &Expr, function: Option<&'static str>) -> Result<RangeInput, QueryError> {
         match &bare(expr).kind {
             ExprKind::Matrix(selector) => {
-                let range_ms = duration::length_ms(self.gated(&selector.range)?, self.reference)?;
+                let range_ms = self.length_ms(&selector.range)?;
                 let selector = self.selector(&selector.vector, selector.vector_span, function)?;
                 if let Some(function) = function {
                     check_mode(&selector, function)?;
@@ -33,9 +29,9 @@ impl Builder<'_> {
     }
 
     fn subquery(self, subquery: &ast::Subquery) -> Result<RangeInput, QueryError> {
-        let range_ms = duration::length_ms(self.gated(&subquery.range)?, self.reference)?;
+        let range_ms = self.length_ms(&subquery.range)?;
         let step_ms = match &subquery.step {
-            Some(step) => duration::length_ms(self.gated(step)?, self.reference)?,
+            Some(step) => self.length_ms(step)?,
             None => self.options.subquery_step_ms,
         };
         // It has steps of its own, and buckets are needed to find counter resets between them.

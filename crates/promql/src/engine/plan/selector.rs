@@ -1,14 +1,14 @@
 //! Selectors and where in time they look.
 
 use super::build::Builder;
-use super::{Place, Selector, duration};
+use super::{Place, Selector};
 use crate::ast::{self, At, Span};
 use crate::engine::QueryError;
 
 impl Builder<'_> {
     pub(super) fn place(&self, place: &ast::Place) -> Result<Place, QueryError> {
         let offset_ms = match &place.offset {
-            Some(offset) => duration::offset_ms(self.gated(offset)?, self.reference)?,
+            Some(offset) => self.offset_ms(offset)?,
             None => 0,
         };
         let at_ms = place.at.map(|at| match at {
