@@ -49,10 +49,6 @@ impl Bits {
         self.words.iter().any(|word| *word != 0)
     }
 
-    pub(super) fn is_full(&self) -> bool {
-        self.count() == self.len
-    }
-
     pub(super) fn intersects(&self, other: &Self) -> bool {
         self.words.iter().zip(&other.words).any(|(one, other)| one & other != 0)
     }
@@ -125,7 +121,7 @@ mod tests {
             let by_ones: Vec<_> = bits.ones().collect();
             assert_eq!(by_runs, by_ones, "{len}");
             assert_eq!(by_ones.len(), bits.count());
-            assert!(Bits::all(len).is_full());
+            assert_eq!(Bits::all(len).count(), len);
             assert_eq!(Bits::all(len).runs().collect::<Vec<_>>(), [0..len]);
         }
     }

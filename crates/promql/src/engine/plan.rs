@@ -280,7 +280,6 @@ pub(super) struct HistogramCall {
     pub(super) kind: HistogramKind,
     pub(super) input: VectorPlan,
     pub(super) input_span: Span,
-    pub(super) first_span: Span,
 }
 
 #[derive(Debug)]

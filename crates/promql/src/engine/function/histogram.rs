@@ -251,13 +251,13 @@ impl Evaluation<'_, '_> {
                     NanObservations::ResultIsNan => Remark::QuantileNanResult(name),
                     NanObservations::SkewedHigher => Remark::QuantileNanSkew(name),
                 };
-                self.query.remark(&remark, self.call.first_span);
+                self.query.remark(&remark, self.call.input_span);
                 quantile.value
             }
             Question::Fraction { lower, upper } => {
                 let fraction = histogram.fraction(lower.get(step), upper.get(step));
                 if fraction.nan_observations {
-                    self.query.remark(&Remark::FractionNan(name), self.call.first_span);
+                    self.query.remark(&Remark::FractionNan(name), self.call.input_span);
                 }
                 fraction.value
             }

@@ -2,25 +2,28 @@
 
 use super::build::{Builder, value_type};
 use super::{Binary, Map, ScalarOperation, VectorPlan};
-use crate::ast::{self, ValueType};
+use crate::ast::{self, BinaryOp, ValueType};
 use crate::engine::QueryError;
 
 impl Builder<'_> {
     pub(super) fn binary(self, binary: &ast::Binary, span: ast::Span) -> Result<VectorPlan, QueryError> {
+        let trims = matches!(binary.op, BinaryOp::TrimUpper | BinaryOp::TrimLower);
+        // Trimming looks at buckets.
+        let this = Self { statistics_only: self.statistics_only && !trims, ..self };
         let scalar = |expr| value_type(expr) == ValueType::Scalar;
         let (vector, scalar, swapped) = match (scalar(&binary.left), scalar(&binary.right)) {
-            (false, false) => return self.vectors(binary, span),
+            (false, false) => return this.vectors(binary, span),
             (true, _) => (&binary.right, &binary.left, true),
             (false, true) => (&binary.left, &binary.right, false),
         };
         let operation = ScalarOperation {
             op: binary.op,
-            scalar: self.scalar(scalar)?,
+            scalar: this.scalar(scalar)?,
             swapped,
             return_bool: binary.return_bool,
             span,
         };
-        Ok(VectorPlan::Map { map: Map::Scalar(operation), input: Box::new(self.vector(vector)?) })
+        Ok(VectorPlan::Map { map: Map::Scalar(operation), input: Box::new(this.vector(vector)?) })
     }
 
     fn vectors(self, binary: &ast::Binary, span: ast::Span) -> Result<VectorPlan, QueryError> {

@@ -181,7 +181,6 @@ impl Builder<'_> {
             kind,
             input: under.vector(vector)?,
             input_span: bare(vector).span,
-            first_span: bare(arg(0)?).span,
         })))
     }
 

@@ -2,7 +2,7 @@
 
 use super::build::Builder;
 use super::{Place, Selector};
-use crate::ast::{self, At, Span};
+use crate::ast::{self, At, RangeMode, Span};
 use crate::engine::QueryError;
 
 impl Builder<'_> {
@@ -32,7 +32,8 @@ impl Builder<'_> {
             matchers: selector.matchers.clone(),
             place: self.place(&selector.place)?,
             mode: selector.range_mode,
-            statistics_only: self.statistics_only,
+            // Between samples only whole histograms can be interpolated.
+            statistics_only: self.statistics_only && selector.range_mode != Some(RangeMode::Smoothed),
             function,
             span,
         })
