@@ -1,8 +1,9 @@
 //! Counter reset hints as Prometheus' storage gives them back.
 //!
 //! It writes counters into chunks that hold no reset, so a histogram that follows another one in a
-//! chunk is known to be none; the first of a chunk is one if that is why the chunk was begun. Warnings
-//! that the files expect come from these hints.
+//! chunk is known to be none. Of the first one of a chunk it says nothing, for the chunk before may be
+//! gone when it is read; so no hint of a reset comes back, also not one that was written. Hints that
+//! the files expect come from these.
 
 use promql::histogram::{CounterResetHint, Histogram, STALE_NAN_BITS};
 
@@ -39,23 +40,14 @@ fn hint(before: &Before<'_>, histogram: &Histogram) -> CounterResetHint {
     if histogram.counter_reset_hint == Gauge {
         return Gauge;
     }
-    let said = if histogram.counter_reset_hint == Reset { Reset } else { Unknown };
     let previous = match before {
-        Before::Nothing | Before::Stale => return said,
+        Before::Nothing | Before::Stale => return Unknown,
         Before::Histogram(previous) => previous,
     };
-    if previous.counter_reset_hint == Gauge {
-        return Unknown;
-    }
-    if said == Reset || histogram.count < previous.count {
-        return Reset;
-    }
+    let new_chunk = previous.counter_reset_hint == Gauge || histogram.counter_reset_hint == Reset;
     let same_layout = histogram.schema == previous.schema
         && histogram.zero_threshold == previous.zero_threshold
         && histogram.custom_values == previous.custom_values;
-    if !same_layout {
-        return Unknown;
-    }
     let unhinted = Histogram { counter_reset_hint: Unknown, ..histogram.clone() };
-    if unhinted.detect_reset(previous) { Reset } else { NotReset }
+    if new_chunk || !same_layout || unhinted.detect_reset(previous) { Unknown } else { NotReset }
 }
