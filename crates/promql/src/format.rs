@@ -8,5 +8,7 @@ mod duration;
 mod line;
 mod number;
 mod pretty;
+#[cfg(test)]
+mod tests;
 
 pub use pretty::format_query;

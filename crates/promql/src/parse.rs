@@ -18,7 +18,7 @@ mod regexp;
 mod scan;
 mod selector;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod token;
 
 use std::fmt;

@@ -47,11 +47,16 @@ impl DurationExpr {
             DurationKind::Paren(inner) => seconds(inner)?,
             DurationKind::Unary { op: UnaryOp::Plus, expr } => seconds(expr)?,
             DurationKind::Unary { op: UnaryOp::Minus, expr } => -seconds(expr)?,
-            DurationKind::Min(left, right) => seconds(left)?.min(seconds(right)?),
-            DurationKind::Max(left, right) => seconds(left)?.max(seconds(right)?),
+            DurationKind::Min(left, right) => extreme(f64::min, seconds(left)?, seconds(right)?),
+            DurationKind::Max(left, right) => extreme(f64::max, seconds(left)?, seconds(right)?),
             DurationKind::Binary { op, left, right } => arithmetic(*op, seconds(left)?, seconds(right)?)?,
         })
     }
+}
+
+/// What is no number wins, as in Go and unlike in Rust.
+fn extreme(pick: fn(f64, f64) -> f64, left: f64, right: f64) -> f64 {
+    if left.is_nan() || right.is_nan() { f64::NAN } else { pick(left, right) }
 }
 
 fn arithmetic(op: BinaryOp, left: f64, right: f64) -> Result<f64, DurationError> {

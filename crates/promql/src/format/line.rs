@@ -5,8 +5,8 @@ use std::fmt::{self, Display, Formatter};
 use super::duration::{Outer, Seconds};
 use super::number::{Plain, Short};
 use crate::ast::{
-    Aggregate, At, Binary, Cardinality, DurationKind, Expr, ExprKind, MatchOp, Matcher, MatrixSelector,
-    Place, RangeMode, Subquery, VectorSelector,
+    Aggregate, At, Binary, BinaryOp, Cardinality, DurationKind, Expr, ExprKind, MatchOp, Matcher,
+    MatrixSelector, Place, RangeMode, Subquery, VectorSelector,
 };
 use crate::labels::METRIC_NAME;
 use crate::parse::quote;
@@ -37,7 +37,16 @@ impl Display for Expr {
                 }
                 write!(f, "{})", aggregate.expr)
             }
-            ExprKind::Binary(binary) => write!(f, "{} {} {}", binary.left, Operator(binary), binary.right),
+            ExprKind::Binary(binary) => {
+                match binary.left.kind {
+                    // Here the plus would be a sign of the whole power.
+                    ExprKind::Number { value: f64::INFINITY, .. } if binary.op == BinaryOp::Pow => {
+                        f.write_str("Inf")?;
+                    }
+                    _ => binary.left.fmt(f)?,
+                }
+                write!(f, " {} {}", Operator(binary), binary.right)
+            }
             ExprKind::Unary { op, expr } => write!(f, "{}{expr}", op.as_str()),
             ExprKind::Paren(inner) => write!(f, "({inner})"),
         }
@@ -68,7 +77,8 @@ impl Display for Series<'_> {
         };
         let others = self.0.matchers.iter().filter(|matcher| !is_name(matcher));
         let mut others: Vec<String> = others.map(ToString::to_string).collect();
-        if others.is_empty() {
+        // Where any series fits, braces have to be there: `info(a, {})`.
+        if others.is_empty() && !name.is_empty() {
             return Ok(());
         }
         others.sort_unstable();

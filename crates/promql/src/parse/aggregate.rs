@@ -10,11 +10,22 @@ type Grouping = (Vec<String>, bool);
 
 impl Parser<'_> {
     /// From behind the operator on.
-    pub(super) fn aggregate(&mut self, op: AggregateOp, name: Token) -> Parsed<Expr> {
+    pub(super) fn aggregate(&mut self, op: AggregateOp, name: Token) -> Parsed<Box<Expr>> {
         self.aggregations += 1;
         let before = self.grouping_modifier()?;
-        let (args, mut end) = self.arguments()?;
+        let args = self.arguments()?;
         self.aggregations -= 1;
+        self.aggregate_of(op, name, before, args)
+    }
+
+    /// From behind the arguments on. Apart from what recurses, for the sake of the stack.
+    fn aggregate_of(
+        &mut self,
+        op: AggregateOp,
+        name: Token,
+        before: Option<(Grouping, usize)>,
+        (args, mut end): (Vec<Expr>, usize),
+    ) -> Parsed<Box<Expr>> {
         let after = if before.is_none() {
             self.aggregations += 1;
             let after = self.grouping_modifier()?;
@@ -34,7 +45,7 @@ impl Parser<'_> {
         let span = Span { start: name.span.start, end };
         let (param, expr) = self.operands(op, args, span)?;
         let aggregate = Aggregate { op, expr, param, grouping, without };
-        Ok(Expr { kind: ExprKind::Aggregate(Box::new(aggregate)), span })
+        Ok(Box::new(Expr { kind: ExprKind::Aggregate(Box::new(aggregate)), span }))
     }
 
     fn operands(&self, op: AggregateOp, mut args: Vec<Expr>, span: Span) -> Parsed<(Option<Expr>, Expr)> {

@@ -57,11 +57,11 @@ impl<'a> Parser<'a> {
         }
         let expr = self.expression(LOWEST)?;
         self.end()?;
-        Ok(expr)
+        Ok(*expr)
     }
 
     /// The whole text as a vector selector.
-    pub(super) fn only_selector(mut self) -> Parsed<Expr> {
+    pub(super) fn only_selector(mut self) -> Parsed<Box<Expr>> {
         let expr = match self.token.kind {
             Kind::LeftBrace => self.nameless_selector()?,
             kind if kind.names_metric() => {
@@ -78,8 +78,9 @@ impl<'a> Parser<'a> {
         if self.token.kind == Kind::End { Ok(()) } else { Err(self.unexpected()) }
     }
 
-    /// Operators at least as tight as `level`, and what they stand between.
-    pub(super) fn expression(&mut self, level: Level) -> Parsed<Expr> {
+    /// Operators at least as tight as `level`, and what they stand between. What recurses hands out
+    /// boxes, which keeps the stack small.
+    pub(super) fn expression(&mut self, level: Level) -> Parsed<Box<Expr>> {
         self.enter()?;
         let mut left = self.signed()?;
         while let Kind::Operator(op) = self.token.kind {
@@ -89,20 +90,17 @@ impl<'a> Parser<'a> {
             }
             self.advance();
             let height = self.height;
-            let mut binary = self.modifiers(op)?;
+            let modifiers = self.modifiers()?;
             let right = self.expression(if own == POWER { own } else { own + 1 })?;
             self.grow_over(height)?;
-            let span = Span { start: left.span.start, end: right.span.end };
-            (binary.left, binary.right) = (left, right);
-            left = Expr { kind: ExprKind::Binary(Box::new(binary)), span };
-            self.check_fill(&left)?;
+            left = self.binary(*left, op, modifiers, *right)?;
         }
         self.leave();
         Ok(left)
     }
 
     /// A sign binds like a product: `-2^2` is `-(2^2)`, `-2*3` is `(-2)*3`.
-    fn signed(&mut self) -> Parsed<Expr> {
+    fn signed(&mut self) -> Parsed<Box<Expr>> {
         let op = match self.token.kind {
             Kind::Operator(BinaryOp::Add) => UnaryOp::Plus,
             Kind::Operator(BinaryOp::Sub) => UnaryOp::Minus,
@@ -122,16 +120,17 @@ impl<'a> Parser<'a> {
         }
         self.grow_over(0)?;
         let span = Span { start, end: expr.span.end };
-        Ok(Expr { kind: ExprKind::Unary { op, expr: Box::new(expr) }, span })
+        Ok(Box::new(Expr { kind: ExprKind::Unary { op, expr }, span }))
     }
 
-    fn primary(&mut self) -> Parsed<Expr> {
+    fn primary(&mut self) -> Parsed<Box<Expr>> {
         self.height = 1;
         match self.token.kind {
             Kind::Number | Kind::Duration => self.literal(),
             Kind::String => {
                 let token = self.advance();
-                Ok(Expr { kind: ExprKind::String(escape::unquote(self.text_of(token))), span: token.span })
+                let text = escape::unquote(self.text_of(token));
+                Ok(Box::new(Expr { kind: ExprKind::String(text), span: token.span }))
             }
             Kind::LeftParen => self.parenthesized(),
             Kind::LeftBrace => self.nameless_selector(),
@@ -154,10 +153,10 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn literal(&mut self) -> Parsed<Expr> {
+    fn literal(&mut self) -> Parsed<Box<Expr>> {
         let token = self.advance();
         let (value, duration) = self.number(token)?;
-        Ok(Expr { kind: ExprKind::Number { value, duration }, span: token.span })
+        Ok(Box::new(Expr { kind: ExprKind::Number { value, duration }, span: token.span }))
     }
 
     /// The value of a number, or of a duration in seconds, and which of the two it is.
@@ -168,17 +167,21 @@ impl<'a> Parser<'a> {
         value.map(|value| (value, duration)).map_err(|why| Fault::new(token.span, why))
     }
 
-    fn parenthesized(&mut self) -> Parsed<Expr> {
+    fn parenthesized(&mut self) -> Parsed<Box<Expr>> {
         let open = self.advance();
         let inner = self.expression(LOWEST)?;
         let close = self.expect(Kind::RightParen)?;
         self.grow_over(0)?;
         let span = Span { start: open.span.start, end: close.span.end };
-        Ok(Expr { kind: ExprKind::Paren(Box::new(inner)), span })
+        Ok(Box::new(Expr { kind: ExprKind::Paren(inner), span }))
     }
 
-    fn call(&mut self, name: Token) -> Parsed<Expr> {
-        let (args, end) = self.arguments()?;
+    fn call(&mut self, name: Token) -> Parsed<Box<Expr>> {
+        let args = self.arguments()?;
+        self.call_of(name, args)
+    }
+
+    fn call_of(&self, name: Token, (args, end): (Vec<Expr>, usize)) -> Parsed<Box<Expr>> {
         let text = self.text_of(name);
         let function = function(text).ok_or_else(|| {
             Fault::new(name.span, format!("unknown function with name {}", escape::quote(text)))
@@ -187,7 +190,7 @@ impl<'a> Parser<'a> {
             return Err(Fault::new(name.span, format!("function {} is not enabled", escape::quote(text))));
         }
         let span = Span { start: name.span.start, end };
-        Ok(Expr { kind: ExprKind::Call(Call { function, args }), span })
+        Ok(Box::new(Expr { kind: ExprKind::Call(Call { function, args }), span }))
     }
 
     /// What stands in the parentheses of a call, and where they end.
@@ -197,7 +200,7 @@ impl<'a> Parser<'a> {
         let mut height = 0;
         if self.token.kind != Kind::RightParen {
             loop {
-                args.push(self.expression(LOWEST)?);
+                args.push(*self.expression(LOWEST)?);
                 height = height.max(self.height);
                 if self.token.kind != Kind::Comma {
                     break;
@@ -214,8 +217,8 @@ impl<'a> Parser<'a> {
         Ok((args, close.span.end))
     }
 
-    /// What follows an operator: `bool`, `on`, `group_left`, `fill`. The sides are filled in later.
-    fn modifiers(&mut self, op: BinaryOp) -> Parsed<Binary> {
+    /// What follows an operator: `bool`, `on`, `group_left`, `fill`.
+    fn modifiers(&mut self) -> Parsed<Modifiers> {
         let return_bool = self.accept(Kind::Bool).is_some();
         let mut matching = VectorMatching::default();
         if matches!(self.token.kind, Kind::On | Kind::Ignoring) {
@@ -230,8 +233,19 @@ impl<'a> Parser<'a> {
             }
         }
         self.fill(&mut matching)?;
-        let (left, right) = (placeholder(), placeholder());
-        Ok(Binary { op, left, right, return_bool, matching: Some(matching) })
+        Ok(Modifiers { return_bool, matching })
+    }
+
+    fn binary(&self, left: Expr, op: BinaryOp, modifiers: Modifiers, right: Expr) -> Parsed<Box<Expr>> {
+        let span = Span { start: left.span.start, end: right.span.end };
+        let Modifiers { return_bool, matching } = modifiers;
+        let fills = matching.fill_left.or(matching.fill_right).is_some();
+        if fills && !self.options.fill_modifiers {
+            return Err(Fault::new(span, "binop fill modifiers are experimental and not enabled"));
+        }
+        // Whether there is anything to match is known with the types.
+        let binary = Binary { op, left, right, return_bool, matching: Some(matching) };
+        Ok(Box::new(Expr { kind: ExprKind::Binary(Box::new(binary)), span }))
     }
 
     fn fill(&mut self, matching: &mut VectorMatching) -> Parsed<()> {
@@ -277,16 +291,6 @@ impl<'a> Parser<'a> {
         let token = self.advance();
         let value = self.number(token);
         Some(value.map(|(value, _)| if negative == Some(true) { -value } else { value }))
-    }
-
-    fn check_fill(&self, expr: &Expr) -> Parsed<()> {
-        let ExprKind::Binary(binary) = &expr.kind else { return Ok(()) };
-        let matching = binary.matching.as_ref();
-        let fills = matching.is_some_and(|matching| matching.fill_left.or(matching.fill_right).is_some());
-        if fills && !self.options.fill_modifiers {
-            return Err(Fault::new(expr.span, "binop fill modifiers are experimental and not enabled"));
-        }
-        Ok(())
     }
 
     /// Takes the word and looks at the next one.
@@ -360,8 +364,10 @@ impl<'a> Parser<'a> {
     }
 }
 
-fn placeholder() -> Expr {
-    Expr { kind: ExprKind::Number { value: 0.0, duration: false }, span: Span::default() }
+/// Of an operator.
+struct Modifiers {
+    return_bool: bool,
+    matching: VectorMatching,
 }
 
 pub(super) fn precedence(op: BinaryOp) -> Level {

@@ -10,10 +10,10 @@ use crate::ast::{
 
 impl Parser<'_> {
     /// As many as there are.
-    pub(super) fn postfix(&mut self, mut expr: Expr) -> Parsed<Expr> {
+    pub(super) fn postfix(&mut self, mut expr: Box<Expr>) -> Parsed<Box<Expr>> {
         loop {
             match self.token.kind {
-                Kind::LeftBracket => expr = self.bracket(expr)?,
+                Kind::LeftBracket => expr = self.bracket(*expr)?,
                 Kind::Offset => self.offset(&mut expr)?,
                 Kind::At => self.at(&mut expr)?,
                 Kind::Anchored => self.range_mode(&mut expr, RangeMode::Anchored)?,
@@ -23,7 +23,7 @@ impl Parser<'_> {
         }
     }
 
-    fn bracket(&mut self, expr: Expr) -> Parsed<Expr> {
+    fn bracket(&mut self, expr: Expr) -> Parsed<Box<Expr>> {
         let open = self.advance().span.start;
         let height = self.height;
         let range = self.positive_duration(RANGE)?;
@@ -35,7 +35,7 @@ impl Parser<'_> {
             return Err(self.unexpected_in("subquery or range", "\":\" or \"]\""));
         };
         let brackets = Span { start: open, end: close.span.end };
-        let ExprKind::Vector(vector) = expr.kind else {
+        let Expr { kind: ExprKind::Vector(vector), span: vector_span } = expr else {
             return Err(Fault::new(brackets, "ranges only allowed for vector selectors"));
         };
         if vector.place.offset.as_ref().is_some_and(|offset| !is_zero(offset)) {
@@ -44,13 +44,13 @@ impl Parser<'_> {
         if vector.place.at.is_some() {
             return Err(Fault::new(brackets, "no @ modifiers allowed before range"));
         }
-        let span = Span { start: expr.span.start, end: brackets.end };
-        let matrix = MatrixSelector { vector, vector_span: expr.span, range };
-        Ok(Expr { kind: ExprKind::Matrix(matrix), span })
+        let span = Span { start: vector_span.start, end: brackets.end };
+        let matrix = MatrixSelector { vector, vector_span, range };
+        Ok(Box::new(Expr { kind: ExprKind::Matrix(matrix), span }))
     }
 
     /// From behind the colon on.
-    fn subquery(&mut self, expr: Expr, range: DurationExpr) -> Parsed<Expr> {
+    fn subquery(&mut self, expr: Expr, range: DurationExpr) -> Parsed<Box<Expr>> {
         let height = self.height;
         let step = match self.token.kind {
             Kind::RightBracket => None,
@@ -62,7 +62,7 @@ impl Parser<'_> {
         self.grow_over(height)?;
         let span = Span { start: expr.span.start, end: close.span.end };
         let subquery = Subquery { expr, range, step, place: Place::default() };
-        Ok(Expr { kind: ExprKind::Subquery(Box::new(subquery)), span })
+        Ok(Box::new(Expr { kind: ExprKind::Subquery(Box::new(subquery)), span }))
     }
 
     fn offset(&mut self, expr: &mut Expr) -> Parsed<()> {

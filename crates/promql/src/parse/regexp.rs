@@ -97,7 +97,16 @@ fn escape<'a>(after: &'a str, out: &mut String, in_class: bool) -> Result<&'a st
         }
         // Known to both, and of the same meaning.
         'A' | 'B' | 'z' if !in_class => "",
-        'a' | 'f' | 'n' | 'p' | 'P' | 'r' | 't' | 'v' | 'x' => "",
+        'a' | 'f' | 'n' | 'r' | 't' | 'v' => "",
+        'p' | 'P' | 'x' => {
+            let name = match rest.find('}') {
+                Some(end) if rest.starts_with('{') => end + 1,
+                _ => 0,
+            };
+            out.extend(['\\', c]);
+            out.push_str(&rest[..name]);
+            return Ok(&rest[name..]);
+        }
         // Word boundaries only for the crate.
         '<' | '>' => {
             out.push(c);

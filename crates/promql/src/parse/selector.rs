@@ -12,7 +12,7 @@ const CONTEXT: &str = "label matching";
 
 impl Parser<'_> {
     /// From behind the name on.
-    pub(super) fn named_selector(&mut self, name: Token) -> Parsed<Expr> {
+    pub(super) fn named_selector(&mut self, name: Token) -> Parsed<Box<Expr>> {
         let mut span = name.span;
         let mut matchers = Vec::new();
         if self.token.kind == Kind::LeftBrace {
@@ -27,7 +27,7 @@ impl Parser<'_> {
     }
 
     /// From the brace on.
-    pub(super) fn nameless_selector(&mut self) -> Parsed<Expr> {
+    pub(super) fn nameless_selector(&mut self) -> Parsed<Box<Expr>> {
         let (matchers, span) = self.matchers()?;
         Ok(selector(None, matchers, span))
     }
@@ -88,7 +88,7 @@ fn equal(name: String, value: String) -> Matcher {
     Matcher { op: MatchOp::Equal, name, value, regex: None }
 }
 
-fn selector(name: Option<String>, matchers: Vec<Matcher>, span: Span) -> Expr {
+fn selector(name: Option<String>, matchers: Vec<Matcher>, span: Span) -> Box<Expr> {
     let vector = VectorSelector { name, matchers, place: Place::default(), range_mode: None };
-    Expr { kind: ExprKind::Vector(vector), span }
+    Box::new(Expr { kind: ExprKind::Vector(vector), span })
 }
