@@ -35,11 +35,13 @@ pub trait Source: Sync {
 /// belongs into [`Samples::Encoded`], which the threads of a query decode side by side.
 pub type SeriesIter<'a> = Box<dyn Iterator<Item = Result<(Labels, Samples<'a>), SourceError>> + Send + 'a>;
 
+/// Fills a chunk, which comes empty but may have room from the series before.
+pub type Decode<'a> = Box<dyn FnOnce(&mut Chunk) -> Result<(), SourceError> + Send + 'a>;
+
 /// The samples of one series.
 pub enum Samples<'a> {
     Decoded(Chunk),
-    /// Fills a chunk, which comes empty but may have room from the series before.
-    Encoded(Box<dyn FnOnce(&mut Chunk) -> Result<(), SourceError> + Send + 'a>),
+    Encoded(Decode<'a>),
 }
 
 impl From<Chunk> for Samples<'_> {

@@ -122,7 +122,7 @@ mod tests {
             assert_eq!(by_runs, by_ones, "{len}");
             assert_eq!(by_ones.len(), bits.count());
             assert_eq!(Bits::all(len).count(), len);
-            assert_eq!(Bits::all(len).runs().collect::<Vec<_>>(), [0..len]);
+            assert_eq!(Bits::all(len).runs().next(), Some(0..len));
         }
     }
 }

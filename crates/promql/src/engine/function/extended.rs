@@ -173,7 +173,8 @@ pub(in crate::engine) fn histograms(
         Histogram::clone(&values[last])
     };
     let gauge = |histogram: &Histogram| histogram.counter_reset_hint == CounterResetHint::Gauge;
-    if !kind.counter && !(gauge(&left) && gauge(&right)) {
+    let gauges = gauge(&left) && gauge(&right);
+    if !kind.counter && !gauges {
         work.remarks.add(&Remark::NotGauge(name), about.span);
     }
     let mut increase = right.clone();
@@ -278,9 +279,13 @@ pub(in crate::engine) fn smooth_step(
         (_, Some(next), true) => column.set_histogram(step, Arc::clone(&values[next])),
         (Some(before), Some(next), _) => {
             let about = About { name, span };
-            // Whether these are counters is known for histograms.
+            // Whether these are counters is known for histograms, and no news to anybody.
+            if check_range(&values[before..=next], false, about, work).is_none() {
+                return;
+            }
             let counter = values[next].counter_reset_hint != CounterResetHint::Gauge;
-            if let Some(between) = about.interpolate(point(before), point(next), time, counter, work) {
+            let between = about.interpolate(point(before), point(next), time, counter, work);
+            if let Some(between) = between {
                 column.set_histogram(step, Arc::new(between));
             }
         }

@@ -186,7 +186,8 @@ pub(in crate::engine) fn instant_rate(
     if per_second && (gauge(before) || gauge(last)) {
         window.remark(&Remark::NotCounter(name), work);
     }
-    if !per_second && !(gauge(before) && gauge(last)) {
+    let gauges = gauge(before) && gauge(last);
+    if !per_second && !gauges {
         window.remark(&Remark::NotGauge(name), work);
     }
     let mut difference = window.get(last).clone();
