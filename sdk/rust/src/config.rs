@@ -1,4 +1,5 @@
-//! Typed configuration from layers: defaults < files < environment < command line < runtime.
+//! Typed configuration from layers: defaults < files < `.env` < `.env.local` < environment < command
+//! line < runtime.
 //!
 //! What enters: a type `T` with `Deserialize + Serialize + JsonSchema + Default`, and sources.
 //! What leaves: a [`Loaded<T>`], a validated immutable snapshot that knows where each value came
@@ -42,6 +43,7 @@
 
 mod check;
 mod diff;
+mod dotenv;
 mod env;
 mod error;
 mod file;

@@ -28,6 +28,8 @@ use crate::sink::{StoreSink, chain};
 use crate::source::StoreSource;
 use crate::supervise::Supervisor;
 
+/// One process does everything; there is no other way to run it.
+const MODE: &str = "standalone";
 /// What the process needs besides what is accounted: code, threads, connections, allocator slack.
 const OWN_MEMORY: u64 = 64 << 20;
 /// Threads that answer questions yield to those that take records in by so much.
@@ -150,6 +152,8 @@ impl Server {
         let config = Arc::clone(&loaded.value);
         let registry = Registry::new();
         let mut observer = Observer::install(&config, registry.clone())?;
+        let sources = loaded.sources();
+        tracing::info!(mode = MODE, sources = sources.len(), from = sources.join(", "), "configuration read");
         for warning in &loaded.warnings {
             tracing::warn!(warning = %warning, "configuration");
         }

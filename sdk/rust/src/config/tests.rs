@@ -1,10 +1,12 @@
 #![allow(clippy::unwrap_used)]
 
+mod env_files;
 mod errors;
 mod layers;
 mod merge_laws;
 mod reference;
 mod secrets;
+mod validators;
 mod watch;
 
 use std::collections::BTreeMap;
