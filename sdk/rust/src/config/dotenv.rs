@@ -64,7 +64,8 @@ impl Lines<'_> {
             return Ok(None);
         };
         let name = line[..at].trim();
-        let name = name.strip_prefix("export").filter(|it| it.starts_with([' ', '\t'])).unwrap_or(name).trim();
+        let name =
+            name.strip_prefix("export").filter(|it| it.starts_with([' ', '\t'])).unwrap_or(name).trim();
         let legal = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '-');
         if name.is_empty() || !name.chars().all(legal) {
             return Err("is not `NAME=value`");

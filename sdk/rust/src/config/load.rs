@@ -209,13 +209,7 @@ impl<T: Config> Loader<T> {
         let path = section.map(KeyPath::parse).unwrap_or_default();
         merge_at(&mut gathered.tree, &path, Node::from_json(value.clone(), &Origin::Runtime), &shape);
         gathered.sources.push("a value".to_owned());
-        secrets::resolve(
-            &mut gathered.tree,
-            &shape,
-            &[],
-            &mut gathered.failures,
-            &mut gathered.watched,
-        );
+        secrets::resolve(&mut gathered.tree, &shape, &[], &mut gathered.failures, &mut gathered.watched);
         gathered.settle(&shape)
     }
 
@@ -332,12 +326,7 @@ pub(super) struct Gathered {
 
 impl Gathered {
     /// A tree made from one that was right, to be checked again.
-    pub(super) fn of<T>(
-        tree: Node,
-        defaults: Node,
-        validators: Vec<Validator>,
-        like: &Loaded<T>,
-    ) -> Self {
+    pub(super) fn of<T>(tree: Node, defaults: Node, validators: Vec<Validator>, like: &Loaded<T>) -> Self {
         let (warnings, sources, watched) =
             (like.warnings.clone(), like.sources.clone(), like.watched.clone());
         Self { tree, defaults, validators, failures: Vec::new(), warnings, sources, watched }

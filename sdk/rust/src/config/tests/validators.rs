@@ -115,7 +115,10 @@ fn a_section_is_validated_alone() {
         let error = loader.validate(&value, Some(section)).unwrap_err();
         error.problems.into_iter().map(|it| it.message).collect::<Vec<_>>()
     };
-    assert_eq!(messages(json!({ "share": 0.9 }), "memory"), ["`memory.share` must be at most 0.5 with 2 workers"]);
+    assert_eq!(
+        messages(json!({ "share": 0.9 }), "memory"),
+        ["`memory.share` must be at most 0.5 with 2 workers"]
+    );
     assert_eq!(messages(json!({}), "memori"), ["unknown key `memori`, did you mean `memory`?"]);
     assert_eq!(messages(json!("x"), "memory"), ["`memory` must be a table, got \"x\""]);
     let secret = json!({ "secret": ["hunter2"] });
