@@ -41,6 +41,7 @@
 //! assert_eq!(error.to_string(), "--timeout: `timeout` must be at most 60s, got 5m");
 //! ```
 
+mod app;
 mod check;
 mod diff;
 mod dotenv;
@@ -66,6 +67,7 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
+pub use self::app::{AppConfig, CorsConfig, Environment};
 pub use self::diff::Change;
 pub use self::error::{LoadError, Problem, Warning};
 pub use self::load::Loader;

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
+mod app;
 mod env_files;
 mod errors;
 mod layers;
