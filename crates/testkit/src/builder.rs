@@ -262,7 +262,10 @@ impl Builder {
     fn command(&self) -> Command {
         let mut command = Command::new(&self.bin);
         let foreign = std::env::vars_os().map(|(name, _)| name);
-        for name in foreign.filter(|name| name.to_string_lossy().starts_with("FRESNEL_")) {
+        for name in foreign.filter(|name| {
+            let name = name.to_string_lossy();
+            name.starts_with("FRESNEL_") || name.starts_with("OTEL_")
+        }) {
             command.env_remove(name);
         }
         command.env("NO_COLOR", "1").envs(self.environment.iter().map(|(name, value)| (name, value)));
