@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::validate::{Report, Validate};
+use crate::telemetry::AttributesError;
+use crate::telemetry::otlp::Resource;
 
 /// The application. Everything but `cors` must be set: a program that embeds this has no value for
 /// them, so loading fails with "is missing" where nobody gave one.
@@ -108,6 +110,14 @@ impl AppConfig {
     /// Where it is deployed to.
     pub fn environment(&self) -> Environment {
         self.environment.unwrap_or_default()
+    }
+
+    /// What its telemetry says of it, over that what [the environment](Resource::with_env) says.
+    pub fn resource(&self) -> (Resource, Option<AttributesError>) {
+        let environment = self.environment().to_string();
+        Resource::service(self.name(), self.version())
+            .with("deployment.environment.name", environment)
+            .with_env()
     }
 
     /// Where its users reach it, without a slash at the end; empty only when this was never loaded.

@@ -14,41 +14,39 @@ pub struct AttributesError {
 }
 
 impl Resource {
-    /// [`Resource::service`], over it what `OTEL_RESOURCE_ATTRIBUTES` says, such as
-    /// `deployment.environment.name=staging`, and over that the name in `OTEL_SERVICE_NAME`. Name
-    /// and version are those of a program that nobody told otherwise.
+    /// [`Resource::service`] [with what the environment says](Resource::with_env). Name and version are
+    /// those of a program that nobody told otherwise.
+    pub fn from_env(name: &str, version: &str) -> (Self, Option<AttributesError>) {
+        Self::service(name, version).with_env()
+    }
+
+    /// Over this what `OTEL_RESOURCE_ATTRIBUTES` says, such as `deployment.environment.name=staging`,
+    /// and over that the name in `OTEL_SERVICE_NAME`.
     ///
     /// Also returns what is wrong with the environment: the specification wants it told, and the
     /// caller knows where.
-    pub fn from_env(name: &str, version: &str) -> (Self, Option<AttributesError>) {
+    #[must_use]
+    pub fn with_env(self) -> (Self, Option<AttributesError>) {
         let variable = |name: &str| std::env::var(name).ok();
-        Self::of_variables(
-            name,
-            version,
-            variable("OTEL_SERVICE_NAME").as_deref(),
-            variable("OTEL_RESOURCE_ATTRIBUTES").as_deref(),
-        )
+        let (name, attributes) = (variable("OTEL_SERVICE_NAME"), variable("OTEL_RESOURCE_ATTRIBUTES"));
+        self.with_variables(name.as_deref(), attributes.as_deref())
     }
 
-    pub(super) fn of_variables(
-        name: &str,
-        version: &str,
+    pub(super) fn with_variables(
+        self,
         service_name: Option<&str>,
         attributes: Option<&str>,
     ) -> (Self, Option<AttributesError>) {
-        let mut resource = Self::service(name, version);
         let (attributes, error) = match parse(attributes.unwrap_or_default()) {
             Ok(attributes) => (attributes, None),
             Err(error) => (Vec::new(), Some(error)),
         };
-        for KeyValue { key, value } in attributes {
-            resource = resource.with(key, value);
+        let resource = attributes.into_iter().fold(self, |resource, it| resource.with(it.key, it.value));
+        // A name that is empty counts as none.
+        match service_name.filter(|name| !name.is_empty()) {
+            Some(name) => (resource.with("service.name", name.to_owned()), error),
+            None => (resource, error),
         }
-        // One that is empty counts as none.
-        if let Some(name) = service_name.filter(|name| !name.is_empty()) {
-            resource = resource.with("service.name", name.to_owned());
-        }
-        (resource, error)
     }
 }
 

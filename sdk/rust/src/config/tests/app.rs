@@ -38,6 +38,9 @@ fn an_application_says_what_and_where_it_is() {
     assert_eq!((app.name(), app.version(), app.port()), ("shop", "1.2", 8080));
     assert_eq!((app.environment(), app.base_url()), (Environment::Staging, "https://shop.example/app"));
     assert_eq!(app.environment().to_string(), "staging");
+    let (resource, _) = app.resource();
+    let source = format!("{:?}", resource.attributes);
+    assert!(source.contains("\"deployment.environment.name\", value: Text(\"staging\")"), "{source}");
     assert!(app.cors.origin.is_empty() && !app.cors.credentials, "pages of others have nothing to ask");
 }
 

@@ -19,13 +19,13 @@ fn get(resource: &Resource, key: &str) -> Option<String> {
 }
 
 fn resource(name: Option<&str>, attributes: &str) -> (Resource, Option<String>) {
-    let (resource, error) = Resource::of_variables("shop", "1.2", name, Some(attributes));
+    let (resource, error) = Resource::service("shop", "1.2").with_variables(name, Some(attributes));
     (resource, error.map(|error| error.to_string()))
 }
 
 #[test]
 fn a_service_is_named_with_its_host_and_process() {
-    let (resource, error) = Resource::of_variables("shop", "1.2", None, None);
+    let (resource, error) = Resource::service("shop", "1.2").with_variables(None, None);
     assert_eq!(error, None);
     assert_eq!(get(&resource, "service.name").as_deref(), Some("shop"));
     assert_eq!(get(&resource, "service.version").as_deref(), Some("1.2"));
