@@ -96,7 +96,7 @@ pub(super) struct Column {
 
 /// A column of ids or numbers of which the first page loses less than one part in so many by being
 /// compressed is stored as it is: that would cost time both ways and save nothing.
-const WORTH_PART: usize = 8;
+const WORTH_PART: usize = 16;
 /// Shorter pages judge nothing.
 const JUDGE_BYTES: usize = 4096;
 
