@@ -17,7 +17,8 @@ use crate::error::{ReadError, WorkError};
 use crate::manifest::{Commit, Removal, RemovalReason, SegmentMeta};
 use crate::memtable::Chunk;
 use crate::segment::{
-    Effort, FileSeries, Pick, Rows, SegmentFile, SegmentWriter, Wanted, group_len, is_large, order, unfile,
+    Effort, FileSeries, Origin, Pick, Rows, SegmentFile, SegmentWriter, Wanted, group_len, is_large, order,
+    unfile, union,
 };
 use crate::store::Inner;
 
@@ -98,7 +99,12 @@ impl Inner {
         let first = &inputs[0];
         let level = inputs.iter().map(|input| input.level).max().unwrap_or(0).saturating_add(1);
         let new = self.new_segment(first.table, &first.tenant, first.day, level);
-        self.write_segment(new, Effort::Compact, |writer| self.merge_into(writer, inputs))
+        let origin = Origin {
+            lsns: union(inputs.iter().flat_map(|input| input.lsns.iter().copied())),
+            first: None,
+            inputs: inputs.iter().map(|input| input.id.clone()).collect(),
+        };
+        self.write_segment(new, &origin, Effort::Compact, |writer| self.merge_into(writer, inputs))
     }
 
     fn merge_into(&self, writer: &mut SegmentWriter, inputs: &Inputs) -> Result<(), WorkError> {

@@ -114,6 +114,10 @@ pub struct S3Config {
     /// Whether an `http://` endpoint is accepted.
     #[serde(default)]
     pub allow_http: bool,
+    /// Whether a store whose `store.dir` is empty takes over the files that another store left in
+    /// the bucket, after that one's disk was lost. Without it such a bucket is refused.
+    #[serde(default)]
+    pub adopt: bool,
 }
 
 fn default_region() -> String {

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry::{Occupied, Vacant};
 
-use model::{Signal, Tenant};
+use model::{Signal, Table, Tenant};
 use parking_lot::RwLock;
 
 use crate::manifest::{SegmentMeta, State};
@@ -113,6 +113,14 @@ impl Ledger {
     /// The totals.
     pub fn totals(&self) -> Totals {
         self.totals.read().clone()
+    }
+}
+
+/// Whether the rows of a table are records; those of the others belong to records.
+pub(crate) fn counts_records(table: Table) -> bool {
+    match table {
+        Table::Logs | Table::Spans | Table::Samples | Table::Histograms => true,
+        Table::Series | Table::Exemplars => false,
     }
 }
 

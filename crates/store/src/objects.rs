@@ -102,6 +102,28 @@ impl Objects {
         Ok(objects)
     }
 
+    /// Whether they lie in a bucket, which others can reach, too.
+    pub(crate) fn is_remote(&self) -> bool {
+        self.remote.is_some()
+    }
+
+    /// The whole content of a small object of the bucket; nothing when it is not there.
+    pub(crate) fn get(&self, object: &str) -> Result<Option<Bytes>, object_store::Error> {
+        let Some(runtime) = &self.remote else { return Ok(None) };
+        let get = async { self.reader.get(&ObjectPath::from(object)).await?.bytes().await };
+        match wait(runtime, get) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes a small object of the bucket.
+    pub(crate) fn put(&self, object: &str, content: String) -> Result<(), object_store::Error> {
+        let Some(runtime) = &self.remote else { return Ok(()) };
+        wait(runtime, self.reader.put(&ObjectPath::from(object), content.into())).map(drop)
+    }
+
     /// Reads, and lists, every object by its path.
     pub(crate) fn reader(&self) -> Arc<dyn ObjectStore> {
         Arc::clone(&self.reader)

@@ -18,7 +18,9 @@ use crate::manifest::{Commit, Progress, SegmentMeta};
 use crate::memtable::{Generation, Shard};
 use crate::metrics::chain;
 use crate::objects::failed;
-use crate::segment::{Effort, Pick, Rows, SegmentWriter, by_day, group_rows, object_path, order};
+use crate::segment::{
+    Effort, Origin, Pick, Rows, SegmentWriter, Stamp, by_day, group_rows, object_path, order,
+};
 use crate::store::Inner;
 
 impl Inner {
@@ -107,6 +109,13 @@ impl Inner {
         generation: &Generation,
         add: &mut Vec<SegmentMeta>,
     ) -> Result<(), WorkError> {
+        // What the seal before it reached: this one's turn came after that was committed.
+        let sealed = self.state().progress.get(&(shard.tenant.clone(), shard.signal)).copied().unwrap_or(0);
+        let origin = Origin {
+            lsns: vec![(sealed + 1, generation.last_lsn)],
+            first: Some(generation.first_lsn),
+            inputs: Vec::new(),
+        };
         // A copy, so that new series can be added meanwhile.
         let catalog = generation.series.as_ref().map(|series| series.catalog()).unwrap_or_default();
         let _copy = self.budget.take(catalog.bytes());
@@ -117,7 +126,7 @@ impl Inner {
             for (day, picks) in by_day(&rows, order(&rows)) {
                 let new = self.new_segment(*table, &shard.tenant, day, 0);
                 let write = |writer: &mut SegmentWriter| self.write_rows(writer, &rows, &picks);
-                add.push(self.write_segment(new, Effort::Seal, write)?);
+                add.push(self.write_segment(new, &origin, Effort::Seal, write)?);
             }
         }
         Ok(())
@@ -156,6 +165,7 @@ impl Inner {
             level,
             created_unix_ms: now,
             crc: None,
+            lsns: Vec::new(),
         }
     }
 
@@ -163,10 +173,17 @@ impl Inner {
     pub(crate) fn write_segment(
         &self,
         new: SegmentMeta,
+        origin: &Origin,
         effort: Effort,
         write: impl FnOnce(&mut SegmentWriter) -> Result<(), WorkError>,
     ) -> Result<SegmentMeta, WorkError> {
         let draft = self.objects.draft(&new.path)?;
+        let new = SegmentMeta { lsns: origin.lsns.clone(), ..new };
+        let stamp = Stamp { store: self.identity.own.clone(), level: new.level, origin: origin.clone() };
+        let write = |writer: &mut SegmentWriter| {
+            writer.set_origin(stamp.format(new.table, &new.tenant));
+            write(writer)
+        };
         let finished = self.finish_draft(&new, effort, draft.file, write, &draft.path);
         finished.inspect_err(|_| {
             // What is left is removed at the next start.

@@ -1,14 +1,11 @@
 //! Sweeping: files that nobody needs any more are deleted, files that cannot be read are set aside.
 
-use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use crate::error::{ReadError, WorkError};
 use crate::manifest::{Commit, Removal, RemovalReason, SegmentMeta, SetAside};
 use crate::metrics::chain;
-use crate::seal::id_unix_ms;
-use crate::segment::{SEGMENTS, SegmentFile, parse_path};
+use crate::segment::SegmentFile;
 use crate::store::{Inner, Store, blocking};
 
 impl Store {
@@ -27,9 +24,8 @@ impl Store {
 impl Inner {
     /// What is done once, at the start. A failure costs space or a later surprise, but no start.
     pub(crate) fn tidy(&self) {
-        let done = self.sweep_unnamed().and_then(|()| self.check_segments());
-        if let Err(error) = done {
-            tracing::warn!(error = %chain(&error), "cannot tidy the segments");
+        if let Err(error) = self.check_segments() {
+            tracing::warn!(error = %chain(&error), "cannot check the segments");
         }
     }
 
@@ -54,38 +50,6 @@ impl Inner {
             self.commit(Commit { deleted, ..Commit::default() }, None)?;
         }
         failed.map_or(Ok(()), Err)
-    }
-
-    /// Deletes the files that no commit names: a seal or compaction did not come to its commit.
-    /// To be called before anything is written. Where commits were lost they are set aside.
-    pub(crate) fn sweep_unnamed(&self) -> Result<(), WorkError> {
-        let state = self.state();
-        let live = state.segments.values().flat_map(|segments| segments.iter());
-        let removed = state.removed.iter().map(|removed| &removed.segment);
-        let named: HashSet<&str> = live.chain(removed).map(|segment| segment.path.as_str()).collect();
-        let now = crate::clock::unix_ms(&*self.clock);
-        let mut kept = Vec::new();
-        for path in self.objects.list(SEGMENTS)? {
-            // The logs of the Delta tables lie between the segments and are not ours.
-            if named.contains(path.as_str()) || path.contains("/_delta_log/") {
-                continue;
-            }
-            if self.keep_unnamed.load(Ordering::Acquire) {
-                let reason = "no sound commit of the damaged manifest names it".to_owned();
-                kept.push(SetAside { path: self.objects.set_aside(&path)?, reason, rows: None, times: None });
-                continue;
-            }
-            let id = parse_path(&path).map(|(_, _, _, id)| id);
-            let made = id.and_then(id_unix_ms).unwrap_or(i64::MIN);
-            // A file of the future may be another server's: two on one directory are a mistake,
-            // but not one to be punished.
-            if made <= now {
-                tracing::info!(path, "delete a segment that was never committed");
-                self.objects.remove(&path)?;
-            }
-        }
-        self.remember(kept);
-        Ok(())
     }
 
     /// Sets aside every segment that is missing, shorter than it was, or has no footer.

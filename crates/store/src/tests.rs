@@ -7,5 +7,6 @@ mod files;
 pub(crate) mod fixture;
 mod logs;
 mod power;
+mod rebuild;
 mod remote;
 mod trace;

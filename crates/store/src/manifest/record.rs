@@ -68,6 +68,8 @@ struct SegmentRecord {
     created_unix_ms: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     crc: Option<u32>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    lsns: Vec<(Lsn, Lsn)>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -215,6 +217,7 @@ impl From<&SegmentMeta> for SegmentRecord {
             level: segment.level,
             created_unix_ms: segment.created_unix_ms,
             crc: segment.crc,
+            lsns: segment.lsns.clone(),
         }
     }
 }
@@ -234,6 +237,7 @@ impl SegmentRecord {
             level: self.level,
             created_unix_ms: self.created_unix_ms,
             crc: self.crc,
+            lsns: self.lsns,
         })
     }
 }

@@ -28,6 +28,8 @@ pub(super) struct Recovered {
     /// Where the newest file can be written on; nothing when a new one has to be begun.
     pub(super) append_at: Option<u64>,
     pub(super) damage: Vec<ManifestDamage>,
+    /// Whether the last commit may be one that was not whole.
+    pub(super) torn: bool,
 }
 
 /// A file, read.
@@ -56,8 +58,10 @@ pub(super) fn recover(disk: &dyn Disk, store_dir: &Path, fatal: &Fatal) -> Resul
     }
     let mut damage = Vec::new();
     let mut append_at = None;
+    let mut torn = false;
     for mut generation in generations.into_iter().rev() {
         append_at = Some(generation.lines.sound_len);
+        torn = generation.lines.torn;
         let lost_before = fold.lost;
         for record in std::mem::take(&mut generation.lines.records) {
             fold.apply(record);
@@ -79,7 +83,7 @@ pub(super) fn recover(disk: &dyn Disk, store_dir: &Path, fatal: &Fatal) -> Resul
         append_at = None;
     }
     let Fold { state, sequence, .. } = fold;
-    Ok(Recovered { state, sequence, generation: newest, append_at, damage })
+    Ok(Recovered { state, sequence, generation: newest, append_at, damage, torn })
 }
 
 /// The generations that there are, ascending. Takes away what an interrupted checkpoint left.

@@ -36,15 +36,15 @@ pub struct SegmentMeta {
     pub created_unix_ms: i64,
     /// CRC-32 of the file, if it was computed.
     pub crc: Option<u32>,
+    /// Which entries of the log its rows came with, ranges that include both ends; empty when that
+    /// is not known.
+    pub lsns: Vec<(Lsn, Lsn)>,
 }
 
 impl SegmentMeta {
     /// Whether its rows are records that the ledger counts.
     pub fn counts_records(&self) -> bool {
-        match self.table {
-            Table::Logs | Table::Spans | Table::Samples | Table::Histograms => true,
-            Table::Series | Table::Exemplars => false,
-        }
+        ledger::counts_records(self.table)
     }
 }
 

@@ -45,6 +45,7 @@ fn segment(number: u64) -> SegmentMeta {
         level: 0,
         created_unix_ms: 5,
         crc: number.is_multiple_of(2).then_some(7),
+        lsns: vec![(number + 1, number + 1)],
     }
 }
 

@@ -16,6 +16,7 @@ use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataR
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::statistics::Statistics;
 
+use super::origin::{self, Stamp};
 use super::trace_index::{self, Place, TraceIndex};
 use crate::error::ReadError;
 use crate::manifest::SegmentMeta;
@@ -221,6 +222,30 @@ impl SegmentFile {
         let Some(place) = self.trace_place(metadata) else { return Ok(None) };
         let index = self.read(place.offset..place.offset + place.len)?;
         Ok(trace_index::all(place, &index))
+    }
+
+    /// Who wrote the file, of what; nothing when it does not say so.
+    pub(crate) fn stamp(&self, metadata: &ParquetMetaData) -> Option<Stamp> {
+        let entries = metadata.file_metadata().key_value_metadata()?;
+        let entry = entries.iter().find(|entry| entry.key == origin::KEY)?;
+        Stamp::parse(entry.value.as_deref()?, self.segment.table, &self.segment.tenant)
+    }
+
+    /// The least and the greatest time of all rows.
+    pub(crate) fn times(&self, metadata: &Arc<ParquetMetaData>) -> Result<(i64, i64), ReadError> {
+        let mut all: Option<(i64, i64)> = None;
+        for group in 0..metadata.num_row_groups() {
+            let (min, max) = match time_bounds(self.segment.table, metadata, group) {
+                Some(known) => known,
+                None => {
+                    let facts = self.read_facts(metadata, group)?;
+                    (facts.time_min, facts.time_max)
+                }
+            };
+            let (earliest, latest) = all.unwrap_or((min, max));
+            all = Some((earliest.min(min), latest.max(max)));
+        }
+        Ok(all.unwrap_or((0, 0)))
     }
 
     fn trace_place(&self, metadata: &ParquetMetaData) -> Option<Place> {

@@ -1,12 +1,11 @@
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use model::Lsn;
 
 use super::{Inner, Store};
 use crate::error::WorkError;
-use crate::manifest::{Commit, ManifestDamage, SetAside};
+use crate::manifest::{Commit, SetAside};
 use crate::memtable::Prepared;
 use crate::metrics::chain;
 use crate::objects::SET_ASIDE;
@@ -79,13 +78,6 @@ impl Inner {
             });
         }
         self.remember(kept);
-    }
-
-    /// Damage of the manifest. It has logged it and remembers it itself.
-    pub(crate) fn note_manifest_damage(&self, damage: &[ManifestDamage]) {
-        if damage.iter().any(|damage| damage.lost_commits > 0) {
-            self.keep_unnamed.store(true, Ordering::Release);
-        }
     }
 
     /// Notes damage in the manifest, so that the status shows it from now on.

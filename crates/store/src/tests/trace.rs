@@ -4,7 +4,7 @@ use model::{Signal, Table};
 
 use super::fixture::*;
 use crate::memtable::SeriesCatalog;
-use crate::segment::{Effort, Rows, SegmentFile, Wanted, order};
+use crate::segment::{Effort, Origin, Rows, SegmentFile, Wanted, order};
 
 #[tokio::test]
 async fn a_trace_is_what_a_look_at_every_span_finds() {
@@ -48,7 +48,7 @@ async fn what_is_copied_unread_is_what_the_columns_say() {
         let rows = Rows::new(Table::Spans, chunks.iter().map(Arc::as_ref), &catalog).unwrap();
         let picks = order(&rows);
         let new = inner.new_segment(Table::Spans, &tenant(), model::day_of(NOON), 0);
-        let written = inner.write_segment(new, Effort::Seal, |writer| {
+        let written = inner.write_segment(new, &Origin::default(), Effort::Seal, |writer| {
             // Three row groups.
             picks.chunks(1234).try_for_each(|picks| inner.write_rows(writer, &rows, picks))
         });
