@@ -138,6 +138,23 @@ impl RetentionConfig {
     }
 }
 
+impl RetentionConfig {
+    /// The longest time for which records of `tenant` and `signal` stay, where either is known;
+    /// `None` for ever.
+    pub(crate) fn longest(
+        &self,
+        tenant: Option<&Tenant>,
+        signal: Option<Signal>,
+    ) -> Option<std::time::Duration> {
+        let own = self.tenant.keys().filter_map(|name| Tenant::parse(name).ok());
+        let everybody = || own.chain([Tenant::default()]).collect();
+        let tenants = tenant.map_or_else(everybody, |tenant| vec![tenant.clone()]);
+        let signals = signal.map_or_else(|| Signal::ALL.to_vec(), |signal| vec![signal]);
+        let times = tenants.iter().flat_map(|tenant| signals.iter().map(|signal| self.of(tenant, *signal)));
+        times.collect::<Option<Vec<_>>>()?.into_iter().max()
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {

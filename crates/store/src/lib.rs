@@ -43,7 +43,7 @@ pub use disk::{Faults, ForgetfulDisk};
 pub use error::{AppendError, OpenError, ReadError, WorkError};
 pub use fatal::Fatal;
 pub use ledger::{Counts, Totals};
-pub use manifest::{ManifestError, SegmentMeta, SetAside};
+pub use manifest::{ManifestError, SegmentMeta, SetAside, Whose};
 pub use metrics::{Problem, Status, TableStatus};
 pub use replay::Replay;
 pub use snapshot::{MemoryChunk, Missing, Snapshot};

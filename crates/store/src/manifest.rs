@@ -12,6 +12,7 @@ mod error;
 mod file;
 mod record;
 mod recover;
+mod set_aside;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -25,7 +26,8 @@ use parking_lot::{Mutex, RwLock};
 
 pub use error::ManifestError;
 pub use recover::ManifestDamage;
-pub use state::{Commit, Progress, Removal, RemovalReason, Removed, SegmentMeta, SetAside, State};
+pub use set_aside::{SetAside, Whose};
+pub use state::{Commit, Progress, Removal, RemovalReason, Removed, SegmentMeta, State};
 
 use crate::disk::{Disk, File};
 use crate::fatal::Fatal;

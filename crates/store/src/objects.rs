@@ -24,6 +24,7 @@ use crate::config::Config;
 use crate::disk::{Disk, File};
 use crate::error::{OpenError, WorkError};
 use crate::fatal::Fatal;
+use crate::segment::SEGMENTS;
 
 /// Where drafts are written that will be uploaded.
 const DRAFTS: &str = "drafts";
@@ -225,6 +226,18 @@ impl Objects {
             failed(object, error)
         })?;
         Ok(target)
+    }
+
+    /// Removes what was set aside at this path, if it was copied or moved there.
+    pub(crate) fn remove_set_aside(&self, path: &str) -> Result<(), WorkError> {
+        let Some(object) = path.strip_prefix(SET_ASIDE).and_then(|rest| rest.strip_prefix('/')) else {
+            return Ok(());
+        };
+        if object.starts_with(SEGMENTS) {
+            return self.remove(path);
+        }
+        // Parts of the log are on the local disk.
+        absent_is_fine(self.disk.remove(&self.dir.join(path))).map_err(|error| failed(path, error))
     }
 
     /// Paths of all objects below `prefix`.

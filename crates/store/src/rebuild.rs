@@ -104,7 +104,7 @@ impl Rebuild<'_> {
                 Found::Unknown(reason) => {
                     tracing::error!(path, reason, "set aside a segment that no commit names");
                     let path = self.objects.set_aside(path)?;
-                    set_aside.push(SetAside { path, reason, rows: None, times: None });
+                    set_aside.push(SetAside { path, reason, ..SetAside::default() });
                 }
                 Found::Segment(orphan) => {
                     if self.accepts(&orphan) {
@@ -140,7 +140,7 @@ impl Rebuild<'_> {
             );
             tracing::error!(segments = adopted.len(), replaced = replaced.len(), "the manifest is rebuilt");
             let path = format!("{MANIFEST}#{}", self.now_ms);
-            set_aside.push(SetAside { path, reason, rows: None, times: None });
+            set_aside.push(SetAside { path, reason, ..SetAside::default() });
         }
         let progress = cuts.into_iter().filter(|(key, lsn)| before.progress.get(key) < Some(lsn));
         let progress = progress.map(|((tenant, signal), lsn)| Progress { tenant, signal, lsn });

@@ -139,7 +139,8 @@ impl Store {
             fatal: fatal.clone(),
         })
         .map_err(OpenError::Manifest)?;
-        let identity = identify(&config, &*disk, &objects, &manifest, &*clock)?;
+        let log_from = crate::wal::first_lsn(&*disk, &dir).map_err(OpenError::Wal)?;
+        let identity = identify(&config, &*disk, &objects, &manifest, (log_from, &*clock))?;
         let state = manifest.state();
         let ledger = Arc::new(Ledger::new(&state));
         let filled = Arc::new(Notify::new());
@@ -180,6 +181,7 @@ impl Store {
             restoring: Mutex::default(),
             _lock: lock,
         });
+        inner.note_lost_beginning(log_from);
         inner.tidy();
         let replay = Replay::new(Arc::clone(&inner), recovery);
         Ok((Self(inner), replay))
@@ -192,13 +194,13 @@ fn identify(
     disk: &dyn Disk,
     objects: &Arc<Objects>,
     manifest: &Manifest,
-    clock: &dyn Clock,
+    (log_from, clock): (Option<Lsn>, &dyn Clock),
 ) -> Result<Identity, OpenError> {
     let (dir, now_ms) = (&config.dir, crate::clock::unix_ms(clock));
     let adopt = config.s3.as_ref().is_some_and(|s3| s3.adopt);
     let claim = Claim { adopt, new: manifest.is_new(), now_ms };
     let mut identity = Identity::open(disk, dir, objects, claim)?;
-    let log_from = crate::wal::first_lsn(disk, dir).map_err(OpenError::Wal)?.unwrap_or(Lsn::MAX);
+    let log_from = log_from.unwrap_or(Lsn::MAX);
     let sound = manifest.found_whole();
     let rebuilt = Rebuild { objects, manifest, identity: &mut identity, sound, log_from, now_ms }.run();
     match rebuilt {

@@ -94,6 +94,7 @@ impl Inner {
             reason: reason.to_owned(),
             rows: Some(segment.rows),
             times: Some((segment.min_time, segment.max_time)),
+            whose: None,
         };
         self.commit(
             Commit {

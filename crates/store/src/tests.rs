@@ -3,6 +3,7 @@
 mod atomic;
 mod budget;
 mod cost;
+mod damage;
 mod files;
 pub(crate) mod fixture;
 mod logs;

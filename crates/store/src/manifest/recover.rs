@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use super::ManifestError;
 use super::file::{Lines, file_name, parse_file_name};
 use super::record::{Record, VERSION};
-use super::state::{Commit, SetAside, State};
+use super::set_aside::SetAside;
+use super::state::{Commit, State};
 use crate::disk::Disk;
 use crate::fatal::Fatal;
 
@@ -79,7 +80,7 @@ pub(super) fn recover(disk: &dyn Disk, store_dir: &Path, fatal: &Fatal) -> Resul
         );
         let path = damage.path.strip_prefix(store_dir).unwrap_or(&damage.path).display().to_string();
         let reason = damage.reason.clone();
-        fold.state.set_aside.push(SetAside { path, reason, rows: None, times: None });
+        fold.state.set_aside.push(SetAside { path, reason, ..SetAside::default() });
         append_at = None;
     }
     let Fold { state, sequence, .. } = fold;

@@ -313,7 +313,11 @@ pub(crate) async fn try_open(options: Options) -> Result<Store, Box<dyn std::err
 
 pub(crate) async fn restore(store: &Store, replay: crate::Replay) -> Result<(), Box<dyn std::error::Error>> {
     for (lsn, entry) in replay {
-        let request: Request = serde_json::from_slice(&entry.body)?;
+        // Of an entry that was damaged only the counts are left.
+        let request = match entry.body.is_empty() {
+            true => Request::of([]),
+            false => serde_json::from_slice(&entry.body)?,
+        };
         store.restore(lsn, &entry.meta, request.batch(entry.meta.signal)).await?;
     }
     store.ready();

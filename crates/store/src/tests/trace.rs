@@ -87,3 +87,25 @@ async fn a_damaged_segment_is_set_aside_and_the_answer_says_so() {
     assert_eq!(store.status().set_aside.len(), 1);
     assert!(!store.snapshot(&tenant(), Table::Spans).complete());
 }
+
+#[tokio::test]
+async fn a_trace_is_incomplete_only_where_it_may_have_spans_that_are_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open_local(dir.path()).await;
+    let part = |first: u64, time: i64| (first..first + 8).map(move |id| Row { id, stream: 1, time });
+    append(&store, Signal::Spans, part(0, NOON)).await;
+    store.seal_all().await.unwrap();
+    append(&store, Signal::Spans, part(8, NOON - 5 * HOUR).chain(part(16, NOON + HOUR / 2))).await;
+    let path = dir.path().join(&store.snapshot(&tenant(), Table::Spans).segments[0].path);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let footer = bytes.len() - 60;
+    bytes[footer..].fill(0xff);
+    std::fs::write(&path, bytes).unwrap();
+    assert_eq!(store.trace(&tenant(), trace_id(0)).await.unwrap().warnings.len(), 1);
+    assert_eq!(store.status().set_aside.len(), 1);
+    for (id, spans, warnings) in [(0, 0, 1), (8, 8, 0), (16, 8, 1), (1 << 40, 0, 1)] {
+        let trace = store.trace(&tenant(), trace_id(id)).await.unwrap();
+        let found: usize = trace.spans.iter().map(|spans| spans.num_rows()).sum();
+        assert_eq!((found, trace.warnings.len()), (spans, warnings), "the trace of span {id}");
+    }
+}
