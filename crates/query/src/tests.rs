@@ -8,6 +8,7 @@ mod place;
 mod pruning;
 mod readers;
 mod statements;
+mod undecodable;
 mod units;
 
 use std::sync::Arc;

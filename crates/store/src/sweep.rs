@@ -5,17 +5,24 @@ use std::sync::Arc;
 use crate::error::{ReadError, WorkError};
 use crate::manifest::{Commit, Removal, RemovalReason, SegmentMeta, SetAside};
 use crate::metrics::chain;
-use crate::segment::SegmentFile;
+use crate::segment::{SegmentFile, parse_path};
 use crate::store::{Inner, Store, blocking};
 
 impl Store {
-    /// A query could not read this segment: reads it through, and sets it aside when it is damaged.
-    /// Whether it was; the query is then to be made again, on a new snapshot, which says that it is
-    /// not complete.
+    /// A query could not decode the segment at this path: reads it through, and sets it aside when
+    /// it is damaged. Whether it is out of the way now; the query is then to be made again, on a new
+    /// snapshot, which says that it is not complete.
     ///
     /// # Errors
     /// When the disk or object store does not answer, or the manifest could not be written.
-    pub async fn examine(&self, segment: &Arc<SegmentMeta>) -> Result<bool, WorkError> {
+    pub async fn examine(&self, path: &str) -> Result<bool, WorkError> {
+        let Some((table, tenant, ..)) = parse_path(path) else { return Ok(false) };
+        let state = self.inner().state();
+        let Some(segment) = state.segments_of(&tenant, table).iter().find(|segment| segment.path == path)
+        else {
+            // Somebody else has set it aside, or it was merged: a new snapshot has others.
+            return Ok(true);
+        };
         let (inner, segment) = (Arc::clone(self.inner()), Arc::clone(segment));
         blocking("examine", move || inner.examine(&segment)).await
     }
