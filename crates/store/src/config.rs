@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use fresnel_sdk::config::{ByteSize, Duration, Report, Secret, Validate};
-use model::{Signal, Tenant};
+use model::{Signal, Table, Tenant};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -74,6 +74,9 @@ pub struct RetentionConfig {
     pub spans: Duration,
     /// Metric points and their series.
     pub metrics: Duration,
+    /// Other times for single tables: `logs`, `spans`, `samples`, `histograms`, `exemplars`. What
+    /// describes points (`series`) stays as long as the points do.
+    pub table: BTreeMap<String, Duration>,
     /// Other times for single tenants.
     pub tenant: BTreeMap<String, TenantRetention>,
 }
@@ -91,6 +94,9 @@ pub struct TenantRetention {
     /// Metric points and their series.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metrics: Option<Duration>,
+    /// Other times for single tables of the tenant.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub table: BTreeMap<String, Duration>,
 }
 
 /// An S3-compatible store.
@@ -125,20 +131,29 @@ fn default_region() -> String {
 }
 
 impl RetentionConfig {
-    /// How long records of `tenant` stay; `None` for ever.
-    pub fn of(&self, tenant: &Tenant, signal: Signal) -> Option<std::time::Duration> {
+    /// How long records of `tenant` in `table` stay; `None` for ever. What is said of the tenant goes
+    /// before what is said of everybody, and what is said of the table before that of the signal.
+    pub fn of(&self, tenant: &Tenant, table: Table) -> Option<std::time::Duration> {
+        if table == Table::Series {
+            let points = [Table::Samples, Table::Histograms, Table::Exemplars];
+            let times = points.into_iter().map(|table| self.of(tenant, table));
+            return times.collect::<Option<Vec<_>>>()?.into_iter().max();
+        }
         let own = self.tenant.get(tenant.as_str());
-        let (own, general) = match signal {
+        let (of_tenant, general) = match table.signal() {
             Signal::Logs => (own.and_then(|own| own.logs), self.logs),
             Signal::Spans => (own.and_then(|own| own.spans), self.spans),
             Signal::Metrics => (own.and_then(|own| own.metrics), self.metrics),
         };
-        let duration = own.unwrap_or(general);
+        let of_table = |tables: &BTreeMap<String, Duration>| tables.get(table.as_str()).copied();
+        let duration = own
+            .and_then(|own| of_table(&own.table))
+            .or(of_tenant)
+            .or_else(|| of_table(&self.table))
+            .unwrap_or(general);
         (!duration.is_zero()).then(|| duration.get())
     }
-}
 
-impl RetentionConfig {
     /// The longest time for which records of `tenant` and `signal` stay, where either is known;
     /// `None` for ever.
     pub(crate) fn longest(
@@ -149,9 +164,28 @@ impl RetentionConfig {
         let own = self.tenant.keys().filter_map(|name| Tenant::parse(name).ok());
         let everybody = || own.chain([Tenant::default()]).collect();
         let tenants = tenant.map_or_else(everybody, |tenant| vec![tenant.clone()]);
-        let signals = signal.map_or_else(|| Signal::ALL.to_vec(), |signal| vec![signal]);
-        let times = tenants.iter().flat_map(|tenant| signals.iter().map(|signal| self.of(tenant, *signal)));
+        let tables =
+            Table::ALL.into_iter().filter(|table| signal.is_none_or(|signal| table.signal() == signal));
+        let tables: Vec<_> = tables.collect();
+        let times = tenants.iter().flat_map(|tenant| tables.iter().map(|table| self.of(tenant, *table)));
         times.collect::<Option<Vec<_>>>()?.into_iter().max()
+    }
+
+    fn check(&self, report: &mut Report) {
+        for name in self.tenant.keys().filter(|name| Tenant::parse(name).is_err()) {
+            report.error("retention.tenant", format!("`{name}`: {}", model::InvalidTenant));
+        }
+        let own =
+            self.tenant.iter().map(|(name, own)| (format!("retention.tenant.{name}.table"), &own.table));
+        for (key, tables) in own.chain([("retention.table".to_owned(), &self.table)]) {
+            for name in tables.keys() {
+                match Table::parse(name) {
+                    Some(Table::Series) => report.error(&key, "`series` stay as long as their points"),
+                    Some(_) => {}
+                    None => report.error(&key, format!("there is no table `{name}`")),
+                }
+            }
+        }
     }
 }
 
@@ -192,6 +226,7 @@ impl Default for RetentionConfig {
             logs: Duration::from_days(30),
             spans: Duration::from_days(30),
             metrics: Duration::from_days(365),
+            table: BTreeMap::new(),
             tenant: BTreeMap::new(),
         }
     }
@@ -221,9 +256,7 @@ impl Validate for Config {
         if !(2..=64).contains(&self.compact.files_min) {
             report.error("compact.files_min", "must be 2 to 64");
         }
-        for name in self.retention.tenant.keys().filter(|name| Tenant::parse(name).is_err()) {
-            report.error("retention.tenant", format!("`{name}`: {}", model::InvalidTenant));
-        }
+        self.retention.check(report);
         if let Some(s3) = &self.s3 {
             s3.check(report);
         }

@@ -18,7 +18,7 @@ impl Inner {
     fn retain_segments(&self, now_unix_nano: i64) -> Result<(), WorkError> {
         let state = self.state();
         let old = |segment: &SegmentMeta| {
-            let keep = self.config.retention.of(&segment.tenant, segment.table.signal());
+            let keep = self.config.retention.of(&segment.tenant, segment.table);
             is_over(segment.max_time, keep, now_unix_nano)
         };
         let segments = state.segments.values().flat_map(|segments| segments.iter());
@@ -46,7 +46,7 @@ impl Inner {
         let state = self.state();
         let old = |damage: &&SetAside| {
             let keep = match (parse_path(&damage.path), &damage.whose) {
-                (Some((table, tenant, ..)), _) => self.config.retention.of(&tenant, table.signal()),
+                (Some((table, tenant, ..)), _) => self.config.retention.of(&tenant, table),
                 (None, Some(whose)) => self.config.retention.longest(whose.tenant.as_ref(), whose.signal),
                 // No record was in it: it is there for somebody to look at.
                 (None, None) => None,

@@ -144,6 +144,38 @@ async fn what_is_too_old_goes_and_the_ledger_says_so() {
 }
 
 #[tokio::test]
+async fn a_table_may_have_a_retention_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = config(dir.path());
+    config.retention.metrics = Duration::from_days(30);
+    config.retention.table.insert("exemplars".into(), Duration::from_days(2));
+    config.retention.table.insert("logs".into(), Duration::from_days(2));
+    let own = crate::TenantRetention {
+        logs: Some(Duration::from_days(30)),
+        table: [("exemplars".to_owned(), Duration::from_days(5))].into(),
+        ..Default::default()
+    };
+    config.retention.tenant.insert("vip".into(), own);
+    let store = open_with(options(config, Arc::new(LocalDisk), &TestClock::new(NOON))).await;
+    let vip = Tenant::parse("vip").unwrap();
+    let sent = Request::of(rows(0..35, |_| NOON));
+    for tenant in [&tenant(), &vip] {
+        for signal in [Signal::Logs, Signal::Metrics] {
+            send(&store, tenant, signal, &sent).await.unwrap();
+        }
+    }
+    store.seal_all().await.unwrap();
+    let rows = |tenant: &Tenant, table| store.snapshot(tenant, table).rows();
+    store.retain_now(NOON + 3 * NANOS_PER_DAY).await.unwrap();
+    assert_eq!((rows(&tenant(), Table::Logs), rows(&vip, Table::Logs)), (0, 35));
+    assert_eq!((rows(&tenant(), Table::Exemplars), rows(&vip, Table::Exemplars)), (0, 5));
+    assert_eq!((rows(&tenant(), Table::Samples), rows(&tenant(), Table::Series)), (28, 7));
+    store.retain_now(NOON + 6 * NANOS_PER_DAY).await.unwrap();
+    assert_eq!((rows(&vip, Table::Exemplars), rows(&vip, Table::Samples)), (0, 28));
+    assert!(store.ledger().values().all(crate::Counts::balances));
+}
+
+#[tokio::test]
 async fn files_that_cannot_be_read_are_set_aside_and_named() {
     type Damage = fn(&Path);
     let damages: [(&str, Damage); 3] = [
