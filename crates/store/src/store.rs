@@ -16,6 +16,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
+use crate::compact::Paused;
 use crate::config::Config;
 use crate::disk::Disk;
 use crate::error::{OpenError, WorkError};
@@ -79,6 +80,8 @@ pub(crate) struct Inner {
     /// New segments, perhaps to compact.
     pub(crate) sealed: Notify,
     pub(crate) work: Work,
+    /// What is not merged for a while.
+    pub(crate) paused: Paused,
     phase: AtomicU8,
     /// The seal that goes on while the log is replayed.
     restoring: Mutex<Option<BoxFuture<'static, Result<(), WorkError>>>>,
@@ -177,6 +180,7 @@ impl Store {
             filled,
             sealed: Notify::new(),
             work: Work::default(),
+            paused: Paused::default(),
             phase: AtomicU8::new(STARTING),
             restoring: Mutex::default(),
             _lock: lock,

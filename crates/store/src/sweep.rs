@@ -62,8 +62,11 @@ impl Inner {
     /// Sets aside every segment that is missing, shorter than it was, or has no footer.
     pub(crate) fn check_segments(&self) -> Result<(), WorkError> {
         let state = self.state();
-        for segment in state.segments.values().flat_map(|segments| segments.iter()) {
-            match SegmentFile::new(&self.objects, segment).check() {
+        let segments: Vec<_> = state.segments.values().flat_map(|segments| segments.iter()).collect();
+        // In a bucket many at once: each is a round trip, and the start waits for all of them.
+        let ends = self.objects.ends(segments.iter().map(|segment| segment.path.as_str()));
+        for (segment, end) in segments.iter().zip(ends) {
+            match SegmentFile::new(&self.objects, segment).check_end(end) {
                 Ok(()) => {}
                 Err(ReadError::Damaged { reason, .. }) => self.set_aside_segment(segment, &reason)?,
                 // The disk may answer when it is needed.

@@ -21,7 +21,7 @@ use super::trace_index::{self, Place, TraceIndex};
 use crate::error::ReadError;
 use crate::manifest::SegmentMeta;
 use crate::memtable::{time_range, times};
-use crate::objects::Objects;
+use crate::objects::{End, Objects};
 
 /// Bytes at the end of a file in which its footer is looked for first.
 const FOOTER_GUESS: usize = 64 << 10;
@@ -67,18 +67,17 @@ impl SegmentFile {
 
     /// Whether the file is there, as long as it was and with an end.
     pub(crate) fn check(&self) -> Result<(), ReadError> {
+        self.check_end(self.objects.end(&self.segment.path))
+    }
+
+    /// As [`SegmentFile::check`], of what was found at its end.
+    pub(crate) fn check_end(&self, end: Result<Option<End>, object_store::Error>) -> Result<(), ReadError> {
         let expected = self.segment.bytes;
-        let len = self.objects.len(&self.segment.path).map_err(|source| self.io(source))?;
-        let reason = match len {
+        let reason = match end.map_err(|source| self.io(source))? {
             None => "it is missing".to_owned(),
-            Some(len) if len != expected => format!("it has {len} bytes, {expected} were written"),
-            Some(len) => {
-                let magic = self.fetch(len.saturating_sub(4)..len).map_err(|source| self.io(source))?;
-                if *magic == *b"PAR1" {
-                    return Ok(());
-                }
-                "it does not end as a Parquet file".to_owned()
-            }
+            Some(end) if end.len != expected => format!("it has {} bytes, {expected} were written", end.len),
+            Some(end) if *end.bytes == *b"PAR1" => return Ok(()),
+            Some(_) => "it does not end as a Parquet file".to_owned(),
         };
         Err(self.damaged(reason))
     }

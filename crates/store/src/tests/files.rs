@@ -94,6 +94,50 @@ async fn compaction_keeps_every_row_and_frees_the_old_files_later() {
     assert_eq!(store.status().removed_segments, 0);
 }
 
+/// A disk with four small segments of each table.
+async fn small_segments(clock: &Arc<TestClock>) -> (ForgetfulDisk, Store) {
+    let disk = ForgetfulDisk::new();
+    let options = options(config(Path::new("/store")), Arc::new(disk.clone()), clock);
+    let store = open_with(options).await;
+    for part in 0..4 {
+        for signal in [Signal::Logs, Signal::Spans] {
+            append(&store, signal, rows(part * 10..part * 10 + 10, |id| NOON + id as i64)).await;
+        }
+        store.seal_all().await.unwrap();
+    }
+    (disk, store)
+}
+
+#[tokio::test]
+async fn what_cannot_be_merged_does_not_keep_the_rest_from_it() {
+    let clock = TestClock::new(NOON);
+    let (disk, store) = small_segments(&clock).await;
+    let segments = |table| store.snapshot(&tenant(), table).segments.len();
+    let bad = Path::new("/store").join(&store.snapshot(&tenant(), Table::Logs).segments[1].path);
+    disk.faults(|faults| faults.fail_read = Some((bad, 30)));
+    store.compact_now().await.unwrap_err();
+    assert_eq!((segments(Table::Logs), segments(Table::Spans)), (4, 1));
+    // It is left alone for a while, and then tried again.
+    store.compact_now().await.unwrap();
+    clock.advance(HOUR / 10);
+    store.compact_now().await.unwrap_err();
+    disk.faults(|faults| faults.fail_read = None);
+    clock.advance(HOUR / 10);
+    store.compact_now().await.unwrap();
+    assert_eq!((segments(Table::Logs), segments(Table::Spans)), (1, 1));
+    assert_eq!(store.snapshot(&tenant(), Table::Logs).rows(), 40);
+}
+
+#[tokio::test]
+async fn a_stop_is_heard_between_two_merges() {
+    let (_disk, store) = small_segments(&TestClock::new(NOON)).await;
+    let merges = || store.status().work.compactions;
+    store.inner().compact_all(|| merges() == 1).await.unwrap();
+    assert_eq!(merges(), 1, "there were two to be done");
+    store.compact_now().await.unwrap();
+    assert_eq!(merges(), 2);
+}
+
 #[tokio::test]
 async fn a_series_that_every_restart_writes_again_is_left_once_by_compaction() {
     let dir = tempfile::tempdir().unwrap();
