@@ -18,6 +18,9 @@ pub struct Config {
     pub seal: SealConfig,
     /// How small files become larger ones.
     pub compact: CompactConfig,
+    /// Most active series of a tenant: those sent within about an hour. A request that brings more
+    /// is refused, and may be sent again; at least 1,000.
+    pub series_max: u64,
     /// How long records stay.
     pub retention: RetentionConfig,
     /// An S3-compatible store for the files. Without it they lie in `dir`; the log and the
@@ -196,6 +199,7 @@ impl Default for Config {
             wal: WalSection::default(),
             seal: SealConfig::default(),
             compact: CompactConfig::default(),
+            series_max: 1_000_000,
             retention: RetentionConfig::default(),
             s3: None,
         }
@@ -252,6 +256,9 @@ impl Validate for Config {
         }
         if self.seal.age.is_zero() {
             report.error("seal.age", "must not be zero");
+        }
+        if self.series_max < 1_000 {
+            report.error("series_max", "must be at least 1000");
         }
         if !(2..=64).contains(&self.compact.files_min) {
             report.error("compact.files_min", "must be 2 to 64");

@@ -23,6 +23,10 @@ use crate::segment::{
 };
 use crate::store::Inner;
 
+/// How old an index of series is at least before memory pressure begins it anew: those that are
+/// sent come back at once, each with a row.
+const RENEW_INDEX_NANOS: i64 = 60_000_000_000;
+
 impl Inner {
     /// Ends the generations that are old or that hold the log back or too much memory; a large one
     /// ended when it was filled.
@@ -50,6 +54,22 @@ impl Inner {
             && let Some((_, largest)) = shards.pop()
         {
             self.memory.freeze(&largest);
+        }
+        self.renew_largest_index();
+    }
+
+    /// Under pressure, what may be the cause and what no seal frees: an index of series of which most
+    /// are not sent any more. One at a time, so that the next look sees what it has brought.
+    fn renew_largest_index(&self) {
+        let (limit, (_, frozen)) = (self.budget.limit(), self.memory.bytes());
+        if frozen > 0 || self.budget.used() <= limit / 10 * 7 {
+            return;
+        }
+        let shards = self.memory.shards();
+        let large = shards.iter().filter_map(|shard| Some((shard.series_usage()?, shard)));
+        let Some(((series, bytes), shard)) = large.max_by_key(|((_, bytes), _)| *bytes) else { return };
+        if bytes > limit / 64 && self.memory.renew_index(shard, RENEW_INDEX_NANOS) {
+            tracing::info!(tenant = %shard.tenant, series, bytes, "begin the index of series anew");
         }
     }
 

@@ -10,4 +10,5 @@ mod logs;
 mod power;
 mod rebuild;
 mod remote;
+mod series;
 mod trace;

@@ -124,7 +124,7 @@ fn streams(rows: &[Row]) -> RecordBatch {
 }
 
 /// Spreads small numbers over ids.
-const PRIME: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
+pub(crate) const PRIME: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
 
 pub(crate) fn trace_id(id: u64) -> [u8; 16] {
     u128::from(id / 8 + 1).wrapping_mul(PRIME).to_be_bytes()
