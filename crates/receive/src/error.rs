@@ -44,6 +44,12 @@ pub enum Refusal {
     /// Starting or stopping.
     #[error("the server is starting or stopping; try again")]
     Unavailable,
+    /// The sender stopped in the middle of the body.
+    #[error("no byte of the request body came for {} s, which is `receive.limit.body_idle`", idle.as_secs())]
+    Slow {
+        /// How long a pause may be.
+        idle: Duration,
+    },
     /// The sender went away while sending.
     #[error("the request body ended early: {0}")]
     Aborted(String),
@@ -64,6 +70,7 @@ impl Refusal {
             | Self::Aborted(_) => ErrorKind::InvalidArgument,
             Self::TooLarge { .. } | Self::Overloaded { .. } => ErrorKind::ResourceExhausted,
             Self::Unauthenticated => ErrorKind::Unauthenticated,
+            Self::Slow { .. } => ErrorKind::DeadlineExceeded,
             Self::Unavailable => ErrorKind::Unavailable,
             Self::Internal(_) => ErrorKind::Internal,
         }
@@ -71,7 +78,7 @@ impl Refusal {
 
     /// Whether the same request may succeed later.
     pub fn retryable(&self) -> bool {
-        matches!(self, Self::Overloaded { .. } | Self::Unavailable)
+        matches!(self, Self::Overloaded { .. } | Self::Unavailable | Self::Slow { .. })
     }
 
     /// Whether it may come before the whole body has been read.
@@ -100,6 +107,7 @@ impl Refusal {
             Self::Tenant(_) => "tenant",
             Self::Overloaded { .. } => "overloaded",
             Self::Unavailable => "unavailable",
+            Self::Slow { .. } => "slow",
             Self::Aborted(_) => "aborted",
             Self::Internal(_) => "internal",
         }

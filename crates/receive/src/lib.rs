@@ -7,6 +7,7 @@
 //!
 //! To add a receiver, follow `docs/how-to/add-a-receiver.md`.
 
+mod body;
 mod config;
 mod error;
 pub mod host;

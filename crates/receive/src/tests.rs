@@ -1,5 +1,8 @@
 #![allow(clippy::unwrap_used)]
 
+mod body;
+mod memory;
+
 use std::sync::Arc;
 
 use axum::body::Body as HttpBody;
@@ -39,8 +42,12 @@ impl Sink for Memory {
 }
 
 fn intake(sink: Arc<Memory>, budget: u64) -> Intake {
+    intake_of(sink, &Budget::new(budget), &LimitConfig::default())
+}
+
+fn intake_of(sink: Arc<Memory>, budget: &Budget, config: &LimitConfig) -> Intake {
     let metrics = Metrics::new(&Registry::new());
-    let intake = Intake::new(sink, Budget::new(budget), &LimitConfig::default(), metrics, || 42);
+    let intake = Intake::new(sink, budget.clone(), config, metrics, || 42);
     intake.open();
     intake
 }
@@ -121,10 +128,7 @@ async fn refusals_have_the_statuses_of_the_protocol() {
 #[tokio::test(flavor = "multi_thread")]
 async fn memory_is_given_back_after_a_refusal() {
     let budget = Budget::new(1 << 20);
-    let metrics = Metrics::new(&Registry::new());
-    let sink = Arc::new(Memory::default());
-    let intake = Intake::new(sink, budget.clone(), &LimitConfig::default(), metrics, || 42);
-    intake.open();
+    let intake = intake_of(Arc::new(Memory::default()), &budget, &LimitConfig::default());
     let bytes = Bytes::from_static(b"\xff\xff");
     let reservation = intake.admit(2).unwrap();
     let body = Body { json: false, encoding: Encoding::Identity, bytes, reservation };
