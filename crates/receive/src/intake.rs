@@ -199,7 +199,7 @@ impl Intake {
     /// Decodes, judges and stores a request. When this returns `Ok`, what it says is on disk.
     ///
     /// # Errors
-    /// A [`Refusal`]; nothing was stored then, except after [`Refusal::Internal`], where nobody
+    /// A [`Refusal`]; nothing was stored then, except after [`Refusal::Failed`], where nobody
     /// can tell.
     pub async fn take(&self, tenant: Tenant, signal: Signal, body: Body) -> Result<Outcome, Refusal> {
         // Only as long as it decodes: while the disk syncs, others may decode and share the next sync.

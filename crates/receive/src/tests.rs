@@ -25,15 +25,18 @@ use crate::{
 #[derive(Default)]
 struct Memory {
     accepted: Mutex<Vec<Accepted>>,
-    full: bool,
+    refuse: Option<fn() -> Refused>,
+}
+
+fn full() -> Refused {
+    Refused::Full { reason: "test".into(), retry_after: std::time::Duration::from_secs(7) }
 }
 
 impl Sink for Memory {
     fn append(&self, accepted: Accepted) -> AppendFuture<'_> {
         Box::pin(async move {
-            if self.full {
-                let retry_after = std::time::Duration::from_secs(7);
-                return Err(Refused::Full { reason: "test".into(), retry_after });
+            if let Some(refuse) = self.refuse {
+                return Err(refuse());
             }
             self.accepted.lock().push(accepted);
             Ok(())
@@ -117,12 +120,43 @@ async fn refusals_have_the_statuses_of_the_protocol() {
     let small = intake(Arc::clone(&sink), 16);
     let (status, headers, _) = post(&small, "/v1/logs", &[json], JSON).await;
     assert_eq!((status, headers["retry-after"].to_str().unwrap()), (StatusCode::TOO_MANY_REQUESTS, "1"));
-    let full = intake(Arc::new(Memory { full: true, ..Memory::default() }), 1 << 30);
+    let full = intake(Arc::new(Memory { refuse: Some(full), ..Memory::default() }), 1 << 30);
     let (status, headers, _) = post(&full, "/v1/logs", &[json], JSON).await;
     assert_eq!((status, headers["retry-after"].to_str().unwrap()), (StatusCode::TOO_MANY_REQUESTS, "7"));
     full.close();
     assert_eq!(post(&full, "/v1/logs", &[json], JSON).await.0, StatusCode::SERVICE_UNAVAILABLE);
     assert!(sink.accepted.lock().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_disk_may_not_have_kept_is_sent_again_and_what_it_cannot_keep_is_not() {
+    let json = ("content-type", "application/json");
+    let refusing = |refuse| intake(Arc::new(Memory { refuse: Some(refuse), ..Memory::default() }), 1 << 30);
+    let failed = refusing(|| Refused::Failed("no sync".into()));
+    let (status, headers, body) = post(&failed, "/v1/logs", &[json], JSON).await;
+    assert_eq!((status, headers.get("retry-after")), (StatusCode::SERVICE_UNAVAILABLE, None));
+    assert!(body.windows(7).any(|part| part == b"no sync"), "{body:?}");
+    let (code, details) = call(&failed).await;
+    assert_eq!((code.as_str(), details), ("14", None));
+
+    let large = refusing(|| Refused::TooLarge { limit: 5 });
+    assert_eq!(post(&large, "/v1/logs", &[json], JSON).await.0, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(call(&large).await, ("8".into(), None));
+
+    let (code, details) = call(&refusing(full)).await;
+    assert!(code == "8" && details.is_some(), "{code} {details:?}");
+}
+
+/// The status and the details of a call with one record.
+async fn call(intake: &Intake) -> (String, Option<String>) {
+    let message = wire::otlp::json::transcode(Signal::Logs, JSON.as_bytes()).unwrap();
+    let body = HttpBody::from(wire::grpc::frame(&message));
+    let mut request =
+        Request::post("/opentelemetry.proto.collector.logs.v1.LogsService/Export").body(body).unwrap();
+    *request.headers_mut() = headers(&[("content-type", "application/grpc")]);
+    let response = otlp::grpc_router(intake.clone(), open_senders()).oneshot(request).await.unwrap();
+    let text = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+    (text("grpc-status").unwrap(), text("grpc-status-details-bin"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
