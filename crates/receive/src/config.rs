@@ -80,6 +80,10 @@ pub struct KeyConfig {
     /// The tenant its records belong to.
     #[serde(default = "default_tenant")]
     pub tenant: String,
+    /// Whether who shows it is told of all tenants: their names and figures in the ledger, in
+    /// `/metrics`, in status and health. Without it only of its own. Records are always its own.
+    #[serde(default)]
+    pub admin: bool,
 }
 
 fn default_tenant() -> String {

@@ -12,7 +12,8 @@ use wire::otlp::{Context, Decide, Decoded, Limits, Rejection};
 use crate::config::LimitConfig;
 use crate::error::Refusal;
 use crate::metrics::Metrics;
-use crate::sink::{Accepted, Sink};
+use crate::sink::{Accepted, Refused, Sink};
+use crate::tenants::Tenants;
 
 /// Share of the memory budget that requests may use; the rest is for sealing what they brought
 /// and for queries, so that a flood of requests cannot stop its own cure.
@@ -40,6 +41,7 @@ struct Inner {
     body_idle: Duration,
     decoded_max: u64,
     decoding: Semaphore,
+    tenants: Tenants,
     open: AtomicBool,
     metrics: Metrics,
     now: fn() -> i64,
@@ -127,6 +129,7 @@ impl Intake {
             body_idle: config.body_idle.get(),
             decoded_max: config.body_decoded.bytes(),
             decoding: Semaphore::new(slots),
+            tenants: Tenants::new(config.tenants as usize),
             open: AtomicBool::new(false),
             metrics,
             now,
@@ -141,6 +144,11 @@ impl Intake {
     /// Refuses requests from now on; those that are in go on.
     pub fn close(&self) {
         self.0.open.store(false, Ordering::Release);
+    }
+
+    /// Makes a tenant known that has records in the store, so that it counts against the limit.
+    pub fn know(&self, tenant: Tenant) {
+        self.0.tenants.know(tenant);
     }
 
     /// What is counted here.
@@ -202,6 +210,7 @@ impl Intake {
     /// A [`Refusal`]; nothing was stored then, except after [`Refusal::Failed`], where nobody
     /// can tell.
     pub async fn take(&self, tenant: Tenant, signal: Signal, body: Body) -> Result<Outcome, Refusal> {
+        self.0.tenants.check(&tenant)?;
         // Only as long as it decodes: while the disk syncs, others may decode and share the next sync.
         let slot = self.slot().await?;
         let received_unix_nano = (self.0.now)();
@@ -211,8 +220,9 @@ impl Intake {
         drop(slot);
         let outcome = outcome(&decoded);
         if decoded.received > 0 {
+            let claim = self.0.tenants.claim(&tenant)?;
             let accepted = Accepted {
-                tenant: tenant.clone(),
+                tenant,
                 signal,
                 protocol,
                 received_unix_nano,
@@ -222,7 +232,16 @@ impl Intake {
                 batch: decoded.batch,
                 reservation,
             };
-            self.0.sink.append(accepted).await?;
+            match self.0.sink.append(accepted).await {
+                Ok(()) => claim.keep(),
+                Err(refused) => {
+                    match refused {
+                        Refused::Failed(_) => claim.keep(),
+                        _ => claim.give_back(),
+                    }
+                    return Err(refused.into());
+                }
+            }
         }
         self.0.metrics.records(signal, &outcome);
         Ok(outcome)

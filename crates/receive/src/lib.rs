@@ -16,12 +16,13 @@ mod metrics;
 pub mod otlp;
 mod senders;
 mod sink;
+mod tenants;
 
 pub use config::{Config, HostConfig, KeyConfig, LimitConfig, ListenConfig, OtlpConfig};
 pub use error::Refusal;
 pub use intake::{Body, Intake, Outcome, ReplayError};
 pub use metrics::Metrics;
-pub use senders::{Senders, Unidentified};
+pub use senders::{Reader, Senders, Unidentified};
 pub use sink::{Accepted, AppendFuture, Refused, Sink};
 pub use wire::compression::Encoding;
 

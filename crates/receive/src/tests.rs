@@ -11,7 +11,7 @@ use fresnel_sdk::config::Secret;
 use fresnel_sdk::telemetry::metrics::Registry;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
-use model::{Budget, Signal};
+use model::{Budget, Signal, Tenant};
 use parking_lot::Mutex;
 use tower::ServiceExt;
 use wire::compression::Encoding;
@@ -56,15 +56,18 @@ fn intake_of(sink: Arc<Memory>, budget: &Budget, config: &LimitConfig) -> Intake
 }
 
 fn open_senders() -> Arc<Senders> {
-    Arc::new(Senders::new(&std::collections::BTreeMap::new(), 3).unwrap())
+    Arc::new(Senders::new(&std::collections::BTreeMap::new()).unwrap())
 }
 
 fn keyed() -> Senders {
-    let key =
-        |secret: &str, tenant: &str| KeyConfig { secret: Secret::new(secret.into()), tenant: tenant.into() };
+    let key = |secret: &str, tenant: &str| KeyConfig {
+        secret: Secret::new(secret.into()),
+        tenant: tenant.into(),
+        admin: tenant == "bank",
+    };
     let keys =
         [("a".into(), key("secret-of-a-0123456", "shop")), ("b".into(), key("secret-of-b-0123456", "bank"))];
-    Senders::new(&keys.into(), 10).unwrap()
+    Senders::new(&keys.into()).unwrap()
 }
 
 fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
@@ -177,7 +180,9 @@ fn a_key_decides_the_tenant_and_beats_the_header() {
     let bearer = headers(&[("authorization", "Bearer secret-of-b-0123456"), ("x-scope-orgid", "shop")]);
     assert_eq!(senders.identify(&bearer).unwrap().as_str(), "bank");
     let basic = headers(&[("authorization", "Basic YW55OnNlY3JldC1vZi1hLTAxMjM0NTY=")]);
-    assert_eq!(senders.identify_reader(&basic).unwrap().as_str(), "shop");
+    let reader = senders.identify_reader(&basic).unwrap();
+    assert_eq!((reader.tenant.as_str(), reader.admin), ("shop", false));
+    assert!(senders.identify_reader(&bearer).unwrap().admin);
     for wrong in [
         "Bearer",
         "Bearer secret-of-b-012345",
@@ -192,13 +197,35 @@ fn a_key_decides_the_tenant_and_beats_the_header() {
 }
 
 #[test]
-fn an_open_server_takes_the_tenant_from_the_header_up_to_a_limit() {
+fn an_open_server_takes_the_tenant_from_the_header() {
     let senders = open_senders();
     assert_eq!(senders.identify(&HeaderMap::new()).unwrap().as_str(), "default");
-    for name in ["a", "b", "a"] {
-        assert_eq!(senders.identify(&headers(&[("x-scope-orgid", name)])).unwrap().as_str(), name);
-    }
-    assert!(matches!(senders.identify(&headers(&[("x-scope-orgid", "c")])), Err(Refusal::Tenant(_))));
+    let reader = senders.identify_reader(&headers(&[("x-scope-orgid", "a")])).unwrap();
+    assert_eq!((reader.tenant.as_str(), reader.admin), ("a", true));
     assert!(matches!(senders.identify(&headers(&[("x-scope-orgid", "../c")])), Err(Refusal::Tenant(_))));
-    assert_eq!(senders.identify_reader(&headers(&[("x-scope-orgid", "c")])).unwrap().as_str(), "c");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_counts_when_something_of_it_is_stored() {
+    let limit = LimitConfig { tenants: 2, ..LimitConfig::default() };
+    let budget = Budget::new(1 << 30);
+    let refusing = intake_of(Arc::new(Memory { refuse: Some(full), ..Memory::default() }), &budget, &limit);
+    let storing = intake_of(Arc::new(Memory::default()), &budget, &limit);
+    let send = async |intake: &Intake, tenant: &str, body: &str| {
+        post(intake, "/v1/logs", &[("content-type", "application/json"), ("x-scope-orgid", tenant)], body)
+            .await
+    };
+    for number in 0..10 {
+        let tenant = format!("junk-{number}");
+        assert_eq!(send(&storing, &tenant, "{").await.0, StatusCode::BAD_REQUEST, "malformed");
+        assert_eq!(send(&storing, &tenant, "{}").await.0, StatusCode::OK, "nothing to store");
+        assert_eq!(send(&refusing, &tenant, JSON).await.0, StatusCode::TOO_MANY_REQUESTS, "not stored");
+    }
+    storing.know(Tenant::parse("known").unwrap());
+    for tenant in ["first", "known", "first"] {
+        assert_eq!(send(&storing, tenant, JSON).await.0, StatusCode::OK, "{tenant}");
+    }
+    let (status, _, body) = send(&storing, "second", JSON).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert!(String::from_utf8_lossy(&body).contains("receive.limit.tenants"), "{body:?}");
 }
