@@ -13,7 +13,7 @@ use crate::pool::QueryPool;
 use crate::registry::{Control, Registry};
 use crate::session::Session;
 use crate::sql::Dialect;
-use crate::{Config, LogFilter, QueryError, Running, RunningQuery, Source, SqlRequest, Stats};
+use crate::{Config, LogFilter, PrometheusConfig, QueryError, Running, RunningQuery, Source, SqlRequest, Stats};
 
 /// Answers questions. Cloning shares it.
 #[derive(Clone)]
@@ -30,6 +30,12 @@ pub(crate) struct Inner {
     registry: Arc<Registry>,
     turns: Turns,
     pub(crate) counters: Counters,
+}
+
+impl Inner {
+    pub(crate) fn prometheus(&self) -> PrometheusConfig {
+        self.config.read().prometheus.clone()
+    }
 }
 
 impl Engine {
@@ -116,7 +122,7 @@ impl Engine {
     }
 
     /// Enters the query and waits for its turn.
-    async fn begin(&self, request: SqlRequest) -> Result<Session, QueryError> {
+    pub(crate) async fn begin(&self, request: SqlRequest) -> Result<Session, QueryError> {
         let (timeout, share) = {
             let config = self.0.config.read();
             let longest = config.timeout_max.get();
