@@ -1,11 +1,12 @@
 //! The configuration file: everything wrong at once, at its place; reload without restart.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use testkit::{Finished, wait_for};
 
 use crate::fresnel;
+use crate::settings::KEYS;
 
 /// A file with this content, and the folder that goes with it.
 fn file(name: &str, content: &str) -> (tempfile::TempDir, PathBuf) {
@@ -101,6 +102,45 @@ fn a_change_is_taken_over_without_a_restart_or_said_to_need_one() {
     assert_eq!(server.get_json("/api/v1/status")["memory"]["limit_bytes"], 777 << 20);
 }
 
+/// Everything that stands in the file, and nothing on the command line.
+fn places(folder: &Path, data: &str, listen: &str) -> String {
+    let dir = folder.join(data);
+    format!(
+        "[store]\ndir = {dir:?}\n[api]\nlisten = \"{listen}\"\n\
+         [receive.otlp.grpc]\nlisten = \"{listen}\"\n[receive.otlp.http]\nlisten = \"{listen}\"\n"
+    )
+}
+
+#[test]
+fn what_only_a_restart_can_change_is_named_and_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let before = places(folder.path(), "data", "127.0.0.1:0");
+    let server = fresnel().within(folder.path()).config(&before).places_in_file().start();
+    let status = server.get_json("/api/v1/status");
+    assert_eq!(status["config"]["pending_restart"], serde_json::json!([]));
+
+    let after = places(folder.path(), "elsewhere", "127.0.0.2:0");
+    std::fs::write(folder.path().join("fresnel.toml"), after + KEYS).unwrap();
+    let pending = wait_for("the changes that need a restart", Duration::from_secs(20), || {
+        let pending = server.get_json("/api/v1/status")["config"]["pending_restart"].clone();
+        pending.as_array().is_some_and(|paths| !paths.is_empty()).then_some(pending)
+    });
+    assert_eq!(
+        pending,
+        serde_json::json!([
+            "api.listen",
+            "receive.key.bank",
+            "receive.key.shop",
+            "receive.otlp.grpc.listen",
+            "receive.otlp.http.listen",
+            "store.dir",
+        ])
+    );
+    // Nobody has to show a key, and everything is where it was.
+    let still = server.get_json("/api/v1/status");
+    assert_eq!((&still["addresses"], &still["data_dir"]), (&status["addresses"], &status["data_dir"]));
+}
+
 #[test]
 fn a_change_that_is_wrong_leaves_the_old_one_and_is_said() {
     let mut server = fresnel().config("[telemetry]\nlevel = \"info\"\n").start();
@@ -111,4 +151,52 @@ fn a_change_that_is_wrong_leaves_the_old_one_and_is_said() {
         server.log().iter().any(|line| line.contains("levell")).then_some(())
     });
     server.get("/readyz").expect(200);
+}
+
+#[test]
+fn the_start_says_the_mode_and_what_was_read() {
+    let server = fresnel()
+        .config("[telemetry]\nformat = \"json\"\n")
+        .env("FRESNEL_QUERY_TIMEOUT", "20s")
+        .arg("--memory-limit")
+        .arg("512 MiB")
+        .start();
+    let said = wait_for("the sources", Duration::from_secs(20), || {
+        let log = server.log();
+        log.iter().find(|line| line.contains("configuration read")).cloned()
+    });
+    let line: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((&line["mode"], &line["sources"]), (&"standalone".into(), &4.into()), "{line}");
+    let from: Vec<_> = line["from"].as_str().unwrap().split(", ").collect();
+    let file = server.data_dir().with_file_name("fresnel.toml");
+    let file = format!("file {}", file.display());
+    assert_eq!(from, ["defaults", file.as_str(), "environment (1)", "command line (5)"]);
+}
+
+#[test]
+fn variables_in_files_beside_it_go_over_the_file_and_are_followed() {
+    let (folder, file) = file("fresnel.toml", "[query]\ntimeout = \"11s\"\nconcurrency = 3\n");
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write(".env", "FRESNEL_QUERY_TIMEOUT=12s\nFRESNEL_RECEIVE_KEY_SHOP_SECRET=a-secret-of-at-least-16\n");
+    write(".env.local", "FRESNEL_QUERY_TIMEOUT_MAX=9m\nFRESNEL_MEMORY_LIMIT=300MiB\n");
+    let said = fresnel()
+        .env("FRESNEL_MEMORY_LIMIT", "400 MiB")
+        .run(&["check", "--config", file.to_str().unwrap()])
+        .expect(0);
+    let config: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+    let query = &config["query"];
+    assert_eq!((&query["timeout"], &query["timeout_max"]), (&"12s".into(), &"9m".into()), "{query}");
+    assert_eq!((&query["concurrency"], &config["memory"]["limit"]), (&3.into(), &"400 MiB".into()));
+    assert!(!format!("{}{}", said.stdout, said.stderr).contains("a-secret"), "{}", said.stdout);
+
+    let server = fresnel().config("").start();
+    let beside = server.data_dir().with_file_name(".env.local");
+    std::fs::write(beside, "FRESNEL_TELEMETRY_LEVEL=debug\nFRESNEL_MEMORY_LIMIT=300MiB\n").unwrap();
+    wait_for("the limit that needs a restart", Duration::from_secs(20), || {
+        let pending = server.get_json("/api/v1/status")["config"]["pending_restart"].clone();
+        (pending == serde_json::json!(["memory.limit"])).then_some(())
+    });
+    wait_for("both changes in the log", Duration::from_secs(20), || {
+        server.log().iter().any(|line| line.contains("configuration reloaded changes=2")).then_some(())
+    });
 }

@@ -1,7 +1,10 @@
 //! Health, the page, and what the server tells of itself over HTTP.
 
+use std::time::Duration;
+
 use testkit::http::Request;
 use testkit::records::Sender;
+use testkit::wait_for;
 
 use crate::fresnel;
 
@@ -26,6 +29,39 @@ fn health_names_the_components() {
         assert_eq!(component["status"], "pass", "{component}");
         assert!(component["since_unix_ms"].is_i64(), "{component}");
     }
+}
+
+#[test]
+fn a_prober_that_looks_elsewhere_does_not_get_the_page() {
+    let server = fresnel().start();
+    let accept = |kinds: &str| Request::get("/health").header("accept", kinds);
+    for request in [Request::get("/health"), accept("*/*"), accept("text/html"), accept("application/json")] {
+        let response = server.ask(&request).expect(200);
+        assert_eq!(response.header("content-type"), Some("application/json"));
+        assert_eq!(response.json()["status"], "pass");
+    }
+}
+
+#[test]
+fn a_component_that_has_trouble_is_named_with_the_reason() {
+    // The server's own metrics take more than one kibibyte.
+    let server = fresnel()
+        .config("[receive.limit]\nbody = \"1 KiB\"\n")
+        .allow_warning("telemetry not delivered")
+        .start();
+    let telemetry = wait_for("trouble", Duration::from_secs(30), || {
+        let health = server.get_json("/health");
+        let components = health["components"].as_array().unwrap().clone();
+        let telemetry = components.into_iter().find(|component| component["name"] == "telemetry").unwrap();
+        (health["status"] == "warn" && telemetry["status"] == "warn").then_some(telemetry)
+    });
+    let detail = telemetry["detail"].as_str().unwrap();
+    assert!(detail.starts_with("own ") && detail.contains("are not stored: "), "{detail}");
+    let started = server.get_json("/api/v1/status")["started_unix_ms"].as_i64().unwrap();
+    assert!(telemetry["since_unix_ms"].as_i64().unwrap() >= started, "{telemetry}");
+    let lost = server.get("/metrics").expect(200).text();
+    let name = "otel_sdk_exporter_metric_data_point_exported_total{error_type=\"export_failed\"}";
+    assert!(lost.lines().any(|line| line.starts_with(name)), "{lost}");
 }
 
 #[test]

@@ -115,6 +115,29 @@ fn filters_narrow() {
 }
 
 #[test]
+fn a_severity_that_is_only_a_word_is_found() {
+    let mut server = fresnel().start();
+    let mut request = Sender::new("logs", 4).logs(3);
+    let words = ["Critical", "warning", "INFO"];
+    for (record, word) in request.resource_logs[0].scope_logs[0].log_records.iter_mut().zip(words) {
+        (record.severity_number, record.severity_text) = (0, word.to_owned());
+    }
+    server.send(&request);
+    let found = |server: &Fresnel, least: u8| {
+        let mut ids = ids(&logs(server, &format!("severity_min={least}")));
+        ids.sort();
+        ids
+    };
+    let told = |server: &Fresnel| (found(server, 17), found(server, 13), found(server, 9).len());
+    let expected = (vec!["logs-4-0".to_owned()], vec!["logs-4-0".to_owned(), "logs-4-1".to_owned()], 3);
+    assert_eq!(told(&server), expected);
+    // The log holds the request as it came; it is read in the same way again.
+    server.kill9();
+    server.restart();
+    assert_eq!(told(&server), expected);
+}
+
+#[test]
 fn a_parameter_that_is_none_is_refused() {
     let (server, _) = with_logs(1);
     for parameters in ["limit=0", "limit=x", "trace_id=12", "from=yesterday", "unknown=1", "attr=nothing"] {

@@ -69,3 +69,45 @@ fn both_can_be_switched_off() {
         assert_eq!(server.sql(&format!("SELECT count(*) FROM {table}")).integer(), 0, "{table}");
     }
 }
+
+/// What is said between the last interval and the stop is stored too.
+#[test]
+fn the_last_figures_are_stored_when_the_server_stops() {
+    let mut server = fresnel().start();
+    for n in 0..25 {
+        server.sql(&format!("SELECT {n}"));
+    }
+    let page = server.get("/metrics").expect(200).text();
+    let told = page.lines().find_map(|line| line.strip_prefix("fresnel_query_ended_total "));
+    let told: f64 = told.expect("queries are counted").parse().unwrap();
+    assert!(told >= 25.0, "{told}");
+    assert!(server.terminate().success());
+    server.rebuild(|builder| builder.env("FRESNEL_TELEMETRY_ENABLED", "false"));
+    server.restart();
+    let last = "SELECT max(value) AS ended FROM metrics \
+                WHERE metric_name = 'fresnel.query.ended' AND service_name = 'fresnel'";
+    assert_eq!(server.sql(last).texts("ended")[0].parse::<f64>().unwrap(), told);
+    let words = "SELECT count(*) FROM logs WHERE service_name = 'fresnel' AND body = 'stop'";
+    assert_eq!(server.sql(words).integer(), 1, "its last words too");
+}
+
+#[test]
+fn the_environment_says_where_the_server_is_deployed() {
+    let server = fresnel()
+        .env("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=sta%2Cging")
+        .env("OTEL_SERVICE_NAME", "shop")
+        .start();
+    let found = "SELECT count(*) FROM logs WHERE service_name = 'fresnel' \
+                 AND resource_attributes['deployment.environment.name'] = 'sta,ging' \
+                 AND resource_attributes['host.name'] <> '' AND resource_attributes['process.pid'] <> ''";
+    wait_for("own logs", LIVE, || (server.sql(found).integer() > 0).then_some(()));
+}
+
+#[test]
+fn an_environment_that_cannot_be_read_is_said() {
+    let server = fresnel()
+        .env("OTEL_RESOURCE_ATTRIBUTES", "nonsense")
+        .allow_warning("OTEL_RESOURCE_ATTRIBUTES is left out")
+        .start();
+    assert!(server.log().iter().any(|line| line.contains("OTEL_RESOURCE_ATTRIBUTES is left out")));
+}

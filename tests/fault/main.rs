@@ -1,5 +1,5 @@
 //! What the promises are worth when things go wrong: the process is killed, the disk is full, slow
-//! or broken, the memory is used up.
+//! or broken, the memory is used up, time goes by.
 //!
 //! Must hold after each: everything of an acknowledged request is there exactly once, everything of
 //! a request without an answer at most once, and the ledger balances. Chance comes from a seed that
@@ -9,6 +9,7 @@
 #![expect(clippy::print_stderr, reason = "a test talks on stderr")]
 
 mod disk;
+mod growth;
 mod kill;
 mod memory;
 mod senders;

@@ -32,7 +32,21 @@ const ALLOWED: &[(&str, &[&str])] = &[
 const FORBIDDEN: &[(&str, &[&str])] = &[
     ("model", &["serde", "tokio", "futures", "object_store", "parquet", "datafusion", "axum", "hyper"]),
     ("wire", &["tokio", "futures", "axum", "hyper", "object_store", "datafusion"]),
-    ("promql", &["serde", "tokio", "futures", "arrow", "arrow-array", "object_store", "parquet", "datafusion", "axum", "hyper"]),
+    (
+        "promql",
+        &[
+            "serde",
+            "tokio",
+            "futures",
+            "arrow",
+            "arrow-array",
+            "object_store",
+            "parquet",
+            "datafusion",
+            "axum",
+            "hyper",
+        ],
+    ),
     ("receive", &["datafusion", "parquet", "object_store"]),
     ("store", &["datafusion", "axum", "hyper", "http", "prost", "opentelemetry-proto"]),
     ("query", &["axum", "hyper", "http", "prost", "opentelemetry-proto"]),

@@ -8,6 +8,7 @@
 
 mod coverage;
 mod layers;
+mod locks;
 mod reference;
 mod reference_files;
 mod setup;
@@ -23,6 +24,7 @@ usage: cargo xtask <command>
 
   layers         check who depends on whom, against the table in xtask/src/layers.rs
   tidy           check the rules of style that a program can see
+  locks          check that every command takes what the lock files say
   coverage       check that every test named in docs/coverage.md exists
   gen [--check]  write the generated references (or only compare them)
   setup          install what the tests of clients and page need into the target directory";
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
     let outcome = match words.as_slice() {
         ["layers"] => report(layers::check()),
         ["tidy"] => report(tidy::check(&tree::root())),
+        ["locks"] => report(locks::check(&tree::root())),
         ["coverage"] => report(coverage::check(&tree::root())),
         ["gen"] => reference::write(),
         ["gen", "--check"] => report(reference::check()),

@@ -82,7 +82,7 @@ fn python(venv: &Path) -> Result<()> {
         let pip = venv.join("bin/pip");
         succeed(
             Command::new(pip)
-                .args(["install", "--quiet", "--only-binary=:all:", "--requirement"])
+                .args(["install", "--quiet", "--require-hashes", "--only-binary=:all:", "--requirement"])
                 .arg(&requirements),
         )
     })

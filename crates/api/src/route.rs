@@ -49,6 +49,7 @@ pub fn router(queries: Arc<dyn Queries>, operations: Arc<dyn Operations>) -> Rou
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .route("/healthz", get(healthz))
+        .route("/health", get(healthz))
         .route("/metrics", get(own_metrics))
         .fallback(ui::serve)
         .with_state(Desk { queries, operations })

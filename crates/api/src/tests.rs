@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
+mod health;
+
 use std::sync::Arc;
 
 use arrow::array::{

@@ -8,6 +8,7 @@ mod aggregate;
 mod binary;
 mod bits;
 mod column;
+mod depth;
 mod function;
 mod grid;
 mod names;
@@ -115,9 +116,12 @@ pub fn query_instant(
     source: &dyn Source,
     check: Check<'_>,
 ) -> Result<Outcome, QueryError> {
+    depth::run(expr, || instant(expr, time_ms, Query::new(options, source, check)))
+}
+
+fn instant(expr: &Expr, time_ms: i64, query: Query<'_>) -> Result<Outcome, QueryError> {
     let times = Steps { start_ms: time_ms, end_ms: time_ms, step_ms: 0 };
-    let plan = Builder::new(options, times).root(expr)?;
-    let query = Query::new(options, source, check);
+    let plan = Builder::new(query.options, times).root(expr)?;
     let grid = Grid::instant(time_ms);
     let value = match &plan {
         Root::String(value) => Value::String { time_ms, value: value.clone() },
@@ -136,19 +140,21 @@ pub fn query_range(
     source: &dyn Source,
     check: Check<'_>,
 ) -> Result<Outcome, QueryError> {
+    depth::run(expr, || range_of_steps(expr, steps, Query::new(options, source, check)))
+}
+
+fn range_of_steps(expr: &Expr, steps: Steps, query: Query<'_>) -> Result<Outcome, QueryError> {
+    let invalid = |text: String| Err(QueryError::Invalid(text));
     if steps.step_ms <= 0 {
-        return Err(QueryError::Invalid(
-            "zero or negative query resolution step widths are not accepted".into(),
-        ));
+        return invalid("zero or negative query resolution step widths are not accepted".into());
     }
-    let plan = Builder::new(options, steps).root(expr)?;
-    let query = Query::new(options, source, check);
+    let plan = Builder::new(query.options, steps).root(expr)?;
     let grid = Grid::new(steps.start_ms, steps.end_ms, steps.step_ms);
     query.allow_grid(&grid)?;
     let unfit = |kind: &str| {
-        Err(QueryError::Invalid(format!(
+        invalid(format!(
             "invalid expression type \"{kind}\" for range query, must be Scalar or instant Vector"
-        )))
+        ))
     };
     let value = match &plan {
         Root::String(_) => return unfit("string"),

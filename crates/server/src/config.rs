@@ -1,5 +1,7 @@
 //! The whole configuration: each stage owns its part, this file only puts them together.
 
+use std::path::Path;
+
 use fresnel_sdk::config::{ByteSize, LoadError, Loaded, Loader, Report, Validate};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -141,16 +143,18 @@ const NOT_SETTINGS: &[&str] = &[
     "FRESNEL_SOAK_ROUNDS",
 ];
 
-/// A loader with the sources every command has: file, environment.
-pub fn loader(file: Option<&std::path::Path>) -> Loader<Config> {
+/// A loader with the sources every command has: file, variables in files beside it, environment.
+pub fn loader(file: Option<&Path>) -> Loader<Config> {
     let loader = Loader::new().env("FRESNEL").ignore_env(NOT_SETTINGS.iter().copied());
+    let folder = file.and_then(Path::parent).unwrap_or(Path::new(""));
+    let loader = loader.env_file(folder.join(".env")).env_file(folder.join(".env.local"));
     match file {
         Some(file) => loader.file(file),
         None => loader.default_file(DEFAULT_FILE),
     }
 }
 
-/// Loads with nothing but file and environment.
-pub fn load(file: Option<&std::path::Path>) -> Result<Loaded<Config>, LoadError> {
+/// Loads with nothing but these.
+pub fn load(file: Option<&Path>) -> Result<Loaded<Config>, LoadError> {
     loader(file).load()
 }

@@ -44,7 +44,10 @@ impl Observer {
     pub fn install(config: &Config, registry: Registry) -> Result<Self> {
         let (config, folder) = (&config.telemetry, &config.store.dir);
         let failed = |error: &dyn std::fmt::Display| Failure::new("cannot set up logging").cause(error);
-        let mut resource = Resource::service(SERVICE, env!("CARGO_PKG_VERSION"));
+        let (resource, complaint) = Resource::from_env(SERVICE, env!("CARGO_PKG_VERSION"));
+        // Whatever the environment says: it may be there for those who run beside it, and the page and
+        // its readers look for this name.
+        let mut resource = resource.with("service.name", SERVICE);
         if let Some(id) = instance_id(folder) {
             resource = resource.with("service.instance.id", id);
         }
@@ -61,6 +64,9 @@ impl Observer {
         let layer = config.enabled.then(|| pipeline.layer());
         let options = InitOptions { filter: filter(&config.level), format, layer, ..InitOptions::default() };
         let telemetry = telemetry::init(options).map_err(|error| failed(&error))?;
+        if let Some(complaint) = complaint {
+            tracing::warn!(error = %complaint, "environment");
+        }
         Ok(Self { telemetry: Arc::new(telemetry), pipeline, subscription: None })
     }
 
@@ -73,6 +79,11 @@ impl Observer {
             }
         });
         self.subscription = Some(changed);
+    }
+
+    /// The log lines and the own records, for the health.
+    pub fn telemetry(&self) -> Arc<Telemetry> {
+        Arc::clone(&self.telemetry)
     }
 
     /// Sends what was collected, and what will be, through the intake.
@@ -89,6 +100,13 @@ impl Observer {
             }
         });
     }
+}
+
+/// Registers what the collecting tells of itself, for the reference.
+pub fn register_collecting(registry: &Registry) -> Result<()> {
+    let pipeline = Pipeline::start(Resource::default(), registry.clone(), PipelineOptions::default());
+    let failed = |error| Failure::new("could not start the threads").cause(error);
+    pipeline.map(drop).map_err(failed)
 }
 
 /// Libraries that tell at INFO what only they understand say what is wrong, unless asked for more.

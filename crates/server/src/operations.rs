@@ -9,6 +9,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use api::{Operations, dto};
 use dto::HealthStatus::{Fail, Pass, Warn};
+use fresnel_sdk::telemetry::Telemetry;
 use fresnel_sdk::telemetry::metrics::Registry;
 use model::Budget;
 use store::Store;
@@ -28,6 +29,7 @@ pub struct Desk {
     pub registry: Registry,
     pub published: Published,
     pub supervisor: Supervisor,
+    pub telemetry: Arc<Telemetry>,
     pub data_dir: PathBuf,
     pub addresses: dto::Addresses,
     pub started: (Instant, SystemTime),
@@ -74,6 +76,7 @@ impl Operations for Desk {
             self.memory_health(),
             self.publish_health(),
             self.work_health(),
+            self.telemetry_health(),
             self.start_health(),
         ];
         let status = components.iter().map(|component| component.status).max().unwrap_or(Pass);
@@ -174,6 +177,22 @@ impl Desk {
             }
         }
         self.component("background", Pass, "all work runs".into(), None)
+    }
+
+    fn telemetry_health(&self) -> dto::Component {
+        let failed =
+            self.telemetry.health().outputs.into_iter().find_map(|it| Some((it.name, it.error?, it.since)));
+        match failed {
+            Some(("lines", error, since)) => {
+                let detail = format!("log lines cannot be written: {error}");
+                self.component("telemetry", Warn, detail, Some(unix_ms(since)))
+            }
+            Some((signal, error, since)) => {
+                let detail = format!("own {signal} are not stored: {error}");
+                self.component("telemetry", Warn, detail, Some(unix_ms(since)))
+            }
+            None => self.component("telemetry", Pass, "the server is heard".into(), None),
+        }
     }
 
     fn start_health(&self) -> dto::Component {

@@ -21,6 +21,7 @@ pub struct Builder {
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     directory: Option<PathBuf>,
+    places_in_file: bool,
     pub(crate) allowed: Vec<String>,
     pub(crate) ready_deadline: Duration,
 }
@@ -113,6 +114,7 @@ impl Builder {
             arguments: Vec::new(),
             environment: Vec::new(),
             directory: None,
+            places_in_file: false,
             allowed: Vec::new(),
             ready_deadline: Duration::from_secs(60),
         }
@@ -149,6 +151,14 @@ impl Builder {
     #[must_use]
     pub fn within(mut self, directory: &Path) -> Self {
         self.directory = Some(directory.to_owned());
+        self
+    }
+
+    /// Without a folder and doors on the command line, which would hide the file's: the file names
+    /// them, with the folder `data` of [`Builder::within`].
+    #[must_use]
+    pub fn places_in_file(mut self) -> Self {
+        self.places_in_file = true;
         self
     }
 
@@ -232,10 +242,13 @@ impl Builder {
     /// The command line of `serve`: free ports, unless the test gave others after them.
     pub(crate) fn serve(&self, home: &Home) -> Command {
         let mut command = self.command();
-        command.arg("serve").arg("--data-dir").arg(home.data());
-        for door in ["--http", "--otlp-grpc", "--otlp-http"] {
-            if !self.arguments.iter().any(|argument| argument == door) {
-                command.args([door, "127.0.0.1:0"]);
+        command.arg("serve");
+        if !self.places_in_file {
+            command.arg("--data-dir").arg(home.data());
+            for door in ["--http", "--otlp-grpc", "--otlp-http"] {
+                if !self.arguments.iter().any(|argument| argument == door) {
+                    command.args([door, "127.0.0.1:0"]);
+                }
             }
         }
         if self.config.is_some() {
@@ -249,7 +262,10 @@ impl Builder {
     fn command(&self) -> Command {
         let mut command = Command::new(&self.bin);
         let foreign = std::env::vars_os().map(|(name, _)| name);
-        for name in foreign.filter(|name| name.to_string_lossy().starts_with("FRESNEL_")) {
+        for name in foreign.filter(|name| {
+            let name = name.to_string_lossy();
+            name.starts_with("FRESNEL_") || name.starts_with("OTEL_")
+        }) {
             command.env_remove(name);
         }
         command.env("NO_COLOR", "1").envs(self.environment.iter().map(|(name, value)| (name, value)));

@@ -21,6 +21,7 @@ mod judge;
 pub mod logs;
 pub mod metrics;
 pub mod response;
+mod severity;
 mod stream;
 pub mod traces;
 mod value;

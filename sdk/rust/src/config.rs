@@ -1,4 +1,5 @@
-//! Typed configuration from layers: defaults < files < environment < command line < runtime.
+//! Typed configuration from layers: defaults < files < `.env` < `.env.local` < environment < command
+//! line < runtime.
 //!
 //! What enters: a type `T` with `Deserialize + Serialize + JsonSchema + Default`, and sources.
 //! What leaves: a [`Loaded<T>`], a validated immutable snapshot that knows where each value came
@@ -40,8 +41,10 @@
 //! assert_eq!(error.to_string(), "--timeout: `timeout` must be at most 60s, got 5m");
 //! ```
 
+mod app;
 mod check;
 mod diff;
+mod dotenv;
 mod env;
 mod error;
 mod file;
@@ -64,6 +67,7 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
+pub use self::app::{AppConfig, CorsConfig, Environment};
 pub use self::diff::Change;
 pub use self::error::{LoadError, Problem, Warning};
 pub use self::load::Loader;

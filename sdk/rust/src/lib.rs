@@ -3,7 +3,5 @@
 //!
 //! The Fresnel server uses it for itself. It knows nothing of the server: it speaks OTLP.
 
-#![warn(missing_docs)]
-
 pub mod config;
 pub mod telemetry;

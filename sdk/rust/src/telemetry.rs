@@ -9,12 +9,15 @@
 
 mod buffer;
 mod context;
+mod environment;
 mod export;
 mod fields;
+mod health;
 #[cfg(feature = "http")]
 pub mod http;
 mod init;
 mod layer;
+mod lines;
 pub mod metrics;
 pub mod otlp;
 mod pipeline;
@@ -24,7 +27,9 @@ mod suppress;
 mod tests;
 
 pub use self::context::{SpanContext, current_context};
+pub use self::environment::AttributesError;
 pub use self::export::{ExportError, Exporter, Signal};
+pub use self::health::{Health, Output};
 pub use self::init::{Format, InitError, InitOptions, Telemetry, check_filter, init};
 pub use self::layer::Layer;
 pub use self::pipeline::{Pipeline, PipelineOptions};

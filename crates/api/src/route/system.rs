@@ -62,7 +62,7 @@ pub(crate) async fn readyz(State(desk): State<Desk>) -> Response {
     }
 }
 
-/// Health of each part.
+/// Health of each part; also under `/health`, where some probers look.
 #[utoipa::path(get, path = "/healthz", tag = "health",
     responses((status = 200, body = dto::Health), (status = 503, body = dto::Health, description = "A component fails")))]
 pub(crate) async fn healthz(State(desk): State<Desk>) -> Response {

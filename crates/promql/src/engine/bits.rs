@@ -24,6 +24,12 @@ impl Bits {
         Self { words, len }
     }
 
+    /// A word for each 64 places, with nothing beyond the last.
+    pub(super) fn from_words(words: Vec<u64>, len: usize) -> Self {
+        debug_assert_eq!(words.len(), len.div_ceil(64), "a word for each 64 places");
+        Self { words, len }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.len
     }

@@ -106,6 +106,18 @@ impl Column {
     }
 }
 
+/// What a row says against others that have the same labels once names are dropped.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Claim {
+    /// It still has its name, as far as it had one.
+    #[default]
+    None,
+    /// Its name is dropped, and all rows had the same one: none can have become the same.
+    Unneeded,
+    /// No other row with the same labels may have had any of these steps.
+    Steps(Bits),
+}
+
 /// A series of a vector.
 #[derive(Clone, Debug)]
 pub(super) struct Row {
@@ -113,13 +125,11 @@ pub(super) struct Row {
     /// The metric's name goes at the end of the query (with delayed name removal).
     pub(super) drop_name: bool,
     pub(super) column: Column,
-    /// Set where a name was dropped on the way: no other row with the same labels may have had any
-    /// of these steps.
-    pub(super) claimed: Option<Bits>,
+    pub(super) claim: Claim,
 }
 
 impl Row {
     pub(super) fn new(labels: Labels, column: Column) -> Self {
-        Self { labels, drop_name: false, column, claimed: None }
+        Self { labels, drop_name: false, column, claim: Claim::None }
     }
 }

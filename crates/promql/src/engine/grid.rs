@@ -1,5 +1,9 @@
 //! The times at which something is evaluated.
 
+/// Times of a query lie within this of 1970: a few of them, and of the lengths that Prometheus
+/// allows (292 years), add up without overflow.
+pub(super) const TIME_MAX_MS: i64 = 1 << 60;
+
 /// Equally spaced times; an instant evaluation has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Grid {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::QueryError;
 use super::bits::Bits;
-use super::column::Row;
+use super::column::{Claim, Row};
 use crate::labels::{Labels, LabelsBuilder, METRIC_NAME};
 
 /// The labels that say what a metric is; they go where its values become something else.
@@ -36,10 +36,19 @@ pub(super) fn drop_name(row: &mut Row, delayed: bool, reject: bool) {
         return;
     }
     row.labels = without_metadata(&row.labels);
-    if row.claimed.is_none() {
+    if matches!(row.claim, Claim::None) {
         let steps = row.column.steps();
-        row.claimed = Some(if reject { Bits::all(steps) } else { row.column.present.clone() });
+        row.claim = Claim::Steps(if reject { Bits::all(steps) } else { row.column.present.clone() });
     }
+}
+
+/// The same where a selector takes only this name: then only type and unit can make series the
+/// same.
+pub(super) fn drop_known_name(row: &mut Row, delayed: bool, reject: bool) {
+    if !delayed && METADATA[1..].iter().all(|name| row.labels.get(name).is_empty()) {
+        row.claim = Claim::Unneeded;
+    }
+    drop_name(row, delayed, reject);
 }
 
 pub(super) fn same_labelset() -> QueryError {

@@ -18,7 +18,7 @@ use std::sync::Arc;
 pub(super) use build::{Builder, Root};
 
 use crate::ast::{AggregateOp, BinaryOp, MatchOp, Matcher, RangeMode, Span};
-use crate::labels::Labels;
+use crate::labels::{Labels, METRIC_NAME};
 
 /// Gives one number at each step.
 #[derive(Debug)]
@@ -88,6 +88,14 @@ pub(super) struct Selector {
     /// The function right above, a hint for the source.
     pub(super) function: Option<&'static str>,
     pub(super) span: Span,
+}
+
+impl Selector {
+    /// Whether all of its series have the same name.
+    pub(super) fn has_one_name(&self) -> bool {
+        let fixes = |matcher: &Matcher| matcher.op == MatchOp::Equal && matcher.name == METRIC_NAME;
+        self.matchers.iter().any(fixes)
+    }
 }
 
 /// A fixed time or that of the step, less an offset.

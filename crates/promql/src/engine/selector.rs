@@ -8,7 +8,7 @@ use super::grid::Grid;
 use super::plan::Selector;
 use super::range::Work;
 use super::series::{Series, is_stale};
-use super::windows::Windows;
+use super::windows::{Window, Windows};
 use crate::source::Chunk;
 
 /// The windows in which the samples of an instant selector lie.
@@ -33,26 +33,18 @@ fn each_last(chunk: &Chunk, windows: &Windows, mut call: impl FnMut(usize, usize
 
 /// The values.
 pub(super) fn values(chunk: &Chunk, windows: &Windows, work_read: &mut u64) -> Column {
-    let mut column = Column::none(windows.steps);
-    let mut read = 0;
     if chunk.histograms.is_empty() {
-        each_last(chunk, windows, |step, place| {
-            read += 1;
-            column.set(step, chunk.values[place]);
-        });
-    } else {
-        each_last(chunk, windows, |step, place| match &chunk.histograms[place] {
-            Some(histogram) => {
-                read += histogram.samples() as u64;
-                column.set_histogram(step, Arc::clone(histogram));
-            }
-            None => {
-                read += 1;
-                column.set(step, chunk.values[place]);
-            }
-        });
+        let last = |window: &Window| Some(chunk.values[window.high - 1]).filter(|value| !is_stale(*value));
+        let column = windows.column(&chunk.times_ms, last);
+        *work_read += column.present.count() as u64;
+        return column;
     }
-    *work_read += read;
+    let mut column = Column::none(windows.steps);
+    each_last(chunk, windows, |step, place| match &chunk.histograms[place] {
+        Some(histogram) => column.set_histogram(step, Arc::clone(histogram)),
+        None => column.set(step, chunk.values[place]),
+    });
+    *work_read += column.samples() as u64;
     column
 }
 

@@ -5,10 +5,10 @@
 //! series for each thread, whatever the number of series.
 
 use super::QueryError;
-use super::column::{Column, Row};
+use super::column::{Cell, Claim, Column, Row};
 use super::function::map::MapStage;
 use super::grid::Grid;
-use super::names::{Claims, drop_name};
+use super::names::{Claims, drop_known_name, drop_name};
 use super::plan::{RangeCall, RangeInput, RangeSource, Selector, VectorPlan};
 use super::query::Query;
 use super::range::{RangeStage, Work};
@@ -51,7 +51,7 @@ pub(super) fn stream(
     let delayed = query.options.delayed_name_removal;
     let mut claims = Claims::default();
     let mut checked = |mut row: Row| {
-        if let Some(steps) = row.claimed.take() {
+        if let Claim::Steps(steps) = std::mem::take(&mut row.claim) {
             claims.claim(&row.labels, &steps)?;
         }
         sink(row)
@@ -147,8 +147,8 @@ fn apply(
 fn repeat(column: &Column, steps: usize) -> Column {
     match column.get(0) {
         None => Column::none(steps),
-        Some(super::column::Cell::Float(value)) => Column::all(vec![value; steps]),
-        Some(super::column::Cell::Histogram(histogram)) => {
+        Some(Cell::Float(value)) => Column::all(vec![value; steps]),
+        Some(Cell::Histogram(histogram)) => {
             let mut repeated = Column::all(vec![0.0; steps]);
             repeated.histograms = vec![Some(histogram.clone()); steps];
             repeated
@@ -266,6 +266,7 @@ impl<'p> Leaf<'p> {
             return Ok((None, loaded));
         }
         let mut row = Row::new(labels, column);
+        let drop_name = if self.selector().has_one_name() { drop_known_name } else { drop_name };
         match self {
             Self::Range { range, .. } if !range.call.keep_name => drop_name(&mut row, delayed, true),
             Self::Times { .. } => drop_name(&mut row, delayed, false),

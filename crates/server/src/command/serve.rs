@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use fresnel_sdk::config::{Loader, Subscription, Watch, WatchOptions};
+use fresnel_sdk::config::{Loaded, Loader, Subscription, Watch, WatchOptions};
 use fresnel_sdk::telemetry::metrics::Registry;
 use model::{Budget, Tenant};
 use receive::{Intake, Senders};
@@ -28,6 +28,8 @@ use crate::sink::{StoreSink, chain};
 use crate::source::StoreSource;
 use crate::supervise::Supervisor;
 
+/// One process does everything; there is no other way to run it.
+const MODE: &str = "standalone";
 /// What the process needs besides what is accounted: code, threads, connections, allocator slack.
 const OWN_MEMORY: u64 = 64 << 20;
 /// Threads that answer questions yield to those that take records in by so much.
@@ -150,9 +152,7 @@ impl Server {
         let config = Arc::clone(&loaded.value);
         let registry = Registry::new();
         let mut observer = Observer::install(&config, registry.clone())?;
-        for warning in &loaded.warnings {
-            tracing::warn!(warning = %warning, "configuration");
-        }
+        tell_sources(&loaded);
         observer.follow(&watch);
         let watch = Arc::new(watch);
         let data_dir = config.store.dir.clone();
@@ -188,6 +188,7 @@ impl Server {
             registry: registry.clone(),
             published: published.clone(),
             supervisor: Supervisor::new(),
+            telemetry: observer.telemetry(),
             data_dir,
             addresses: doors.addresses(),
             started,
@@ -298,6 +299,15 @@ fn open(config: &Config, budget: &Budget) -> Result<(Store, Replay)> {
             .chain(&error)
             .hint("the folder comes from `store.dir` or --data-dir; it must be writable, and one process uses it at a time")
     })
+}
+
+/// Says what the configuration was read from, and what is odd about it.
+fn tell_sources(loaded: &Loaded<Config>) {
+    let sources = loaded.sources();
+    tracing::info!(mode = MODE, sources = sources.len(), from = sources.join(", "), "configuration read");
+    for warning in &loaded.warnings {
+        tracing::warn!(warning = %warning, "configuration");
+    }
 }
 
 /// Loads the configuration and follows its files.
@@ -517,5 +527,5 @@ pub fn instruments(registry: &Registry, folder: &Path) -> Result<()> {
     // Counters register themselves; they are bound when something is counted.
     let _ = receive::Metrics::new(registry);
     let _ = StoreSink::new(Arc::clone(&store), registry);
-    Ok(())
+    observe::register_collecting(registry)
 }

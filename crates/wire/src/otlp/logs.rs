@@ -6,7 +6,7 @@ use model::{Batch, Table, schema};
 
 use super::judge::Judge;
 use super::stream::{self, Records, Stream, count, end_attributes};
-use super::{Context, Decoded, Malformed, Stop, attribute, value};
+use super::{Context, Decoded, Malformed, Stop, attribute, severity, value};
 use crate::columns::{self, Attributes, NotUtf8, OptionalIds, OptionalText, Rest, Text};
 use crate::proto::{Known, Reader, Refused, Slot};
 
@@ -163,8 +163,12 @@ impl Logs {
         self.stream.push(stream);
         self.time.push(time);
         self.observed_time.push(observed_time);
-        self.severity_number.push(from.severity_number.cast_signed());
-        self.severity_text.push(record.at(from.severity_text));
+        let severity_text = record.at(from.severity_text);
+        self.severity_number.push(match from.severity_number.cast_signed() {
+            0 if !severity_text.is_empty() => severity::number(severity_text.bytes()),
+            number => number,
+        });
+        self.severity_text.push(severity_text);
         match from.bodies {
             0 => self.body.push_null(),
             1 => match record.at(from.body).only_text() {

@@ -9,25 +9,45 @@ use super::path::KeyPath;
 use super::shape::{Kind, Shape};
 use super::text;
 
-/// What the environment says: paths with values, in the order of the variables' names.
-pub(super) fn read(
+/// A variable, of the process or of a file.
+#[derive(Clone)]
+pub(super) struct Variable {
+    pub(super) name: String,
+    /// Nothing when it is no text.
+    pub(super) value: Option<String>,
+    pub(super) origin: Origin,
+}
+
+impl Variable {
+    /// One of the process.
+    pub(super) fn new(name: String, value: Option<String>) -> Self {
+        let origin = Origin::Env { name: Arc::from(name.as_str()) };
+        Self { name, value, origin }
+    }
+}
+
+/// What variables say: paths with values, in the order of the variables.
+pub(super) fn read<'a>(
     prefix: &str,
-    variables: &[(String, Option<String>)],
+    variables: impl IntoIterator<Item = &'a Variable>,
     shape: &Shape,
     failures: &mut Vec<Failure>,
     warnings: &mut Vec<Warning>,
 ) -> Vec<(KeyPath, Node)> {
     let mut values = Vec::new();
-    for (name, value) in variables {
+    for Variable { name, value, origin } in variables {
         let Some(rest) = name.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('_')) else { continue };
-        let origin = Origin::Env { name: Arc::from(name.as_str()) };
+        let origin = origin.clone();
         match (&find(shape, rest)[..], value) {
             ([path], Some(value)) => values.push((path.clone(), text::read(value, shape.at(path), &origin))),
             ([path], None) => {
                 let problem = Problem::about(origin, path, "must be valid UTF-8");
                 failures.push((path.clone(), problem));
             }
-            ([], _) => warnings.push(Warning { origin, message: unknown(prefix, rest, shape) }),
+            ([], _) => {
+                let message = unknown(&origin, prefix, rest, shape);
+                warnings.push(Warning { origin, message });
+            }
             ([first, second, ..], _) => {
                 let message = format!("means both `{first}` and `{second}`; set it in a file instead");
                 failures.push((first.clone(), Problem::new(origin, first, message)));
@@ -91,13 +111,15 @@ pub(super) fn variable(key: &str) -> String {
     key.chars().map(|c| if c.is_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect()
 }
 
-fn unknown(prefix: &str, rest: &str, shape: &Shape) -> String {
+fn unknown(origin: &Origin, prefix: &str, rest: &str, shape: &Shape) -> String {
     let mut known = Vec::new();
     names(shape, prefix, &mut known);
     let full = format!("{prefix}_{rest}");
+    // Where it is not the place itself that is shown, the name must be.
+    let name = if matches!(origin, Origin::Env { .. }) { String::new() } else { format!(" {full}") };
     match text::suggest(&full, known.iter().map(String::as_str)) {
-        Some(near) => format!("unknown variable, did you mean {near}?"),
-        None => "unknown variable".into(),
+        Some(near) => format!("unknown variable{name}, did you mean {near}?"),
+        None => format!("unknown variable{name}"),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::error::Problem;
@@ -16,7 +16,7 @@ const FILE_BYTES_MAX: u64 = 4 << 20;
 
 /// The tree of a file; nothing when it may be missing and is.
 pub(super) fn read(path: &Path, required: bool, problems: &mut Vec<Problem>) -> Option<Node> {
-    let source = Source { path: path.into(), line_starts: Vec::new() };
+    let source = Source::new(path);
     match read_text(path) {
         Ok(text) => source.with_lines(&text).parse(&text, problems),
         Err(error) if error.kind() == io::ErrorKind::NotFound && !required => None,
@@ -25,6 +25,29 @@ pub(super) fn read(path: &Path, required: bool, problems: &mut Vec<Problem>) -> 
             None
         }
     }
+}
+
+/// The files in a folder that are configuration by their names, in the order of these; none when
+/// the folder is not there.
+pub(super) fn list(folder: &Path, problems: &mut Vec<Problem>) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+    let mut files: Vec<_> = match entries {
+        Ok(entries) => entries.into_iter().map(|entry| entry.path()).filter(|path| is_known(path)).collect(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => {
+            problems.push(Source::new(folder).problem(format!("cannot be read: {error}")));
+            Vec::new()
+        }
+    };
+    files.sort();
+    files
+}
+
+/// Whether a file is read: editors keep theirs beside it, with a dot in front.
+fn is_known(path: &Path) -> bool {
+    let hidden = path.file_name().is_none_or(|name| name.to_string_lossy().starts_with('.'));
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    !hidden && matches!(extension, Some("toml" | "yaml" | "yml" | "json"))
 }
 
 /// A text file within the limit.
@@ -44,7 +67,11 @@ pub(super) struct Source {
 }
 
 impl Source {
-    fn with_lines(self, text: &str) -> Self {
+    pub(super) fn new(path: &Path) -> Self {
+        Self { path: path.into(), line_starts: Vec::new() }
+    }
+
+    pub(super) fn with_lines(self, text: &str) -> Self {
         let starts = text.match_indices('\n').map(|(at, _)| at + 1);
         Self { line_starts: std::iter::once(0).chain(starts).collect(), ..self }
     }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
 
+use super::env::Variable;
 use super::error::{Failure, Problem};
 use super::file;
 use super::node::{Node, Value};
@@ -11,16 +12,19 @@ use super::path::KeyPath;
 use super::shape::Shape;
 
 /// Puts the texts in the place of what points to them; the files are watched like the others.
+/// `variables` are those of `.env` and its like, lowest first.
 pub(super) fn resolve(
     tree: &mut Node,
     shape: &Shape,
+    variables: &[Variable],
     failures: &mut Vec<Failure>,
     watched: &mut Vec<PathBuf>,
 ) {
     walk(tree, shape, &KeyPath::default(), &mut |node, path| {
         let Some((kind, name)) = pointer(node) else { return };
         let found = if kind == "env" {
-            std::env::var(&name).map_err(|_| format!("points to the variable {name}, which is not set"))
+            variable(&name, variables)
+                .ok_or_else(|| format!("points to the variable {name}, which is not set"))
         } else {
             watched.push(PathBuf::from(&name));
             file::read_text(Path::new(&name))
@@ -33,6 +37,12 @@ pub(super) fn resolve(
         let text = text.strip_suffix('\n').map_or(&*text, |text| text.strip_suffix('\r').unwrap_or(text));
         node.value = Value::Leaf(Json::from(text));
     });
+}
+
+/// A variable of the process, or else the last of the files'.
+fn variable(name: &str, of_files: &[Variable]) -> Option<String> {
+    let of_file = || of_files.iter().rev().find(|it| it.name == name)?.value.clone();
+    std::env::var(name).ok().or_else(of_file)
 }
 
 fn pointer(node: &Node) -> Option<(String, String)> {

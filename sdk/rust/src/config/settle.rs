@@ -7,10 +7,13 @@
 use super::Config;
 use super::check::{self, written};
 use super::error::{Failure, Problem};
+use super::loaded::masked;
 use super::node::Node;
+use super::origin::Origin;
 use super::path::KeyPath;
 use super::shape::Shape;
-use super::validate::Report;
+use super::unit::reveal;
+use super::validate::{Report, Validator};
 
 /// More are not told at once.
 const ROUNDS_MAX: usize = 100;
@@ -21,6 +24,7 @@ pub(super) fn settle<T: Config>(
     defaults: &Node,
     shape: &Shape,
     known: Vec<Failure>,
+    validators: &[Validator],
 ) -> Result<T, Vec<Problem>> {
     let (repaired, failed, problems) = (tree.clone(), Vec::new(), Vec::new());
     let mut settler = Settler { tree, defaults, shape, repaired, failed, problems };
@@ -32,7 +36,7 @@ pub(super) fn settle<T: Config>(
     }
     let value: Option<T> = settler.deserialize();
     if let Some(value) = &value {
-        settler.validate(value);
+        settler.validate(value, validators);
     }
     value.filter(|_| settler.problems.is_empty()).ok_or(settler.problems)
 }
@@ -113,9 +117,13 @@ impl Settler<'_> {
         Problem::about(node.origin.clone(), path, &predicate)
     }
 
-    fn validate<T: Config>(&mut self, value: &T) {
+    fn validate<T: Config>(&mut self, value: &T, validators: &[Validator]) {
         let mut report = Report::default();
         value.validate(&mut report);
+        if !validators.is_empty() {
+            let tree = Node::from_json(reveal(|| masked(value)), &Origin::Default);
+            validators.iter().for_each(|validator| report.ask(validator, &tree));
+        }
         for finding in report.findings {
             let readable = |path: &KeyPath| !self.failed.iter().any(|failed| failed.overlaps(path));
             let Some(subject) = finding.paths.first().filter(|_| finding.paths.iter().all(readable)) else {

@@ -1,10 +1,13 @@
 #![allow(clippy::unwrap_used)]
 
+mod app;
+mod env_files;
 mod errors;
 mod layers;
 mod merge_laws;
 mod reference;
 mod secrets;
+mod validators;
 mod watch;
 
 use std::collections::BTreeMap;

@@ -1,3 +1,9 @@
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value as Json;
+
+use super::node::Node;
 use super::path::KeyPath;
 
 /// Rules between values, or beyond what a type and a range can say.
@@ -45,8 +51,37 @@ impl Report {
         self.prefix = outer;
     }
 
+    /// Lets a validator from outside look at its part of `tree`; there may be none.
+    pub(crate) fn ask(&mut self, validator: &Validator, tree: &Node) {
+        let Some(part) = tree.get(&validator.path).filter(|part| !part.is_null()) else { return };
+        let outer = std::mem::replace(&mut self.prefix, validator.path.clone());
+        (validator.check)(part.to_json(), self);
+        self.prefix = outer;
+    }
+
     /// True when nothing was reported.
     pub fn is_empty(&self) -> bool {
         self.findings.is_empty()
+    }
+}
+
+/// A rule that the type does not know: of a plug-in, for its part of the configuration.
+#[derive(Clone)]
+pub(crate) struct Validator {
+    path: KeyPath,
+    check: Arc<dyn Fn(Json, &mut Report) + Send + Sync>,
+}
+
+impl Validator {
+    pub(crate) fn new<V: DeserializeOwned>(
+        path: &str,
+        check: impl Fn(&V, &mut Report) + Send + Sync + 'static,
+    ) -> Self {
+        let check = move |part: Json, report: &mut Report| match serde_json::from_value(part) {
+            Ok(part) => check(&part, report),
+            // serde's words may quote a secret.
+            Err(_) => report.error("", "is of another form than its validator takes"),
+        };
+        Self { path: KeyPath::parse(path), check: Arc::new(check) }
     }
 }

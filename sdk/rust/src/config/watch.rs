@@ -231,7 +231,8 @@ impl<T: Config> Shared<T> {
         let next = if pending.is_empty() {
             wanted
         } else {
-            let mixed = Gathered::of(mix(tree, &current.tree, &pending), defaults, &wanted);
+            let tree = mix(tree, &current.tree, &pending);
+            let mixed = Gathered::of(tree, defaults, loader.validators.clone(), &wanted);
             mixed.settle(&self.shape).map_err(ReloadError::NeedsRestart)?
         };
         let mut state = self.state.lock();

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
@@ -9,7 +10,7 @@ pub(super) struct Buffer {
     waiting: Mutex<Batch>,
     records_max: usize,
     bytes_max: usize,
-    counts: Counts,
+    counts: Arc<Counts>,
 }
 
 /// What became of the records of one signal.
@@ -17,12 +18,20 @@ pub(super) struct Buffer {
 pub(super) struct Counts {
     /// Put into the buffer.
     pub(super) accepted: AtomicU64,
-    /// Did not fit into it.
+    /// Did not fit into it, or came too late.
     pub(super) dropped: AtomicU64,
     /// Delivered.
     pub(super) exported: AtomicU64,
     /// Taken from it, but not delivered.
     pub(super) failed: AtomicU64,
+}
+
+impl Counts {
+    /// Adds what became of records that were taken.
+    pub(super) fn settle(&self, delivered: bool, records: usize) {
+        let count = if delivered { &self.exported } else { &self.failed };
+        count.fetch_add(records as u64, Ordering::Relaxed);
+    }
 }
 
 /// Records taken out together.
@@ -32,21 +41,28 @@ pub(super) struct Batch {
     pub(super) scopes: BTreeMap<&'static str, Vec<u8>>,
     pub(super) records: usize,
     bytes: usize,
+    /// Nothing is taken any more.
+    closed: bool,
 }
 
 impl Buffer {
     pub(super) fn new(records_max: usize, bytes_max: usize) -> Self {
-        Self { waiting: Mutex::default(), records_max, bytes_max, counts: Counts::default() }
+        Self { waiting: Mutex::default(), records_max, bytes_max, counts: Arc::default() }
     }
 
     pub(super) fn counts(&self) -> &Counts {
         &self.counts
     }
 
+    pub(super) fn weak_counts(&self) -> Weak<Counts> {
+        Arc::downgrade(&self.counts)
+    }
+
     /// Adds a record. True when the buffer just became half full: time to take from it.
     pub(super) fn push(&self, scope: &'static str, record: &[u8]) -> bool {
         let mut waiting = self.waiting.lock();
-        if waiting.records >= self.records_max || waiting.bytes + record.len() > self.bytes_max {
+        let closed = waiting.closed;
+        if closed || waiting.records >= self.records_max || waiting.bytes + record.len() > self.bytes_max {
             drop(waiting);
             self.drop_one();
             return false;
@@ -69,6 +85,13 @@ impl Buffer {
     }
 
     pub(super) fn take(&self) -> Batch {
-        std::mem::take(&mut self.waiting.lock())
+        let mut waiting = self.waiting.lock();
+        let empty = Batch { closed: waiting.closed, ..Batch::default() };
+        std::mem::replace(&mut waiting, empty)
+    }
+
+    /// From now on everything is dropped; what waits can still be taken.
+    pub(super) fn close(&self) {
+        self.waiting.lock().closed = true;
     }
 }

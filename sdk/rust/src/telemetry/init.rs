@@ -1,4 +1,5 @@
 use std::io::IsTerminal;
+use std::sync::Arc;
 
 use tracing::Dispatch;
 use tracing_subscriber::filter::EnvFilter;
@@ -6,7 +7,9 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::Registry;
 use tracing_subscriber::{Layer as _, fmt, reload};
 
+use super::health::{Gauge, Health};
 use super::layer::Layer;
+use super::lines::Watched;
 
 /// How log lines look on stderr.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,6 +61,8 @@ pub enum InitError {
 #[derive(Clone, Debug)]
 pub struct Telemetry {
     filter: reload::Handle<EnvFilter, Registry>,
+    lines: Arc<Gauge>,
+    layer: Option<Layer>,
 }
 
 /// Sets up logging for the process.
@@ -80,15 +85,20 @@ where
         let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         !refused && std::io::stderr().is_terminal()
     });
-    let lines = fmt::layer().with_writer(writer);
+    let gauge = Arc::new(Gauge::new("lines"));
+    // A line that cannot be written is told by the health; complaining where it could not be written
+    // would panic.
+    let lines = fmt::layer().with_writer(Watched { inner: writer, gauge: gauge.clone() });
+    let lines = lines.log_internal_errors(false);
     let lines = match options.format {
         Format::Text => lines.with_ansi(color).boxed(),
         Format::Json => {
             lines.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed()
         }
     };
+    let telemetry = Telemetry { filter: handle, lines: gauge, layer: options.layer.clone() };
     let subscriber = Registry::default().with(filter).with(lines).with(options.layer);
-    Ok((Telemetry { filter: handle }, Dispatch::new(subscriber)))
+    Ok((telemetry, Dispatch::new(subscriber)))
 }
 
 /// Whether a text is a filter: a level, or directives such as `info,hyper=warn`.
@@ -115,6 +125,13 @@ impl Telemetry {
         // It fails only when the subscriber is gone, and with it everybody who could log.
         let _ = self.filter.reload(filter);
         Ok(())
+    }
+
+    /// How every output is: the lines, and what the layer exports.
+    pub fn health(&self) -> Health {
+        let mut outputs = vec![self.lines.read()];
+        outputs.extend(self.layer.iter().flat_map(Layer::outputs));
+        Health { outputs }
     }
 
     /// What is recorded now.

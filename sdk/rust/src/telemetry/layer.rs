@@ -10,6 +10,7 @@ use tracing_subscriber::registry::{LookupSpan, SpanRef};
 use super::buffer::Buffer;
 use super::context::{self, SpanContext};
 use super::fields::{EventFields, SpanFields};
+use super::health::Output;
 use super::otlp::{LOG_RECORDS, SPANS, Severity, Status, Writer};
 use super::pipeline::Shared;
 use super::suppress::is_suppressed;
@@ -55,6 +56,11 @@ thread_local! {
 impl Layer {
     pub(super) fn new(pipeline: Arc<Shared>) -> Self {
         Self { pipeline }
+    }
+
+    /// How what it records is exported.
+    pub(super) fn outputs(&self) -> Vec<Output> {
+        self.pipeline.outputs()
     }
 
     /// Writes one record and puts it into the buffer. A record within a record, from somebody's

@@ -14,11 +14,13 @@
 //! assert!(registry.prometheus().contains("app_requests_total{status=\"ok\"} 1\n"));
 //! ```
 
+mod by_name;
 mod family;
 mod instrument;
 mod prometheus;
 mod read;
 mod registry;
+mod timer;
 
 #[cfg(test)]
 mod tests;
@@ -27,6 +29,7 @@ pub use self::instrument::{
     BoundCounter, BoundGauge, BoundHistogram, BoundUpDownCounter, Counter, Gauge, Histogram, UpDownCounter,
 };
 pub use self::registry::{Observer, Registry};
+pub use self::timer::{BoundTimer, Timer};
 
 /// Labels of a series: names by the semantic conventions, and values.
 pub type Labels<'a> = &'a [(&'static str, &'a str)];

@@ -10,6 +10,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::buffer::{Batch, Buffer, Counts};
 use super::export::{ExportError, Exporter, Signal};
+use super::health::{Gauge, Health, Output};
 use super::layer::Layer;
 use super::metrics::Registry;
 use super::otlp::{self, Resource, Scope};
@@ -57,6 +58,10 @@ pub struct Pipeline {
 pub(super) struct Shared {
     logs: Arc<Buffer>,
     spans: Arc<Buffer>,
+    /// What became of the points of metrics; they wait nowhere.
+    points: Arc<Counts>,
+    /// How the exports of logs, traces and metrics are.
+    gauges: [Gauge; 3],
     resource: Resource,
     registry: Registry,
     options: PipelineOptions,
@@ -85,6 +90,10 @@ impl Shared {
         &self.spans
     }
 
+    pub(super) fn outputs(&self) -> Vec<Output> {
+        self.gauges.iter().map(Gauge::read).collect()
+    }
+
     /// Lets the thread send now what waits in the buffers.
     pub(super) fn wake(&self) {
         self.state.lock().urgent = true;
@@ -102,6 +111,8 @@ impl Pipeline {
         let shared = Arc::new(Shared {
             logs: buffer(),
             spans: buffer(),
+            points: Arc::default(),
+            gauges: [Signal::Logs, Signal::Traces, Signal::Metrics].map(|signal| Gauge::new(signal.name())),
             resource,
             registry,
             options,
@@ -109,7 +120,7 @@ impl Pipeline {
             state: Mutex::default(),
             changed: Condvar::new(),
         });
-        observe(&shared.registry, &shared.logs, &shared.spans);
+        observe(&shared);
         let running = shared.clone();
         thread::Builder::new().name("telemetry".into()).spawn(move || run(&running))?;
         Ok(Self { shared })
@@ -129,6 +140,11 @@ impl Pipeline {
     /// The instruments that are sent along.
     pub fn registry(&self) -> &Registry {
         &self.shared.registry
+    }
+
+    /// How the exports are.
+    pub fn health(&self) -> Health {
+        Health { outputs: self.shared.outputs() }
     }
 
     /// Sends what there is, metrics too. False if that took longer than `patience`.
@@ -175,7 +191,12 @@ fn run(shared: &Shared) {
         if with_metrics {
             metrics_due = now + shared.options.metrics_interval;
         }
-        shared.send_all(with_metrics);
+        if stopping {
+            // What comes now comes too late, and is counted as such.
+            shared.logs.close();
+            shared.spans.close();
+        }
+        shared.send_all(with_metrics, stopping);
         let mut state = shared.state.lock();
         state.done = asked;
         state.stopped = stopping;
@@ -196,18 +217,21 @@ impl Shared {
         (state.asked, state.done, state.stopping)
     }
 
-    fn send_all(&self, with_metrics: bool) {
-        let Some(exporter) = self.exporter.get() else { return };
-        let exporter = exporter.lock();
-        self.send_batch(&**exporter, Signal::Logs, &self.logs);
-        self.send_batch(&**exporter, Signal::Traces, &self.spans);
+    /// Without an exporter everything waits for one; in the end it is lost, and counted.
+    fn send_all(&self, with_metrics: bool, stopping: bool) {
+        let exporter = self.exporter.get().map(|exporter| exporter.lock());
+        if exporter.is_none() && !stopping {
+            return;
+        }
+        let exporter = exporter.as_deref().map(|exporter| &**exporter);
+        self.send_batch(exporter, Signal::Logs, &self.logs);
+        self.send_batch(exporter, Signal::Traces, &self.spans);
         if with_metrics {
-            let request = self.registry.otlp(&self.resource, &Scope::named(env!("CARGO_PKG_NAME")));
-            self.deliver(&**exporter, Signal::Metrics, request);
+            self.send_metrics(exporter);
         }
     }
 
-    fn send_batch(&self, exporter: &dyn Exporter, signal: Signal, buffer: &Buffer) {
+    fn send_batch(&self, exporter: Option<&dyn Exporter>, signal: Signal, buffer: &Buffer) {
         let Batch { scopes, records, .. } = buffer.take();
         if records == 0 {
             return;
@@ -215,21 +239,35 @@ impl Shared {
         let named: Vec<_> = scopes.into_iter().map(|(name, fields)| (Scope::named(name), fields)).collect();
         let groups = named.iter().map(|(scope, fields)| (scope, fields));
         let request = otlp::request(&self.resource, groups, |writer, fields| writer.raw(fields));
-        let delivered = self.deliver(exporter, signal, request);
-        let count = if delivered { &buffer.counts().exported } else { &buffer.counts().failed };
-        count.fetch_add(records as u64, Ordering::Relaxed);
+        let delivered = exporter.is_some_and(|exporter| self.deliver(exporter, signal, request, records));
+        buffer.counts().settle(delivered, records);
+    }
+
+    fn send_metrics(&self, exporter: Option<&dyn Exporter>) {
+        let metrics = self.registry.snapshot();
+        let points = metrics.iter().map(|metric| metric.data.len()).sum();
+        let scope = Scope::named(env!("CARGO_PKG_NAME"));
+        let request = otlp::encode_metrics(&self.resource, [(&scope, &metrics[..])]);
+        let delivered =
+            exporter.is_some_and(|exporter| self.deliver(exporter, Signal::Metrics, request, points));
+        self.points.settle(delivered, points);
     }
 
     /// Tries to deliver, several times if that may help. Once stopping, only once.
-    fn deliver(&self, exporter: &dyn Exporter, signal: Signal, request: Vec<u8>) -> bool {
+    fn deliver(&self, exporter: &dyn Exporter, signal: Signal, request: Vec<u8>, records: usize) -> bool {
+        let gauge = &self.gauges[signal as usize];
         for attempt in 1.. {
             let export = || exporter.export(signal, request.clone());
             let result = catch_unwind(AssertUnwindSafe(export))
                 .unwrap_or_else(|_| Err(ExportError::permanent("the exporter panicked")));
-            let Err(error) = result else { return true };
+            let Err(error) = result else {
+                gauge.pass();
+                return true;
+            };
+            gauge.fail(error.to_string());
             let retry = error.retryable().filter(|_| attempt < self.options.attempts_max);
             if !retry.is_some_and(|wait| self.pause(wait)) {
-                tracing::warn!(signal = signal.name(), %error, "telemetry not delivered");
+                tracing::warn!(signal = signal.name(), records, %error, "telemetry not delivered");
                 break;
             }
         }
@@ -245,23 +283,30 @@ impl Shared {
 }
 
 /// Tells what becomes of records, in the words of the semantic conventions for SDKs.
-fn observe(registry: &Registry, logs: &Arc<Buffer>, spans: &Arc<Buffer>) {
+fn observe(shared: &Shared) {
     type Pick = fn(&Counts) -> (&AtomicU64, &AtomicU64);
     let processed: Pick = |counts| (&counts.accepted, &counts.dropped);
     let exported: Pick = |counts| (&counts.exported, &counts.failed);
-    let counter = |name, unit, description, buffer: &Arc<Buffer>, pick: Pick, error| {
-        let buffer: Weak<Buffer> = Arc::downgrade(buffer);
-        registry.observe_counter(name, unit, description, move |observer| {
-            let Some(buffer) = buffer.upgrade() else { return };
-            let (good, bad) = pick(buffer.counts());
+    let counter = |name, unit, description, counts: Weak<Counts>, pick: Pick, error| {
+        shared.registry.observe_counter(name, unit, description, move |observer| {
+            let Some(counts) = counts.upgrade() else { return };
+            let (good, bad) = pick(&counts);
             observer.observe(good.load(Ordering::Relaxed), &[]);
             observer.observe(bad.load(Ordering::Relaxed), &[("error.type", error)]);
         });
     };
-    let text =
-        ["Records put into the buffer, or dropped because it was full.", "Records delivered, or lost."];
-    counter("otel.sdk.processor.log.processed", "{log_record}", text[0], logs, processed, "queue_full");
-    counter("otel.sdk.processor.span.processed", "{span}", text[0], spans, processed, "queue_full");
-    counter("otel.sdk.exporter.log.exported", "{log_record}", text[1], logs, exported, "export_failed");
-    counter("otel.sdk.exporter.span.exported", "{span}", text[1], spans, exported, "export_failed");
+    let text = [
+        "Records put into the buffer, or dropped because it was full or closed.",
+        "Records delivered, or lost.",
+        "Points delivered, or lost for now: what adds up is told again the next time.",
+    ];
+    let (logs, spans) = (shared.logs.weak_counts(), shared.spans.weak_counts());
+    let points = Arc::downgrade(&shared.points);
+    let (full, failed) = ("queue_full", "export_failed");
+    counter("otel.sdk.processor.log.processed", "{log_record}", text[0], logs.clone(), processed, full);
+    counter("otel.sdk.processor.span.processed", "{span}", text[0], spans.clone(), processed, full);
+    counter("otel.sdk.exporter.log.exported", "{log_record}", text[1], logs, exported, failed);
+    counter("otel.sdk.exporter.span.exported", "{span}", text[1], spans, exported, failed);
+    let name = "otel.sdk.exporter.metric_data_point.exported";
+    counter(name, "{data_point}", text[2], points, exported, failed);
 }

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
+mod environment;
 #[cfg(feature = "http")]
 mod http;
 mod init;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::annotations::{Monotonicity, Remark};
 use crate::ast::Span;
 use crate::engine::QueryError;
-use crate::engine::column::{Cell, Column, Row};
+use crate::engine::column::{Cell, Claim, Column, Row};
 use crate::engine::grid::Grid;
 use crate::engine::names::drop_name;
 use crate::engine::plan::{HistogramCall, HistogramKind};
@@ -232,8 +232,8 @@ impl Evaluation<'_, '_> {
                 let mut labels = LabelsBuilder::new(&part.labels);
                 labels.set(label, value);
                 part.labels = labels.build();
-                if part.claimed.is_some() {
-                    part.claimed = Some(part.column.present.clone());
+                if matches!(part.claim, Claim::Steps(_)) {
+                    part.claim = Claim::Steps(part.column.present.clone());
                 }
                 sink(part)?;
             }

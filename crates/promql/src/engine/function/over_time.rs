@@ -65,12 +65,11 @@ fn each_window(
     work: &mut Work,
     value: impl Fn(usize, &[f64], &mut Vec<f64>) -> f64,
 ) -> Column {
-    let mut column = Column::none(stage.windows.steps);
     let mut read = 0;
     let scratch = &mut work.scratch;
-    stage.windows.each(&points.times, |step, low, high| {
-        read += high - low;
-        column.set(step, value(step, &points.values[low..high], scratch));
+    let column = stage.windows.column(&points.times, |window| {
+        read += window.len();
+        Some(value(window.step, &points.values[window.places()], scratch))
     });
     work.read += read as u64;
     column

@@ -1,12 +1,18 @@
 //! `rate`, `increase`, `delta`, `irate` and `idelta` of floats.
 //!
 //! The resets of a series are found once; each window then takes only those that lie in it, in
-//! their order, so that sums round as if each window had been walked.
+//! their order, so that sums round as if each window had been walked. What is left are divisions,
+//! of which several are done at a time.
+
+mod blocks;
+
+use std::ops::Range;
 
 use crate::annotations::Remark;
 use crate::engine::column::Column;
 use crate::engine::range::{RangeStage, Work};
 use crate::engine::series::Points;
+use crate::engine::windows::Window;
 
 /// What a rate is taken of.
 #[derive(Clone, Copy, Debug)]
@@ -28,20 +34,20 @@ pub(in crate::engine) struct Reach {
 }
 
 impl Reach {
+    #[inline]
     pub(in crate::engine) fn of<T>(
         points: &Points<T>,
-        low: usize,
-        high: usize,
+        places: Range<usize>,
         start_ms: i64,
         counter: bool,
     ) -> Self {
-        let first_ms = points.times[low];
-        let began = points.starts.get(low).copied();
+        let first_ms = points.times[places.start];
+        let began = points.starts.get(places.start).copied();
         let inside = |began: &i64| counter && *began != 0 && *began > start_ms && *began < first_ms;
         Self {
             first_ms,
-            last_ms: points.times[high - 1],
-            samples: high - low,
+            last_ms: points.times[places.end - 1],
+            samples: places.len(),
             began_ms: began.filter(inside),
         }
     }
@@ -57,7 +63,7 @@ impl Reach {
         range_seconds: f64,
         zero: (f64, f64),
     ) -> Option<f64> {
-        let seconds = |from: i64, to: i64| (to.wrapping_sub(from)) as f64 / 1000.0;
+        let seconds = |from: i64, to: i64| (to - from) as f64 / 1000.0;
         let mut to_start = seconds(start_ms, self.first_ms);
         let mut to_end = seconds(self.last_ms, end_ms);
         let mut sampled = seconds(self.first_ms, self.last_ms);
@@ -138,6 +144,30 @@ fn find_resets(points: &Points<f64>, resets: &mut Vec<usize>) {
     resets.extend((1..values.len()).filter(is_reset));
 }
 
+/// What a window's samples went up by, window by window.
+struct Increases<'a> {
+    values: &'a [f64],
+    resets: &'a [usize],
+    from: usize,
+}
+
+impl Increases<'_> {
+    #[inline]
+    fn of(&mut self, window: &Window) -> f64 {
+        let mut increase = self.values[window.high - 1] - self.values[window.low];
+        if self.resets.is_empty() {
+            return increase;
+        }
+        while self.from < self.resets.len() && self.resets[self.from] <= window.low {
+            self.from += 1;
+        }
+        for &reset in self.resets[self.from..].iter().take_while(|reset| **reset < window.high) {
+            increase += self.values[reset - 1];
+        }
+        increase
+    }
+}
+
 /// `rate`, `increase`, `delta`.
 pub(in crate::engine) fn rate(
     stage: &RangeStage<'_>,
@@ -146,42 +176,50 @@ pub(in crate::engine) fn rate(
     name: &str,
     work: &mut Work,
 ) -> Column {
-    let mut column = Column::none(stage.windows.steps);
     let mut resets = std::mem::take(&mut work.places);
     resets.clear();
     if kind.counter {
         find_resets(points, &mut resets);
     }
+    let increases = Increases { values: &points.values, resets: &resets, from: 0 };
+    let column = if points.starts.is_empty() && blocks::fits(&stage.windows) {
+        blocks::rate(&stage.windows, points, kind, increases, &mut work.read)
+    } else {
+        one_by_one(stage, points, kind, increases, (name, work))
+    };
+    work.places = resets;
+    column
+}
+
+fn one_by_one(
+    stage: &RangeStage<'_>,
+    points: &Points<f64>,
+    kind: Kind,
+    mut increases: Increases<'_>,
+    (name, work): (&str, &mut Work),
+) -> Column {
     let range_seconds = stage.windows.range_seconds();
-    let mut from = 0;
+    let known_starts = kind.counter && !points.starts.is_empty();
     let (mut read, mut overlap) = (0, false);
-    stage.windows.each(&points.times, |step, low, high| {
-        read += high - low;
-        let first = points.values[low];
-        let mut increase = points.values[high - 1] - first;
-        while from < resets.len() && resets[from] <= low {
-            from += 1;
-        }
-        for &reset in resets[from..].iter().take_while(|reset| **reset < high) {
-            increase += points.values[reset - 1];
-        }
-        let bounds = (stage.windows.start(step), stage.windows.end(step));
-        let reach = Reach::of(points, low, high, bounds.0, kind.counter);
-        if kind.counter && !overlap && has_overlap(points, low, high) {
+    let column = stage.windows.column(&points.times, |window| {
+        read += window.len();
+        let first = points.values[window.low];
+        let mut increase = increases.of(window);
+        let reach = Reach::of(points, window.places(), window.start_ms, kind.counter);
+        if known_starts && !overlap && has_overlap(points, window.low, window.high) {
             overlap = true;
         }
-        if let Some(factor) = reach.factor(kind, bounds, range_seconds, (first, increase)) {
-            if reach.began_ms.is_some() {
-                increase += first;
-            }
-            column.set(step, increase * factor);
+        let bounds = (window.start_ms, window.end_ms);
+        let factor = reach.factor(kind, bounds, range_seconds, (first, increase))?;
+        if reach.began_ms.is_some() {
+            increase += first;
         }
+        Some(increase * factor)
     });
     if overlap {
         work.remarks.add(&Remark::StartTimeOverlap(name), stage.call.first_span);
     }
     work.read += read as u64;
-    work.places = resets;
     column
 }
 
@@ -192,17 +230,16 @@ pub(in crate::engine) fn instant_rate(
     per_second: bool,
     work: &mut Work,
 ) -> Column {
-    let mut column = Column::none(stage.windows.steps);
     let mut read = 0;
-    stage.windows.each(&points.times, |step, low, high| {
-        read += high - low;
-        if high - low < 2 {
-            return;
+    let column = stage.windows.column(&points.times, |window| {
+        read += window.len();
+        if window.len() < 2 {
+            return None;
         }
-        let (before, last) = (high - 2, high - 1);
-        let interval = points.times[last].wrapping_sub(points.times[before]);
+        let (before, last) = (window.high - 2, window.high - 1);
+        let interval = points.times[last] - points.times[before];
         if interval == 0 {
-            return;
+            return None;
         }
         let reset = points.values[last] < points.values[before]
             || is_start_reset(start_and_time(points, before), start_and_time(points, last));
@@ -211,7 +248,7 @@ pub(in crate::engine) fn instant_rate(
         } else {
             points.values[last] - points.values[before]
         };
-        column.set(step, if per_second { difference / (interval as f64 / 1000.0) } else { difference });
+        Some(if per_second { difference / (interval as f64 / 1000.0) } else { difference })
     });
     work.read += read as u64;
     column

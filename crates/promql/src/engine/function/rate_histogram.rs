@@ -44,7 +44,7 @@ pub(in crate::engine) fn rate(
     work: &mut Work,
 ) -> Option<Histogram> {
     let bounds = (stage.windows.start(step), stage.windows.end(step));
-    let reach = Reach::of(points, places.start, places.end, bounds.0, kind.counter);
+    let reach = Reach::of(points, places.clone(), bounds.0, kind.counter);
     let window = Window { points, places, name, span: stage.call.first_span };
     let first = window.get(window.places.start);
     let mut increase = match window.places.len() {
@@ -178,7 +178,7 @@ pub(in crate::engine) fn instant_rate(
         _ => {}
     }
     let (before, last) = (window.places.end - 2, window.places.end - 1);
-    let interval = points.times[last].wrapping_sub(points.times[before]);
+    let interval = points.times[last] - points.times[before];
     if interval == 0 {
         return Patch::Clear;
     }

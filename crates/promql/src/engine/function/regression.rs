@@ -31,13 +31,11 @@ fn lines(
     work: &mut Work,
     value: impl Fn(usize, &[i64], &[f64]) -> f64,
 ) -> Column {
-    let mut column = Column::none(stage.windows.steps);
     let mut read = 0;
-    stage.windows.each(&points.times, |step, low, high| {
-        read += high - low;
-        if high - low > 1 {
-            column.set(step, value(step, &points.times[low..high], &points.values[low..high]));
-        }
+    let column = stage.windows.column(&points.times, |window| {
+        read += window.len();
+        let (times, values) = (&points.times[window.places()], &points.values[window.places()]);
+        (window.len() > 1).then(|| value(window.step, times, values))
     });
     work.read += read as u64;
     column
@@ -51,7 +49,7 @@ fn line(times: &[i64], values: &[f64], zero_ms: i64) -> (f64, f64) {
     }
     let mut sums = [(0.0, 0.0); 4];
     for (time, value) in times.iter().zip(values) {
-        let x = time.wrapping_sub(zero_ms) as f64 / 1e3;
+        let x = (time - zero_ms) as f64 / 1e3;
         for ((sum, rest), term) in sums.iter_mut().zip([x, *value, x * value, x * x]) {
             kahan::increase(sum, rest, term);
         }
@@ -70,13 +68,11 @@ pub(in crate::engine) fn smooth(
     work: &mut Work,
 ) -> Column {
     let [smoothing, trend, ..] = scalars else { return Column::none(stage.windows.steps) };
-    let mut column = Column::none(stage.windows.steps);
     let mut read = 0;
-    stage.windows.each(&points.times, |step, low, high| {
-        read += high - low;
-        if high - low > 1 {
-            column.set(step, smoothed(&points.values[low..high], smoothing.get(step), trend.get(step)));
-        }
+    let column = stage.windows.column(&points.times, |window| {
+        read += window.len();
+        let (smoothing, trend) = (smoothing.get(window.step), trend.get(window.step));
+        (window.len() > 1).then(|| smoothed(&points.values[window.places()], smoothing, trend))
     });
     work.read += read as u64;
     column

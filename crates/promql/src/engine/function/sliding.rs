@@ -24,29 +24,28 @@ pub(in crate::engine) fn sum(
     average: bool,
     work: &mut Work,
 ) -> Column {
-    let mut column = Column::none(stage.windows.steps);
-    let values = &points.values;
+    let values = &points.values[..];
     let mut read = 0;
-    if !sums_are_exact(values) {
-        stage.windows.each(&points.times, |step, low, high| {
-            read += high - low;
-            let window = &values[low..high];
-            column.set(step, if average { kahan_average(window) } else { kahan_sum(window) });
-        });
-        work.read += read as u64;
-        return column;
-    }
-    let (mut from, mut to, mut sum) = (0, 0, 0.0);
-    stage.windows.each(&points.times, |step, low, high| {
-        read += high - low;
-        if low >= to {
-            (from, to, sum) = (low, low, 0.0);
-        }
-        sum += values[to..high].iter().sum::<f64>();
-        sum -= values[from..low].iter().sum::<f64>();
-        (from, to) = (low, high);
-        column.set(step, if average { sum / (high - low) as f64 } else { sum });
-    });
+    let column = if sums_are_exact(values) {
+        let (mut from, mut to, mut sum) = (0, 0, 0.0);
+        stage.windows.column(&points.times, |window| {
+            let (low, high) = (window.low, window.high);
+            read += window.len();
+            if low >= to {
+                (from, to, sum) = (low, low, 0.0);
+            }
+            sum += values[to..high].iter().sum::<f64>();
+            sum -= values[from..low].iter().sum::<f64>();
+            (from, to) = (low, high);
+            Some(if average { sum / window.len() as f64 } else { sum })
+        })
+    } else {
+        stage.windows.column(&points.times, |window| {
+            read += window.len();
+            let values = &values[window.places()];
+            Some(if average { kahan_average(values) } else { kahan_sum(values) })
+        })
+    };
     work.read += read as u64;
     column
 }
@@ -99,8 +98,7 @@ pub(in crate::engine) fn extreme(
     extreme: Extreme,
     work: &mut Work,
 ) -> Column {
-    let mut column = Column::none(stage.windows.steps);
-    let values = &points.values;
+    let values = &points.values[..];
     // Candidates in order of time, each better than all that come after it.
     let mut candidates = std::mem::take(&mut work.places);
     candidates.clear();
@@ -109,8 +107,9 @@ pub(in crate::engine) fn extreme(
         let better = if extreme.max { new > old } else { new < old };
         better || (extreme.time && new == old)
     };
-    stage.windows.each(&points.times, |step, low, high| {
-        read += high - low;
+    let column = stage.windows.column(&points.times, |window| {
+        let (low, high) = (window.low, window.high);
+        read += window.len();
         for place in taken.max(low)..high {
             if values[place].is_nan() {
                 continue;
@@ -127,8 +126,7 @@ pub(in crate::engine) fn extreme(
         }
         // Without a number the last sample stands for the time, any NaN for the value.
         let place = candidates.get(first).copied().unwrap_or(high - 1);
-        let value = if extreme.time { points.times[place] as f64 / 1000.0 } else { values[place] };
-        column.set(step, value);
+        Some(if extreme.time { points.times[place] as f64 / 1000.0 } else { values[place] })
     });
     work.read += read as u64;
     work.places = candidates;
@@ -142,18 +140,18 @@ pub(in crate::engine) fn count_pairs(
     counts: impl Fn(usize) -> bool,
     work: &mut Work,
 ) -> Column {
-    let mut column = Column::none(stage.windows.steps);
     let (mut from, mut to, mut count) = (0, 0, 0_usize);
     let mut read = 0;
-    stage.windows.each(&points.times, |step, low, high| {
-        read += high - low;
+    let column = stage.windows.column(&points.times, |window| {
+        let (low, high) = (window.low, window.high);
+        read += window.len();
         if low >= to {
             (from, to, count) = (low, low + 1, 0);
         }
         count += (to..high).filter(|place| counts(*place)).count();
         count -= (from + 1..low + 1).filter(|place| counts(*place)).count();
         (from, to) = (low, high);
-        column.set(step, count as f64);
+        Some(count as f64)
     });
     work.read += read as u64;
     column
@@ -166,11 +164,10 @@ pub(in crate::engine) fn ends(
     value: impl Fn(usize, usize) -> f64,
     work: &mut Work,
 ) -> Column {
-    let mut column = Column::none(stage.windows.steps);
     let mut read = 0;
-    stage.windows.each(&points.times, |step, low, high| {
-        read += high - low;
-        column.set(step, value(low, high));
+    let column = stage.windows.column(&points.times, |window| {
+        read += window.len();
+        Some(value(window.low, window.high))
     });
     work.read += read as u64;
     column

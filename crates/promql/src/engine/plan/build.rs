@@ -3,6 +3,7 @@
 use super::invariant::is_invariant;
 use super::{Map, RangeInput, ScalarPlan, VectorPlan};
 use crate::ast::{DurationError, DurationExpr, DurationKind, Expr, ExprKind, UnaryOp, ValueType};
+use crate::engine::grid::TIME_MAX_MS;
 use crate::engine::{QueryError, Steps};
 use crate::limits::Options;
 
@@ -56,6 +57,13 @@ pub(super) fn value_type(expr: &Expr) -> ValueType {
     }
 }
 
+pub(super) fn check_time(time_ms: i64) -> Result<i64, QueryError> {
+    if (-TIME_MAX_MS..=TIME_MAX_MS).contains(&time_ms) {
+        return Ok(time_ms);
+    }
+    Err(QueryError::Invalid(format!("the time {time_ms} ms is out of range")))
+}
+
 fn fault(error: DurationError) -> QueryError {
     QueryError::Execution(error.to_string())
 }
@@ -71,6 +79,9 @@ impl<'a> Builder<'a> {
     }
 
     pub(in crate::engine) fn root(self, expr: &Expr) -> Result<Root, QueryError> {
+        check_time(self.times.start_ms)?;
+        check_time(self.times.end_ms)?;
+        check_time(self.times.step_ms)?;
         let expr = bare(expr);
         Ok(match value_type(expr) {
             ValueType::Scalar => Root::Scalar(self.scalar(expr)?),

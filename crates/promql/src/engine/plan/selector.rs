@@ -1,6 +1,6 @@
 //! Selectors and where in time they look.
 
-use super::build::Builder;
+use super::build::{Builder, check_time};
 use super::{Place, Selector};
 use crate::ast::{self, At, RangeMode, Span};
 use crate::engine::QueryError;
@@ -11,11 +11,12 @@ impl Builder<'_> {
             Some(offset) => self.offset_ms(offset)?,
             None => 0,
         };
-        let at_ms = place.at.map(|at| match at {
-            At::Time(time_ms) => time_ms,
-            At::Start => self.times.start_ms,
-            At::End => self.times.end_ms,
-        });
+        let at_ms = match place.at {
+            Some(At::Time(time_ms)) => Some(check_time(time_ms)?),
+            Some(At::Start) => Some(self.times.start_ms),
+            Some(At::End) => Some(self.times.end_ms),
+            None => None,
+        };
         Ok(Place { at_ms, offset_ms })
     }
 

@@ -198,7 +198,7 @@ fn log_record(record: &LogRecord, reasons: &mut Reasons) -> Row {
     vec![
         ("time_unix_nano", Cell::Int(time.unwrap())),
         ("observed_time_unix_nano", Cell::Int(observed)),
-        ("severity_number", Cell::Int(record.severity_number.into())),
+        ("severity_number", Cell::Int(severity(record))),
         ("severity_text", text(&record.severity_text)),
         ("body", any(record.body.as_ref(), reasons).map_or(Cell::Null, Cell::Text)),
         ("event_name", text(&record.event_name)),
@@ -208,6 +208,17 @@ fn log_record(record: &LogRecord, reasons: &mut Reasons) -> Row {
         ("attributes", Cell::Map(attributes(&record.attributes, reasons))),
         ("dropped_attributes_count", count(record.dropped_attributes_count)),
     ]
+}
+
+/// What OpenTelemetry's names mean, by their order; the words that others have are `golden`'s.
+fn severity(record: &LogRecord) -> i64 {
+    let word = record.severity_text.trim_ascii().to_ascii_uppercase();
+    let names = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
+    let numbered = names.iter().flat_map(|name| ["", "2", "3", "4"].map(|degree| format!("{name}{degree}")));
+    match record.severity_number {
+        0 => (1..).zip(numbered).find(|(_, name)| *name == word).map_or(0, |(number, _)| number),
+        number => number.into(),
+    }
 }
 
 pub(super) fn spans(request: &ExportTraceServiceRequest) -> Expected {

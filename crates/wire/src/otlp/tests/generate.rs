@@ -97,6 +97,11 @@ impl Generate {
         (*TEXTS.choose(&mut self.rng).unwrap()).to_owned()
     }
 
+    fn severity_text(&mut self) -> String {
+        let words = ["", "INFO", "Error", " warn\n", "fatal3", "trace 2", "debug5", "informationals"];
+        if self.often() { (*words.choose(&mut self.rng).unwrap()).to_owned() } else { self.text() }
+    }
+
     fn double(&mut self) -> f64 {
         match self.rng.random_range(if self.plain { 4 } else { 0 }..10) {
             6.. if self.plain => self.rng.random_range(-1e9..1e9),
@@ -226,7 +231,7 @@ impl Generate {
             time_unix_nano: self.time(),
             observed_time_unix_nano: self.time(),
             severity_number: self.rng.random_range(-1..25),
-            severity_text: self.text(),
+            severity_text: self.severity_text(),
             body: self.often().then(|| self.value(0)),
             attributes: self.attributes(),
             dropped_attributes_count: self.small(),

@@ -321,6 +321,52 @@ fn a_record_may_come_in_any_order_and_in_parts() {
     assert_eq!(cells::tables(&found.batch), cells::tables(&expected.batch));
 }
 
+#[test]
+fn a_severity_that_is_only_a_word_has_its_number() {
+    let severity = |number: i32, text: &str| {
+        let record = LogRecord { severity_number: number, severity_text: text.into(), ..body("x") };
+        let rows = cells::tables(&accept(Signal::Logs, &logs(vec![record])).batch).remove(0);
+        assert_eq!(get(&rows[0], "severity_text"), &super::cells::text(text), "the word stays");
+        get(&rows[0], "severity_number").clone()
+    };
+    let words = [
+        (0, "", 0),
+        (0, "loud", 0),
+        (0, "a word that is too long", 0),
+        (0, "trace", 1),
+        (0, "DEBUG", 5),
+        (0, "Info", 9),
+        (0, "Information", 9),
+        (0, "INFORMATIONAL", 9),
+        (0, "notice", 10),
+        (0, "WARN", 13),
+        (0, " Warning\n", 13),
+        (0, "ERROR", 17),
+        (0, "err", 17),
+        (0, "SEVERE", 17),
+        (0, "Fatal", 21),
+        (0, "CRITICAL", 21),
+        (0, "FATAL4", 24),
+        // The sender's number counts.
+        (9, "FATAL", 9),
+        (-1, "FATAL", -1),
+    ];
+    for (number, text, expected) in words {
+        assert_eq!(severity(number, text), Cell::Int(expected), "{number} {text:?}");
+    }
+    // Every name in its place, the less severe first.
+    for order in [
+        &["silly", "debug", "verbose", "http", "info", "warn", "error"][..],
+        &["finest", "finer", "fine", "config", "info", "warning", "severe"],
+        &["debug", "info", "notice", "warning", "err", "crit", "alert", "emerg"],
+    ] {
+        let numbers: Vec<_> = order.iter().map(|word| severity(0, word)).collect();
+        let Some(Cell::Int(_)) = numbers.first() else { panic!("{numbers:?}") };
+        let rises = |pair: &[Cell]| matches!(pair, [Cell::Int(a), Cell::Int(b)] if a < b);
+        assert!(numbers.windows(2).all(rises), "{order:?}: {numbers:?}");
+    }
+}
+
 /// Points of the series of one metric: plain ones, again, with attributes in another order, with what
 /// makes a point not plain, and rejected ones between them.
 fn points_in_many_forms() -> Vec<NumberDataPoint> {

@@ -321,3 +321,31 @@ fn reloads_at_once_end_in_the_last_state() {
     watch.reload().unwrap();
     assert_eq!(watch.current().memory.workers, 20);
 }
+
+#[test]
+fn the_usual_places_are_watched_whether_they_are_there_or_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name);
+    let variables: [(&str, &str); 0] = [];
+    let watch = watch(loader().usual_places(folder.path()).env_from("FRESNEL", variables));
+    let told = changes(&watch, "memory.workers");
+    fs::create_dir(place("config")).unwrap();
+    let changes = [
+        ("config.json", "{ \"memory\": { \"workers\": 3 } }", 3),
+        ("config.yaml", "memory: { workers: 4 }", 4),
+        ("config/a.toml", "memory.workers = 5", 5),
+        ("config/b.toml", "memory.workers = 6", 6),
+        ("config/b.toml", "memory.workers = 7", 7),
+        (".env", "FRESNEL_MEMORY_WORKERS=8", 8),
+        (".env.local", "FRESNEL_MEMORY_WORKERS=9", 9),
+        (".env.local", "FRESNEL_MEMORY_WORKERS=10", 10),
+    ];
+    for (name, text, workers) in changes {
+        replace(&place(name), text);
+        assert_eq!(told.recv_timeout(PATIENCE).unwrap()[0].new_value, Some(workers.into()), "{name}");
+    }
+    for (name, workers) in [(".env.local", 8), (".env", 7), ("config/b.toml", 5)] {
+        fs::remove_file(place(name)).unwrap();
+        assert_eq!(told.recv_timeout(PATIENCE).unwrap()[0].new_value, Some(workers.into()), "{name}");
+    }
+}

@@ -80,3 +80,25 @@ type Identity = ();
 
 #[cfg(not(unix))]
 fn identity(_: &fs::Metadata) -> Identity {}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::{Change, Files};
+    use crate::config::WatchOptions;
+
+    /// So a change is applied after two polls at most, and what it takes to read the files.
+    #[test]
+    fn a_change_is_seen_at_the_next_look_and_settled_at_the_one_after() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.toml");
+        let mut files = Files::new(vec![path.clone()]);
+        assert_eq!(files.look(), Change::None);
+        std::fs::write(&path, "a").unwrap();
+        assert_eq!(files.look(), Change::Ongoing);
+        assert_eq!(files.look(), Change::Settled);
+        assert_eq!(files.look(), Change::None);
+        assert_eq!(WatchOptions::default().poll.as_millis() * 2, 200);
+    }
+}

@@ -7,10 +7,11 @@ use super::registry::{Callback, Kind, Observer, Role};
 use crate::telemetry::otlp::{Data, HistogramPoint, KeyValue, Number, NumberPoint, Temporality};
 
 impl Data {
-    pub(super) fn is_empty(&self) -> bool {
+    /// How many points there are.
+    pub(in crate::telemetry) fn len(&self) -> usize {
         match self {
-            Self::Gauge(points) | Self::Sum { points, .. } => points.is_empty(),
-            Self::Histogram { points, .. } => points.is_empty(),
+            Self::Gauge(points) | Self::Sum { points, .. } => points.len(),
+            Self::Histogram { points, .. } => points.len(),
         }
     }
 }

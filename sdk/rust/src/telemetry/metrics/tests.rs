@@ -171,3 +171,91 @@ fn the_snapshot_is_sent_as_otlp() {
     assert_eq!(histogram.data_points[0].explicit_bounds, [1.0, 2.0, 4.0]);
     assert_eq!(histogram.data_points[0].bucket_counts, [0, 0, 1, 0]);
 }
+
+/// How many values each series of a histogram has, by its labels.
+fn counted(registry: &Registry, name: &str) -> Vec<(String, u64)> {
+    let snapshot = registry.snapshot();
+    let metric = snapshot.iter().find(|metric| metric.name == name).unwrap();
+    let Data::Histogram { points, .. } = &metric.data else { panic!("{metric:?}") };
+    let labels = |point: &crate::telemetry::otlp::HistogramPoint| {
+        point.attributes.iter().map(|it| format!("{}={:?}", it.key, it.value)).collect::<String>()
+    };
+    let mut counted: Vec<_> = points.iter().map(|point| (labels(point), point.count())).collect();
+    counted.sort();
+    counted
+}
+
+#[test]
+fn a_timer_counts_once_however_it_ends() {
+    let registry = Registry::new();
+    let histogram = registry.histogram("app.duration", "s", "How long.", SECONDS);
+    let ok = histogram.bind(&[("outcome", "ok")]);
+    let counted_of_ok = |n: u64| assert_eq!(ok.count(), n);
+    ok.start_timer().stop();
+    counted_of_ok(1);
+    {
+        let _timer = ok.start_timer();
+        counted_of_ok(1);
+    }
+    counted_of_ok(2);
+    // Also by an error that passes it, and by a panic.
+    let failing = || -> Result<(), std::num::ParseIntError> {
+        let _timer = ok.start_timer();
+        "x".parse::<i32>().map(|_| ())
+    };
+    assert!(failing().is_err());
+    counted_of_ok(3);
+    let panicking = || {
+        let _timer = ok.start_timer();
+        std::panic::resume_unwind(Box::new("on purpose"));
+    };
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(panicking)).is_err());
+    counted_of_ok(4);
+    ok.start_timer().discard();
+    counted_of_ok(4);
+    // What is returned is what was counted.
+    let elapsed = ok.start_timer().stop();
+    assert!(elapsed.as_secs_f64() <= sum(&registry, "app.duration"));
+
+    histogram.start_timer().stop(&[("outcome", "late")]);
+    drop(histogram.start_timer());
+    histogram.start_timer().discard();
+    let of = |name: &str| format!("outcome=Text({name:?})");
+    assert_eq!(counted(&registry, "app.duration"), [(String::new(), 1), (of("late"), 1), (of("ok"), 5)]);
+}
+
+fn sum(registry: &Registry, name: &str) -> f64 {
+    let snapshot = registry.snapshot();
+    let metric = snapshot.iter().find(|metric| metric.name == name).unwrap();
+    let Data::Histogram { points, .. } = &metric.data else { panic!("{metric:?}") };
+    points.iter().map(|point| point.sum).sum()
+}
+
+#[test]
+fn a_name_alone_is_enough() {
+    let registry = Registry::new();
+    registry.counter("app.orders", "{order}", "Orders taken.");
+    registry.record_counter("app.orders", 1, &[("kind", "a")]);
+    registry.record_counter("app.orders", 2, &[("kind", "a")]);
+    registry.record_counter("app.orders", 5, &[("kind", "b")]);
+    registry.record_gauge("app.queue", 3.0, &[]);
+    registry.record_gauge("app.queue", 4.0, &[]);
+    registry.record_histogram("app.size", 0.3, &[]);
+    registry.start_timer("app.wait").stop(&[("queue", "mail")]);
+    // A name keeps its kind: this is not exported, and nothing breaks.
+    registry.record_gauge("app.orders", 99.0, &[]);
+    drop(registry.start_timer("app.queue"));
+    let page = registry.prometheus();
+    for line in [
+        "# HELP app_orders_total Orders taken.",
+        "app_orders_total{kind=\"a\"} 3",
+        "app_orders_total{kind=\"b\"} 5",
+        "app_queue 4",
+        "app_size_bucket{le=\"0.25\"} 0",
+        "app_size_bucket{le=\"0.5\"} 1",
+        "app_wait_seconds_count{queue=\"mail\"} 1",
+    ] {
+        assert!(page.lines().any(|it| it == line), "{line}:\n{page}");
+    }
+    assert!(!page.contains("99"), "{page}");
+}

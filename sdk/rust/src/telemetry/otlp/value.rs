@@ -1,6 +1,7 @@
 use std::borrow::Cow;
 
 use super::writer::Writer;
+use crate::telemetry::environment::host_name;
 
 /// The value of an attribute or a log's body.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,10 +59,12 @@ impl KeyValue {
 }
 
 impl Resource {
-    /// A service, with what the conventions ask for: name, version and an instance id.
+    /// A service, with what the conventions ask for: name, version, an instance id, host and process.
+    /// The environment it is deployed to is `deployment.environment.name`.
     pub fn service(name: &str, version: &str) -> Self {
         let instance = format!("{:032x}", rand::random::<u128>());
-        Self::default()
+        let host = host_name().map(|host| KeyValue::new("host.name", host));
+        Self { attributes: host.into_iter().collect() }
             .with("service.name", name.to_owned())
             .with("service.version", version.to_owned())
             .with("service.instance.id", instance)

@@ -5,7 +5,7 @@ use parking_lot::Mutex;
 use tracing::{debug, info, info_span};
 
 use crate::telemetry::init::build;
-use crate::telemetry::{Format, InitError, InitOptions};
+use crate::telemetry::{Format, InitError, InitOptions, PipelineOptions};
 
 /// What was written.
 #[derive(Clone, Default)]
@@ -69,4 +69,58 @@ fn the_filter_changes_at_run_time() {
         assert!(matches!(telemetry.set_filter("a=b=c"), Err(InitError::Filter { .. })));
         assert_eq!(telemetry.filter(), "debug");
     });
+}
+
+#[test]
+fn a_module_has_a_level_of_its_own_and_all_share_the_output() {
+    let filter = "info,store=debug".to_owned();
+    lines(InitOptions { filter, color: Some(false), ..InitOptions::default() }, |_, lines| {
+        debug!(target: "store", "shown");
+        debug!(target: "store::wal", "shown too");
+        debug!(target: "query", "hidden");
+        tracing::trace!(target: "store", "hidden");
+        info!(target: "query", "told");
+        let text = lines.take();
+        let told: Vec<_> = text.lines().map(|line| line.split_once("Z ").unwrap().1.trim()).collect();
+        assert_eq!(told, ["DEBUG store: shown", "DEBUG store::wal: shown too", "INFO query: told"]);
+    });
+}
+
+/// What cannot be written to.
+struct Broken(Arc<Mutex<bool>>, Lines);
+
+impl io::Write for Broken {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if *self.0.lock() { Err(io::ErrorKind::BrokenPipe.into()) } else { self.1.write(bytes) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn lines_that_cannot_be_written_are_told_and_stop_nobody() {
+    let (broken, written) = (Arc::new(Mutex::new(true)), Lines::default());
+    let (pipeline, _) = super::pipeline(PipelineOptions::default());
+    let sink = super::Sink::default();
+    pipeline.connect(sink.clone());
+    let writer = {
+        let (broken, written) = (broken.clone(), written.clone());
+        move || Broken(broken.clone(), written.clone())
+    };
+    let options = InitOptions { layer: Some(pipeline.layer()), ..InitOptions::default() };
+    let (telemetry, dispatch) = build(options, writer).unwrap();
+    assert!(telemetry.health().is_healthy());
+    tracing::dispatcher::with_default(&dispatch, || info!("one"));
+    let health = telemetry.health();
+    let told: Vec<_> = health.outputs.iter().map(|it| (it.name, it.error.as_deref())).collect();
+    assert_eq!(told, [("lines", Some("broken pipe")), ("logs", None), ("traces", None), ("metrics", None)]);
+    assert!(!health.is_healthy());
+    *broken.lock() = false;
+    tracing::dispatcher::with_default(&dispatch, || info!("two"));
+    assert!(telemetry.health().is_healthy());
+    assert!(pipeline.flush(super::PATIENCE));
+    assert_eq!(sink.logs().len(), 2, "the other output had both");
+    assert!(written.take().contains("two"));
 }

@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::metrics::v1::{metric, number_data_point};
 use prost::Message;
 use tracing::{info, info_span};
 
@@ -141,7 +142,8 @@ fn a_lost_request_is_counted_and_a_panic_is_contained() {
 #[test]
 fn the_end_sends_what_is_left() {
     let (pipeline, dispatch) = pipeline(PipelineOptions::default());
-    pipeline.registry().counter("last.words", "", "").bind(&[]).add(1);
+    let registry = pipeline.registry().clone();
+    registry.counter("last.words", "", "").bind(&[]).add(1);
     let sink = Sink::default();
     pipeline.connect(sink.clone());
     tracing::dispatcher::with_default(&dispatch, || info!("bye"));
@@ -151,8 +153,108 @@ fn the_end_sends_what_is_left() {
     let request = ExportMetricsServiceRequest::decode(&request[..]).unwrap();
     let metrics = &request.resource_metrics[0].scope_metrics[0].metrics;
     assert!(metrics.iter().any(|metric| metric.name == "last.words"));
-    // What comes too late is buffered for nobody, but does no harm.
+    // What comes too late is counted, and does no harm.
     tracing::dispatcher::with_default(&dispatch, || info!("too late"));
+    assert_eq!(counts(&registry, "otel.sdk.processor.log.processed"), (1, 1));
+}
+
+#[test]
+fn a_flush_delivers_metrics() {
+    let (pipeline, _dispatch) = pipeline(PipelineOptions::default());
+    let orders = pipeline.registry().counter("orders", "{order}", "").bind(&[]);
+    let sink = Sink::default();
+    pipeline.connect(sink.clone());
+    let last = || {
+        let request = sink.requests(Signal::Metrics).pop()?;
+        let request = ExportMetricsServiceRequest::decode(&request[..]).unwrap();
+        let metrics = request.resource_metrics.into_iter().flat_map(|it| it.scope_metrics);
+        let orders = metrics.flat_map(|it| it.metrics).find(|metric| metric.name == "orders")?;
+        let Some(metric::Data::Sum(sum)) = orders.data else { panic!("{orders:?}") };
+        sum.data_points[0].value
+    };
+    for sum in [3, 6] {
+        orders.add(3);
+        assert!(pipeline.flush(PATIENCE));
+        assert_eq!(last(), Some(number_data_point::Value::AsInt(sum)));
+    }
+    // Every point of both requests, the pipeline's own included.
+    let name = "otel.sdk.exporter.metric_data_point.exported";
+    let (delivered, lost) = counts(pipeline.registry(), name);
+    assert!(delivered > 2 && lost == 0, "{delivered} {lost}");
+}
+
+#[test]
+fn metrics_that_the_end_cannot_deliver_are_counted() {
+    /// Takes no metrics.
+    struct Full(Sink);
+    impl Exporter for Full {
+        fn export(&self, signal: Signal, request: Vec<u8>) -> Result<(), ExportError> {
+            match signal {
+                Signal::Metrics => Err(ExportError::retry_after("full", Duration::from_millis(1))),
+                _ => self.0.export(signal, request),
+            }
+        }
+    }
+    let (pipeline, dispatch) = pipeline(PipelineOptions::default());
+    let registry = pipeline.registry().clone();
+    registry.counter("orders", "", "").bind(&[]).add(1);
+    let sink = Sink::default();
+    pipeline.connect(Full(sink.clone()));
+    tracing::dispatcher::with_default(&dispatch, || info!("bye"));
+    let points: i64 = registry.snapshot().iter().map(|it| i64::try_from(it.data.len()).unwrap()).sum();
+    assert!(pipeline.shutdown(PATIENCE));
+    assert_eq!(counts(&registry, "otel.sdk.exporter.metric_data_point.exported"), (0, points));
+    assert_eq!(counts(&registry, "otel.sdk.exporter.log.exported"), (1, 0), "the others are delivered");
+    let health = pipeline.health();
+    let told: Vec<_> = health.outputs.iter().map(|it| (it.name, it.error.as_deref())).collect();
+    assert_eq!(told, [("logs", None), ("traces", None), ("metrics", Some("full"))]);
+}
+
+#[test]
+fn what_was_never_connected_is_lost_in_the_end_and_counted() {
+    let (pipeline, dispatch) = pipeline(PipelineOptions::default());
+    let registry = pipeline.registry().clone();
+    tracing::dispatcher::with_default(&dispatch, || {
+        info!("x");
+        let _span = info_span!("s");
+    });
+    assert!(pipeline.shutdown(PATIENCE));
+    assert_eq!(counts(&registry, "otel.sdk.exporter.log.exported"), (0, 1));
+    assert_eq!(counts(&registry, "otel.sdk.exporter.span.exported"), (0, 1));
+    assert!(counts(&registry, "otel.sdk.exporter.metric_data_point.exported").1 > 0);
+}
+
+#[test]
+fn an_output_is_as_it_was_last() {
+    /// Fails while it is told to.
+    struct Moody(Arc<AtomicU32>);
+    impl Exporter for Moody {
+        fn export(&self, _: Signal, _: Vec<u8>) -> Result<(), ExportError> {
+            match self.0.load(Ordering::Relaxed) {
+                0 => Ok(()),
+                reason => Err(ExportError::permanent(format!("reason {reason}"))),
+            }
+        }
+    }
+    let (pipeline, dispatch) = pipeline(PipelineOptions::default());
+    let mood = Arc::new(AtomicU32::new(0));
+    pipeline.connect(Moody(mood.clone()));
+    let logs = |reason: u32| {
+        mood.store(reason, Ordering::Relaxed);
+        tracing::dispatcher::with_default(&dispatch, || info!("x"));
+        assert!(pipeline.flush(PATIENCE));
+        let health = pipeline.health();
+        assert_eq!(health.is_healthy(), reason == 0);
+        health.outputs[0].clone()
+    };
+    let (begun, right) = (pipeline.health().outputs[0].since, logs(0));
+    assert_eq!((right.error, right.since), (None, begun));
+    let (first, second) = (logs(1), logs(2));
+    assert_eq!((first.error.as_deref(), second.error.as_deref()), (Some("reason 1"), Some("reason 2")));
+    assert!(first.since != begun && second.since == first.since, "since the first failure");
+    let again = logs(0);
+    assert!(again.error.is_none() && again.since != first.since);
+    assert_eq!(logs(0).since, again.since);
 }
 
 #[test]

@@ -255,3 +255,18 @@ fn a_record_within_a_record_is_dropped_not_stuck() {
     assert_eq!(logs.len(), 1);
     assert_eq!(attributes(&logs[0].1.attributes)["it"], text("chatty"));
 }
+
+#[test]
+fn a_metric_name_of_two_kinds_is_an_error_in_the_log() {
+    let registry = crate::telemetry::metrics::Registry::new();
+    let sink = record(|| {
+        registry.record_counter("orders", 1, &[]);
+        registry.record_counter("orders", 1, &[]);
+        registry.record_gauge("orders", 9.0, &[]);
+    });
+    let logs = sink.logs();
+    let [(_, clash)] = &logs[..] else { panic!("{logs:?}") };
+    assert_eq!(clash.severity_text, "ERROR");
+    let told = attributes(&clash.attributes);
+    assert_eq!((&told["name"], &told["taken_by"]), (&text("orders"), &text("counter")));
+}
