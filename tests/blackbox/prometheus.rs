@@ -5,8 +5,9 @@ use testkit::Fresnel;
 use testkit::http::{Request, percent_encoded};
 use testkit::otlp::proto::metrics::v1::{
     Exemplar, ExponentialHistogram, ExponentialHistogramDataPoint, Gauge, Histogram, HistogramDataPoint,
-    Metric, NumberDataPoint, Sum, Summary, SummaryDataPoint, exemplar, exponential_histogram_data_point::Buckets,
-    metric::Data, number_data_point::Value as Number, summary_data_point::ValueAtQuantile,
+    Metric, NumberDataPoint, Sum, Summary, SummaryDataPoint, exemplar,
+    exponential_histogram_data_point::Buckets, metric::Data, number_data_point::Value as Number,
+    summary_data_point::ValueAtQuantile,
 };
 use testkit::otlp::proto::resource::v1::Resource;
 use testkit::records::{metrics, now_unix_nano, text};
@@ -40,7 +41,13 @@ fn resource(instance: &str) -> Resource {
 
 fn metric(name: &str, unit: &str, data: Data) -> Metric {
     let description = format!("what {name} is");
-    Metric { name: name.to_owned(), unit: unit.to_owned(), description, data: Some(data), ..Default::default() }
+    Metric {
+        name: name.to_owned(),
+        unit: unit.to_owned(),
+        description,
+        data: Some(data),
+        ..Default::default()
+    }
 }
 
 fn number(second: u64, value: f64, route: &str) -> NumberDataPoint {
@@ -54,7 +61,11 @@ fn number(second: u64, value: f64, route: &str) -> NumberDataPoint {
 }
 
 fn counter(name: &str, unit: &str, data_points: Vec<NumberDataPoint>) -> Metric {
-    metric(name, unit, Data::Sum(Sum { data_points, aggregation_temporality: CUMULATIVE, is_monotonic: true }))
+    metric(
+        name,
+        unit,
+        Data::Sum(Sum { data_points, aggregation_temporality: CUMULATIVE, is_monotonic: true }),
+    )
 }
 
 fn gauge(name: &str, unit: &str, data_points: Vec<NumberDataPoint>) -> Metric {
@@ -275,8 +286,7 @@ fn exponential_histograms_and_summaries_are_seen() {
         positive: Some(Buckets { offset: 0, bucket_counts: vec![3, 0, 2] }),
         ..Default::default()
     };
-    let exponential =
-        ExponentialHistogram { data_points: vec![point], aggregation_temporality: CUMULATIVE };
+    let exponential = ExponentialHistogram { data_points: vec![point], aggregation_temporality: CUMULATIVE };
     let quantile = |quantile: f64, value: f64| ValueAtQuantile { quantile, value };
     let summary = SummaryDataPoint {
         time_unix_nano: begin * SECOND,
@@ -321,7 +331,11 @@ fn labels_series_and_values_are_listed() {
     let server = quiet();
     let begin = begin();
     send_requests(&server, begin, 0..2);
-    send(&server, "a", vec![durations(vec![duration(begin, 1)]), gauge("level", "", vec![number(begin, 1.0, "/")])]);
+    send(
+        &server,
+        "a",
+        vec![durations(vec![duration(begin, 1)]), gauge("level", "", vec![number(begin, 1.0, "/")])],
+    );
     let labels = json!(["__name__", "host_name", "http_route", "instance", "job", "le"]);
     assert_eq!(data(&server, "labels", &[]), labels);
     assert_eq!(
@@ -348,7 +362,11 @@ fn labels_series_and_values_are_listed() {
     let long_ago = [("start", "1000"), ("end", "2000")];
     assert_eq!(data(&server, "label/job/values", &long_ago), json!([]));
 
-    let series = data(&server, "series", &[("match[]", "level"), ("match[]", "{http_route=\"/cart\",instance=\"b\"}")]);
+    let series = data(
+        &server,
+        "series",
+        &[("match[]", "level"), ("match[]", "{http_route=\"/cart\",instance=\"b\"}")],
+    );
     assert_eq!(
         series,
         json!([
@@ -375,7 +393,10 @@ fn resources_are_target_info() {
     let begin = begin();
     send_requests(&server, begin, 0..2);
     let joined = "sum by (host_name) (http_server_requests_total * on (job, instance) group_left (host_name) target_info)";
-    assert_eq!(values(&server, joined, begin + 15, "host_name"), pairs(&[("host-a", "45"), ("host-b", "45")]));
+    assert_eq!(
+        values(&server, joined, begin + 15, "host_name"),
+        pairs(&[("host-a", "45"), ("host-b", "45")])
+    );
 }
 
 #[test]
@@ -410,23 +431,70 @@ fn errors_are_prometheus() {
     send_requests(&server, begin, 0..2);
     let now = begin.to_string();
     let cases: [(&str, &[(&str, &str)], u16, &str, &str); 10] = [
-        ("query", &[("query", "sum(")], 400, "bad_data", "invalid parameter \"query\": 1:5: parse error: unclosed left parenthesis"),
-        ("query", &[], 400, "bad_data", "invalid parameter \"query\": unknown position: parse error: no expression found in input"),
-        ("query", &[("query", "1"), ("time", "x")], 400, "bad_data",
-            "invalid parameter \"time\": invalid time value for 'time': cannot parse \"x\" to a valid timestamp"),
-        ("query", &[("query", "http_server_requests_total * on (job) http_server_requests_total"), ("time", &now)], 422,
-            "execution", "found duplicate series for the match group"),
-        ("query_range", &[("query", "1"), ("start", "0"), ("end", "11001"), ("step", "1")], 400, "bad_data",
-            "exceeded maximum resolution of 11,000 points per timeseries."),
-        ("query_range", &[("query", "1"), ("start", "2"), ("end", "1"), ("step", "1")], 400, "bad_data",
-            "invalid parameter \"end\": end timestamp must not be before start time"),
-        ("query_range", &[("query", "1"), ("start", "0"), ("end", "1"), ("step", "0")], 400, "bad_data",
-            "invalid parameter \"step\": zero or negative query resolution step widths are not accepted. Try a positive integer"),
-        ("query_range", &[("query", "up[5m]"), ("start", "0"), ("end", "1"), ("step", "1")], 400, "bad_data",
-            "invalid parameter \"query\": invalid expression type \"range vector\" for range query, must be Scalar or instant Vector"),
+        (
+            "query",
+            &[("query", "sum(")],
+            400,
+            "bad_data",
+            "invalid parameter \"query\": 1:5: parse error: unclosed left parenthesis",
+        ),
+        (
+            "query",
+            &[],
+            400,
+            "bad_data",
+            "invalid parameter \"query\": unknown position: parse error: no expression found in input",
+        ),
+        (
+            "query",
+            &[("query", "1"), ("time", "x")],
+            400,
+            "bad_data",
+            "invalid parameter \"time\": invalid time value for 'time': cannot parse \"x\" to a valid timestamp",
+        ),
+        (
+            "query",
+            &[("query", "http_server_requests_total * on (job) http_server_requests_total"), ("time", &now)],
+            422,
+            "execution",
+            "found duplicate series for the match group",
+        ),
+        (
+            "query_range",
+            &[("query", "1"), ("start", "0"), ("end", "11001"), ("step", "1")],
+            400,
+            "bad_data",
+            "exceeded maximum resolution of 11,000 points per timeseries.",
+        ),
+        (
+            "query_range",
+            &[("query", "1"), ("start", "2"), ("end", "1"), ("step", "1")],
+            400,
+            "bad_data",
+            "invalid parameter \"end\": end timestamp must not be before start time",
+        ),
+        (
+            "query_range",
+            &[("query", "1"), ("start", "0"), ("end", "1"), ("step", "0")],
+            400,
+            "bad_data",
+            "invalid parameter \"step\": zero or negative query resolution step widths are not accepted. Try a positive integer",
+        ),
+        (
+            "query_range",
+            &[("query", "up[5m]"), ("start", "0"), ("end", "1"), ("step", "1")],
+            400,
+            "bad_data",
+            "invalid parameter \"query\": invalid expression type \"range vector\" for range query, must be Scalar or instant Vector",
+        ),
         ("series", &[], 400, "bad_data", "no match[] parameter provided"),
-        ("labels", &[("match[]", "{a=\"\"}")], 400, "bad_data",
-            "invalid parameter \"match[]\": match[] must contain at least one non-empty matcher"),
+        (
+            "labels",
+            &[("match[]", "{a=\"\"}")],
+            400,
+            "bad_data",
+            "invalid parameter \"match[]\": match[] must contain at least one non-empty matcher",
+        ),
     ];
     for (path, parameters, status, kind, message) in cases {
         let answer = ask(&server, path, parameters).expect(status).json();
@@ -443,11 +511,8 @@ fn limits_are_told() {
     let server = fresnel().config(&config).start();
     let begin = begin();
     send_requests(&server, begin, 0..9);
-    let answer = ask(
-        &server,
-        "query",
-        &[("query", "http_server_requests_total"), ("time", &begin.to_string())],
-    );
+    let answer =
+        ask(&server, "query", &[("query", "http_server_requests_total"), ("time", &begin.to_string())]);
     let answer = answer.expect(422).json();
     assert_eq!(
         (&answer["errorType"], &answer["error"]),

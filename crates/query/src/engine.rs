@@ -13,7 +13,9 @@ use crate::pool::QueryPool;
 use crate::registry::{Control, Registry};
 use crate::session::Session;
 use crate::sql::Dialect;
-use crate::{Config, LogFilter, PrometheusConfig, QueryError, Running, RunningQuery, Source, SqlRequest, Stats};
+use crate::{
+    Config, LogFilter, PrometheusConfig, QueryError, Running, RunningQuery, Source, SqlRequest, Stats,
+};
 
 /// Answers questions. Cloning shares it.
 #[derive(Clone)]

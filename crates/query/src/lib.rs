@@ -35,8 +35,8 @@ pub use engine::Engine;
 pub use error::QueryError;
 pub use metrics::Stats;
 pub use prometheus::{
-    Exemplar, LabelsOf, MetricMetadata, PrometheusQuery, PrometheusSelection, SeriesExemplars, SeriesStatistics,
-    When,
+    Exemplar, LabelsOf, MetricMetadata, PrometheusQuery, PrometheusSelection, SeriesExemplars,
+    SeriesStatistics, When,
 };
 pub use read::{
     Event, LabelValue, Link, LogBucket, LogFilter, LogHistogram, LogRecord, Logs, Metric, MetricFilter,

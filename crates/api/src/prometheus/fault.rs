@@ -78,8 +78,7 @@ pub(crate) struct PrometheusError<'a> {
 
 impl IntoResponse for Fault {
     fn into_response(self) -> Response {
-        let body =
-            PrometheusError { status: "error", error_type: self.kind.as_str(), error: &self.message };
+        let body = PrometheusError { status: "error", error_type: self.kind.as_str(), error: &self.message };
         let mut response = (self.kind.status(), axum::Json(body)).into_response();
         if self.kind == ErrorType::Unavailable {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

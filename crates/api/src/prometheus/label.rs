@@ -111,7 +111,8 @@ pub(crate) async fn metadata(
     let answer = desk.queries.prometheus_metadata(tenant, metric).await?;
     let metrics = answer.value.into_iter().take(limit).map(|(name, known)| {
         let known = known.into_iter().take(limit_each);
-        let known = known.map(|known| serde_json::json!({"type": known.kind, "unit": known.unit, "help": known.help}));
+        let known = known
+            .map(|known| serde_json::json!({"type": known.kind, "unit": known.unit, "help": known.help}));
         (name, known.collect::<serde_json::Value>())
     });
     let data = serde_json::Value::Object(metrics.collect());

@@ -78,9 +78,8 @@ impl Parameters {
     pub(super) fn time_or(&self, name: &str, default: impl FnOnce() -> i64) -> Result<i64, Fault> {
         match self.get(name) {
             "" => Ok(default()),
-            text => time(text).map_err(|error| {
-                Fault::parameter(name, format!("invalid time value for '{name}': {error}"))
-            }),
+            text => time(text)
+                .map_err(|error| Fault::parameter(name, format!("invalid time value for '{name}': {error}"))),
         }
     }
 
@@ -108,9 +107,7 @@ impl Parameters {
             text => match duration(text) {
                 Ok(milliseconds) if milliseconds > 0 => Ok(Some(milliseconds)),
                 Ok(_) => Err(Fault::bad_data("error parsing lookback delta duration: must be positive")),
-                Err(error) => {
-                    Err(Fault::bad_data(format!("error parsing lookback delta duration: {error}")))
-                }
+                Err(error) => Err(Fault::bad_data(format!("error parsing lookback delta duration: {error}"))),
             },
         }
     }

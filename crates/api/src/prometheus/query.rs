@@ -239,7 +239,8 @@ fn collect(expr: &Expr, selectors: &mut Vec<Vec<Matcher>>) {
 
 /// The query's tree. All of the language is known here, also what may not be evaluated.
 fn parsed(parameters: &Parameters) -> Result<Expr, Fault> {
-    promql::parse(parameters.get("query"), &ParseOptions::new(true)).map_err(|error| Fault::parameter("query", error))
+    promql::parse(parameters.get("query"), &ParseOptions::new(true))
+        .map_err(|error| Fault::parameter("query", error))
 }
 
 /// A query, written as it should be.

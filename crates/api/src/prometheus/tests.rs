@@ -35,7 +35,8 @@ fn numbers_are_texts_with_the_shortest_digits() {
 
 #[test]
 fn times_are_seconds_with_milliseconds() {
-    for (value, expected) in [(0, "0"), (1_500, "1.500"), (1_007, "1.007"), (-1_500, "-1.500"), (2_000, "2")] {
+    for (value, expected) in [(0, "0"), (1_500, "1.500"), (1_007, "1.007"), (-1_500, "-1.500"), (2_000, "2")]
+    {
         assert_eq!(text(|out| write::time(out, value)), expected);
     }
 }
@@ -80,7 +81,8 @@ fn values_have_prometheus_shape() {
         ..Histogram::default()
     };
     let point = Point::Histogram(Arc::new(histogram));
-    let vector = Value::Vector(vec![Sample { labels: labels.clone(), time_ms: 1_500, point: Point::Float(2.0) }]);
+    let vector =
+        Value::Vector(vec![Sample { labels: labels.clone(), time_ms: 1_500, point: Point::Float(2.0) }]);
     assert_eq!(
         write::data(&vector, None),
         r#"{"resultType":"vector","result":[{"metric":{"__name__":"x","a":"\"\n"},"value":[1.500,"2"]}]}"#
@@ -103,9 +105,13 @@ fn values_have_prometheus_shape() {
 
 #[test]
 fn trees_are_prometheus() {
-    let expr = promql::parse("sum by (job) (rate(x{a=\"b\"}[5m] offset 1m)) > 1", &ParseOptions::default()).unwrap();
+    let expr =
+        promql::parse("sum by (job) (rate(x{a=\"b\"}[5m] offset 1m)) > 1", &ParseOptions::default()).unwrap();
     let tree = tree::json(&expr);
-    assert_eq!((&tree["type"], &tree["op"], &tree["matching"]), (&json!("binaryExpr"), &json!(">"), &json!(null)));
+    assert_eq!(
+        (&tree["type"], &tree["op"], &tree["matching"]),
+        (&json!("binaryExpr"), &json!(">"), &json!(null))
+    );
     assert_eq!(tree["lhs"]["grouping"], json!(["job"]));
     let call = &tree["lhs"]["expr"];
     assert_eq!(
@@ -114,7 +120,13 @@ fn trees_are_prometheus() {
     );
     let selector = &call["args"][0];
     assert_eq!(
-        (&selector["type"], &selector["name"], &selector["range"], &selector["offset"], &selector["timestamp"]),
+        (
+            &selector["type"],
+            &selector["name"],
+            &selector["range"],
+            &selector["offset"],
+            &selector["timestamp"]
+        ),
         (&json!("matrixSelector"), &json!("x"), &json!(300_000), &json!(60_000), &json!(null))
     );
     assert_eq!(selector["matchers"][0], json!({"name": "a", "value": "b", "type": "="}));

@@ -1,8 +1,8 @@
 //! A query's tree as `parse_query` shows it.
 
 use promql::ast::{
-    At, Binary, Call, Cardinality, DurationExpr, Expr, ExprKind, MatchOp, Matcher, Place, RangeMode, VectorMatching,
-    VectorSelector,
+    At, Binary, Call, Cardinality, DurationExpr, Expr, ExprKind, MatchOp, Matcher, Place, RangeMode,
+    VectorMatching, VectorSelector,
 };
 use serde_json::{Map, Value, json};
 

@@ -48,7 +48,8 @@ impl Engine {
     /// [`Engine::sql`].
     pub async fn prometheus_query(&self, query: PrometheusQuery) -> Result<Answer<Outcome>, QueryError> {
         let options = self.prometheus_options(query.lookback_ms);
-        let request = SqlRequest { timeout: query.timeout, ..SqlRequest::new(query.tenant, query.text.clone()) };
+        let request =
+            SqlRequest { timeout: query.timeout, ..SqlRequest::new(query.tenant, query.text.clone()) };
         let session = self.begin(request).await?;
         compute(session, move |session, snapshots| {
             let outcome = evaluate(session, snapshots, &query.text, query.when, &options)?;

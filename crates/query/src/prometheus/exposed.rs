@@ -76,13 +76,12 @@ impl<'a> Matching<'a> {
     pub(super) fn may_fit(&self, shape: Shape<'_>) -> bool {
         let translated = names::metric(shape);
         let bases = [translated.as_str(), shape.name];
-        let mut seen_as = bases.iter().flat_map(|base| {
-            parts(shape.kind).iter().map(move |part| (*base, part.suffix()))
-        });
+        let mut seen_as =
+            bases.iter().flat_map(|base| parts(shape.kind).iter().map(move |part| (*base, part.suffix())));
         match self.name {
-            Some(name) => seen_as.any(|(base, suffix)| {
-                name.strip_prefix(base).is_some_and(|rest| rest == suffix)
-            }),
+            Some(name) => {
+                seen_as.any(|(base, suffix)| name.strip_prefix(base).is_some_and(|rest| rest == suffix))
+            }
             None => seen_as.any(|(base, suffix)| self.name_fits(&format!("{base}{suffix}"))),
         }
     }
@@ -151,7 +150,8 @@ impl Translator {
     pub(super) fn seen_as(&mut self, row: &Row<'_>, matching: &Matching<'_>) -> Vec<(Labels, Part)> {
         if row.attributes.get(METRIC_NAME).is_some() {
             let pairs = row.attributes.iter().filter(|(_, value)| !value.is_empty());
-            let pairs: BTreeMap<_, _> = pairs.map(|(key, value)| (self.text(key), self.text(value))).collect();
+            let pairs: BTreeMap<_, _> =
+                pairs.map(|(key, value)| (self.text(key), self.text(value))).collect();
             let labels = Labels::from_sorted(pairs);
             return if matching.fit(&labels, None) { vec![(labels, Part::Value)] } else { Vec::new() };
         }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, BinaryArray, Float64Array, Int32Array, Int64Array, ListArray, RecordBatch};
+use arrow::array::{
+    Array, AsArray, BinaryArray, Float64Array, Int32Array, Int64Array, ListArray, RecordBatch,
+};
 use arrow::datatypes::{Float64Type, Int32Type, Int64Type};
 use promql::histogram::{
     BucketSpan, CUSTOM_BUCKETS, CounterResetHint, EXPONENTIAL_MAX, Histogram, STALE_NAN_BITS,
@@ -61,7 +63,9 @@ impl<'a> Histograms<'a> {
         Ok(Self {
             batch,
             ids: column(batch, "series_id")?.as_binary_opt().ok_or_else(|| misfit("series_id"))?,
-            times: column(batch, "time_unix_nano")?.as_primitive_opt().ok_or_else(|| misfit("time_unix_nano"))?,
+            times: column(batch, "time_unix_nano")?
+                .as_primitive_opt()
+                .ok_or_else(|| misfit("time_unix_nano"))?,
             flags: column(batch, "flags")?.as_primitive_opt().ok_or_else(|| misfit("flags"))?,
         })
     }
@@ -109,7 +113,9 @@ impl<'a> Histograms<'a> {
         let column = |name| spans.column_by_name(name)?.as_primitive_opt::<Int32Type>();
         let (Some(offsets), Some(lengths)) = (column("offset"), column("length")) else { return Vec::new() };
         let pairs = offsets.values().iter().zip(lengths.values());
-        pairs.map(|(offset, length)| BucketSpan { offset: *offset, length: (*length).max(0).cast_unsigned() }).collect()
+        pairs
+            .map(|(offset, length)| BucketSpan { offset: *offset, length: (*length).max(0).cast_unsigned() })
+            .collect()
     }
 
     #[expect(clippy::cast_precision_loss, reason = "PromQL's counts are doubles")]
@@ -167,7 +173,8 @@ impl<'a> Histograms<'a> {
 
     #[expect(clippy::cast_precision_loss, reason = "PromQL's counts are doubles")]
     fn zero_count(&self, row: usize) -> f64 {
-        self.double("zero_count_double", row).unwrap_or_else(|| self.int("zero_count", row).unwrap_or(0) as f64)
+        self.double("zero_count_double", row)
+            .unwrap_or_else(|| self.int("zero_count", row).unwrap_or(0) as f64)
     }
 
     /// Bounds of a row with explicit ones, ascending, with how many observations are not above

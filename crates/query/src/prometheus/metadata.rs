@@ -54,7 +54,8 @@ impl Engine {
         compute(session, move |session, snapshots| {
             let store = Store::new(session, snapshots, false)?;
             let mut metrics: BTreeMap<String, BTreeSet<MetricMetadata>> = BTreeMap::new();
-            let which = Which { times: super::points::nanos(ALWAYS), name_may_fit: &|_| true, every_row: false };
+            let which =
+                Which { times: super::points::nanos(ALWAYS), name_may_fit: &|_| true, every_row: false };
             series::each(&store.memory, &store.series, &which, &mut |row| {
                 let own = row.attributes.get(promql::METRIC_NAME);
                 let name = own.map_or_else(|| super::names::metric(row.shape), str::to_owned);
@@ -89,7 +90,8 @@ impl Engine {
         compute(session, move |session, snapshots| {
             let store = Store::new(session, snapshots, false)?;
             let (matching, mut translator) = (Matching::new(&[]), Translator::default());
-            let which = Which { times: super::points::nanos(times_ms), name_may_fit: &|_| true, every_row: false };
+            let which =
+                Which { times: super::points::nanos(times_ms), name_may_fit: &|_| true, every_row: false };
             let mut all = Vec::new();
             series::each(&store.memory, &store.series, &which, &mut |row| {
                 let labels = translator.seen_as(row, &matching);
@@ -121,7 +123,10 @@ fn statistics(all: &[promql::Labels], limit: usize) -> SeriesStatistics {
         by_metric: top(owned(counted(all.iter().map(|labels| labels.get(promql::METRIC_NAME))))),
         values_by_label: top(owned(counted(pairs.keys().map(|(name, _)| *name)))),
         bytes_by_label: top(owned(bytes)),
-        by_pair: top(pairs.into_iter().map(|((name, value), count)| (format!("{name}={value}"), count)).collect()),
+        by_pair: top(pairs
+            .into_iter()
+            .map(|((name, value), count)| (format!("{name}={value}"), count))
+            .collect()),
     }
 }
 

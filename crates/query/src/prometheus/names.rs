@@ -86,8 +86,10 @@ pub(super) fn metric(shape: Shape<'_>) -> String {
 
 /// The name of a label.
 pub(super) fn label(key: &str) -> String {
-    let name: String =
-        key.chars().map(|character| if character.is_ascii_alphanumeric() { character } else { '_' }).collect();
+    let name: String = key
+        .chars()
+        .map(|character| if character.is_ascii_alphanumeric() { character } else { '_' })
+        .collect();
     if name.starts_with(|first: char| first.is_ascii_digit()) {
         format!("key_{name}")
     } else if name.starts_with('_') && !name.starts_with("__") {
@@ -113,8 +115,10 @@ fn in_words(unit: &str, words: &[(&str, &str)]) -> String {
 
 /// Letters, digits and single underscores between them.
 fn clean(unit: &str) -> String {
-    let parts: Vec<_> =
-        unit.split(|character: char| !character.is_ascii_alphanumeric()).filter(|part| !part.is_empty()).collect();
+    let parts: Vec<_> = unit
+        .split(|character: char| !character.is_ascii_alphanumeric())
+        .filter(|part| !part.is_empty())
+        .collect();
     parts.join("_")
 }
 
@@ -128,8 +132,14 @@ mod tests {
 
     #[test]
     fn names_have_units_and_totals() {
-        assert_eq!(name("http.server.request.duration", "s", "histogram", false), "http_server_request_duration_seconds");
-        assert_eq!(name("http.server.duration", "ms", "histogram", false), "http_server_duration_milliseconds");
+        assert_eq!(
+            name("http.server.request.duration", "s", "histogram", false),
+            "http_server_request_duration_seconds"
+        );
+        assert_eq!(
+            name("http.server.duration", "ms", "histogram", false),
+            "http_server_duration_milliseconds"
+        );
         assert_eq!(name("system.io", "By", "sum", true), "system_io_bytes_total");
         assert_eq!(name("system.io", "By", "sum", false), "system_io_bytes");
         assert_eq!(name("total.requests", "{request}", "sum", true), "requests_total");

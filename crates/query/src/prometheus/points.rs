@@ -249,8 +249,9 @@ pub(super) fn settle(chunk: &mut Chunk) {
     }
     let mut order: Vec<usize> = (0..length).collect();
     order.sort_by_key(|place| chunk.times_ms[*place]);
-    let last_of_its_time =
-        |number: &usize| order.get(number + 1).is_none_or(|next| chunk.times_ms[*next] != chunk.times_ms[order[*number]]);
+    let last_of_its_time = |number: &usize| {
+        order.get(number + 1).is_none_or(|next| chunk.times_ms[*next] != chunk.times_ms[order[*number]])
+    };
     let kept: Vec<usize> = (0..length).filter(last_of_its_time).map(|number| order[number]).collect();
     fn pick<T: Clone>(column: &mut Vec<T>, kept: &[usize]) {
         if !column.is_empty() {
@@ -293,7 +294,8 @@ pub(super) fn read_split(
                 series.iter_mut().for_each(|(_, chunk)| push(chunk, time, f64::from_bits(STALE_NAN_BITS)));
                 continue;
             }
-            let values = if part == Part::Quantile { histograms.quantiles(row) } else { histograms.classic(row) };
+            let values =
+                if part == Part::Quantile { histograms.quantiles(row) } else { histograms.classic(row) };
             for (number, (bound, value)) in values.into_iter().enumerate() {
                 let chunk = chunk_of(series, number, bound);
                 if !labels_only {

@@ -169,4 +169,3 @@ fn intersect(a: &[Range<usize>], b: &[Range<usize>]) -> Vec<Range<usize>> {
     }
     both
 }
-

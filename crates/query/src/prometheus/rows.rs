@@ -69,11 +69,20 @@ impl<'a> Rows<'a> {
         let fits = move |chunk: &&Arc<dyn Chunk>| chunk.times().is_none_or(|own| overlap(own, times));
         let (session, table) = (self.session, self.table());
         let snapshot = self.snapshot;
-        snapshot.memory.iter().filter(fits).map(move |chunk| InMemory { session, table, chunk: chunk.as_ref() })
+        snapshot.memory.iter().filter(fits).map(move |chunk| InMemory {
+            session,
+            table,
+            chunk: chunk.as_ref(),
+        })
     }
 
     /// These columns of all rows that may be wanted: others may be among them.
-    pub(super) fn each(&self, columns: &[&str], wanted: &Wanted<'_>, each: &mut Each<'_>) -> Result<(), QueryError> {
+    pub(super) fn each(
+        &self,
+        columns: &[&str],
+        wanted: &Wanted<'_>,
+        each: &mut Each<'_>,
+    ) -> Result<(), QueryError> {
         for file in self.files(wanted.times) {
             file.read(columns, &|footer| groups(footer, wanted), each)?;
         }

@@ -59,7 +59,11 @@ enum Member {
 
 impl<'s> Store<'s> {
     /// Over snapshots of [`TABLES`].
-    pub(super) fn new(session: &'s Session, snapshots: &'s [Arc<Snapshot>], starts: bool) -> Result<Self, QueryError> {
+    pub(super) fn new(
+        session: &'s Session,
+        snapshots: &'s [Arc<Snapshot>],
+        starts: bool,
+    ) -> Result<Self, QueryError> {
         let [samples, histograms, series, ..] = snapshots else {
             return Err(QueryError::Internal { message: "a table has no snapshot".to_owned() });
         };
@@ -179,7 +183,11 @@ impl<'s> Store<'s> {
     }
 
     /// The labels of the series that fit, ascending.
-    pub(super) fn labels(&self, matchers: &[Matcher], times_ms: (i64, i64)) -> Result<Vec<Labels>, QueryError> {
+    pub(super) fn labels(
+        &self,
+        matchers: &[Matcher],
+        times_ms: (i64, i64),
+    ) -> Result<Vec<Labels>, QueryError> {
         let selection = Selection {
             matchers: matchers.to_vec(),
             start_ms: times_ms.0,

@@ -4,7 +4,9 @@
 
 use std::collections::HashSet;
 
-use arrow::array::{Array, AsArray, BinaryArray, BooleanArray, Int64Array, MapArray, RecordBatch, StringArray};
+use arrow::array::{
+    Array, AsArray, BinaryArray, BooleanArray, Int64Array, MapArray, RecordBatch, StringArray,
+};
 use arrow::datatypes::Int64Type;
 use model::{NANOS_PER_DAY, day_of};
 use parquet::arrow::arrow_reader::RowSelection;
@@ -223,7 +225,8 @@ impl<'a> Pairs<'a> {
 
     /// Those that have a value.
     pub(super) fn iter(self) -> impl Iterator<Item = (&'a str, &'a str)> {
-        let (keys, values) = (self.map.keys().as_string_opt::<i32>(), self.map.values().as_string_opt::<i32>());
+        let (keys, values) =
+            (self.map.keys().as_string_opt::<i32>(), self.map.values().as_string_opt::<i32>());
         let offsets = self.map.value_offsets();
         let bound = |place: usize| usize::try_from(offsets[place]).unwrap_or(0);
         let places = if self.map.is_null(self.row) { 0..0 } else { bound(self.row)..bound(self.row + 1) };
