@@ -16,14 +16,18 @@ use crate::ast::Span;
 /// without the position, which readers see as ` (line:column)` after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Annotation {
+    /// What there is to say, prefix included.
     pub text: String,
+    /// The part of the query that it is about; `None` where it is about no part in particular.
     pub span: Option<Span>,
 }
 
 /// Every remark once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Annotations {
+    /// Something may be wrong with the answer. In the order in which they were first noticed.
     pub warnings: Vec<Annotation>,
+    /// Something to know; the answer may well be meant. In the same order.
     pub infos: Vec<Annotation>,
 }
 

@@ -43,7 +43,9 @@ use crate::value::{Matrix, Value};
 /// Why somebody ends a query before it is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interrupted {
+    /// The caller is no longer interested.
     Canceled,
+    /// The caller's deadline has passed.
     TimedOut,
 }
 
@@ -53,17 +55,22 @@ pub type Check<'a> = &'a (dyn Fn() -> Result<(), Interrupted> + Sync);
 /// When a query is evaluated, milliseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Steps {
+    /// The first step.
     pub start_ms: i64,
     /// Included where a step falls on it.
     pub end_ms: i64,
+    /// From one step to the next; more than 0, else [`QueryError::Invalid`].
     pub step_ms: i64,
 }
 
 /// An answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
+    /// Of an instant query what the expression gives, of a range query a matrix.
     pub value: Value,
+    /// What was noticed on the way; never a reason to withhold the value.
     pub annotations: Annotations,
+    /// What it took.
     pub statistics: Statistics,
 }
 
@@ -81,14 +88,22 @@ pub struct Statistics {
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
+    /// More than [`crate::Limits::samples_max`] would be held at a time. Prometheus' text.
     #[error("query processing would load too many samples into memory in query execution")]
     TooManySamples,
+    /// More than [`crate::Limits::series_max`] would be touched; Prometheus has no such limit.
     #[error("query would touch more than {limit} series")]
-    TooManySeries { limit: usize },
+    TooManySeries {
+        /// [`crate::Limits::series_max`] of this query.
+        limit: usize,
+    },
+    /// The check said [`Interrupted::Canceled`]. Prometheus' text.
     #[error("query was canceled in query execution")]
     Canceled,
+    /// The check said [`Interrupted::TimedOut`]. Prometheus' text.
     #[error("query timed out in query execution")]
     TimedOut,
+    /// The source failed; the query itself may be fine.
     #[error("{0}")]
     Storage(#[from] SourceError),
     /// The query is not one that can be evaluated, whatever the data.

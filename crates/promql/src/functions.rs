@@ -7,12 +7,16 @@ use crate::ast::ValueType::{self, Matrix, Scalar, String, Vector};
 /// A function's name and shape.
 #[derive(Debug, PartialEq)]
 pub struct Function {
+    /// As written in a query, in snake case.
     pub name: &'static str,
+    /// The types of the arguments in order; `variadic` says how often the last may come.
     pub args: &'static [ValueType],
     /// As in Prometheus: 0, all of `args` have to be there; n > 0, the last may be left out or come
     /// up to n times; -1, the last may come any number of times (or never).
     pub variadic: i32,
+    /// The type of a call.
     pub returns: ValueType,
+    /// Refused unless [`crate::ParseOptions::experimental_functions`] is set.
     pub experimental: bool,
 }
 

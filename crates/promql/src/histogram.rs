@@ -37,8 +37,10 @@ pub use validate::Invalid;
 /// Schema of a histogram whose bounds are its own ([`Histogram::custom_values`]).
 pub const CUSTOM_BUCKETS: i32 = -53;
 
-/// The schemas of exponential buckets.
+/// The coarsest schema of exponential buckets: each bound is 2^16 times the one before.
 pub const EXPONENTIAL_MIN: i32 = -4;
+
+/// The finest schema of exponential buckets: 256 of them from one power of two to the next.
 pub const EXPONENTIAL_MAX: i32 = 8;
 
 /// The NaN that ends a series; a histogram carries it as its sum.
@@ -47,16 +49,25 @@ pub const STALE_NAN_BITS: u64 = 0x7ff0_0000_0000_0002;
 /// A native histogram; counts are absolute, one for each bucket of the spans.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Histogram {
+    /// Not part of the data: [`Self::equals`] leaves it out.
     pub counter_reset_hint: CounterResetHint,
     /// -4 to 8: bounds are powers of 2^(2^-schema); or [`CUSTOM_BUCKETS`].
     pub schema: i32,
+    /// How far the zero bucket reaches to either side, included; 0 with custom bounds.
     pub zero_threshold: f64,
+    /// Observations in the zero bucket; 0 with custom bounds.
     pub zero_count: f64,
+    /// All observations, those of NaN too, which are in no bucket.
     pub count: f64,
+    /// Of all observed values; NaN where one was, and [`STALE_NAN_BITS`] at the end of a series.
     pub sum: f64,
+    /// Where the buckets above zero are; with custom bounds, all buckets.
     pub positive_spans: Vec<BucketSpan>,
+    /// Where the buckets below zero are, away from zero; empty with custom bounds.
     pub negative_spans: Vec<BucketSpan>,
+    /// Counts, not cumulative; as many as the lengths of the spans add up to.
     pub positive_buckets: Vec<f64>,
+    /// Counts, not cumulative; as many as the lengths of the spans add up to.
     pub negative_buckets: Vec<f64>,
     /// Upper bounds without +Inf, ascending; empty unless the schema says custom.
     pub custom_values: Arc<[f64]>,
@@ -65,17 +76,23 @@ pub struct Histogram {
 /// A run of buckets: the gap to the run before (to bucket 0 for the first) and how many.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BucketSpan {
+    /// Buckets left out; negative only in the first span, for an index below 0.
     pub offset: i32,
+    /// Buckets in a row.
     pub length: u32,
 }
 
 /// What the sender knew about a counter reset between the sample before and this one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CounterResetHint {
+    /// Nothing; the buckets have to be compared ([`Histogram::detect_reset`]).
     #[default]
     Unknown,
+    /// The counter began anew.
     Reset,
+    /// The counter went on.
     NotReset,
+    /// This is no counter: counts may go down.
     Gauge,
 }
 

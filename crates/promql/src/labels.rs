@@ -24,18 +24,22 @@ impl Labels {
         place.map_or("", |place| &self.0[place].1)
     }
 
+    /// Names and values in ascending order of the names.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (&**name, &**value))
     }
 
+    /// As [`Self::iter`], shareable without a copy of the texts.
     pub fn pairs(&self) -> &[(Arc<str>, Arc<str>)] {
         &self.0
     }
 
+    /// A series without any label, not even a name.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
+    /// How many labels, the metric's name among them.
     pub fn len(&self) -> usize {
         self.0.len()
     }
@@ -76,6 +80,7 @@ impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for Labels {
 pub struct LabelsBuilder(Vec<(Arc<str>, Arc<str>)>);
 
 impl LabelsBuilder {
+    /// Begins with the labels of `base`, which stays as it is.
     pub fn new(base: &Labels) -> Self {
         Self(base.0.to_vec())
     }
@@ -93,15 +98,18 @@ impl LabelsBuilder {
         self
     }
 
+    /// Does nothing where there is no such label.
     pub fn remove(&mut self, name: &str) -> &mut Self {
         self.set(name, "")
     }
 
+    /// Drops the labels for which `keep` (given name and value) says no.
     pub fn retain(&mut self, mut keep: impl FnMut(&str, &str) -> bool) -> &mut Self {
         self.0.retain(|(name, value)| keep(name, value));
         self
     }
 
+    /// The labels, sorted, without empty values.
     pub fn build(self) -> Labels {
         Labels(self.0.into())
     }

@@ -30,6 +30,7 @@ pub struct Options {
     pub experimental: bool,
     /// Threads that evaluate series; the answer does not depend on it.
     pub parallelism: usize,
+    /// What is too much for one query.
     pub limits: Limits,
 }
 

@@ -39,7 +39,11 @@ pub const HEIGHT_MAX: usize = 500;
 /// Parts of the language that a shipped Prometheus has behind feature flags.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ParseOptions {
+    /// Functions and aggregations that Prometheus marks so
+    /// (`--enable-feature=promql-experimental-functions`).
     pub experimental_functions: bool,
+    /// Arithmetic, `step()` and `range()` where a duration stands
+    /// (`--enable-feature=promql-duration-expr`).
     pub duration_expressions: bool,
     /// `anchored` and `smoothed`.
     pub extended_range_selectors: bool,
@@ -68,7 +72,9 @@ impl From<&Options> for ParseOptions {
 /// What is wrong with a query, and where. Shown as Prometheus does: `1:5: parse error: …`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseError {
+    /// The part of the text that is wrong.
     pub span: Span,
+    /// What is wrong with it, in Prometheus' words, without the position.
     pub message: String,
     /// `line:column` of the span's start, both from 1, columns in bytes.
     pub position: String,

@@ -27,16 +27,22 @@ pub const VALUES_MAX: usize = 1_000_000;
 /// A series and its values, one for each step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SeriesDescription {
+    /// The metric's name is among them.
     pub labels: Labels,
+    /// At most [`VALUES_MAX`].
     pub values: Vec<SequenceValue>,
 }
 
 /// What stands at one step.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SequenceValue {
+    /// `_`: the series has no sample.
     Gap,
+    /// A number; `stale` is the NaN of [`crate::histogram::STALE_NAN_BITS`].
     Float(f64),
+    /// `{{…}}`: a native histogram.
     Histogram {
+        /// Shared by the steps that repeat it.
         histogram: Arc<Histogram>,
         /// The counter reset hint was written, so it means something.
         hint_written: bool,
@@ -46,6 +52,7 @@ pub enum SequenceValue {
 /// When the samples of the next line's series began: `series@st _ -30s -30s-1mx2`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StartTimes {
+    /// Those of the series with the values; `@st` is not part of them.
     pub labels: Labels,
     /// Relative to the time of each sample, milliseconds; `None` where nothing is known.
     pub offsets_ms: Vec<Option<i64>>,
@@ -54,7 +61,9 @@ pub struct StartTimes {
 /// A line of a block of series.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SeriesLine {
+    /// `series 1 2 3`.
     Values(SeriesDescription),
+    /// `series@st -30s …`.
     StartTimes(StartTimes),
 }
 
@@ -62,6 +71,7 @@ pub enum SeriesLine {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message} at character {at}")]
 pub struct DescriptionError {
+    /// What was expected or is too much, without the place.
     pub message: String,
     /// Bytes from the start of the line.
     pub at: usize,

@@ -11,8 +11,9 @@ use crate::labels::Labels;
 pub struct Selection {
     /// All of them have to fit; a label that a series does not have is empty.
     pub matchers: Vec<Matcher>,
-    /// First and last millisecond that matter, both included.
+    /// The first millisecond that matters, included.
     pub start_ms: i64,
+    /// The last millisecond that matters, included.
     pub end_ms: i64,
     /// A hint: the step of the query, 0 for an instant one.
     pub step_ms: i64,
@@ -40,7 +41,9 @@ pub type Decode<'a> = Box<dyn FnOnce(&mut Chunk) -> Result<(), SourceError> + Se
 
 /// The samples of one series.
 pub enum Samples<'a> {
+    /// Ready to be read.
     Decoded(Chunk),
+    /// Decoded by the thread that evaluates the series, once.
     Encoded(Decode<'a>),
 }
 
@@ -55,6 +58,7 @@ impl From<Chunk> for Samples<'_> {
 /// Floats and histograms of one series share the time axis; a series rarely has both.
 #[derive(Clone, Debug, Default)]
 pub struct Chunk {
+    /// Milliseconds since 1970, ascending.
     pub times_ms: Vec<i64>,
     /// The value of a float; unspecified where a histogram stands.
     pub values: Vec<f64>,
@@ -77,7 +81,9 @@ impl Chunk {
 /// A sample as tests and small callers see it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Point {
+    /// A number; it may be a stale marker.
     Float(f64),
+    /// A native histogram, shared with whoever stores it.
     Histogram(Arc<Histogram>),
 }
 

@@ -59,6 +59,7 @@ impl ValueType {
 }
 
 impl AggregateOp {
+    /// As written in a query.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Sum => "sum",
@@ -88,6 +89,7 @@ impl AggregateOp {
 }
 
 impl UnaryOp {
+    /// As written in a query.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Plus => "+",
@@ -97,6 +99,7 @@ impl UnaryOp {
 }
 
 impl BinaryOp {
+    /// As written in a query.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Add => "+",
@@ -133,6 +136,7 @@ impl BinaryOp {
 }
 
 impl MatchOp {
+    /// As written in a query.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Equal => "=",

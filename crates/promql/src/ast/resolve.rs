@@ -5,12 +5,16 @@ use super::{BinaryOp, DurationExpr, DurationKind, UnaryOp};
 /// Why a duration has no value. Prometheus' words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DurationError {
+    /// The right side of `/` came to 0.
     #[error("division by zero")]
     DivisionByZero,
+    /// The right side of `%` came to 0.
     #[error("modulo by zero")]
     ModuloByZero,
+    /// A range or a step came to 0 or less; an offset may.
     #[error("duration must be greater than 0")]
     NotPositive,
+    /// More than nanoseconds of 64 bits hold (292 years), or NaN.
     #[error("duration is out of range")]
     OutOfRange,
 }

@@ -109,10 +109,15 @@ impl<'a, 'q> Held<'a, 'q> {
 
     /// Counts a whole column, for that is what it takes.
     pub(super) fn push(&mut self, row: Row) -> Result<(), QueryError> {
-        let samples = row.column.samples().max(row.column.steps());
+        self.reserve(row.column.samples().max(row.column.steps()))?;
+        self.rows.push(row);
+        Ok(())
+    }
+
+    /// Counts what is kept somewhere else.
+    pub(super) fn reserve(&mut self, samples: usize) -> Result<(), QueryError> {
         self.query.hold(samples)?;
         self.samples += samples;
-        self.rows.push(row);
         Ok(())
     }
 }

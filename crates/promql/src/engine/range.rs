@@ -6,7 +6,6 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::QueryError;
 use super::column::Column;
 use super::function::over_time_histogram::{self, is_float_picked};
 use super::function::rate::Kind;
@@ -18,6 +17,7 @@ use super::query::Query;
 use super::scalar::{self, ScalarColumn};
 use super::series::{Points, Series};
 use super::windows::Windows;
+use super::{Check, Interrupted, QueryError};
 use crate::annotations::{Remark, Remarks};
 use crate::histogram::Histogram;
 
@@ -31,17 +31,48 @@ pub(super) struct Work {
     pub(super) chunk: crate::source::Chunk,
     pub(super) scratch: Vec<f64>,
     pub(super) places: Vec<usize>,
+    pub(super) interrupted: Option<Interrupted>,
     /// The last name that is known not to look like a counter's.
     pub(super) no_counter: String,
 }
 
+/// Asks now and then whether to go on where a series takes long.
+pub(super) struct Pulse<'c> {
+    check: Check<'c>,
+    /// Samples until it is asked again.
+    left: usize,
+    interrupted: Option<Interrupted>,
+}
+
+impl Pulse<'_> {
+    const SAMPLES: usize = 1 << 20;
+
+    /// Whether to go on, after so many more samples.
+    #[inline]
+    pub(super) fn beat(&mut self, samples: usize) -> bool {
+        if self.left > samples {
+            self.left -= samples;
+            return self.interrupted.is_none();
+        }
+        self.left = Self::SAMPLES;
+        if self.interrupted.is_none() {
+            self.interrupted = (self.check)().err();
+        }
+        self.interrupted.is_none()
+    }
+
+    pub(super) fn end(self, work: &mut Work) {
+        work.interrupted = work.interrupted.or(self.interrupted);
+    }
+}
+
 /// A function with its arguments evaluated.
-#[derive(Debug)]
 pub(super) struct RangeStage<'p> {
     pub(super) call: &'p RangeCall,
     pub(super) grid: Grid,
     pub(super) windows: Windows,
     pub(super) scalars: Vec<ScalarColumn>,
+    check: Check<'p>,
 }
 
 /// What becomes of a step after its histograms were looked at.
@@ -59,14 +90,18 @@ impl From<Option<Histogram>> for Patch {
 }
 
 impl<'p> RangeStage<'p> {
-    pub(super) fn new(query: &Query<'_>, call: &'p RangeCall, grid: &Grid) -> Result<Self, QueryError> {
+    pub(super) fn new(query: &Query<'p>, call: &'p RangeCall, grid: &Grid) -> Result<Self, QueryError> {
         let scalars: Vec<_> =
             call.scalars.iter().map(|plan| scalar::evaluate(query, plan, grid)).collect::<Result<_, _>>()?;
         let windows = Windows::new(grid, &call.input, query.options.lookback_ms);
-        Ok(Self { call, grid: *grid, windows, scalars })
+        Ok(Self { call, grid: *grid, windows, scalars, check: query.check })
     }
 
-    /// Whether all steps have the same window and so the same value.
+    pub(super) fn pulse(&self) -> Pulse<'p> {
+        Pulse { check: self.check, left: Pulse::SAMPLES, interrupted: None }
+    }
+
+    /// What kind of rate it is, if one.
     fn counter(&self) -> Option<Kind> {
         match self.call.function {
             RangeFunction::Rate => Some(Kind { counter: true, per_second: true }),
@@ -98,7 +133,7 @@ impl<'p> RangeStage<'p> {
             self.mixed(name, series, work)
         };
         self.remark_on_counter(name, &column, work);
-        Ok(column)
+        work.interrupted.take().map_or(Ok(column), |interrupted| Err(interrupted.into()))
     }
 
     fn remark_on_quantile(&self, series: &Series, work: &mut Work) {
@@ -182,14 +217,17 @@ impl<'p> RangeStage<'p> {
         }
         let mut column = self.floats(name, &series.floats, work);
         let (float_times, histogram_times) = (&series.floats.times, &series.histograms.times);
+        let mut pulse = self.pulse();
         self.windows.each_pair(float_times, histogram_times, |step, floats, histograms| {
-            if histograms.is_empty() {
+            // A histogram is a hundred numbers or so.
+            if histograms.is_empty() || !pulse.beat(100 * histograms.len()) {
                 return;
             }
             let read: usize = series.histograms.values[histograms.clone()].iter().map(|h| h.samples()).sum();
             work.read += read as u64;
             self.patch(&mut column, name, series, (step, floats, histograms), work);
         });
+        pulse.end(work);
         column
     }
 
@@ -263,7 +301,11 @@ impl<'p> RangeStage<'p> {
     fn extended(&self, name: &str, series: &Series, kind: Kind, work: &mut Work) -> Column {
         let mut column = Column::none(self.windows.steps);
         let (float_times, histogram_times) = (&series.floats.times, &series.histograms.times);
+        let mut pulse = self.pulse();
         self.windows.each_pair(float_times, histogram_times, |step, floats, histograms| {
+            if !pulse.beat(floats.len() + 100 * histograms.len()) {
+                return;
+            }
             work.read += (floats.len() + histograms.len()) as u64;
             if !floats.is_empty() && !histograms.is_empty() {
                 work.remarks.add(&Remark::MixedFloatsHistograms(name), self.call.first_span);
@@ -277,6 +319,7 @@ impl<'p> RangeStage<'p> {
                 column.set_histogram(step, Arc::new(histogram));
             }
         });
+        pulse.end(work);
         column
     }
 }

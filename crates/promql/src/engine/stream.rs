@@ -71,7 +71,7 @@ pub(super) fn stream(
 
 /// Takes the stages off a plan, outermost first. None where there are no steps.
 fn unfold<'p>(
-    query: &Query<'_>,
+    query: &Query<'p>,
     mut node: &'p VectorPlan,
     mut grid: Grid,
     stages: &mut Vec<Stage<'p>>,
@@ -165,7 +165,7 @@ enum Leaf<'p> {
 }
 
 impl<'p> Leaf<'p> {
-    fn of(query: &Query<'_>, plan: &'p VectorPlan, grid: &Grid) -> Result<Option<Self>, QueryError> {
+    fn of(query: &Query<'p>, plan: &'p VectorPlan, grid: &Grid) -> Result<Option<Self>, QueryError> {
         let windows = |selector| selector::windows(selector, grid, query.options.lookback_ms);
         Ok(Some(match plan {
             VectorPlan::Select(selector) => Self::Values { selector, windows: windows(selector) },

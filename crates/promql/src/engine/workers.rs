@@ -151,7 +151,16 @@ impl<'a> Board<'a> {
     }
 }
 
-/// Ends the others when a thread leaves, in whatever way.
+/// No thread waits for one that folds no more, not even where that one panicked.
+struct End<'b, 'a>(&'b Board<'a>);
+
+impl Drop for End<'_, '_> {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+/// The batch of a thread that panics is not waited for.
 struct Leaving<'b, 'a> {
     board: &'b Board<'a>,
     number: Option<usize>,
@@ -192,9 +201,8 @@ fn side_by_side(
                 }
             });
         }
-        let result = fold_all(query, &board, fold);
-        board.end();
-        result
+        let _end = End(&board);
+        fold_all(query, &board, fold)
     })
 }
 

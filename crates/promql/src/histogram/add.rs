@@ -19,8 +19,11 @@ pub struct Added {
 /// What rounding lost of a sum of histograms, in the layout of the sum.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Compensation {
+    /// What to add to [`Histogram::count`].
     pub count: f64,
+    /// What to add to [`Histogram::sum`].
     pub sum: f64,
+    /// What to add to [`Histogram::zero_count`].
     pub zero_count: f64,
     pub(super) positive: Vec<f64>,
     pub(super) negative: Vec<f64>,
@@ -41,6 +44,7 @@ impl Compensation {
         self
     }
 
+    /// The counterpart of [`Self::mul`]; dividing by zero leaves no buckets, as [`Histogram::div`].
     pub fn div(&mut self, divisor: f64) -> &mut Self {
         if divisor == 0.0 {
             self.positive.clear();

@@ -7,10 +7,15 @@ use super::{CUSTOM_BUCKETS, Histogram};
 /// A bucket with its bounds and its (not cumulative) count.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Bucket {
+    /// -Inf for the first of custom buckets, and for the one of negative infinite observations.
     pub lower: f64,
+    /// +Inf for the last of custom buckets, and for the one of positive infinite observations.
     pub upper: f64,
+    /// An observation equal to `lower` is in here.
     pub lower_inclusive: bool,
+    /// An observation equal to `upper` is in here.
     pub upper_inclusive: bool,
+    /// Observations in this bucket alone.
     pub count: f64,
     /// Within schema and side; 0 for the zero bucket.
     pub index: i32,

@@ -7,7 +7,9 @@ use super::almost_equal;
 /// All observations up to a bound.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ClassicBucket {
+    /// The value of `le`, included; +Inf for the bucket of all observations.
     pub upper_bound: f64,
+    /// Cumulative: observations up to the bound, or their rate.
     pub count: f64,
 }
 
@@ -18,8 +20,11 @@ pub struct Monotonicity {
     pub forced: bool,
     /// Differences that can only come from rounding were ignored.
     pub ignored_small_deltas: bool,
+    /// The lowest upper bound whose count was raised; meaningless unless `forced`.
     pub bucket_min: f64,
+    /// The highest upper bound whose count was raised; meaningless unless `forced`.
     pub bucket_max: f64,
+    /// By how much a count was raised at most.
     pub difference_max: f64,
 }
 

@@ -5,6 +5,7 @@ use super::{Bucket, Histogram};
 /// What a quantile tells about observations that were no numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NanObservations {
+    /// There were none, or they do not matter.
     #[default]
     None,
     /// The quantile lies among them.
@@ -16,14 +17,19 @@ pub enum NanObservations {
 /// A quantile and what there is to tell the user about it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Quantile {
+    /// In the unit of the observations; -Inf below quantile 0, +Inf above 1, NaN without
+    /// observations.
     pub value: f64,
+    /// What observations of NaN did to the value.
     pub nan_observations: NanObservations,
 }
 
 /// A fraction and whether observations that were no numbers are in none.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fraction {
+    /// From 0 to 1; NaN without observations, or where a bound is NaN.
     pub value: f64,
+    /// There were observations of NaN: they are in the whole, but between no two values.
     pub nan_observations: bool,
 }
 

@@ -27,6 +27,7 @@ impl Histogram {
         (variance + rest) / self.count
     }
 
+    /// The square root of [`Self::variance`], in the unit of the observations.
     pub fn standard_deviation(&self) -> f64 {
         self.variance().sqrt()
     }

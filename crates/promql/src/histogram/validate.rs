@@ -5,46 +5,80 @@ use super::{BucketSpan, CUSTOM_BUCKETS, EXPONENTIAL_MAX, EXPONENTIAL_MIN, Histog
 /// What is wrong; the texts are Prometheus'.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Invalid {
+    /// Neither exponential nor custom.
     #[error(
         "histogram has an invalid schema, which must be between {EXPONENTIAL_MIN} and {EXPONENTIAL_MAX} for \
          exponential buckets, or {CUSTOM_BUCKETS} for custom buckets, got schema {0}"
     )]
     Schema(i32),
+    /// Spans would overlap; with custom bounds, the first begins below bucket 0.
     #[error("span number {number} with offset {offset}: histogram has a span whose offset is negative")]
-    SpanOffset { number: usize, offset: i32 },
+    SpanOffset {
+        /// Of the span, from 1.
+        number: usize,
+        /// Of the span, less than 0.
+        offset: i32,
+    },
+    /// One side has more or fewer counts than its spans have places.
     #[error(
         "spans need {needed} buckets, have {found} buckets: histogram spans specify different number of \
          buckets than provided"
     )]
-    BucketsOfSpans { needed: u64, found: usize },
+    BucketsOfSpans {
+        /// Lengths of the spans, added up.
+        needed: u64,
+        /// Counts that are there.
+        found: usize,
+    },
+    /// A bucket of either side counts less than nothing.
     #[error(
         "bucket number {number} has observation count of {count}: histogram has a bucket whose observation \
          count is negative"
     )]
-    NegativeBucket { number: usize, count: f64 },
+    NegativeBucket {
+        /// Of the bucket on its side, from 1, gaps left out.
+        number: usize,
+        /// Of the bucket, less than 0.
+        count: f64,
+    },
+    /// The count of all observations is less than nothing.
     #[error("histogram's observation count is negative: {0}")]
     NegativeCount(f64),
+    /// The zero bucket counts less than nothing.
     #[error(
         "zero bucket has observation count of {0}: histogram has a bucket whose observation count is negative"
     )]
     NegativeZeroCount(f64),
+    /// The schema fixes the bounds, yet there are bounds.
     #[error("histogram with exponential schema must not have custom bounds")]
     BoundsOfExponential,
+    /// A custom bound is no number.
     #[error("custom buckets: histogram custom bounds must not be NaN")]
     NanBound,
+    /// A custom bound is not above the one before.
     #[error("custom buckets: histogram custom bounds must be in strictly increasing order")]
     BoundsOrder,
+    /// The last custom bound is +Inf, which is implied.
     #[error("custom buckets: histogram custom bounds must be finite")]
     InfiniteBound,
+    /// Spans reach beyond the bucket that ends at +Inf.
     #[error(
         "custom buckets: only {bounds} custom bounds defined which is insufficient to cover total span length \
          of {length}"
     )]
-    TooFewBounds { bounds: usize, length: i64 },
+    TooFewBounds {
+        /// Custom bounds, without +Inf.
+        bounds: usize,
+        /// Buckets that the spans reach over, gaps included.
+        length: i64,
+    },
+    /// There is no zero bucket with custom bounds, yet it has observations.
     #[error("custom buckets: must have zero count of 0")]
     CustomZeroCount,
+    /// There is no zero bucket with custom bounds, yet it has a width.
     #[error("custom buckets: must have zero threshold of 0")]
     CustomZeroThreshold,
+    /// With custom bounds, all buckets are on the positive side.
     #[error("custom buckets: must not have negative spans or buckets")]
     CustomNegative,
 }

@@ -1,5 +1,7 @@
 //! Do the types fit? In Prometheus' order, so that the same complaint comes first.
 
+use std::collections::HashSet;
+
 use super::escape::quote;
 use super::lex::is_space;
 use super::{Fault, Parsed};
@@ -135,7 +137,8 @@ fn sides(binary: &mut Binary, span: Span, text: &str) -> Parsed<ValueType> {
         return Err(Fault::new(operator(), "comparisons between scalars must use BOOL modifier"));
     }
     if let Some(matching) = binary.matching.as_ref().filter(|matching| matching.on) {
-        let twice = matching.labels.iter().find(|label| matching.include.contains(label));
+        let include: HashSet<&String> = matching.include.iter().collect();
+        let twice = matching.labels.iter().find(|label| include.contains(label));
         if let Some(label) = twice {
             let message = format!("label {} must not occur in ON and GROUP clause at once", quote(label));
             return Err(Fault::new(operator(), message));

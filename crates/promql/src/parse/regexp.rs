@@ -59,18 +59,20 @@ fn translate(pattern: &str) -> Result<String, String> {
 
 /// `{n}`, `{n,}` and `{n,m}`, from behind the brace on.
 fn is_repetition(after: &str) -> bool {
-    let Some((inner, _)) = after.split_once('}') else { return false };
-    let (least, most) = inner.split_once(',').unwrap_or((inner, ""));
-    let number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    !least.is_empty() && number(least) && number(most)
+    let skip_digits =
+        |text: &'_ str| text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let least = skip_digits(after);
+    let rest = &after[least..];
+    let rest = rest.strip_prefix(',').map_or(rest, |most| &most[skip_digits(most)..]);
+    least > 0 && rest.starts_with('}')
 }
 
 /// From behind the backslash on; gives what is left.
-fn escape<'a>(after: &'a str, out: &mut String, in_class: bool) -> Result<&'a str, String> {
-    let Some(c) = after.chars().next() else {
+fn escape<'a>(escape: &'a str, out: &mut String, in_class: bool) -> Result<&'a str, String> {
+    let Some(c) = escape.chars().next() else {
         return Err("error parsing regexp: trailing backslash at end of expression: ``".into());
     };
-    let rest = &after[c.len_utf8()..];
+    let rest = &escape[c.len_utf8()..];
     let perl = match c {
         'd' => "0-9",
         'D' => "^0-9",
@@ -99,13 +101,15 @@ fn escape<'a>(after: &'a str, out: &mut String, in_class: bool) -> Result<&'a st
         'A' | 'B' | 'z' if !in_class => "",
         'a' | 'f' | 'n' | 'r' | 't' | 'v' => "",
         'p' | 'P' | 'x' => {
-            let name = match rest.find('}') {
-                Some(end) if rest.starts_with('{') => end + 1,
-                _ => 0,
-            };
             out.extend(['\\', c]);
-            out.push_str(&rest[..name]);
-            return Ok(&rest[name..]);
+            if !rest.starts_with('{') {
+                return Ok(rest);
+            }
+            let invalid = || format!("error parsing regexp: invalid escape sequence: {}", shown(escape));
+            let (name, rest) = rest.split_once('}').ok_or_else(invalid)?;
+            out.push_str(name);
+            out.push('}');
+            return Ok(rest);
         }
         // Word boundaries only for the crate.
         '<' | '>' => {
@@ -148,18 +152,12 @@ fn class<'a>(after: &'a str, out: &mut String) -> Result<&'a str, String> {
                 return Ok(next);
             }
             '\\' => escape(next, out, true)?,
-            '[' if next.starts_with(':') && next.contains(":]") => {
-                let (name, after_name) = next.split_once(":]").ok_or_else(missing)?;
-                out.push('[');
-                out.push_str(name);
-                out.push_str(":]");
-                after_name
-            }
+            '[' => named_class(next, out)?,
             '-' if first || next.starts_with(']') || (out.ends_with('-') && !out.ends_with("\\-")) => {
                 out.push_str("\\-");
                 next
             }
-            '[' | ']' | '&' | '~' | '^' => {
+            ']' | '&' | '~' | '^' => {
                 out.push('\\');
                 out.push(c);
                 next
@@ -171,4 +169,29 @@ fn class<'a>(after: &'a str, out: &mut String) -> Result<&'a str, String> {
         };
         first = false;
     }
+}
+
+const CLASSES: [&str; 14] = [
+    "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print", "punct", "space",
+    "upper", "word", "xdigit",
+];
+
+/// Where a name may end, so that not every bracket looks at the whole rest.
+const CLASS_NAME_ENDS_MAX: usize = 16;
+
+/// `[:alpha:]` or just a bracket, from behind it on; gives what is left.
+fn named_class<'a>(after: &'a str, out: &mut String) -> Result<&'a str, String> {
+    let named = after.strip_prefix(':').and_then(|name| {
+        let close = name.as_bytes().windows(2).take(CLASS_NAME_ENDS_MAX).position(|two| two == b":]")?;
+        Some((&name[..close], &name[close + 2..]))
+    });
+    let Some((name, rest)) = named else {
+        out.push_str("\\[");
+        return Ok(after);
+    };
+    if !CLASSES.contains(&name.strip_prefix('^').unwrap_or(name)) {
+        return Err(format!("error parsing regexp: invalid character class range: `[:{name}:]`"));
+    }
+    out.push_str(&format!("[:{name}:]"));
+    Ok(rest)
 }

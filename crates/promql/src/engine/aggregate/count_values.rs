@@ -57,6 +57,7 @@ pub(super) fn evaluate(
         }
         Ok(())
     })?;
+    held.rows.sort_by(|left, right| left.labels.cmp(&right.labels));
     std::mem::take(&mut held.rows).into_iter().try_for_each(sink)
 }
 

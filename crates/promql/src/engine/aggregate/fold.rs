@@ -13,7 +13,7 @@ use crate::engine::bits::Bits;
 use crate::engine::column::{Cell, Column, Row};
 use crate::engine::grid::Grid;
 use crate::engine::plan::Aggregate;
-use crate::engine::query::Query;
+use crate::engine::query::{Held, Query};
 use crate::engine::stream::{Sink, stream};
 use crate::labels::METRIC_NAME;
 
@@ -25,16 +25,17 @@ pub(super) fn evaluate(
 ) -> Result<(), QueryError> {
     let mut groups = Groups::default();
     let mut sums: Vec<Group> = Vec::new();
+    let mut held = Held::new(query);
     stream(query, &plan.input, grid, &mut |row| {
         let place = groups.place(plan, &row.labels);
         if place == sums.len() {
-            query.allow(grid.steps.saturating_mul(sums.len() + 1))?;
+            held.reserve(grid.steps)?;
             sums.push(Group::new(plan.op, grid.steps));
         }
         sums[place].fold(query, plan, &row);
         Ok(())
     })?;
-    for (group, labels) in sums.into_iter().zip(groups.labels) {
+    for (labels, group) in groups.sorted(sums) {
         let drop_name = group.drop_name;
         let column = group.finish(query, plan);
         if column.present.any() {

@@ -13,6 +13,14 @@ pub(super) struct Groups {
 }
 
 impl Groups {
+    /// What was gathered for each group, in the order of their labels: in which order groups were
+    /// met depends on steps that may not be those that matter.
+    pub(super) fn sorted<T>(self, gathered: Vec<T>) -> Vec<(Labels, T)> {
+        let mut sorted: Vec<_> = self.labels.into_iter().zip(gathered).collect();
+        sorted.sort_by(|(left, _), (right, _)| left.cmp(right));
+        sorted
+    }
+
     /// The place of a series' group.
     pub(super) fn place(&mut self, plan: &Aggregate, labels: &Labels) -> usize {
         let key = key(plan, labels);

@@ -9,7 +9,7 @@ use crate::engine::bits::Bits;
 use crate::engine::column::Row;
 use crate::engine::grid::Grid;
 use crate::engine::plan::Aggregate;
-use crate::engine::query::Query;
+use crate::engine::query::{Held, Query};
 use crate::engine::scalar::ScalarColumn;
 use crate::engine::stream::{Sink, stream};
 use crate::labels::Labels;
@@ -57,10 +57,11 @@ fn first_k(
     check_k(extent)?;
     let mut groups = Groups::default();
     let mut taken: Vec<Vec<u64>> = Vec::new();
+    let mut held = Held::new(query);
     stream(query, &plan.input, grid, &mut |mut row| {
         let place = groups.place(plan, &row.labels);
         if place == taken.len() {
-            query.allow(grid.steps.saturating_mul(taken.len() + 1))?;
+            held.reserve(grid.steps)?;
             taken.push(vec![0; grid.steps]);
         }
         let taken = &mut taken[place];

@@ -38,11 +38,13 @@ pub(super) fn evaluate(
         held.push(row)
     })?;
     let mut values = Vec::new();
-    for (labels, members) in groups.labels.into_iter().zip(members) {
-        query.check()?;
+    for (labels, members) in groups.sorted(members) {
         let mut column = Column::none(grid.steps);
         let mut ignored = false;
         for step in 0..grid.steps {
+            if step % 64 == 0 {
+                query.check()?;
+            }
             values.clear();
             for cell in members.iter().filter_map(|row| held.rows[*row].column.get(step)) {
                 match cell {

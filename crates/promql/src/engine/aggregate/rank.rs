@@ -44,8 +44,10 @@ pub(super) fn evaluate(
     let mut ranks = Ranks { descending, k: 0, heap: Vec::new() };
     let mut ignored = false;
     for members in &members {
-        query.check()?;
         for step in 0..grid.steps {
+            if step % 64 == 0 {
+                query.check()?;
+            }
             ranks.start(k.get(step));
             if ranks.k == 0 {
                 continue;

@@ -43,6 +43,8 @@ struct Join<'a, 'q> {
     active: Bits,
     remarks: Remarks,
     results: Merged,
+    /// For the results.
+    held: Held<'a, 'q>,
 }
 
 pub(in crate::engine) fn evaluate(
@@ -65,7 +67,8 @@ pub(in crate::engine) fn evaluate(
         active.intersect(&any(one, grid.steps));
     }
     let remarks = Remarks::default();
-    let mut join = Join { query, plan, many, one, active, remarks, results: Merged::default() };
+    let held = Held::new(query);
+    let mut join = Join { query, plan, many, one, active, remarks, results: Merged::default(), held };
     join.run()?;
     query.merge_remarks(join.remarks);
     join.results.rows.into_iter().try_for_each(sink)
@@ -197,6 +200,7 @@ impl Join<'_, '_> {
             return fail("multiple matches for labels: grouping labels must ensure unique matches");
         }
         matched.unite(&steps);
+        self.held.reserve(steps.len())?;
         let column = self.operate(&many.column, &one.column, steps);
         if !column.present.any() {
             return Ok(());

@@ -175,6 +175,9 @@ impl Evaluation<'_, '_> {
         let mut column = Column::none(self.grid.steps);
         let mut buckets = Vec::with_capacity(group.buckets.len());
         for step in 0..self.grid.steps {
+            if step % 64 == 0 {
+                self.query.check()?;
+            }
             buckets.clear();
             let floats = group.buckets.iter().filter_map(|(upper_bound, row)| {
                 match self.rows[*row].column.get(step) {

@@ -66,11 +66,13 @@ fn each_window(
     value: impl Fn(usize, &[f64], &mut Vec<f64>) -> f64,
 ) -> Column {
     let mut read = 0;
+    let mut pulse = stage.pulse();
     let scratch = &mut work.scratch;
     let column = stage.windows.column(&points.times, |window| {
         read += window.len();
-        Some(value(window.step, &points.values[window.places()], scratch))
+        pulse.beat(window.len()).then(|| value(window.step, &points.values[window.places()], scratch))
     });
+    pulse.end(work);
     work.read += read as u64;
     column
 }

@@ -31,12 +31,13 @@ fn lines(
     work: &mut Work,
     value: impl Fn(usize, &[i64], &[f64]) -> f64,
 ) -> Column {
-    let mut read = 0;
+    let (mut read, mut pulse) = (0, stage.pulse());
     let column = stage.windows.column(&points.times, |window| {
         read += window.len();
         let (times, values) = (&points.times[window.places()], &points.values[window.places()]);
-        (window.len() > 1).then(|| value(window.step, times, values))
+        (window.len() > 1 && pulse.beat(window.len())).then(|| value(window.step, times, values))
     });
+    pulse.end(work);
     work.read += read as u64;
     column
 }
@@ -68,12 +69,14 @@ pub(in crate::engine) fn smooth(
     work: &mut Work,
 ) -> Column {
     let [smoothing, trend, ..] = scalars else { return Column::none(stage.windows.steps) };
-    let mut read = 0;
+    let (mut read, mut pulse) = (0, stage.pulse());
     let column = stage.windows.column(&points.times, |window| {
         read += window.len();
         let (smoothing, trend) = (smoothing.get(window.step), trend.get(window.step));
-        (window.len() > 1).then(|| smoothed(&points.values[window.places()], smoothing, trend))
+        (window.len() > 1 && pulse.beat(window.len()))
+            .then(|| smoothed(&points.values[window.places()], smoothing, trend))
     });
+    pulse.end(work);
     work.read += read as u64;
     column
 }

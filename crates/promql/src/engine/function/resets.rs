@@ -34,19 +34,23 @@ pub(in crate::engine) fn floats(stage: &RangeStage<'_>, points: &Points<f64>, wo
 /// Of anything: each window is walked.
 pub(in crate::engine) fn walked(stage: &RangeStage<'_>, series: &Series, work: &mut Work) -> Column {
     let mut column = Column::none(stage.windows.steps);
-    let mut read = 0;
+    let (mut read, mut pulse) = (0, stage.pulse());
     let anchored = stage.call.input.mode() == Some(RangeMode::Anchored);
     stage.windows.each_pair(
         &series.floats.times,
         &series.histograms.times,
         |step, mut floats, mut histograms| {
             read += floats.len() + histograms.len();
+            if !pulse.beat(floats.len() + 100 * histograms.len()) {
+                return;
+            }
             if anchored && !anchor(series, &mut floats, &mut histograms, stage.windows.start(step)) {
                 return;
             }
             column.set(step, count(stage.call.function, series, floats, histograms) as f64);
         },
     );
+    pulse.end(work);
     work.read += read as u64;
     column
 }

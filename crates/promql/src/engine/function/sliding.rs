@@ -25,7 +25,7 @@ pub(in crate::engine) fn sum(
     work: &mut Work,
 ) -> Column {
     let values = &points.values[..];
-    let mut read = 0;
+    let (mut read, mut pulse) = (0, stage.pulse());
     let column = if sums_are_exact(values) {
         let (mut from, mut to, mut sum) = (0, 0, 0.0);
         stage.windows.column(&points.times, |window| {
@@ -43,9 +43,11 @@ pub(in crate::engine) fn sum(
         stage.windows.column(&points.times, |window| {
             read += window.len();
             let values = &values[window.places()];
-            Some(if average { kahan_average(values) } else { kahan_sum(values) })
+            let sum = |values| if average { kahan_average(values) } else { kahan_sum(values) };
+            pulse.beat(window.len()).then(|| sum(values))
         })
     };
+    pulse.end(work);
     work.read += read as u64;
     column
 }

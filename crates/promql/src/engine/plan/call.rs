@@ -222,7 +222,8 @@ fn argument(call: &ast::Call, place: usize) -> Result<&Expr, QueryError> {
 }
 
 fn unknown(name: &str) -> QueryError {
-    QueryError::Invalid(format!("unknown function with name \"{name}\""))
+    // The parser knows names that are not evaluated yet.
+    QueryError::Invalid(format!("function \"{name}\" is not supported"))
 }
 
 /// Any text but an empty one (a text is UTF-8 already); what the parser could not read as UTF-8

@@ -1,5 +1,7 @@
 //! RE2's syntax.
 
+use proptest::prelude::*;
+
 use crate::ast::{MatchOp, Matcher};
 
 fn matches(pattern: &str, value: &str) -> bool {
@@ -21,7 +23,7 @@ fn expressions_are_anchored_and_dots_match_newlines() {
 #[test]
 fn braces_that_repeat_nothing_are_braces() {
     assert!(matches("/api/{id}", "/api/{id}"));
-    assert!(matches("a{,3}", "a{,3}"));
+    assert!(matches("a{,3}{1", "a{,3}{1"));
     assert!(matches("a{2,}b{2}c{1,2}", "aabbcc"));
     assert!(matches(r"\{x\}", "{x}"));
 }
@@ -37,6 +39,7 @@ fn classes_do_not_nest() {
     assert!(matches("[-a^]+", "-^a"));
     assert!(matches("[[:alpha:]_]+", "ab_"));
     assert!(matches("[[:^digit:]]", "a"));
+    assert!(matches("[[:]+", "[:") && matches("[[:é]+", "é["));
     assert!(matches(r"[\d\s\]]+", "1 ]"));
     assert!(matches(r"[\D]", "a"));
 }
@@ -70,6 +73,8 @@ fn what_is_wrong_is_said() {
         ("[a", "missing closing ]: `[a`"),
         ("*", "repetition operator missing expression"),
         (r"\", "trailing backslash"),
+        ("[[:no:]]", "invalid character class range: `[:no:]`"),
+        (r"\p{Greek", "invalid escape sequence"),
         (r"\8", r"invalid escape sequence: `\8`"),
         (r"\Z", r"invalid escape sequence: `\Z`"),
         ("(a{1000}){1000}", "expression too large"),
@@ -80,5 +85,34 @@ fn what_is_wrong_is_said() {
             error.starts_with("error parsing regexp: ") && error.contains(expected),
             "{pattern}: {error}"
         );
+    }
+}
+
+/// Meta-characters escaped, nothing else.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::new();
+    for c in text.chars() {
+        if r"\.+*?()|[]{}^$".contains(c) {
+            quoted.push('\\');
+        }
+        quoted.push(c);
+    }
+    quoted
+}
+
+proptest! {
+    #[test]
+    fn quoted_text_matches_itself(text in any::<String>()) {
+        prop_assert!(matches(&quoted(&text), &text));
+        let in_class: String = text.chars().map(|c| format!("[{}]", quoted(&c.to_string()))).collect();
+        prop_assert!(matches(&in_class, &text), "{}", in_class);
+    }
+
+    #[test]
+    fn no_pattern_makes_it_panic(parts in proptest::collection::vec(proptest::sample::select(vec![
+        "\\", "[", "]", "[:", ":]", "alpha", "{", "}", "p", "x", "1", ",", "(", ")", "?", "*", "^", "-", "&&", "Q", "E",
+        "d", "W", "b", "<", "0", "ü", "|", ".", "(?i)",
+    ]), 0..12)) {
+        drop(Matcher::new(MatchOp::Regex, "l".into(), parts.concat()));
     }
 }
