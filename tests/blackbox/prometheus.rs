@@ -145,7 +145,7 @@ fn numbers_are_answered_under_prometheus_names() {
     assert_eq!(own[0]["metric"]["__name__"], "http.server.requests");
     assert_eq!(own[0]["value"][1], "120");
 
-    let rates = "sum by (http_route) (rate(http_server_requests_total[1m]))";
+    let rates = "round(sum by (http_route) (rate(http_server_requests_total[1m])), 0.001)";
     assert_eq!(values(&server, rates, end, "http_route"), pairs(&[("/", "2"), ("/cart", "4")]));
     assert_eq!(values(&server, "count({__name__=~\"http_.+|queue_.+\"})", end, ""), pairs(&[("", "5")]));
     assert_eq!(instant(&server, "http_server_requests_total{job=\"other\"}", end), json!([]));

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use model::Tenant;
@@ -90,18 +91,22 @@ pub(super) async fn compute<T: Send + 'static>(
     let unwanted = Unwanted(Arc::clone(&control));
     let executor = session.engine.executor.clone();
     let task = executor.spawn_blocking(move || {
-        let snapshots = session.snapshots(&TABLES)?;
-        stacker::maybe_grow(STACK_BYTES / 2, STACK_BYTES, || work(&session, &snapshots))
+        let compute = |snapshots: Vec<Arc<Snapshot>>| {
+            stacker::maybe_grow(STACK_BYTES / 2, STACK_BYTES, || work(&session, &snapshots))
+        };
+        let result = session.snapshots(&TABLES).and_then(compute);
+        // Its end is the end of the query, for which the asker has to have the answer first.
+        (session, result)
     });
-    let result = control
-        .within(async {
-            match task.await {
-                Ok(result) => result,
-                Err(error) => Err(QueryError::Internal { message: format!("a bug: {error}") }),
-            }
-        })
-        .await;
-    drop(unwanted);
+    let ended = control.within(async {
+        let ended = task.await;
+        ended.map_err(|error| QueryError::Internal { message: format!("a bug: {error}") })
+    });
+    let (session, result) = ended.await?;
+    if result.is_err() {
+        control.failed.store(true, Ordering::Relaxed);
+    }
+    drop((session, unwanted));
     result
 }
 
