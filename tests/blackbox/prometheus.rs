@@ -424,80 +424,39 @@ fn exemplars_lead_to_traces() {
     assert_eq!(data(&server, "query_exemplars", &[("query", "1")]), json!([]));
 }
 
+/// Path, parameters, status, type and the begin of the text.
+type Case = (&'static str, &'static [(&'static str, &'static str)], u16, &'static str, &'static str);
+
+const DUPLICATES: &str = "http_server_requests_total * on (job) http_server_requests_total";
+
+#[rustfmt::skip]
+const ERRORS: &[Case] = &[
+    ("query", &[("query", "sum(")], 400, "bad_data",
+        "invalid parameter \"query\": 1:5: parse error: unclosed left parenthesis"),
+    ("query", &[], 400, "bad_data",
+        "invalid parameter \"query\": unknown position: parse error: no expression found in input"),
+    ("query", &[("query", "1"), ("time", "x")], 400, "bad_data",
+        "invalid parameter \"time\": invalid time value for 'time': cannot parse \"x\" to a valid timestamp"),
+    ("query", &[("query", DUPLICATES)], 422, "execution", "found duplicate series for the match group"),
+    ("query_range", &[("query", "1"), ("start", "0"), ("end", "11001"), ("step", "1")], 400, "bad_data",
+        "exceeded maximum resolution of 11,000 points per timeseries."),
+    ("query_range", &[("query", "1"), ("start", "2"), ("end", "1"), ("step", "1")], 400, "bad_data",
+        "invalid parameter \"end\": end timestamp must not be before start time"),
+    ("query_range", &[("query", "1"), ("start", "0"), ("end", "1"), ("step", "0")], 400, "bad_data",
+        "invalid parameter \"step\": zero or negative query resolution step widths are not accepted. Try a positive integer"),
+    ("query_range", &[("query", "up[5m]"), ("start", "0"), ("end", "1"), ("step", "1")], 400, "bad_data",
+        "invalid parameter \"query\": invalid expression type \"range vector\" for range query, must be Scalar or instant Vector"),
+    ("series", &[], 400, "bad_data", "no match[] parameter provided"),
+    ("labels", &[("match[]", "{a=\"\"}")], 400, "bad_data",
+        "invalid parameter \"match[]\": match[] must contain at least one non-empty matcher"),
+];
+
 #[test]
 fn errors_are_prometheus() {
     let server = quiet();
-    let begin = begin();
-    send_requests(&server, begin, 0..2);
-    let now = begin.to_string();
-    let cases: [(&str, &[(&str, &str)], u16, &str, &str); 10] = [
-        (
-            "query",
-            &[("query", "sum(")],
-            400,
-            "bad_data",
-            "invalid parameter \"query\": 1:5: parse error: unclosed left parenthesis",
-        ),
-        (
-            "query",
-            &[],
-            400,
-            "bad_data",
-            "invalid parameter \"query\": unknown position: parse error: no expression found in input",
-        ),
-        (
-            "query",
-            &[("query", "1"), ("time", "x")],
-            400,
-            "bad_data",
-            "invalid parameter \"time\": invalid time value for 'time': cannot parse \"x\" to a valid timestamp",
-        ),
-        (
-            "query",
-            &[("query", "http_server_requests_total * on (job) http_server_requests_total"), ("time", &now)],
-            422,
-            "execution",
-            "found duplicate series for the match group",
-        ),
-        (
-            "query_range",
-            &[("query", "1"), ("start", "0"), ("end", "11001"), ("step", "1")],
-            400,
-            "bad_data",
-            "exceeded maximum resolution of 11,000 points per timeseries.",
-        ),
-        (
-            "query_range",
-            &[("query", "1"), ("start", "2"), ("end", "1"), ("step", "1")],
-            400,
-            "bad_data",
-            "invalid parameter \"end\": end timestamp must not be before start time",
-        ),
-        (
-            "query_range",
-            &[("query", "1"), ("start", "0"), ("end", "1"), ("step", "0")],
-            400,
-            "bad_data",
-            "invalid parameter \"step\": zero or negative query resolution step widths are not accepted. Try a positive integer",
-        ),
-        (
-            "query_range",
-            &[("query", "up[5m]"), ("start", "0"), ("end", "1"), ("step", "1")],
-            400,
-            "bad_data",
-            "invalid parameter \"query\": invalid expression type \"range vector\" for range query, must be Scalar or instant Vector",
-        ),
-        ("series", &[], 400, "bad_data", "no match[] parameter provided"),
-        (
-            "labels",
-            &[("match[]", "{a=\"\"}")],
-            400,
-            "bad_data",
-            "invalid parameter \"match[]\": match[] must contain at least one non-empty matcher",
-        ),
-    ];
-    for (path, parameters, status, kind, message) in cases {
-        let answer = ask(&server, path, parameters).expect(status).json();
+    send_requests(&server, begin(), 0..20);
+    for (path, parameters, status, kind, message) in ERRORS {
+        let answer = ask(&server, path, parameters).expect(*status).json();
         assert_eq!((&answer["status"], &answer["errorType"]), (&json!("error"), &json!(kind)));
         let error = answer["error"].as_str().unwrap();
         assert!(error.starts_with(message), "{path} {parameters:?}: {error}");
