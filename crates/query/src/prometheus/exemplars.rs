@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
@@ -77,18 +77,13 @@ fn of_series(
     times_ms: (i64, i64),
     memory: &Memory,
 ) -> Result<Vec<SeriesExemplars>, QueryError> {
-    let mut metrics: BTreeMap<&str, Vec<SeriesId>> = BTreeMap::new();
-    for (metric, id) in series.values() {
-        metrics.entry(metric).or_default().push(*id);
-    }
+    let metrics: BTreeSet<&str> = series.values().map(|(metric, _)| metric.as_ref()).collect();
+    let ids: BTreeSet<SeriesId> = series.values().map(|(_, id)| *id).collect();
+    let (metrics, ids): (Vec<_>, Vec<_>) = (metrics.into_iter().collect(), ids.into_iter().collect());
+    let wanted = Wanted { metrics: &metrics, ids: &ids, times: nanos(times_ms) };
     let mut found: ById<Vec<Exemplar>> = ById::default();
-    for (metric, mut ids) in metrics {
-        ids.sort_unstable();
-        ids.dedup();
-        let wanted = Wanted { metric, ids: &ids, times: nanos(times_ms) };
-        let columns = ["series_id", "time_unix_nano", "value", "trace_id", "span_id", "attributes"];
-        rows.each(&columns, &wanted, &mut |batch| add(batch, &wanted, &mut found, memory))?;
-    }
+    let columns = ["series_id", "time_unix_nano", "value", "trace_id", "span_id", "attributes"];
+    rows.each(&columns, &wanted, &mut |batch| add(batch, &wanted, &mut found, memory))?;
     let mut answer = Vec::new();
     for (labels, (_, id)) in series {
         let Some(exemplars) = found.get(id) else { continue };

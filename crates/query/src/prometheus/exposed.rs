@@ -16,7 +16,9 @@ use super::series::Row;
 /// Which of the series that a stored one is seen as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Part {
-    /// Its numbers; of Prometheus' also native histograms.
+    /// All points of a series of Prometheus: numbers, native histograms, or both.
+    Own,
+    /// Numbers.
     Value,
     /// Native histograms.
     Native,
@@ -31,7 +33,7 @@ pub(super) enum Part {
 impl Part {
     fn suffix(self) -> &'static str {
         match self {
-            Self::Value | Self::Native | Self::Quantile => "",
+            Self::Own | Self::Value | Self::Native | Self::Quantile => "",
             Self::Bucket => "_bucket",
             Self::Sum => "_sum",
             Self::Count => "_count",
@@ -153,7 +155,7 @@ impl Translator {
             let pairs: BTreeMap<_, _> =
                 pairs.map(|(key, value)| (self.text(key), self.text(value))).collect();
             let labels = Labels::from_sorted(pairs);
-            return if matching.fit(&labels, None) { vec![(labels, Part::Value)] } else { Vec::new() };
+            return if matching.fit(&labels, None) { vec![(labels, Part::Own)] } else { Vec::new() };
         }
         let translated = names::metric(row.shape);
         let mut base = None;

@@ -1,7 +1,7 @@
 //! OpenTelemetry's names as Prometheus has them: `UnderscoreEscapingWithSuffixes` of its OTLP guide.
 
 /// What of a metric decides its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Shape<'a> {
     pub(super) name: &'a str,
     pub(super) unit: &'a str,

@@ -25,7 +25,8 @@ const NANOS_PER_MS: i64 = 1_000_000;
 
 /// What is read, and of which series.
 pub(super) struct Sought<'a> {
-    pub(super) metric: &'a str,
+    /// Ascending.
+    pub(super) metrics: &'a [&'a str],
     /// Ascending.
     pub(super) ids: &'a [SeriesId],
     /// Milliseconds, both included.
@@ -36,7 +37,7 @@ pub(super) struct Sought<'a> {
 
 impl<'a> Sought<'a> {
     fn wanted(&self) -> Wanted<'a> {
-        Wanted { metric: self.metric, ids: self.ids, times: nanos(self.times_ms) }
+        Wanted { metrics: self.metrics, ids: self.ids, times: nanos(self.times_ms) }
     }
 }
 

@@ -12,9 +12,10 @@ use super::rows::Picked;
 /// xxh3-128 of what identifies a series, as stored.
 pub(super) type SeriesId = [u8; 16];
 
-/// Rows of one metric, of some series, at some time.
+/// Rows of some series at some time.
 pub(super) struct Wanted<'a> {
-    pub(super) metric: &'a str,
+    /// What they are points of, in ascending order.
+    pub(super) metrics: &'a [&'a str],
     /// In ascending order.
     pub(super) ids: &'a [SeriesId],
     /// The first and the last nanosecond.
@@ -87,7 +88,8 @@ impl Columns {
 
 impl Wanted<'_> {
     fn has_metric_within(&self, (min, max): (&[u8], &[u8])) -> bool {
-        (min..=max).contains(&self.metric.as_bytes())
+        let first = self.metrics.partition_point(|metric| metric.as_bytes() < min);
+        self.metrics.get(first).is_some_and(|metric| metric.as_bytes() <= max)
     }
 
     fn has_id_within(&self, (min, max): (&[u8], &[u8])) -> bool {

@@ -1,7 +1,7 @@
 //! Selectors over the store: which series fit, in the order of their labels, and their samples.
 //!
-//! Series are looked up at once; samples are read a metric at a time, when the first of its series
-//! is wanted, and given away series by series.
+//! Series are looked up at once; samples are read some metrics at a time, when the first of their
+//! series is wanted, and given away series by series.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -20,6 +20,10 @@ use super::series::{self, Which};
 use super::target_info::Targets;
 use crate::session::Session;
 use crate::{QueryError, Snapshot};
+
+/// Series whose samples are read together, unless one metric has more. Records in memory are in no
+/// order and gone through once for each of these groups, and a group's samples are held.
+const GROUP_SERIES: usize = 2048;
 
 /// Bytes that a series that fits is counted with, besides its texts, which series share.
 const FOUND_BYTES: usize = 160;
@@ -165,7 +169,8 @@ impl<'s> Store<'s> {
         let Some(label) = part.own_label() else { return Ok(Vec::new()) };
         let mut ids: Vec<_> = found.iter().map(|(_, stored)| stored.id).collect();
         ids.sort_unstable();
-        let sought = self.sought(metric, &ids, (selection.start_ms, selection.end_ms));
+        let metrics = [metric];
+        let sought = self.sought(&metrics, &ids, (selection.start_ms, selection.end_ms));
         let mut read = read_split(&self.histograms, &sought, part, selection.labels_only, &self.memory)?;
         let mut series = Vec::new();
         for (labels, stored) in found {
@@ -178,8 +183,8 @@ impl<'s> Store<'s> {
         Ok(series)
     }
 
-    fn sought<'a>(&self, metric: &'a str, ids: &'a [SeriesId], times_ms: (i64, i64)) -> Sought<'a> {
-        Sought { metric, ids, times_ms, starts: self.starts }
+    fn sought<'a>(&self, metrics: &'a [&'a str], ids: &'a [SeriesId], times_ms: (i64, i64)) -> Sought<'a> {
+        Sought { metrics, ids, times_ms, starts: self.starts }
     }
 
     /// The labels of the series that fit, ascending.
@@ -216,26 +221,21 @@ impl promql::Source for Store<'_> {
             let labels = series.into_keys().map(|labels| Ok((labels, Samples::Decoded(Chunk::default()))));
             return Ok(Box::new(labels));
         }
-        let mut metrics: HashMap<(Arc<str>, Part), Group> = HashMap::new();
-        for stored in series.values().flatten().filter_map(|member| match member {
-            Member::Stored(stored) => Some(stored),
-            Member::Ready(_) => None,
-        }) {
-            let group = metrics.entry((Arc::clone(&stored.metric), stored.part)).or_default();
-            group.ids.push(stored.id);
-            group.left += 1;
-            if stored.delta {
-                group.delta.insert(stored.id, ());
+        let mut groups = Groups::default();
+        for member in series.values().flatten() {
+            if let Member::Stored(stored) = member {
+                groups.add(stored);
             }
         }
         let times = (selection.start_ms, selection.end_ms);
-        Ok(Box::new(Selected { store: self, series: series.into_iter(), metrics, times }))
+        Ok(Box::new(Selected { store: self, series: series.into_iter(), groups, times }))
     }
 }
 
-/// The series of one part of a metric, whose samples are read together.
-#[derive(Default)]
+/// Series of a part of some metrics, whose samples are read together.
 struct Group {
+    part: Part,
+    metrics: Vec<Arc<str>>,
     ids: Vec<SeriesId>,
     delta: ById<()>,
     /// How many have not been given away.
@@ -243,10 +243,52 @@ struct Group {
     read: Option<(ById<Chunk>, Memory)>,
 }
 
+/// The groups of a selection. What comes close together in the order of labels is read together.
+#[derive(Default)]
+struct Groups {
+    all: Vec<Group>,
+    /// The group of each metric's part.
+    of: HashMap<(Arc<str>, Part), usize>,
+    /// The group that takes the next metric of a part.
+    open: HashMap<Part, usize>,
+}
+
+impl Groups {
+    fn add(&mut self, stored: &Stored) {
+        let key = (Arc::clone(&stored.metric), stored.part);
+        let place = match self.of.get(&key) {
+            Some(place) => *place,
+            None => {
+                let place = self.open(stored.part);
+                self.all[place].metrics.push(Arc::clone(&stored.metric));
+                self.of.insert(key, place);
+                place
+            }
+        };
+        let group = &mut self.all[place];
+        group.ids.push(stored.id);
+        group.left += 1;
+        if stored.delta {
+            group.delta.insert(stored.id, ());
+        }
+    }
+
+    fn open(&mut self, part: Part) -> usize {
+        let open = self.open.get(&part).copied();
+        if let Some(place) = open.filter(|place| self.all[*place].ids.len() < GROUP_SERIES) {
+            return place;
+        }
+        let (metrics, ids) = (Vec::new(), Vec::new());
+        self.all.push(Group { part, metrics, ids, delta: ById::default(), left: 0, read: None });
+        self.open.insert(part, self.all.len() - 1);
+        self.all.len() - 1
+    }
+}
+
 struct Selected<'a, 's> {
     store: &'a Store<'s>,
     series: std::collections::btree_map::IntoIter<Labels, Vec<Member>>,
-    metrics: HashMap<(Arc<str>, Part), Group>,
+    groups: Groups,
     times: (i64, i64),
 }
 
@@ -272,40 +314,42 @@ impl Selected<'_, '_> {
             Member::Stored(stored) => stored,
         };
         let key = (stored.metric, stored.part);
-        let Some(group) = self.metrics.get_mut(&key) else { return Ok(Chunk::default()) };
+        let Some(place) = self.groups.of.get(&key) else { return Ok(Chunk::default()) };
+        let group = &mut self.groups.all[*place];
         let (chunks, _) = match &mut group.read {
             Some(read) => read,
             None => {
-                let read = read(self.store, &key, group, self.times)?;
+                let read = group.read(self.store, self.times)?;
                 group.read.insert(read)
             }
         };
         let chunk = chunks.remove(&stored.id).unwrap_or_default();
         group.left -= 1;
         if group.left == 0 {
-            self.metrics.remove(&key);
+            group.read = None;
         }
         Ok(chunk)
     }
 }
 
-fn read(
-    store: &Store<'_>,
-    (metric, part): &(Arc<str>, Part),
-    group: &mut Group,
-    times: (i64, i64),
-) -> Result<(ById<Chunk>, Memory), QueryError> {
-    group.ids.sort_unstable();
-    let sought = store.sought(metric, &group.ids, times);
-    let memory = Memory::new(&store.session.control().pool, "Series");
-    let mut points = Points::new(&sought, &memory);
-    if *part == Part::Value {
-        points.read_samples(&store.samples, &sought)?;
+impl Group {
+    fn read(&mut self, store: &Store<'_>, times: (i64, i64)) -> Result<(ById<Chunk>, Memory), QueryError> {
+        self.ids.sort_unstable();
+        let mut metrics: Vec<&str> = self.metrics.iter().map(AsRef::as_ref).collect();
+        metrics.sort_unstable();
+        let sought = store.sought(&metrics, &self.ids, times);
+        let memory = Memory::new(&store.session.control().pool, "Series");
+        let mut points = Points::new(&sought, &memory);
+        if matches!(self.part, Part::Own | Part::Value) {
+            points.read_samples(&store.samples, &sought)?;
+        }
+        if self.part != Part::Value {
+            let delta = |id: &SeriesId| self.delta.contains_key(id);
+            points.read_histograms(&store.histograms, &sought, self.part, &delta)?;
+        }
+        let chunks = points.finish();
+        Ok((chunks, memory))
     }
-    // Prometheus' series may have both; of OpenTelemetry's numbers there is nothing to be found.
-    points.read_histograms(&store.histograms, &sought, *part, &|id| group.delta.contains_key(id))?;
-    let chunks = points.finish();
-    Ok((chunks, memory))
 }
 
 impl<'a> Iterator for Selected<'a, '_> {

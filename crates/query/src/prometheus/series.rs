@@ -2,7 +2,7 @@
 //!
 //! First only what names are made of is read, and of the rows whose name fits, everything.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use arrow::array::{
     Array, AsArray, BinaryArray, BooleanArray, Int64Array, MapArray, RecordBatch, StringArray,
@@ -116,7 +116,7 @@ fn fits(
     seen: &mut HashSet<SeriesId>,
 ) -> Result<Vec<usize>, QueryError> {
     let naming = Naming::of(batch)?;
-    let mut last: Option<(Shape<'_>, bool)> = None;
+    let mut known: HashMap<Shape<'_>, bool> = HashMap::new();
     let mut fitting = Vec::new();
     for row in 0..batch.num_rows() {
         let time = naming.times.value(row);
@@ -124,12 +124,7 @@ fn fits(
             continue;
         }
         let shape = naming.shape(row);
-        // Rows are sorted by name: most are like the one before.
-        let fits = match last {
-            Some((known, fits)) if known == shape => fits,
-            _ => (which.name_may_fit)(shape),
-        };
-        last = Some((shape, fits));
+        let fits = *known.entry(shape).or_insert_with(|| (which.name_may_fit)(shape));
         if fits && (which.every_row || seen.insert(naming.id(row))) {
             fitting.push(row);
         }
