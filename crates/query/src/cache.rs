@@ -148,11 +148,6 @@ pub(crate) struct SegmentReader {
 }
 
 impl SegmentReader {
-    /// Its key in the object store.
-    pub(crate) fn path(&self) -> &str {
-        &self.path
-    }
-
     fn location(&self) -> object_store::path::Path {
         object_store::path::Path::from(self.path.as_ref())
     }

@@ -77,7 +77,7 @@ impl Columns {
         rows: usize,
         wanted: &Wanted<'_>,
     ) -> Vec<Range<usize>> {
-        let all = vec![0..rows];
+        let all = joined(std::iter::once(0..rows));
         let pages = |place: Option<usize>| Pages::of(footer, group, place?, rows);
         let by_name = pages(self.name).map(|pages| pages.texts(|bounds| wanted.has_metric_within(bounds)));
         let by_id = pages(self.id).map(|pages| pages.texts(|bounds| wanted.has_id_within(bounds)));

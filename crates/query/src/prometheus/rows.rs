@@ -12,6 +12,7 @@ use model::{Table, schema};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::RowSelection;
 use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
+use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 
 use super::prune::{Wanted, groups};
@@ -114,8 +115,8 @@ impl File<'_> {
         let control = session.control();
         let executor = &session.engine.executor;
         let reader = self.rows.segments.reader(&self.segment.path, self.segment.bytes);
-        let opened = executor.block_on(control.within(open(reader, columns, pick)))?;
-        let Some(mut stream) = opened else { return Ok(()) };
+        let opened = executor.block_on(control.within(async { Ok(open(reader, columns, pick).await) }))?;
+        let Some(mut stream) = opened.map_err(|error| self.failed(&error))? else { return Ok(()) };
         while let Some(batch) = executor.block_on(control.within(async { Ok(stream.next().await) }))? {
             let batch = batch.map_err(|error| self.failed(&error))?;
             session.scan.add_rows(batch.num_rows());
@@ -124,8 +125,14 @@ impl File<'_> {
         Ok(())
     }
 
-    fn failed(&self, error: &parquet::errors::ParquetError) -> QueryError {
-        unreadable(&self.segment.path, error)
+    fn failed(&self, error: &ParquetError) -> QueryError {
+        // What the query's pool refused says so itself; the reader wraps it.
+        match self.rows.session.control().pool.refusal() {
+            Some(message) => QueryError::Memory { message },
+            None => QueryError::Internal {
+                message: format!("segment `{}` cannot be read: {error}", self.segment.path),
+            },
+        }
     }
 }
 
@@ -135,10 +142,8 @@ async fn open(
     reader: SegmentReader,
     columns: &[&str],
     pick: &dyn Fn(&ParquetMetaData) -> Picked,
-) -> Result<Option<Stream>, QueryError> {
-    let path = reader.path().to_owned();
-    let failed = |error| unreadable(&path, &error);
-    let builder = ParquetRecordBatchStreamBuilder::new(reader).await.map_err(failed)?;
+) -> Result<Option<Stream>, ParquetError> {
+    let builder = ParquetRecordBatchStreamBuilder::new(reader).await?;
     let footer = Arc::clone(builder.metadata());
     let (groups, selection) = pick(&footer);
     if groups.is_empty() || selection.as_ref().is_some_and(|selection| !selection.selects_any()) {
@@ -153,16 +158,7 @@ async fn open(
         Some(selection) => builder.with_row_selection(selection),
         None => builder,
     };
-    builder.build().map(Some).map_err(failed)
-}
-
-fn unreadable(path: &str, error: &parquet::errors::ParquetError) -> QueryError {
-    // What the pool refused says so itself.
-    let text = error.to_string();
-    if text.contains("the query needs more than") || text.contains("the memory budget is used up") {
-        return QueryError::Memory { message: text.trim_start_matches("External: ").to_owned() };
-    }
-    QueryError::Internal { message: format!("segment `{path}` cannot be read: {text}") }
+    builder.build().map(Some)
 }
 
 /// Records in memory.

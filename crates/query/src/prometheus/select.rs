@@ -3,7 +3,7 @@
 //! Series are looked up at once; samples are read some metrics at a time, when the first of their
 //! series is wanted, and given away series by series.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use model::Table;
@@ -131,17 +131,17 @@ impl<'s> Store<'s> {
     fn series(&self, selection: &Selection) -> Result<BTreeMap<Labels, Vec<Member>>, QueryError> {
         let times = (selection.start_ms, selection.end_ms);
         let mut series: BTreeMap<Labels, Vec<Member>> = BTreeMap::new();
-        let mut split: BTreeMap<(Arc<str>, Part), Vec<(Labels, Stored)>> = BTreeMap::new();
+        let mut split: BTreeMap<Part, Vec<(Labels, Stored)>> = BTreeMap::new();
         for (labels, stored) in self.find(&selection.matchers, times)? {
             if stored.part.own_label().is_some() {
-                split.entry((Arc::clone(&stored.metric), stored.part)).or_default().push((labels, stored));
+                split.entry(stored.part).or_default().push((labels, stored));
             } else {
                 series.entry(labels).or_default().push(Member::Stored(stored));
             }
         }
         let matching = Matching::new(&selection.matchers);
-        for ((metric, part), found) in split {
-            for (labels, chunk) in self.split(&metric, part, &found, selection)? {
+        for (part, found) in split {
+            for (labels, chunk) in self.split(part, &found, selection)? {
                 if matching.fit(&labels, None) {
                     series.entry(labels).or_default().push(Member::Ready(chunk));
                 }
@@ -149,7 +149,7 @@ impl<'s> Store<'s> {
         }
         if matching.name_fits(TARGET_INFO) {
             let targets = Targets::find(self, times)?;
-            for (labels, chunk) in targets.series(times) {
+            for (labels, chunk) in targets.series(times, selection.labels_only, &self.memory)? {
                 if matching.fit(&labels, None) {
                     series.entry(labels).or_default().push(Member::Ready(chunk));
                 }
@@ -161,7 +161,6 @@ impl<'s> Store<'s> {
     /// The series of bounds or quantiles.
     fn split(
         &self,
-        metric: &str,
         part: Part,
         found: &[(Labels, Stored)],
         selection: &Selection,
@@ -169,7 +168,8 @@ impl<'s> Store<'s> {
         let Some(label) = part.own_label() else { return Ok(Vec::new()) };
         let mut ids: Vec<_> = found.iter().map(|(_, stored)| stored.id).collect();
         ids.sort_unstable();
-        let metrics = [metric];
+        let metrics: BTreeSet<&str> = found.iter().map(|(_, stored)| stored.metric.as_ref()).collect();
+        let metrics: Vec<_> = metrics.into_iter().collect();
         let sought = self.sought(&metrics, &ids, (selection.start_ms, selection.end_ms));
         let mut read = read_split(&self.histograms, &sought, part, selection.labels_only, &self.memory)?;
         let mut series = Vec::new();

@@ -11,6 +11,7 @@ use promql::histogram::STALE_NAN_BITS;
 use promql::{Chunk, Labels};
 
 use super::exposed::Translator;
+use super::memory::Memory;
 use super::points::nanos;
 use super::select::Store;
 use super::series::{self, Which};
@@ -42,8 +43,13 @@ impl Targets {
         Ok(targets)
     }
 
-    /// The ones of each resource within the times.
-    pub(super) fn series(self, times_ms: (i64, i64)) -> Vec<(Labels, Chunk)> {
+    /// The ones of each resource within the times; where only labels matter, nothing of them.
+    pub(super) fn series(
+        self,
+        times_ms: (i64, i64),
+        labels_only: bool,
+        memory: &Memory,
+    ) -> Result<Vec<(Labels, Chunk)>, QueryError> {
         let mut series = Vec::new();
         for ((_, day), resources) in self.0 {
             let day_end = i64::from(day).saturating_add(1).saturating_mul(NANOS_PER_DAY) / 1_000_000;
@@ -53,13 +59,21 @@ impl Targets {
             let begins: Vec<_> = by_time.iter().map(|(begin, _)| *begin).collect();
             for (number, (begin, labels)) in by_time.into_iter().enumerate() {
                 let next = begins.get(number + 1).copied();
-                let chunk = ones((begin, next.unwrap_or(day_end)), next.is_some(), times_ms);
+                let end = next.unwrap_or(day_end);
+                if labels_only {
+                    if begin <= times_ms.1 && end > times_ms.0 {
+                        series.push((labels, Chunk::default()));
+                    }
+                    continue;
+                }
+                let chunk = ones((begin, end), next.is_some(), times_ms);
+                memory.grow(chunk.times_ms.capacity() * 2 * size_of::<i64>())?;
                 if !chunk.times_ms.is_empty() {
                     series.push((labels, chunk));
                 }
             }
         }
-        series
+        Ok(series)
     }
 }
 

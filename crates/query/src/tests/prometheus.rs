@@ -197,7 +197,10 @@ async fn series_of_prometheus_keep_their_labels_and_equal_ones_are_one() {
 
 #[tokio::test]
 async fn limits_end_a_query() {
-    let place = |_: Table, row: usize| if row % 2 == 0 { Place::Memory(0) } else { Place::Segment(0) };
+    let place = |_: Table, row: usize| match row % 2 {
+        0 => Place::Memory(0),
+        _ => Place::Segment(0),
+    };
     let everything = "count({__name__=~\".+\"} offset -1h)";
     let prometheus = PrometheusConfig { samples: 1000, ..PrometheusConfig::default() };
     let limited =
