@@ -16,7 +16,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("store", &["model", "fresnel-sdk"]),
     ("publish", &["model", "store", "fresnel-sdk"]),
     ("query", &["model", "store", "promql", "fresnel-sdk"]),
-    ("api", &["model", "fresnel-sdk"]),
+    // The values, trees and selectors of PromQL are what its API speaks of.
+    ("api", &["model", "promql", "fresnel-sdk"]),
     (
         "fresnel-server",
         &["model", "wire", "receive", "store", "publish", "promql", "query", "api", "fresnel-sdk", "testkit"],

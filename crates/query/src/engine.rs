@@ -14,7 +14,9 @@ use crate::pool::QueryPool;
 use crate::registry::{Control, Registry};
 use crate::session::Session;
 use crate::sql::Dialect;
-use crate::{Config, LogFilter, QueryError, Running, RunningQuery, Source, SqlRequest, Stats};
+use crate::{
+    Config, LogFilter, PrometheusConfig, QueryError, Running, RunningQuery, Source, SqlRequest, Stats,
+};
 
 /// Most segments that are remembered to be sound.
 const SOUND_MAX: usize = 10_000;
@@ -36,6 +38,12 @@ pub(crate) struct Inner {
     /// Segments that were read through after a query had failed, and are as they were written.
     sound: Mutex<HashSet<Arc<str>>>,
     pub(crate) counters: Counters,
+}
+
+impl Inner {
+    pub(crate) fn prometheus(&self) -> PrometheusConfig {
+        self.config.read().prometheus.clone()
+    }
 }
 
 impl Engine {
@@ -133,7 +141,7 @@ impl Engine {
     }
 
     /// Enters the query and waits for its turn.
-    async fn begin(&self, request: SqlRequest) -> Result<Session, QueryError> {
+    pub(crate) async fn begin(&self, request: SqlRequest) -> Result<Session, QueryError> {
         let (timeout, share) = {
             let config = self.0.config.read();
             let longest = config.timeout_max.get();

@@ -42,6 +42,12 @@ pub enum QueryError {
         /// What is wrong.
         message: String,
     },
+    /// A query that means something, but has no answer with these records or within its limits.
+    #[error("{message}")]
+    Execution {
+        /// What is wrong.
+        message: String,
+    },
     /// Another query runs under this id.
     #[error("a query with the id `{id}` is running")]
     IdInUse {
@@ -99,6 +105,7 @@ impl QueryError {
             | Self::ReadOnly { .. }
             | Self::Value { .. }
             | Self::Argument { .. }
+            | Self::Execution { .. }
             | Self::IdInUse { .. } => ErrorKind::InvalidArgument,
             Self::Memory { .. } | Self::Busy { .. } => ErrorKind::ResourceExhausted,
             Self::DeadlineExceeded { .. } => ErrorKind::DeadlineExceeded,

@@ -5,6 +5,7 @@ mod data;
 mod golden;
 mod limits;
 mod place;
+mod prometheus;
 mod pruning;
 mod readers;
 mod statements;
