@@ -17,6 +17,7 @@ mod metrics;
 mod otlp;
 mod otlp_json;
 mod own_telemetry;
+mod prometheus;
 mod reference;
 mod settings;
 mod sql;

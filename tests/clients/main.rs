@@ -10,6 +10,7 @@ mod browser;
 mod javascript;
 mod open_data;
 mod program;
+mod promtool;
 mod python;
 mod s3;
 mod sent;

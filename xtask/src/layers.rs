@@ -11,14 +11,16 @@ use serde_json::Value;
 const ALLOWED: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("wire", &["model"]),
+    ("promql", &[]),
     ("receive", &["model", "wire", "fresnel-sdk"]),
     ("store", &["model", "fresnel-sdk"]),
     ("publish", &["model", "store", "fresnel-sdk"]),
-    ("query", &["model", "store", "fresnel-sdk"]),
-    ("api", &["model", "fresnel-sdk"]),
+    ("query", &["model", "store", "promql", "fresnel-sdk"]),
+    // The values, trees and selectors of PromQL are what its API speaks of.
+    ("api", &["model", "promql", "fresnel-sdk"]),
     (
         "fresnel-server",
-        &["model", "wire", "receive", "store", "publish", "query", "api", "fresnel-sdk", "testkit"],
+        &["model", "wire", "receive", "store", "publish", "promql", "query", "api", "fresnel-sdk", "testkit"],
     ),
     ("fresnel-sdk", &[]),
     ("testkit", &[]),
@@ -30,6 +32,21 @@ const ALLOWED: &[(&str, &[&str])] = &[
 const FORBIDDEN: &[(&str, &[&str])] = &[
     ("model", &["serde", "tokio", "futures", "object_store", "parquet", "datafusion", "axum", "hyper"]),
     ("wire", &["tokio", "futures", "axum", "hyper", "object_store", "datafusion"]),
+    (
+        "promql",
+        &[
+            "serde",
+            "tokio",
+            "futures",
+            "arrow",
+            "arrow-array",
+            "object_store",
+            "parquet",
+            "datafusion",
+            "axum",
+            "hyper",
+        ],
+    ),
     ("receive", &["datafusion", "parquet", "object_store"]),
     ("store", &["datafusion", "axum", "hyper", "http", "prost", "opentelemetry-proto"]),
     ("query", &["axum", "hyper", "http", "prost", "opentelemetry-proto"]),

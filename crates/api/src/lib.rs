@@ -2,7 +2,8 @@
 //!
 //! Enters: HTTP requests. Leaves: answers of [`Queries`] and [`Operations`] in the formats clients
 //! read. Must hold: no query engine and no store is named here; every answer with data says
-//! whether it is complete; every error is a problem document (RFC 9457).
+//! whether it is complete; every error is a problem document (RFC 9457), but where the
+//! API is somebody else's, in whose form it is then.
 
 mod clock;
 mod config;
@@ -10,6 +11,7 @@ pub mod dto;
 mod openapi;
 mod operations;
 mod problem;
+mod prometheus;
 mod queries;
 mod render;
 mod route;
@@ -20,6 +22,10 @@ pub use config::Config;
 pub use openapi::document as openapi_document;
 pub use operations::Operations;
 pub use problem::Problem;
+pub use prometheus::{
+    ErrorType, Exemplar, ExemplarsOf, Fault, MetricMetadata, Prometheus, PrometheusAnswer, PrometheusFuture,
+    PrometheusQuery, PrometheusSelection, SeriesStatistics, When,
+};
 pub use queries::{
     Failure, LogFilter, MetricFilter, NextBatch, Queries, QueryFuture, RecordStream, SeriesRequest,
     SqlRequest, TimeRange, TraceFilter,

@@ -1,7 +1,7 @@
 use axum::Json;
 use utoipa::OpenApi;
 
-use crate::route;
+use crate::{prometheus, route};
 
 /// The API's description; `docs/reference/openapi.json` and the page's types are made from it.
 #[derive(OpenApi)]
@@ -26,6 +26,33 @@ use crate::route;
         route::readyz,
         route::healthz,
         route::own_metrics,
+        prometheus::query::instant,
+        prometheus::query::instant_form,
+        prometheus::query::range,
+        prometheus::query::range_form,
+        prometheus::query::exemplars,
+        prometheus::query::exemplars_form,
+        prometheus::query::format,
+        prometheus::query::format_form,
+        prometheus::query::parse,
+        prometheus::query::parse_form,
+        prometheus::label::names,
+        prometheus::label::names_form,
+        prometheus::label::values,
+        prometheus::label::series,
+        prometheus::label::series_form,
+        prometheus::label::metadata,
+        prometheus::status::rules,
+        prometheus::status::alerts,
+        prometheus::status::targets,
+        prometheus::status::alertmanagers,
+        prometheus::status::build,
+        prometheus::status::runtime,
+        prometheus::status::config,
+        prometheus::status::flags,
+        prometheus::status::tsdb,
+        prometheus::status::healthy,
+        prometheus::status::ready,
     )
 )]
 struct Document;

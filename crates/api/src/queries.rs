@@ -7,9 +7,10 @@ use arrow::datatypes::SchemaRef;
 use model::{ErrorKind, Tenant};
 
 use crate::dto;
+use crate::prometheus::Prometheus;
 
 /// What the API asks; whoever answers is introduced by `server`.
-pub trait Queries: Send + Sync + 'static {
+pub trait Queries: Prometheus {
     /// Plans and starts a statement.
     fn sql(&self, request: SqlRequest) -> QueryFuture<'_, Box<dyn RecordStream>>;
     /// What runs now, for this tenant.

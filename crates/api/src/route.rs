@@ -8,7 +8,7 @@ use axum::routing::{any, delete, get};
 use crate::operations::Operations;
 use crate::problem::Problem;
 use crate::queries::Queries;
-use crate::{openapi, ui};
+use crate::{openapi, prometheus, ui};
 
 mod data;
 pub(crate) mod parameters;
@@ -45,6 +45,7 @@ pub fn router(queries: Arc<dyn Queries>, operations: Arc<dyn Operations>) -> Rou
     Router::new()
         .nest("/api", api)
         .route("/api/", any(unknown))
+        .nest("/prometheus", prometheus::router())
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .route("/healthz", get(healthz))

@@ -18,6 +18,39 @@ pub struct Config {
     pub queue_max: usize,
     /// Memory for footers and page indexes of segments, counted in `memory.limit`. Needs a restart.
     pub metadata_cache: ByteSize,
+    /// PromQL.
+    pub prometheus: PrometheusConfig,
+}
+
+/// How PromQL is evaluated.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PrometheusConfig {
+    /// How far an instant selector looks back.
+    pub lookback: Duration,
+    /// Samples that a query may hold at the same time, besides its share of the memory.
+    pub samples: usize,
+    /// Series that a query may touch.
+    pub series: usize,
+    /// Experimental functions, durations that are computed, `anchored`, `smoothed` and `fill` are allowed.
+    pub experimental: bool,
+    /// A metric's name is dropped at the end of a query, not at each function.
+    pub delayed_name_removal: bool,
+    /// Start times of samples take part in finding resets of counters.
+    pub start_timestamps: bool,
+}
+
+impl Default for PrometheusConfig {
+    fn default() -> Self {
+        Self {
+            lookback: Duration::from_mins(5),
+            samples: 50_000_000,
+            series: 10_000_000,
+            experimental: false,
+            delayed_name_removal: false,
+            start_timestamps: false,
+        }
+    }
 }
 
 impl Default for Config {
@@ -29,6 +62,7 @@ impl Default for Config {
             concurrency: 8,
             queue_max: 64,
             metadata_cache: ByteSize::mib(32),
+            prometheus: PrometheusConfig::default(),
         }
     }
 }
@@ -46,6 +80,16 @@ impl Validate for Config {
         }
         if self.timeout > self.timeout_max {
             report.error("timeout", "must be at most `query.timeout_max`");
+        }
+        if self.prometheus.lookback.is_zero() {
+            report.error("prometheus.lookback", "must not be zero");
+        }
+        for (name, limit) in
+            [("prometheus.samples", self.prometheus.samples), ("prometheus.series", self.prometheus.series)]
+        {
+            if limit == 0 {
+                report.error(name, "must be at least 1");
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 mod translate;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use model::ErrorKind;
@@ -41,6 +42,12 @@ pub enum QueryError {
         /// What is wrong.
         message: String,
     },
+    /// A query that means something, but has no answer with these records or within its limits.
+    #[error("{message}")]
+    Execution {
+        /// What is wrong.
+        message: String,
+    },
     /// Another query runs under this id.
     #[error("a query with the id `{id}` is running")]
     IdInUse {
@@ -73,7 +80,15 @@ pub enum QueryError {
     /// The store cannot be read.
     #[error(transparent)]
     Source(#[from] SourceError),
-    /// A segment cannot be read, or a bug.
+    /// What was read cannot be decoded: a segment is damaged, or a bug.
+    #[error("the query failed: {message}")]
+    Undecodable {
+        /// The chain of causes.
+        message: String,
+        /// The segments of which rows were read.
+        segments: Vec<Arc<str>>,
+    },
+    /// A bug.
     #[error("the query failed: {message}")]
     Internal {
         /// The chain of causes.
@@ -90,12 +105,13 @@ impl QueryError {
             | Self::ReadOnly { .. }
             | Self::Value { .. }
             | Self::Argument { .. }
+            | Self::Execution { .. }
             | Self::IdInUse { .. } => ErrorKind::InvalidArgument,
             Self::Memory { .. } | Self::Busy { .. } => ErrorKind::ResourceExhausted,
             Self::DeadlineExceeded { .. } => ErrorKind::DeadlineExceeded,
             Self::Cancelled => ErrorKind::Cancelled,
             Self::Source(error) => error.kind,
-            Self::Internal { .. } => ErrorKind::Internal,
+            Self::Internal { .. } | Self::Undecodable { .. } => ErrorKind::Internal,
         }
     }
 

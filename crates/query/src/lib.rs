@@ -1,8 +1,8 @@
 //! Answers questions about what the store holds: SQL over `logs`, `spans`, `samples`, `series`,
-//! `histograms`, `exemplars` and the view `metrics`, and direct readers for what a page shows.
+//! `histograms`, `exemplars` and the view `metrics`, direct readers for what a page shows, and PromQL.
 //!
-//! Enters: statements and filters with a tenant, and snapshots of the store through [`Source`].
-//! Leaves: Arrow batches or plain structs, each answer with a [`Summary`] that says what was
+//! Enters: statements, PromQL and filters with a tenant, and snapshots of the store through [`Source`].
+//! Leaves: Arrow batches, plain structs or PromQL's values, each answer with a [`Summary`] that says what was
 //! scanned and whether it is complete.
 //!
 //! Must hold: the only crate that names DataFusion, and no type of it in a public signature; it
@@ -17,6 +17,7 @@ mod engine;
 mod error;
 mod metrics;
 mod pool;
+mod prometheus;
 mod read;
 mod registry;
 mod running;
@@ -29,10 +30,14 @@ mod table;
 mod tests;
 
 pub use answer::{Answer, Attributes, Summary, TimeRange};
-pub use config::Config;
+pub use config::{Config, PrometheusConfig};
 pub use engine::Engine;
 pub use error::QueryError;
 pub use metrics::Stats;
+pub use prometheus::{
+    Exemplar, LabelsOf, MetricMetadata, PrometheusQuery, PrometheusSelection, SeriesExemplars,
+    SeriesStatistics, When,
+};
 pub use read::{
     Event, LabelValue, Link, LogBucket, LogFilter, LogHistogram, LogRecord, Logs, Metric, MetricFilter,
     MetricLabels, MetricSeries, Series, SeriesRequest, SeverityCounts, Span, Trace, TraceFilter,

@@ -5,9 +5,11 @@ mod data;
 mod golden;
 mod limits;
 mod place;
+mod prometheus;
 mod pruning;
 mod readers;
 mod statements;
+mod undecodable;
 mod units;
 
 use std::sync::Arc;

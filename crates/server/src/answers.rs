@@ -8,6 +8,8 @@ use arrow::datatypes::SchemaRef;
 use model::Tenant;
 use query::{Answer, Engine, QueryError, Running};
 
+mod prometheus;
+
 /// The engine as the API wants to see it.
 pub struct Answers(pub Engine);
 

@@ -113,22 +113,28 @@ pub fn scope(router: Router, senders: Arc<Senders>, ready: Arc<AtomicBool>) -> R
 /// Answered also before the server is ready: they are about the server itself.
 const ABOUT_ITSELF: &[&str] = &["/api/v1/status", "/api/openapi.json"];
 
+/// Whether an answer is about data.
+fn asks(path: &str) -> bool {
+    path.starts_with("/api/") || path.starts_with("/prometheus/api/")
+}
+
 type Identify = (Arc<Senders>, Arc<AtomicBool>);
 
 async fn identify(State((senders, ready)): State<Identify>, mut request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    if path.starts_with("/api/") && !ABOUT_ITSELF.contains(&path) && !ready.load(Ordering::Acquire) {
+    if asks(path) && !ABOUT_ITSELF.contains(&path) && !ready.load(Ordering::Acquire) {
         let detail = "the server is starting or stopping; an answer now could not be complete";
         let problem = api::Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
         return axum::response::IntoResponse::into_response(problem);
     }
     // Orchestrators ask without a key; there is nothing of a tenant's in these answers.
-    if matches!(request.uri().path(), "/livez" | "/readyz") {
+    const HEALTH: [&str; 4] = ["/livez", "/readyz", "/prometheus/-/healthy", "/prometheus/-/ready"];
+    if HEALTH.contains(&request.uri().path()) {
         return next.run(request).await;
     }
     match senders.identify_reader(request.headers()) {
-        Ok(tenant) => {
-            request.extensions_mut().insert(api::Scope(tenant));
+        Ok(reader) => {
+            request.extensions_mut().insert(api::Scope(reader.tenant));
             traced(request, next).await
         }
         Err(refusal) => {
@@ -151,7 +157,7 @@ async fn identify(State((senders, ready)): State<Identify>, mut request: Request
 /// What the page asks again every few seconds is none: it would hide everything else.
 async fn traced(request: Request, next: Next) -> Response {
     let of_the_page = request.headers().get("sec-fetch-site").is_some_and(|site| site == "same-origin");
-    if of_the_page || !request.uri().path().starts_with("/api/") {
+    if of_the_page || !asks(request.uri().path()) {
         return next.run(request).await;
     }
     let method = request.method().as_str().to_owned();

@@ -6,6 +6,8 @@
 
 #[cfg(any(test, feature = "simulation"))]
 mod chance;
+#[cfg(target_os = "linux")]
+mod direct;
 #[cfg(any(test, feature = "simulation"))]
 mod forgetful;
 mod local;
@@ -22,6 +24,9 @@ pub use chance::Chance;
 #[cfg(any(test, feature = "simulation"))]
 pub use forgetful::{Faults, ForgetfulDisk};
 pub use local::LocalDisk;
+
+/// What a disk writes as one piece, in bytes.
+pub const BLOCK: usize = 4096;
 
 /// An entry of a directory.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,6 +53,11 @@ pub trait Disk: Send + Sync {
     fn open_append(&self, path: &Path) -> io::Result<Box<dyn File>>;
     /// Creates a file, or empties an existing one, to write at its end.
     fn create(&self, path: &Path) -> io::Result<Box<dyn File>>;
+    /// Creates a file, or empties an existing one, that is written once and hardly read: its bytes need
+    /// not stay in memory. Every write to it is a multiple of [`BLOCK`].
+    fn create_direct(&self, path: &Path) -> io::Result<Box<dyn File>> {
+        self.create(path)
+    }
     /// The whole content of a file.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
     /// Exactly `len` bytes from `offset`; `UnexpectedEof` when the file has fewer.

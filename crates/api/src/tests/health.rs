@@ -1,5 +1,6 @@
 //! What a prober gets.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use crate::dto::{self, HealthStatus};
+use crate::prometheus::*;
 use crate::queries::*;
 use crate::{Operations, router};
 
@@ -51,14 +53,15 @@ impl Operations for Parts {
 struct Nobody;
 
 macro_rules! unasked {
-    ($($name:ident($($argument:ty),*) -> $answer:ty;)*) => {
-        impl Queries for Nobody {
+    ($asked:ident: $($name:ident($($argument:ty),*) -> $answer:ty;)*) => {
+        impl $asked for Nobody {
             $(fn $name(&self, $(_: $argument),*) -> $answer { unreachable!("nobody asks") })*
         }
     };
 }
 
 unasked! {
+    Queries:
     sql(SqlRequest) -> QueryFuture<'_, Box<dyn RecordStream>>;
     running(&Tenant) -> Vec<dto::RunningQuery>;
     cancel(&Tenant, &str) -> bool;
@@ -70,6 +73,16 @@ unasked! {
     metrics(Tenant, MetricFilter) -> QueryFuture<'_, dto::Metrics>;
     metric_labels(Tenant, String, TimeRange) -> QueryFuture<'_, dto::MetricLabels>;
     metric_series(Tenant, SeriesRequest) -> QueryFuture<'_, dto::MetricSeries>;
+}
+
+unasked! {
+    Prometheus:
+    prometheus_query(PrometheusQuery) -> PrometheusFuture<'_, promql::Outcome>;
+    prometheus_series(PrometheusSelection) -> PrometheusFuture<'_, Vec<promql::Labels>>;
+    prometheus_labels(PrometheusSelection, Option<String>) -> PrometheusFuture<'_, Vec<String>>;
+    prometheus_metadata(Tenant, Option<String>) -> PrometheusFuture<'_, BTreeMap<String, BTreeSet<MetricMetadata>>>;
+    prometheus_exemplars(PrometheusSelection) -> PrometheusFuture<'_, Vec<ExemplarsOf>>;
+    prometheus_statistics(Tenant, (i64, i64), usize) -> PrometheusFuture<'_, SeriesStatistics>;
 }
 
 /// Status, content type and body, as a browser would ask.

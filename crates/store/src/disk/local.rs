@@ -59,6 +59,14 @@ impl Disk for LocalDisk {
         Ok(Box::new(LocalFile { file, end: 0 }))
     }
 
+    #[cfg(target_os = "linux")]
+    fn create_direct(&self, path: &Path) -> io::Result<Box<dyn File>> {
+        match super::direct::DirectFile::create(path)? {
+            Some(file) => Ok(Box::new(file)),
+            None => self.create(path),
+        }
+    }
+
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         fs::read(path)
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::{self, IoSlice};
 use std::path::Path;
 
-use super::{Disk, ForgetfulDisk, LocalDisk};
+use super::{BLOCK, Disk, ForgetfulDisk, LocalDisk};
 
 /// What holds for every disk.
 fn contract(disk: &dyn Disk, root: &Path) {
@@ -47,6 +47,46 @@ fn both_disks_do_the_same() {
     let dir = tempfile::tempdir().unwrap();
     contract(&LocalDisk, dir.path());
     contract(&ForgetfulDisk::new(), Path::new("/store"));
+}
+
+/// What holds for files that are written past the memory of the system, or could be.
+fn direct(disk: &dyn Disk, dir: &Path) {
+    disk.create_dir_all(dir).unwrap();
+    let path = dir.join("direct");
+    let bytes: Vec<u8> = (0..3 * (1 << 20) + BLOCK).map(|at| (at / 7) as u8).collect();
+    let mut file = disk.create_direct(&path).unwrap();
+    // Parts that are no blocks; together they are.
+    let mut parts: Vec<_> = bytes.chunks(100_003).map(IoSlice::new).collect();
+    file.write_all_vectored(&mut parts).unwrap();
+    file.write_all(&[1; BLOCK]).unwrap();
+    file.sync_data().unwrap();
+    assert_eq!(file.len(), (bytes.len() + BLOCK) as u64);
+    file.set_len(bytes.len() as u64).unwrap();
+    file.write_all(&[2; BLOCK]).unwrap();
+    file.sync_data().unwrap();
+    let found = disk.read(&path).unwrap();
+    assert!(found[..bytes.len()] == bytes && found[bytes.len()..] == [2; BLOCK]);
+    assert!(disk.create_direct(&path).unwrap().is_empty(), "an existing one is emptied");
+}
+
+#[test]
+fn blocks_written_directly_are_in_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    direct(&LocalDisk, dir.path());
+    direct(&ForgetfulDisk::new(), Path::new("/store"));
+}
+
+#[test]
+fn a_part_of_a_block_is_refused_and_not_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("direct");
+    let Some(mut file) = super::direct::DirectFile::create(&path).unwrap() else {
+        // A file system without such writes takes the other way, which has no blocks.
+        return;
+    };
+    let refused = super::File::write_all(&mut file, &[1; BLOCK + 1]).unwrap_err();
+    assert_eq!(refused.kind(), io::ErrorKind::InvalidInput);
+    assert_eq!(LocalDisk.len(&path).unwrap(), 0);
 }
 
 #[test]

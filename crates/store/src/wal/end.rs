@@ -7,7 +7,7 @@ use model::Lsn;
 
 use super::WalOptions;
 use super::error::WalError;
-use super::format::{ENTRY_HEADER_LEN, FILE_HEADER_LEN, parse_file_name, set_aside_dir, wal_dir};
+use super::format::{ENTRY_HEADER_LEN, FILE_HEADER_LEN, block_end, parse_file_name, set_aside_dir, wal_dir};
 use super::log::raise;
 use super::replay::{Damage, DamageKind, ReplayFile, set_aside};
 use super::scan::{FileScan, Found, Hole};
@@ -43,7 +43,7 @@ pub(super) fn find_end(options: &WalOptions, files: &mut Vec<ReplayFile>) -> Res
     };
     let tail = Tail::of(&options.disk, newest)?;
     let first_lsn = newest.first_lsn;
-    if tail.sound_len == 0 && newest.len > FILE_HEADER_LEN as u64 {
+    if tail.sound_len == 0 && newest.len > block_end(FILE_HEADER_LEN as u64) {
         let damage = vec![move_away(options, newest)?];
         // Which LSNs it held is not known, only how many it can have held at most.
         let next_lsn = (first_lsn + newest.len / ENTRY_HEADER_LEN as u64).max(options.lsn_min);

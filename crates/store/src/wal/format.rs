@@ -1,8 +1,11 @@
 //! The layout of the log's files. Numbers are little-endian.
 //!
-//! A file begins with a header in a sector of its own, then entries without gaps. Every entry begins with
-//! the file's marker, eight bytes that no sender can know: a body that looks like an entry is not taken for
-//! one when a damaged place is skipped.
+//! A file begins with a header in a block of its own. Entries that were written together follow each other
+//! without gaps and are filled up with zeros to a whole block, so that what was synced is never written
+//! again with what comes after it. Every entry begins with the file's marker, eight bytes that no sender
+//! can know: a body that looks like an entry is not taken for one when a damaged place is skipped.
+//!
+//! Files of version 1 have a header of one sector and nothing to fill up; they are read by the same rules.
 
 use std::path::{Path, PathBuf};
 
@@ -11,16 +14,22 @@ use model::Lsn;
 
 use super::entry::{Entry, EntryMeta};
 use super::error::WalError;
+use crate::disk::BLOCK;
 
 const MAGIC: [u8; 8] = *b"FRESNWAL";
 /// The version that is written.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 /// One sector, so that a sector that goes bad never takes both the header and the first entry.
 pub(super) const FILE_HEADER_LEN: usize = 512;
 /// Marker, LSN, first LSN of the group, length of metadata and of body, CRC of both, CRC of the header.
 pub(super) const ENTRY_HEADER_LEN: usize = 40;
 /// The greatest metadata and body together.
 pub(super) const PAYLOAD_LEN_MAX: usize = 1 << 30;
+
+/// Where the next block begins.
+pub(super) fn block_end(offset: u64) -> u64 {
+    offset.next_multiple_of(BLOCK as u64)
+}
 
 /// `<first lsn, 20 digits>.wal`
 pub(super) fn file_name(first_lsn: Lsn) -> String {

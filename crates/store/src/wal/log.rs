@@ -13,10 +13,12 @@ use parking_lot::Mutex;
 use super::WalOptions;
 use super::end::{find_end, list_files};
 use super::error::WalError;
-use super::format::{Encoded, FILE_HEADER_LEN, FileHeader, VERSION, file_name, set_aside_dir, wal_dir};
+use super::format::{
+    Encoded, FILE_HEADER_LEN, FileHeader, VERSION, block_end, file_name, set_aside_dir, wal_dir,
+};
 use super::replay::{Recovery, Unread};
 use super::stats::Counters;
-use crate::disk::{Disk, File};
+use crate::disk::{BLOCK, Disk, File};
 use crate::fatal::Fatal;
 
 /// The end of the log, where entries are written.
@@ -129,6 +131,8 @@ impl Log {
         }
         let mut parts: Vec<IoSlice<'_>> =
             group.iter().flat_map(|encoded| encoded.parts()).map(IoSlice::new).collect();
+        let end = good_len + parts.iter().map(|part| part.len() as u64).sum::<u64>();
+        parts.push(IoSlice::new(fill(end)));
         if let Err(error) = current.file.write_all_vectored(&mut parts) {
             self.take_back(current, good_len)?;
             return Err(WalError::io(&current.path)(error));
@@ -155,9 +159,11 @@ impl Log {
         let disk = &self.files.disk;
         let path = self.files.dir.join(file_name(self.next_lsn));
         let header = FileHeader { version: VERSION, first_lsn: self.next_lsn, marker: new_marker() };
-        let mut file = disk.create(&path).map_err(WalError::io(&path))?;
+        let mut file = disk.create_direct(&path).map_err(WalError::io(&path))?;
         // What a failure leaves behind holds no entry, and the next attempt begins it anew.
-        file.write_all(&header.encode()).map_err(WalError::io(&path))?;
+        let header_bytes = header.encode();
+        let mut parts = [IoSlice::new(&header_bytes), IoSlice::new(fill(FILE_HEADER_LEN as u64))];
+        file.write_all_vectored(&mut parts).map_err(WalError::io(&path))?;
         file.sync_data().map_err(|error| self.fatal("sync", &path, &error))?;
         disk.sync_dir(&self.files.dir).map_err(|error| self.fatal("sync the directory of", &path, &error))?;
         self.files.begun(self.next_lsn);
@@ -209,7 +215,7 @@ impl Files {
         if list.back().is_some_and(|last| last.first_lsn == first_lsn) {
             list.pop_back();
         }
-        list.push_back(Known { first_lsn, len: FILE_HEADER_LEN as u64 });
+        list.push_back(Known { first_lsn, len: block_end(FILE_HEADER_LEN as u64) });
     }
 
     fn grown_to(&self, len: u64) {
@@ -223,6 +229,12 @@ pub(super) fn raise(fatal: &Fatal, what: &str, path: &Path, error: &io::Error) -
     let reason: Arc<str> = format!("cannot {what} `{}`: {error}", path.display()).into();
     fatal.raise(Arc::clone(&reason));
     WalError::Fatal { reason }
+}
+
+/// Zeros from here to the end of the block.
+fn fill(end: u64) -> &'static [u8] {
+    static ZEROS: [u8; BLOCK] = [0; BLOCK];
+    &ZEROS[..(block_end(end) - end) as usize]
 }
 
 /// Eight bytes that no sender can guess.

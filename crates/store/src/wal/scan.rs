@@ -10,7 +10,8 @@ use model::Lsn;
 use super::entry::Entry;
 use super::error::WalError;
 use super::format::{
-    ENTRY_HEADER_LEN, EntryHeader, FILE_HEADER_LEN, FileHeader, PAYLOAD_LEN_MAX, VERSION, decode_payload,
+    ENTRY_HEADER_LEN, EntryHeader, FILE_HEADER_LEN, FileHeader, PAYLOAD_LEN_MAX, VERSION, block_end,
+    decode_payload,
 };
 use crate::disk::Disk;
 
@@ -75,11 +76,16 @@ impl FileScan {
             return Err(WalError::Version { path: path.to_owned(), version, known: VERSION });
         }
         let marker = header.map(|header| header.marker).or_else(|| {
-            let first = EntryHeader::decode(window.at(FILE_HEADER_LEN as u64, ENTRY_HEADER_LEN));
-            first.map(|first| first.marker)
+            let places = [FILE_HEADER_LEN as u64, block_end(FILE_HEADER_LEN as u64)];
+            let mut firsts = places.iter().map(|at| EntryHeader::decode(window.at(*at, ENTRY_HEADER_LEN)));
+            firsts.find_map(|first| first.map(|first| first.marker))
         });
         let offset = if marker.is_some() { FILE_HEADER_LEN as u64 } else { 0 };
-        Ok(Self { window, marker, offset, expected: first_lsn })
+        let mut scan = Self { window, marker, offset, expected: first_lsn };
+        if scan.marker.is_some() {
+            scan.skip_fill();
+        }
+        Ok(scan)
     }
 
     /// The length of the file.
@@ -96,7 +102,8 @@ impl FileScan {
         let Some((at, header)) = self.find_header() else {
             return Found::End;
         };
-        if at > start || header.lsn > self.expected {
+        // Between two entries that follow each other there can be nothing but fill, whatever became of it.
+        if header.lsn > self.expected {
             let reason = if at > start { "no entry can be read there" } else { "entries are missing there" };
             let hole = Hole::new(self.expected, header.lsn, start..at, reason);
             (self.offset, self.expected) = (at, header.lsn);
@@ -104,6 +111,7 @@ impl FileScan {
         }
         self.offset = at + header.entry_len() as u64;
         self.expected = header.lsn + 1;
+        self.skip_fill();
         if header.lsn < from {
             return Found::Entry { header, entry: None };
         }
@@ -114,6 +122,15 @@ impl FileScan {
                 let hole = Hole::new(header.lsn, header.lsn + 1, at..self.offset, reason);
                 Found::Damaged(Hole { altered: true, ..hole })
             }
+        }
+    }
+
+    /// Goes over the zeros that fill the last block of a group, as far as there are any.
+    fn skip_fill(&mut self) {
+        let left = block_end(self.offset).min(self.window.len).saturating_sub(self.offset);
+        let left = usize::try_from(left).expect("less than a block");
+        if self.window.at(self.offset, left).iter().all(|byte| *byte == 0) {
+            self.offset += left as u64;
         }
     }
 

@@ -88,7 +88,7 @@ fn written(count: u64) -> (ForgetfulDisk, Vec<u64>, PathBuf) {
     let disk = ForgetfulDisk::new();
     let (wal, _) = open(&options(&disk));
     let path = Path::new(DIR).join("wal").join(super::format::file_name(1));
-    let mut bounds = vec![super::format::FILE_HEADER_LEN as u64];
+    let mut bounds = vec![super::format::block_end(super::format::FILE_HEADER_LEN as u64)];
     for id in 1..=count {
         assert_eq!(append(&wal, id).unwrap(), id);
         bounds.push(disk.len(&path).unwrap());
@@ -96,6 +96,13 @@ fn written(count: u64) -> (ForgetfulDisk, Vec<u64>, PathBuf) {
     drop(wal);
     // The next start is another process.
     (disk.kill(), bounds, path)
+}
+
+/// Where the entry that begins there ends; fill comes after it.
+fn end_of(disk: &ForgetfulDisk, path: &Path, start: u64) -> u64 {
+    let bytes = disk.read(path).unwrap();
+    let header = super::format::EntryHeader::decode(&bytes[start as usize..]).unwrap();
+    start + header.entry_len() as u64
 }
 
 fn pairs(ids: impl IntoIterator<Item = u64>) -> Vec<(Lsn, u64)> {

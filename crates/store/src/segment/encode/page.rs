@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use parquet::basic::{BoundaryOrder, Compression, Encoding};
+use parquet::basic::{BoundaryOrder, Compression, ConvertedType, Encoding};
 use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{ColumnChunkMetaData, ColumnIndexBuilder, OffsetIndexBuilder};
@@ -91,7 +91,14 @@ pub(super) struct Column {
     nulls: usize,
     uncompressed: usize,
     encodings: Vec<Encoding>,
+    compression: Compression,
 }
+
+/// A column of ids or numbers of which the first page loses less than one part in so many by being
+/// compressed is stored as it is: that would cost time both ways and save nothing.
+const WORTH_PART: usize = 16;
+/// Shorter pages judge nothing.
+const JUDGE_BYTES: usize = 4096;
 
 impl Column {
     pub(super) fn new(leaf: &ColumnDescPtr, treatment: Treatment) -> Self {
@@ -106,6 +113,7 @@ impl Column {
             nulls: 0,
             uncompressed: 0,
             encodings: vec![Encoding::RLE],
+            compression: Compression::UNCOMPRESSED,
         }
     }
 
@@ -128,11 +136,11 @@ impl Column {
         if self.data.capacity() == 0 {
             self.data = codec.spare.pop().unwrap_or_default();
         }
-        let packed = codec.pack(&page.body)?;
+        let packed = self.pack(codec, &page.body, encoding)?;
         let start = self.data.len();
         // Type 0 is a data page; its own header is the fifth field.
-        header(&mut self.data, 0, page.body.len(), packed.len());
-        self.data.push(0x2c);
+        header(&mut self.data, 0, page.body.len(), packed);
+        self.data.push(0x1c);
         for value in [page.entries as i64, code(encoding), code(Encoding::RLE), code(Encoding::RLE)] {
             self.data.push(0x15);
             zigzag(&mut self.data, value);
@@ -157,6 +165,30 @@ impl Column {
             }
         }
         Ok(())
+    }
+
+    /// The bytes of a page as the file has them. The first page decides for all, since a column has one
+    /// codec.
+    fn pack<'a>(&mut self, codec: &'a mut Codec, body: &'a [u8], encoding: Encoding) -> Result<&'a [u8]> {
+        if !self.pages.is_empty() && self.compression == Compression::UNCOMPRESSED {
+            return Ok(body);
+        }
+        let compression = codec.compression;
+        let packed = codec.pack(body)?;
+        if self.pages.is_empty() && self.may_be_stored(encoding, body) {
+            let saved = body.len().saturating_sub(packed.len());
+            if saved < body.len() / WORTH_PART {
+                return Ok(body);
+            }
+        }
+        self.compression = compression;
+        Ok(packed)
+    }
+
+    /// Texts differ from sender to sender, and a dictionary is compressed like its pages.
+    fn may_be_stored(&self, encoding: Encoding, body: &[u8]) -> bool {
+        let is_text = self.leaf.converted_type() == ConvertedType::UTF8;
+        !is_text && encoding != Encoding::RLE_DICTIONARY && body.len() >= JUDGE_BYTES
     }
 
     /// A column in which every row is an empty list.
@@ -184,8 +216,8 @@ impl Column {
             let packed = codec.pack(plain)?;
             out.reserve_exact(packed.len() + data.len() + 64);
             // Type 2 is a dictionary page; its own header is the seventh field.
-            header(&mut out, 2, plain.len(), packed.len());
-            out.push(0x4c);
+            header(&mut out, 2, plain.len(), packed);
+            out.push(0x3c);
             for value in [entries as i64, code(Encoding::PLAIN)] {
                 out.push(0x15);
                 zigzag(&mut out, value);
@@ -201,13 +233,12 @@ impl Column {
         out.extend_from_slice(&data);
         data.clear();
         codec.spare.push(data);
-        let close = self.close(codec.compression, first_page, out.len(), dictionary.is_some(), bounds)?;
+        let close = self.close(first_page, out.len(), dictionary.is_some(), bounds)?;
         Ok((out.into(), close))
     }
 
     fn close(
         self,
-        compression: Compression,
         first_page: usize,
         len: usize,
         has_dictionary: bool,
@@ -221,7 +252,7 @@ impl Column {
             offsets.append_offset_and_size(i64::try_from(first_page + start)?, i32::try_from(*len)?);
         }
         let mut metadata = ColumnChunkMetaData::builder(Arc::clone(&self.leaf))
-            .set_compression(compression)
+            .set_compression(self.compression)
             .set_encodings(self.encodings)
             .set_num_values(i64::try_from(self.entries)?)
             .set_total_compressed_size(i64::try_from(len)?)
@@ -246,9 +277,11 @@ impl Column {
     }
 }
 
-/// The fields that every page's header begins with, in Thrift's compact protocol.
-fn header(out: &mut Vec<u8>, kind: i64, len: usize, packed_len: usize) {
-    for value in [kind, len as i64, packed_len as i64] {
+/// The fields that every page's header begins with, in Thrift's compact protocol; the fourth is the
+/// checksum of what follows, so that a flipped bit is an error and not an answer.
+fn header(out: &mut Vec<u8>, kind: i64, len: usize, packed: &[u8]) {
+    let crc = crc32fast::hash(packed).cast_signed();
+    for value in [kind, len as i64, packed.len() as i64, i64::from(crc)] {
         out.push(0x15);
         zigzag(out, value);
     }

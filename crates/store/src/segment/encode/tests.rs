@@ -12,7 +12,7 @@ use model::{Batch, Budget, Logs, Metrics, Spans, Table, schema};
 use parquet::arrow::arrow_reader::{
     ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
 };
-use parquet::basic::Encoding;
+use parquet::basic::{Compression, Encoding};
 use parquet::file::metadata::PageIndexPolicy;
 
 use crate::disk::{Chance, Disk, ForgetfulDisk};
@@ -157,6 +157,49 @@ fn many_rows_make_many_pages_and_the_same_over_and_over_one() {
             assert_eq!(pages("scope_attributes.key_value.key"), 1);
         }
     }
+}
+
+#[test]
+fn a_flipped_bit_of_a_page_is_an_error_and_not_an_answer() {
+    let mut chance = Chance::new(11);
+    let rows = (0..9_000).map(|id| Row { id, stream: 1, time: NOON + id as i64 });
+    for table in [Table::Logs, Table::Spans, Table::Samples] {
+        let (chunks, catalog) = chunks_of(vec![Request::of(rows.clone()).batch(table.signal())], table);
+        let file = check(table, &chunks, &catalog, "intact");
+        let metadata = ParquetRecordBatchReaderBuilder::try_new(file.clone()).unwrap().metadata().clone();
+        for column in metadata.row_group(0).columns() {
+            let (start, len) = column.byte_range();
+            // The last byte is content of the column's last page; headers have no checksum.
+            let at = (start + len - 1) as usize;
+            let mut bytes = file.to_vec();
+            bytes[at] ^= 1 << chance.below(8);
+            let builder = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(bytes)).unwrap();
+            let read: Result<Vec<_>, _> = builder.build().unwrap().collect();
+            assert!(read.is_err(), "{table}: {} is read as if nothing had happened", column.column_path());
+        }
+    }
+}
+
+#[test]
+fn ids_that_do_not_compress_are_stored_as_they_are() {
+    let rows = (0..9_000).map(|id| Row { id, stream: 1, time: NOON + id as i64 });
+    let (chunks, catalog) = chunks_of(vec![Request::of(rows).batch(Table::Spans.signal())], Table::Spans);
+    let random: arrow_array::BinaryArray =
+        (0..chunks[0].len() as u64).map(|row| Some(Chance::new(row).number().to_le_bytes())).collect();
+    let place = chunks[0].rows.schema().index_of("span_id").unwrap();
+    let mut columns = chunks[0].rows.columns().to_vec();
+    columns[place] = Arc::new(random);
+    let batch = RecordBatch::try_new(chunks[0].rows.schema(), columns).unwrap();
+    let budget = Budget::new(1 << 30);
+    let chunk = Chunk::new(Table::Spans, chunks[0].streams.clone(), batch, &budget);
+    let file = check(Table::Spans, &[chunk], &catalog, "random ids");
+    let metadata = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().metadata().clone();
+    let codec = |name: &str| {
+        let columns = metadata.row_group(0).columns();
+        columns.iter().find(|column| column.column_path().string() == name).unwrap().compression()
+    };
+    assert_eq!(codec("span_id"), Compression::UNCOMPRESSED);
+    assert!(matches!(codec("name"), Compression::ZSTD(_)), "texts are always compressed");
 }
 
 #[test]

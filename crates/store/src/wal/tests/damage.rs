@@ -5,7 +5,8 @@ use super::*;
 #[test]
 fn a_torn_tail_is_cut_off_wherever_it_was_torn() {
     let (disk, bounds, path) = written(6);
-    for len in bounds[5]..bounds[6] {
+    let end = end_of(&disk, &path, bounds[5]);
+    for len in bounds[5]..end {
         let disk = disk.kill_copy();
         disk.alter(&path, |bytes| bytes.truncate(len as usize));
         let (read, damage) = replay(&options(&disk));
@@ -17,13 +18,28 @@ fn a_torn_tail_is_cut_off_wherever_it_was_torn() {
         drop(wal);
         assert_eq!(replay(&options(&disk)), (pairs(1..=6), vec![]), "cut at {len}");
     }
+    for len in end..=bounds[6] {
+        let disk = disk.kill_copy();
+        disk.alter(&path, |bytes| bytes.truncate(len as usize));
+        assert_eq!(replay(&options(&disk)), (pairs(1..=6), vec![]), "only fill is missing: {len}");
+    }
+}
+
+#[test]
+fn altered_fill_costs_nothing() {
+    let (disk, bounds, path) = written(3);
+    for at in end_of(&disk, &path, bounds[0])..bounds[1] {
+        let disk = disk.kill_copy();
+        disk.alter(&path, |bytes| bytes[at as usize] ^= 0x40);
+        assert_eq!(replay(&options(&disk)), (pairs(1..=3), vec![]), "byte {at}");
+    }
 }
 
 #[test]
 fn a_flipped_byte_costs_one_entry_and_the_rest_is_kept() {
     let (disk, bounds, path) = written(6);
     let intact = disk.read(&path).unwrap();
-    for at in bounds[2]..bounds[3] {
+    for at in bounds[2]..end_of(&disk, &path, bounds[2]) {
         let disk = disk.kill_copy();
         disk.alter(&path, |bytes| bytes[at as usize] ^= 0x40);
         let (read, damage) = replay(&options(&disk));
@@ -48,7 +64,8 @@ fn a_flipped_byte_costs_one_entry_and_the_rest_is_kept() {
 #[test]
 fn the_last_entry_altered_in_full_length_is_kept_to_look_at() {
     let (disk, bounds, path) = written(6);
-    disk.alter(&path, |bytes| *bytes.last_mut().unwrap() ^= 1);
+    let end = end_of(&disk, &path, bounds[5]);
+    disk.alter(&path, |bytes| bytes[end as usize - 1] ^= 1);
     let (read, damage) = replay(&options(&disk));
     assert_eq!(read, pairs(1..=5));
     assert_eq!((damage[0].kind, damage[0].first_lsn, damage[0].entries), (DamageKind::TornTail, 6, 1));
@@ -69,7 +86,7 @@ fn a_damaged_file_header_costs_nothing() {
 #[test]
 fn a_newest_file_that_cannot_be_read_is_moved_away() {
     let (disk, bounds, path) = written(4);
-    disk.alter(&path, |bytes| bytes[..FILE_HEADER_LEN + 8].fill(0));
+    disk.alter(&path, |bytes| bytes[..bounds[0] as usize + 8].fill(0));
     let (wal, mut recovery) = open(&options(&disk));
     assert_eq!(recovery.next(), None);
     let damage = &recovery.damage()[0];
@@ -131,10 +148,10 @@ fn a_body_that_looks_like_an_entry_is_not_taken_for_one() {
     drop(wal);
     let disk = disk.kill_copy();
     // Its own header goes, so that its body is searched.
-    disk.alter(&path, |bytes| bytes[FILE_HEADER_LEN + 10] ^= 1);
+    disk.alter(&path, |bytes| bytes[bounds[0] as usize + 10] ^= 1);
     let (read, damage) = replay(&options(&disk));
     assert_eq!(read, pairs([2]));
-    assert_eq!(damage[0].bytes, start - FILE_HEADER_LEN as u64);
+    assert_eq!(damage[0].bytes, start - bounds[0]);
 }
 
 #[test]
@@ -143,5 +160,5 @@ fn a_newer_version_is_refused() {
     let header = FileHeader { version: VERSION + 1, first_lsn: 1, marker: [1; 8] };
     disk.alter(&path, |bytes| bytes[..FILE_HEADER_LEN].copy_from_slice(&header.encode()));
     let error = Wal::<u64>::open(options(&disk), Box::new(|_, _, _| {})).err().unwrap();
-    assert!(matches!(error, WalError::Version { version: 2, known: 1, .. }), "{error}");
+    assert!(matches!(error, WalError::Version { version: 3, known: 2, .. }), "{error}");
 }

@@ -1,0 +1,50 @@
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, header};
+
+use super::write;
+
+/// Data in Prometheus' envelope.
+pub(crate) struct Answer {
+    data: String,
+    warnings: Vec<String>,
+    infos: Vec<String>,
+}
+
+impl Answer {
+    /// With JSON text as its data.
+    pub(super) fn of(data: String) -> Self {
+        Self { data, warnings: Vec::new(), infos: Vec::new() }
+    }
+
+    /// With remarks.
+    pub(super) fn with(mut self, warnings: Vec<String>, infos: Vec<String>) -> Self {
+        self.warnings = warnings;
+        self.infos = infos;
+        self
+    }
+}
+
+/// Cuts a list to a limit; the remark that this was done.
+pub(super) fn cut<T>(list: &mut Vec<T>, limit: Option<usize>) -> Option<String> {
+    let limit = limit.filter(|limit| list.len() > *limit)?;
+    list.truncate(limit);
+    Some("results truncated due to limit".to_owned())
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        let mut body = format!("{{\"status\":\"success\",\"data\":{}", self.data);
+        for (name, remarks) in [("warnings", &self.warnings), ("infos", &self.infos)] {
+            if !remarks.is_empty() {
+                body.push_str(&format!(",\"{name}\":"));
+                write::list(&mut body, remarks, |out, remark| write::text(out, remark));
+            }
+        }
+        body.push('}');
+        let mut response = body.into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+}

@@ -1,0 +1,137 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use model::Tenant;
+use promql::ast::Matcher;
+use promql::{Labels, Outcome, Steps};
+
+use super::Fault;
+
+/// What Prometheus' API asks; whoever answers is introduced by `server`.
+pub trait Prometheus: Send + Sync + 'static {
+    /// Evaluates a query.
+    fn prometheus_query(&self, query: PrometheusQuery) -> PrometheusFuture<'_, Outcome>;
+    /// The labels of series, ascending, each once.
+    fn prometheus_series(&self, selection: PrometheusSelection) -> PrometheusFuture<'_, Vec<Labels>>;
+    /// Values of a label of series, or the names of all where none is named; ascending.
+    fn prometheus_labels(
+        &self,
+        selection: PrometheusSelection,
+        name: Option<String>,
+    ) -> PrometheusFuture<'_, Vec<String>>;
+    /// What is known of metrics, or of one.
+    fn prometheus_metadata(
+        &self,
+        tenant: Tenant,
+        metric: Option<String>,
+    ) -> PrometheusFuture<'_, BTreeMap<String, BTreeSet<MetricMetadata>>>;
+    /// Exemplars of series.
+    fn prometheus_exemplars(&self, selection: PrometheusSelection) -> PrometheusFuture<'_, Vec<ExemplarsOf>>;
+    /// How many series there are of what, at most so many entries a list.
+    fn prometheus_statistics(
+        &self,
+        tenant: Tenant,
+        times_ms: (i64, i64),
+        limit: usize,
+    ) -> PrometheusFuture<'_, SeriesStatistics>;
+}
+
+/// The future of a [`Prometheus`] method.
+pub type PrometheusFuture<'a, T> =
+    Pin<Box<dyn Future<Output = Result<PrometheusAnswer<T>, Fault>> + Send + 'a>>;
+
+/// An answer, and why it may not be complete.
+#[derive(Clone, Debug)]
+pub struct PrometheusAnswer<T> {
+    /// What was asked for.
+    pub value: T,
+    /// Sentences.
+    pub warnings: Vec<String>,
+    /// From the question to the answer.
+    pub elapsed: Duration,
+}
+
+/// A query.
+#[derive(Clone, Debug)]
+pub struct PrometheusQuery {
+    /// Whose series.
+    pub tenant: Tenant,
+    /// In PromQL.
+    pub text: String,
+    /// At which time or times.
+    pub when: When,
+    /// How long it may take; the server's `query.timeout` when `None`.
+    pub timeout: Option<Duration>,
+    /// How far an instant selector looks back, milliseconds; as configured when `None`.
+    pub lookback_ms: Option<i64>,
+}
+
+/// When a query is evaluated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// Once, at this millisecond since 1970.
+    Instant(i64),
+    /// At every step.
+    Range(Steps),
+}
+
+/// Which series.
+#[derive(Clone, Debug)]
+pub struct PrometheusSelection {
+    /// Whose.
+    pub tenant: Tenant,
+    /// Any of these fits; without one, every series does.
+    pub selectors: Vec<Vec<Matcher>>,
+    /// Milliseconds, both included.
+    pub times_ms: (i64, i64),
+}
+
+/// What is known of a metric.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MetricMetadata {
+    /// counter, gauge, histogram, summary, unknown
+    pub kind: &'static str,
+    /// The sender's sentence.
+    pub help: String,
+    /// UCUM.
+    pub unit: String,
+}
+
+/// Exemplars of a series.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExemplarsOf {
+    /// Of the series.
+    pub series: Labels,
+    /// Ascending in time.
+    pub exemplars: Vec<Exemplar>,
+}
+
+/// One measurement that stands for others.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exemplar {
+    /// `trace_id`, `span_id` and what the series does not have.
+    pub labels: Labels,
+    /// What was measured.
+    pub value: f64,
+    /// Milliseconds since 1970.
+    pub time_ms: i64,
+}
+
+/// How many series there are, and what most of them have: name and count, the greatest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SeriesStatistics {
+    /// All.
+    pub series: u64,
+    /// Pairs of label and value.
+    pub label_pairs: u64,
+    /// Series by metric.
+    pub by_metric: Vec<(String, u64)>,
+    /// Values by label.
+    pub values_by_label: Vec<(String, u64)>,
+    /// Bytes of values by label.
+    pub bytes_by_label: Vec<(String, u64)>,
+    /// Series by `label=value`.
+    pub by_pair: Vec<(String, u64)>,
+}

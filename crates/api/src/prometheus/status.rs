@@ -1,0 +1,165 @@
+//! What Prometheus tells about itself. There are no rules, alerts and targets yet: the lists are
+//! empty, in the right shape.
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::Fault;
+use super::answer::Answer;
+use super::fault::PrometheusError;
+use super::parameters::{Parameters, now_ms};
+use crate::route::Desk;
+use crate::tenant::Scope;
+
+/// The version of Prometheus whose API and language this is; clients choose by it what they ask.
+const VERSION: &str = "3.5.0";
+
+/// Entries of a list of `status/tsdb`.
+const TOP: usize = 10;
+const TOP_MAX: usize = 10_000;
+
+fn answer(data: &Value) -> Answer {
+    Answer::of(data.to_string())
+}
+
+/// Rules; there are none.
+#[utoipa::path(get, path = "/prometheus/api/v1/rules", tag = "prometheus",
+    responses((status = 200, description = "Prometheus' envelope", content_type = "application/json", body = Object)))]
+pub(crate) async fn rules() -> Answer {
+    answer(&json!({"groups": []}))
+}
+
+/// Alerts; there are none.
+#[utoipa::path(get, path = "/prometheus/api/v1/alerts", tag = "prometheus",
+    responses((status = 200, description = "Prometheus' envelope", content_type = "application/json", body = Object)))]
+pub(crate) async fn alerts() -> Answer {
+    answer(&json!({"alerts": []}))
+}
+
+/// Targets; there are none.
+#[utoipa::path(get, path = "/prometheus/api/v1/targets", tag = "prometheus",
+    responses((status = 200, description = "Prometheus' envelope", content_type = "application/json", body = Object)))]
+pub(crate) async fn targets() -> Answer {
+    answer(&json!({"activeTargets": [], "droppedTargets": [], "droppedTargetCounts": {}}))
+}
+
+/// Alertmanagers; there are none.
+#[utoipa::path(get, path = "/prometheus/api/v1/alertmanagers", tag = "prometheus",
+    responses((status = 200, description = "Prometheus' envelope", content_type = "application/json", body = Object)))]
+pub(crate) async fn alertmanagers() -> Answer {
+    answer(&json!({"activeAlertmanagers": [], "droppedAlertmanagers": []}))
+}
+
+/// The version of Prometheus whose API this is. Without `features`, which Grafana takes for those of
+/// Mimir.
+#[utoipa::path(get, path = "/prometheus/api/v1/status/buildinfo", tag = "prometheus",
+    responses((status = 200, description = "Prometheus' envelope", content_type = "application/json", body = Object)))]
+pub(crate) async fn build(State(desk): State<Desk>) -> Answer {
+    let own = desk.operations.status().await.version;
+    answer(&json!({
+        "version": VERSION,
+        "revision": format!("fresnel {own}"),
+        "branch": "",
+        "buildUser": "",
+        "buildDate": "",
+        "goVersion": "",
+    }))
+}
+
+/// The process.
+#[utoipa::path(get, path = "/prometheus/api/v1/status/runtimeinfo", tag = "prometheus",
+    responses((status = 200, description = "Prometheus' envelope", content_type = "application/json", body = Object)))]
+pub(crate) async fn runtime(State(desk): State<Desk>) -> Answer {
+    let status = desk.operations.status().await;
+    let started = moment(status.started_unix_ms);
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    answer(&json!({
+        "startTime": started,
+        "CWD": "",
+        "hostname": "",
+        "serverTime": moment(now_ms()),
+        "reloadConfigSuccess": true,
+        "lastConfigTime": started,
+        "corruptionCount": 0,
+        "goroutineCount": 0,
+        "GOMAXPROCS": threads,
+        "GOMEMLIMIT": status.memory.limit_bytes,
+        "GOGC": "",
+        "GODEBUG": "",
+        "storageRetention": "",
+    }))
+}
+
+/// RFC 3339.
+fn moment(unix_ms: i64) -> String {
+    arrow::temporal_conversions::timestamp_ms_to_datetime(unix_ms)
+        .map(|time| time.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
+        .unwrap_or_default()
+}
+
+/// The configuration: nothing of it is Prometheus'.
+#[utoipa::path(get, path = "/prometheus/api/v1/status/config", tag = "prometheus",
+    responses((status = 200, description = "Prometheus' envelope", content_type = "application/json", body = Object)))]
+pub(crate) async fn config() -> Answer {
+    answer(&json!({"yaml": ""}))
+}
+
+/// The command line: nothing of it is Prometheus'.
+#[utoipa::path(get, path = "/prometheus/api/v1/status/flags", tag = "prometheus",
+    responses((status = 200, description = "Prometheus' envelope", content_type = "application/json", body = Object)))]
+pub(crate) async fn flags() -> Answer {
+    answer(&json!({}))
+}
+
+/// How many series there are today, and what most of them have.
+#[utoipa::path(get, path = "/prometheus/api/v1/status/tsdb", tag = "prometheus",
+    params(("limit" = Option<u64>, Query, description = "Entries of a list, 10 when missing")),
+    responses((status = 200, description = "Prometheus' envelope", content_type = "application/json", body = Object),
+        (status = 400, body = PrometheusError)))]
+pub(crate) async fn tsdb(
+    State(desk): State<Desk>,
+    Scope(tenant): Scope,
+    parameters: Parameters,
+) -> Result<Answer, Fault> {
+    let limit = parameters.limit("limit")?.unwrap_or(TOP).min(TOP_MAX);
+    let now = now_ms();
+    let answered = desk.queries.prometheus_statistics(tenant, (now, now), limit).await?;
+    let list = |counts: Vec<(String, u64)>| -> Value {
+        counts.into_iter().map(|(name, value)| json!({"name": name, "value": value})).collect()
+    };
+    let known = answered.value;
+    let data = json!({
+        "headStats": {
+            "numSeries": known.series,
+            "numLabelPairs": known.label_pairs,
+            "chunkCount": 0,
+            "minTime": 0,
+            "maxTime": now,
+        },
+        "seriesCountByMetricName": list(known.by_metric),
+        "labelValueCountByLabelName": list(known.values_by_label),
+        "memoryInBytesByLabelName": list(known.bytes_by_label),
+        "seriesCountByLabelValuePair": list(known.by_pair),
+    });
+    Ok(answer(&data).with(answered.warnings, Vec::new()))
+}
+
+/// Whether the process is alive, as Prometheus says it.
+#[utoipa::path(get, path = "/prometheus/-/healthy", tag = "prometheus",
+    responses((status = 200, description = "Alive")))]
+pub(crate) async fn healthy() -> &'static str {
+    "Fresnel is Healthy.\n"
+}
+
+/// Whether requests are served, as Prometheus says it.
+#[utoipa::path(get, path = "/prometheus/-/ready", tag = "prometheus",
+    responses((status = 200, description = "Ready"), (status = 503, description = "Starting or stopping")))]
+pub(crate) async fn ready(State(desk): State<Desk>) -> Response {
+    if desk.operations.ready() {
+        "Fresnel is Ready.\n".into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable").into_response()
+    }
+}

@@ -1,0 +1,145 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::Tenant;
+
+use super::evaluate::compute;
+use super::exposed::{Matching, Translator};
+use super::labels::counted;
+use super::select::Store;
+use super::series::{self, Which};
+use crate::{Answer, Engine, QueryError};
+
+/// What is known of a metric. Senders may differ.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MetricMetadata {
+    /// counter, gauge, histogram, summary, unknown
+    pub kind: &'static str,
+    /// The sender's sentence.
+    pub help: String,
+    /// UCUM.
+    pub unit: String,
+}
+
+/// How many series there are, and what most of them have: name and count, the greatest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SeriesStatistics {
+    /// All.
+    pub series: u64,
+    /// Pairs of label and value.
+    pub label_pairs: u64,
+    /// Series by metric.
+    pub by_metric: Vec<(String, u64)>,
+    /// Values by label.
+    pub values_by_label: Vec<(String, u64)>,
+    /// Bytes of values by label.
+    pub bytes_by_label: Vec<(String, u64)>,
+    /// Series by `label=value`.
+    pub by_pair: Vec<(String, u64)>,
+}
+
+/// All that was ever stored.
+const ALWAYS: (i64, i64) = (i64::MIN / 1_000_000, i64::MAX / 1_000_000);
+
+impl Engine {
+    /// What is known of each metric, by Prometheus' name.
+    ///
+    /// # Errors
+    /// [`QueryError`] as for [`Engine::sql`].
+    pub async fn prometheus_metadata(
+        &self,
+        tenant: &Tenant,
+        metric: Option<String>,
+    ) -> Result<Answer<BTreeMap<String, BTreeSet<MetricMetadata>>>, QueryError> {
+        let session = self.ask(tenant, "metadata of Prometheus").await?;
+        compute(session, move |session, snapshots| {
+            let store = Store::new(session, snapshots, false)?;
+            let mut metrics: BTreeMap<String, BTreeSet<MetricMetadata>> = BTreeMap::new();
+            let which =
+                Which { times: super::points::nanos(ALWAYS), name_may_fit: &|_| true, every_row: false };
+            series::each(&store.memory, &store.series, &which, &mut |row| {
+                let own = row.attributes.get(promql::METRIC_NAME);
+                let name = own.map_or_else(|| super::names::metric(row.shape), str::to_owned);
+                if metric.as_ref().is_some_and(|metric| *metric != name) {
+                    return Ok(());
+                }
+                let known = MetricMetadata {
+                    kind: kind(row.shape.kind, row.shape.monotonic && !row.delta),
+                    help: row.description.to_owned(),
+                    unit: row.shape.unit.to_owned(),
+                };
+                metrics.entry(name).or_default().insert(known);
+                Ok(())
+            })?;
+            let rows = metrics.len();
+            Ok(session.answer(metrics, rows))
+        })
+        .await
+    }
+
+    /// How many series there are of what, with at most so many entries a list.
+    ///
+    /// # Errors
+    /// [`QueryError`] as for [`Engine::sql`].
+    pub async fn prometheus_statistics(
+        &self,
+        tenant: &Tenant,
+        times_ms: (i64, i64),
+        limit: usize,
+    ) -> Result<Answer<SeriesStatistics>, QueryError> {
+        let session = self.ask(tenant, "statistics of Prometheus").await?;
+        compute(session, move |session, snapshots| {
+            let store = Store::new(session, snapshots, false)?;
+            let (matching, mut translator) = (Matching::new(&[]), Translator::default());
+            let which =
+                Which { times: super::points::nanos(times_ms), name_may_fit: &|_| true, every_row: false };
+            let mut all = Vec::new();
+            series::each(&store.memory, &store.series, &which, &mut |row| {
+                let labels = translator.seen_as(row, &matching);
+                store.memory.grow(labels.iter().map(|(labels, _)| 32 + labels.len() * 32).sum())?;
+                all.extend(labels.into_iter().map(|(labels, _)| labels));
+                Ok(())
+            })?;
+            Ok(session.answer(statistics(&all, limit), all.len()))
+        })
+        .await
+    }
+}
+
+fn statistics(all: &[promql::Labels], limit: usize) -> SeriesStatistics {
+    let pairs = counted(all.iter().flat_map(promql::Labels::iter));
+    let mut bytes: BTreeMap<&str, u64> = BTreeMap::new();
+    for (name, value) in pairs.keys() {
+        *bytes.entry(name).or_default() += value.len() as u64;
+    }
+    let top = |counts: Vec<(String, u64)>| {
+        let mut counts = counts;
+        counts.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        counts.truncate(limit);
+        counts
+    };
+    SeriesStatistics {
+        series: all.len() as u64,
+        label_pairs: pairs.len() as u64,
+        by_metric: top(owned(counted(all.iter().map(|labels| labels.get(promql::METRIC_NAME))))),
+        values_by_label: top(owned(counted(pairs.keys().map(|(name, _)| *name)))),
+        bytes_by_label: top(owned(bytes)),
+        by_pair: top(pairs
+            .into_iter()
+            .map(|((name, value), count)| (format!("{name}={value}"), count))
+            .collect()),
+    }
+}
+
+fn owned(counts: BTreeMap<&str, u64>) -> Vec<(String, u64)> {
+    counts.into_iter().map(|(key, count)| (key.to_owned(), count)).collect()
+}
+
+fn kind(stored: &str, counter: bool) -> &'static str {
+    match stored {
+        "sum" if counter => "counter",
+        "sum" | "gauge" => "gauge",
+        "histogram" | "exponential_histogram" => "histogram",
+        "summary" => "summary",
+        _ => "unknown",
+    }
+}

@@ -1,0 +1,368 @@
+//! Selectors over the store: which series fit, in the order of their labels, and their samples.
+//!
+//! Series are looked up at once; samples are read some metrics at a time, when the first of their
+//! series is wanted, and given away series by series.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use model::Table;
+use parking_lot::Mutex;
+use promql::ast::Matcher;
+use promql::{Chunk, Labels, LabelsBuilder, Samples, Selection, SeriesIter, SourceError};
+
+use super::exposed::{Matching, Part, TARGET_INFO, Translator};
+use super::memory::Memory;
+use super::points::{ById, Points, Sought, join, nanos, read_split, settle};
+use super::prune::SeriesId;
+use super::rows::Rows;
+use super::series::{self, Which};
+use super::target_info::Targets;
+use crate::session::Session;
+use crate::{QueryError, Snapshot};
+
+/// Series whose samples are read together, unless one metric has more. Records in memory are in no
+/// order and gone through once for each of these groups, and a group's samples are held.
+const GROUP_SERIES: usize = 2048;
+
+/// Bytes that a series that fits is counted with, besides its texts, which series share.
+const FOUND_BYTES: usize = 160;
+
+/// The tables that PromQL reads, as a query sees them. Points before their series: whatever point
+/// is seen, its series is seen too.
+pub(super) const TABLES: [Table; 3] = [Table::Samples, Table::Histograms, Table::Series];
+
+/// The store at one moment.
+pub(super) struct Store<'s> {
+    session: &'s Session,
+    samples: Rows<'s>,
+    histograms: Rows<'s>,
+    pub(super) series: Rows<'s>,
+    /// Samples come with their start times.
+    starts: bool,
+    /// Why reading failed, if it did: it says more than the text that the evaluator passes on.
+    failure: Mutex<Option<QueryError>>,
+    /// Of what is known of series.
+    pub(super) memory: Memory,
+}
+
+/// What is stored of a series that fits.
+#[derive(Clone)]
+pub(super) struct Stored {
+    pub(super) metric: Arc<str>,
+    pub(super) part: Part,
+    pub(super) id: SeriesId,
+    delta: bool,
+}
+
+/// Where samples of a series come from.
+enum Member {
+    Stored(Stored),
+    Ready(Chunk),
+}
+
+impl<'s> Store<'s> {
+    /// Over snapshots of [`TABLES`].
+    pub(super) fn new(
+        session: &'s Session,
+        snapshots: &'s [Arc<Snapshot>],
+        starts: bool,
+    ) -> Result<Self, QueryError> {
+        let [samples, histograms, series, ..] = snapshots else {
+            return Err(QueryError::Internal { message: "a table has no snapshot".to_owned() });
+        };
+        Ok(Self {
+            session,
+            samples: Rows::new(session, samples),
+            histograms: Rows::new(session, histograms),
+            series: Rows::new(session, series),
+            starts,
+            failure: Mutex::default(),
+            memory: Memory::new(&session.control().pool, "UniqueSeries"),
+        })
+    }
+
+    /// The error that ended a selection.
+    pub(super) fn failure(&self) -> Option<QueryError> {
+        self.failure.lock().take()
+    }
+
+    fn failed(&self, error: QueryError) -> SourceError {
+        let text = SourceError(error.to_string());
+        self.failure.lock().get_or_insert(error);
+        text
+    }
+
+    /// The stored series that fit, with their labels but for those of bounds and quantiles.
+    pub(super) fn find(
+        &self,
+        matchers: &[Matcher],
+        times_ms: (i64, i64),
+    ) -> Result<Vec<(Labels, Stored)>, QueryError> {
+        let matching = Matching::new(matchers);
+        let (mut translator, mut found) = (Translator::default(), Vec::new());
+        let mut metrics: HashMap<String, Arc<str>> = HashMap::new();
+        let which = Which {
+            times: nanos(times_ms),
+            name_may_fit: &|shape| matching.may_fit(shape),
+            every_row: false,
+        };
+        series::each(&self.memory, &self.series, &which, &mut |row| {
+            let seen_as = translator.seen_as(row, &matching);
+            if seen_as.is_empty() {
+                return Ok(());
+            }
+            let name = row.shape.name;
+            let metric = match metrics.get(name) {
+                Some(metric) => Arc::clone(metric),
+                None => Arc::clone(metrics.entry(name.to_owned()).or_insert(name.into())),
+            };
+            let bytes = |labels: &Labels| FOUND_BYTES + labels.len() * 32;
+            self.memory.grow(seen_as.iter().map(|(labels, _)| bytes(labels)).sum())?;
+            found.extend(seen_as.into_iter().map(|(labels, part)| {
+                (labels, Stored { metric: Arc::clone(&metric), part, id: row.id, delta: row.delta })
+            }));
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    /// The series that fit, by their labels. Where several stored ones have the same, they are one.
+    fn series(&self, selection: &Selection) -> Result<BTreeMap<Labels, Vec<Member>>, QueryError> {
+        let times = (selection.start_ms, selection.end_ms);
+        let mut series: BTreeMap<Labels, Vec<Member>> = BTreeMap::new();
+        let mut split: BTreeMap<Part, Vec<(Labels, Stored)>> = BTreeMap::new();
+        for (labels, stored) in self.find(&selection.matchers, times)? {
+            if stored.part.own_label().is_some() {
+                split.entry(stored.part).or_default().push((labels, stored));
+            } else {
+                series.entry(labels).or_default().push(Member::Stored(stored));
+            }
+        }
+        let matching = Matching::new(&selection.matchers);
+        for (part, found) in split {
+            for (labels, chunk) in self.split(part, &found, selection)? {
+                if matching.fit(&labels, None) {
+                    series.entry(labels).or_default().push(Member::Ready(chunk));
+                }
+            }
+        }
+        if matching.name_fits(TARGET_INFO) {
+            let targets = Targets::find(self, times)?;
+            for (labels, chunk) in targets.series(times, selection.labels_only, &self.memory)? {
+                if matching.fit(&labels, None) {
+                    series.entry(labels).or_default().push(Member::Ready(chunk));
+                }
+            }
+        }
+        Ok(series)
+    }
+
+    /// The series of bounds or quantiles.
+    fn split(
+        &self,
+        part: Part,
+        found: &[(Labels, Stored)],
+        selection: &Selection,
+    ) -> Result<Vec<(Labels, Chunk)>, QueryError> {
+        let Some(label) = part.own_label() else { return Ok(Vec::new()) };
+        let mut ids: Vec<_> = found.iter().map(|(_, stored)| stored.id).collect();
+        ids.sort_unstable();
+        let metrics: BTreeSet<&str> = found.iter().map(|(_, stored)| stored.metric.as_ref()).collect();
+        let metrics: Vec<_> = metrics.into_iter().collect();
+        let sought = self.sought(&metrics, &ids, (selection.start_ms, selection.end_ms));
+        let mut read = read_split(&self.histograms, &sought, part, selection.labels_only, &self.memory)?;
+        let mut series = Vec::new();
+        for (labels, stored) in found {
+            for (bound, chunk) in read.remove(&stored.id).unwrap_or_default() {
+                let mut labels = LabelsBuilder::new(labels);
+                labels.set(label, &plain(bound));
+                series.push((labels.build(), chunk));
+            }
+        }
+        Ok(series)
+    }
+
+    fn sought<'a>(&self, metrics: &'a [&'a str], ids: &'a [SeriesId], times_ms: (i64, i64)) -> Sought<'a> {
+        Sought { metrics, ids, times_ms, starts: self.starts }
+    }
+
+    /// The labels of the series that fit, ascending.
+    pub(super) fn labels(
+        &self,
+        matchers: &[Matcher],
+        times_ms: (i64, i64),
+    ) -> Result<Vec<Labels>, QueryError> {
+        let selection = Selection {
+            matchers: matchers.to_vec(),
+            start_ms: times_ms.0,
+            end_ms: times_ms.1,
+            step_ms: 0,
+            range_ms: 0,
+            function: None,
+            labels_only: true,
+        };
+        Ok(self.series(&selection)?.into_keys().collect())
+    }
+}
+
+/// A bound as a label has it: no exponent, no point where none is needed.
+fn plain(bound: f64) -> String {
+    if bound.is_infinite() {
+        return if bound > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
+    }
+    bound.to_string()
+}
+
+impl promql::Source for Store<'_> {
+    fn select<'a>(&'a self, selection: &Selection) -> Result<SeriesIter<'a>, SourceError> {
+        let series = self.series(selection).map_err(|error| self.failed(error))?;
+        if selection.labels_only {
+            let labels = series.into_keys().map(|labels| Ok((labels, Samples::Decoded(Chunk::default()))));
+            return Ok(Box::new(labels));
+        }
+        let mut groups = Groups::default();
+        for member in series.values().flatten() {
+            if let Member::Stored(stored) = member {
+                groups.add(stored);
+            }
+        }
+        let times = (selection.start_ms, selection.end_ms);
+        Ok(Box::new(Selected { store: self, series: series.into_iter(), groups, times }))
+    }
+}
+
+/// Series of a part of some metrics, whose samples are read together.
+struct Group {
+    part: Part,
+    metrics: Vec<Arc<str>>,
+    ids: Vec<SeriesId>,
+    delta: ById<()>,
+    /// How many have not been given away.
+    left: usize,
+    read: Option<(ById<Chunk>, Memory)>,
+}
+
+/// The groups of a selection. What comes close together in the order of labels is read together.
+#[derive(Default)]
+struct Groups {
+    all: Vec<Group>,
+    /// The group of each metric's part.
+    of: HashMap<(Arc<str>, Part), usize>,
+    /// The group that takes the next metric of a part.
+    open: HashMap<Part, usize>,
+}
+
+impl Groups {
+    fn add(&mut self, stored: &Stored) {
+        let key = (Arc::clone(&stored.metric), stored.part);
+        let place = match self.of.get(&key) {
+            Some(place) => *place,
+            None => {
+                let place = self.open(stored.part);
+                self.all[place].metrics.push(Arc::clone(&stored.metric));
+                self.of.insert(key, place);
+                place
+            }
+        };
+        let group = &mut self.all[place];
+        group.ids.push(stored.id);
+        group.left += 1;
+        if stored.delta {
+            group.delta.insert(stored.id, ());
+        }
+    }
+
+    fn open(&mut self, part: Part) -> usize {
+        let open = self.open.get(&part).copied();
+        if let Some(place) = open.filter(|place| self.all[*place].ids.len() < GROUP_SERIES) {
+            return place;
+        }
+        let (metrics, ids) = (Vec::new(), Vec::new());
+        self.all.push(Group { part, metrics, ids, delta: ById::default(), left: 0, read: None });
+        self.open.insert(part, self.all.len() - 1);
+        self.all.len() - 1
+    }
+}
+
+struct Selected<'a, 's> {
+    store: &'a Store<'s>,
+    series: std::collections::btree_map::IntoIter<Labels, Vec<Member>>,
+    groups: Groups,
+    times: (i64, i64),
+}
+
+impl Selected<'_, '_> {
+    fn samples(&mut self, members: Vec<Member>) -> Result<Chunk, QueryError> {
+        let mut members = members.into_iter();
+        let mut chunk = match members.next() {
+            Some(member) => self.chunk(member)?,
+            None => return Ok(Chunk::default()),
+        };
+        if members.len() > 0 {
+            for member in members {
+                join(&mut chunk, self.chunk(member)?);
+            }
+            settle(&mut chunk);
+        }
+        Ok(chunk)
+    }
+
+    fn chunk(&mut self, member: Member) -> Result<Chunk, QueryError> {
+        let stored = match member {
+            Member::Ready(chunk) => return Ok(chunk),
+            Member::Stored(stored) => stored,
+        };
+        let key = (stored.metric, stored.part);
+        let Some(place) = self.groups.of.get(&key) else { return Ok(Chunk::default()) };
+        let group = &mut self.groups.all[*place];
+        let (chunks, _) = match &mut group.read {
+            Some(read) => read,
+            None => {
+                let read = group.read(self.store, self.times)?;
+                group.read.insert(read)
+            }
+        };
+        let chunk = chunks.remove(&stored.id).unwrap_or_default();
+        group.left -= 1;
+        if group.left == 0 {
+            group.read = None;
+        }
+        Ok(chunk)
+    }
+}
+
+impl Group {
+    fn read(&mut self, store: &Store<'_>, times: (i64, i64)) -> Result<(ById<Chunk>, Memory), QueryError> {
+        self.ids.sort_unstable();
+        let mut metrics: Vec<&str> = self.metrics.iter().map(AsRef::as_ref).collect();
+        metrics.sort_unstable();
+        let sought = store.sought(&metrics, &self.ids, times);
+        let memory = Memory::new(&store.session.control().pool, "Series");
+        let mut points = Points::new(&sought, &memory);
+        if matches!(self.part, Part::Own | Part::Value) {
+            points.read_samples(&store.samples, &sought)?;
+        }
+        if self.part != Part::Value {
+            let delta = |id: &SeriesId| self.delta.contains_key(id);
+            points.read_histograms(&store.histograms, &sought, self.part, &delta)?;
+        }
+        let chunks = points.finish();
+        Ok((chunks, memory))
+    }
+}
+
+impl<'a> Iterator for Selected<'a, '_> {
+    type Item = Result<(Labels, Samples<'a>), SourceError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let (labels, members) = self.series.next()?;
+            match self.samples(members) {
+                Ok(chunk) if chunk.times_ms.is_empty() => {}
+                Ok(chunk) => return Some(Ok((labels, Samples::Decoded(chunk)))),
+                Err(error) => return Some(Err(self.store.failed(error))),
+            }
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! PromQL over wherever the records are, against the records themselves.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use model::{Budget, Table};
+use promql::{Labels, Outcome, Point, Steps, Value};
+
+use super::data::{BEGIN, HOUR, SECOND, Sample, Series, metrics, trace_id};
+use super::place::{Place, Placed, splits};
+use super::{batches, engine, engine_with, tenant};
+use crate::{
+    Answer, Config, Engine, LabelsOf, Missing, PrometheusConfig, PrometheusQuery, PrometheusSelection,
+    QueryError, When,
+};
+
+const END_MS: i64 = (BEGIN + 4 * HOUR) / 1_000_000;
+const BEGIN_MS: i64 = BEGIN / 1_000_000;
+
+async fn ask(engine: &Engine, text: &str) -> Result<Answer<Outcome>, QueryError> {
+    let when = When::Instant { time_ms: END_MS };
+    let text = text.to_owned();
+    engine
+        .prometheus_query(PrometheusQuery { tenant: tenant(), text, when, timeout: None, lookback_ms: None })
+        .await
+}
+
+type Points = Vec<(i64, f64)>;
+
+fn numbers(points: &[(i64, Point)]) -> Points {
+    let number = |(time, point): &(i64, Point)| match point {
+        Point::Float(value) => (*time, *value),
+        Point::Histogram(_) => panic!("a histogram"),
+    };
+    points.iter().map(number).collect()
+}
+
+/// The samples of a range selector by labels.
+async fn selected(engine: &Engine, text: &str) -> BTreeMap<Labels, Points> {
+    let answer = ask(engine, text).await.unwrap_or_else(|error| panic!("{text}: {error}"));
+    assert!(answer.summary.complete, "{:?}", answer.summary);
+    let Value::Matrix(matrix) = answer.value.value else { panic!("{text} gives no matrix") };
+    assert!(matrix.is_sorted_by(|a, b| a.labels < b.labels), "in the order of their labels");
+    matrix.into_iter().map(|series| (series.labels, numbers(&series.points))).collect()
+}
+
+/// What the records say: of the series of a metric with a color.
+fn expected(name: &str, seen_as: &str, color: &str) -> BTreeMap<Labels, Points> {
+    let all = metrics();
+    let of = |series: &&Series| {
+        series.time == BEGIN
+            && series.name == name
+            && series.attributes.contains(&("color".to_owned(), Some(color.to_owned())))
+    };
+    let mut expected = BTreeMap::new();
+    for series in all.series.iter().filter(of) {
+        let labels = [("__name__", seen_as), ("color", color), ("job", &series.service)];
+        let own = all.samples.iter().filter(|sample| sample.series == series.id);
+        let points = own.map(|sample| (sample.time.div_euclid(1_000_000), sample.value));
+        let points = points.filter(|(time, _)| (END_MS - 18_000_000 + 1..=END_MS).contains(time));
+        expected.insert(labels.into_iter().collect(), points.collect());
+    }
+    expected
+}
+
+#[tokio::test]
+async fn selectors_give_what_was_written() {
+    for (split, place) in splits() {
+        let engine = engine(Placed::shop(place));
+        let found = selected(&engine, "orders_total{color=\"blue\"}[5h]").await;
+        assert_eq!(found, expected("orders", "orders_total", "blue"), "{split}");
+        let found = selected(&engine, "{\"queue.size\",color!=\"blue\"}[5h]").await;
+        assert_eq!(found, expected("queue.size", "queue.size", "green"), "{split}");
+        let found = selected(&engine, "{__name__=~\"conn.*\",job=~\"ca.*|mail\",color=\"green\"}[5h]").await;
+        let mut of_two = expected("connections", "connections", "green");
+        of_two.retain(|labels, _| matches!(labels.get("job"), "cart" | "mail"));
+        assert_eq!(found, of_two, "{split}");
+        assert!(selected(&engine, "orders[5h]").await.len() == 8, "OpenTelemetry's name is a name too");
+        assert!(selected(&engine, "order[5h]").await.is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_range_is_the_same_wherever_the_records_are() {
+    let mut answers = Vec::new();
+    for (_, place) in splits() {
+        let engine = engine(Placed::shop(place));
+        let text = "sum by (job) (rate(orders_total[5m])) or sum by (job) (rate(duration_seconds_count[5m]))";
+        let steps = Steps { start_ms: BEGIN_MS, end_ms: END_MS, step_ms: 60_000 };
+        let query = PrometheusQuery {
+            tenant: tenant(),
+            text: text.to_owned(),
+            when: When::Range(steps),
+            timeout: None,
+            lookback_ms: None,
+        };
+        answers.push(engine.prometheus_query(query).await.unwrap().value);
+    }
+    assert!(matches!(&answers[0].value, Value::Matrix(matrix) if matrix.len() == 4));
+    for answer in &answers[1..] {
+        assert_eq!(answer.value, answers[0].value);
+    }
+}
+
+#[tokio::test]
+async fn only_pages_that_may_fit_are_read() {
+    let engine = engine(Placed::shop(|_, _| Place::Segment(0)));
+    let answer = ask(&engine, "orders_total{job=\"cart\",color=\"blue\"}[1m]").await.unwrap();
+    let summary = answer.summary;
+    // All series' names, the series that fit, and some pages of 16 of the 30,720 samples.
+    assert!(summary.scanned_rows < 1_000, "{summary:?}");
+    assert_eq!((summary.segments, summary.complete), (3, true));
+    assert!(summary.memory_peak > 0);
+}
+
+#[tokio::test]
+async fn labels_are_those_of_series() {
+    for (split, place) in splits() {
+        let engine = engine(Placed::shop(place));
+        let selection = |text: &str| PrometheusSelection {
+            tenant: tenant(),
+            selectors: vec![promql::parse_selector(text).unwrap()],
+            times_ms: (BEGIN_MS, END_MS),
+        };
+        let names = engine.prometheus_labels(selection("{job=\"mail\"}"), LabelsOf::Names).await.unwrap();
+        assert_eq!(names.value, ["__name__", "color", "host_name", "job"], "{split}");
+        let of = LabelsOf::Values("job".to_owned());
+        let jobs = engine.prometheus_labels(selection("queue_size"), of).await.unwrap();
+        assert_eq!(jobs.value, super::data::SERVICES, "{split}");
+        let series = engine.prometheus_series(selection("{job=\"mail\",color=\"blue\"}")).await.unwrap();
+        let names: Vec<_> = series.value.iter().map(|labels| labels.get("__name__")).collect();
+        let expected = [
+            "connections",
+            "duration_seconds",
+            "duration_seconds_count",
+            "duration_seconds_sum",
+            "mails_total",
+            "orders_total",
+            "queue_size",
+        ];
+        assert!(expected.iter().all(|name| names.contains(name)), "{split}: {names:?}");
+    }
+}
+
+fn own_series(id: u64, attributes: &[(&str, &str)]) -> Series {
+    let attributes = attributes.iter().map(|(key, value)| ((*key).to_owned(), Some((*value).to_owned())));
+    Series {
+        time: BEGIN,
+        id: trace_id(id),
+        name: "a.b".to_owned(),
+        unit: String::new(),
+        kind: "gauge".to_owned(),
+        temporality: None,
+        monotonic: None,
+        attributes: attributes.collect(),
+        service: "cart".to_owned(),
+    }
+}
+
+fn sample(id: u64, second: i64, value: f64) -> Sample {
+    let time = BEGIN + second * SECOND;
+    Sample { name: "a.b".to_owned(), series: trace_id(id), time, start: None, value }
+}
+
+#[tokio::test]
+async fn series_of_prometheus_keep_their_labels_and_equal_ones_are_one() {
+    let series = [
+        own_series(1, &[("__name__", "a.b"), ("x.y", "1"), ("job", "own"), ("empty", "")]),
+        own_series(2, &[("x.y", "1"), ("x_y", "2")]),
+        own_series(3, &[("x_y", "2"), ("x.y", "1"), ("z", "")]),
+    ];
+    let samples = [
+        sample(1, 0, 1.0),
+        sample(2, 0, 2.0),
+        sample(3, 1, 3.0),
+        sample(3, 0, 4.0),
+        sample(1, 2, 5.0),
+        sample(1, 1, 6.0),
+        sample(1, 2, 7.0),
+    ];
+    for memory in [true, false] {
+        let place = |_: Table, _: usize| if memory { Place::Memory(0) } else { Place::Segment(0) };
+        let mut placed = Placed::default();
+        placed.put(Table::Series, &batches::series(&series), place);
+        placed.put(Table::Samples, &batches::samples(&samples), place);
+        let engine = engine(placed);
+        let own = selected(&engine, "{\"a.b\",job=\"own\"}[5h]").await;
+        let labels: Labels = [("__name__", "a.b"), ("job", "own"), ("x.y", "1")].into_iter().collect();
+        let points = vec![(BEGIN_MS, 1.0), (BEGIN_MS + 1000, 6.0), (BEGIN_MS + 2000, 7.0)];
+        assert_eq!(own, BTreeMap::from([(labels, points)]));
+        let translated = selected(&engine, "a_b[5h]").await;
+        let labels: Labels = [("__name__", "a_b"), ("job", "cart"), ("x_y", "1;2")].into_iter().collect();
+        assert_eq!(translated.len(), 1, "{translated:?}");
+        assert_eq!(translated[&labels].len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn limits_end_a_query() {
+    let place = |_: Table, row: usize| match row % 2 {
+        0 => Place::Memory(0),
+        _ => Place::Segment(0),
+    };
+    let everything = "count({__name__=~\".+\"} offset -1h)";
+    let prometheus = PrometheusConfig { samples: 1000, ..PrometheusConfig::default() };
+    let limited =
+        engine_with(Placed::shop(place), Budget::new(1 << 30), Config { prometheus, ..Config::default() });
+    let error = ask(&limited, "orders_total[5h]").await.unwrap_err();
+    assert!(
+        matches!(&error, QueryError::Execution { message } if message.contains("too many samples")),
+        "{error:?}"
+    );
+    assert_eq!((limited.stats().queries, limited.stats().failed), (1, 1));
+
+    let small = Config { memory_share: 0.001, ..Config::default() };
+    let engine = engine_with(Placed::shop(place), Budget::new(64 << 20), small);
+    let error = ask(&engine, "orders_total[5h]").await.unwrap_err();
+    assert!(matches!(&error, QueryError::Memory { .. }), "{error:?}");
+    assert!(engine.running(&tenant()).is_empty());
+
+    let engine = super::engine(Placed::shop(place));
+    let query = PrometheusQuery {
+        tenant: tenant(),
+        text: everything.to_owned(),
+        when: When::Instant { time_ms: END_MS },
+        timeout: Some(Duration::ZERO),
+        lookback_ms: None,
+    };
+    let error = engine.prometheus_query(query).await.unwrap_err();
+    assert!(matches!(error, QueryError::DeadlineExceeded { .. }), "{error:?}");
+    let error = ask(&engine, "sum(").await.unwrap_err();
+    assert!(matches!(error, QueryError::Argument { .. }), "{error:?}");
+    // Larger than a thread's stack would take.
+    let chain = format!("1{}", " + 1".repeat(400));
+    ask(&engine, &chain).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_missing_is_said() {
+    let mut placed = Placed::shop(|_, row| Place::Segment(row % 2));
+    placed.missing = vec![Missing { times: (BEGIN, BEGIN + HOUR), warning: "gone".to_owned() }];
+    placed.overwrite(Table::Samples, 0, vec![1; 100]);
+    let engine = engine(placed);
+    let summary = ask(&engine, "sum_over_time(orders_total[5h])").await.unwrap().summary;
+    assert_eq!((summary.complete, summary.warnings.len()), (false, 2), "{summary:?}");
+    let summary = ask(&engine, "vector(1)").await.unwrap().summary;
+    assert!(summary.complete, "nothing was read");
+}
+
+#[tokio::test]
+async fn tenants_are_apart() {
+    let engine = engine(Placed::shop(|_, _| Place::Memory(0)));
+    let query = PrometheusQuery {
+        tenant: model::Tenant::parse("other").unwrap(),
+        text: "orders_total[5h]".to_owned(),
+        when: When::Instant { time_ms: END_MS },
+        timeout: None,
+        lookback_ms: None,
+    };
+    let outcome = engine.prometheus_query(query).await.unwrap().value;
+    assert_eq!(outcome.value, Value::Matrix(Vec::new()));
+}

@@ -1,0 +1,125 @@
+//! The questions of Prometheus' API.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use api::{
+    ErrorType, Exemplar, ExemplarsOf, Fault, MetricMetadata, Prometheus, PrometheusAnswer, PrometheusFuture,
+    PrometheusQuery, PrometheusSelection, SeriesStatistics, When,
+};
+use model::{ErrorKind, Tenant};
+use promql::{Labels, Outcome};
+use query::{Answer, LabelsOf, QueryError};
+
+use super::Answers;
+
+impl Prometheus for Answers {
+    fn prometheus_query(&self, query: PrometheusQuery) -> PrometheusFuture<'_, Outcome> {
+        Box::pin(async move {
+            let PrometheusQuery { tenant, text, when, timeout, lookback_ms } = query;
+            let when = match when {
+                When::Instant(time_ms) => query::When::Instant { time_ms },
+                When::Range(steps) => query::When::Range(steps),
+            };
+            let query = query::PrometheusQuery { tenant, text, when, timeout, lookback_ms };
+            answer(self.0.prometheus_query(query).await, |outcome| outcome)
+        })
+    }
+
+    fn prometheus_series(&self, asked: PrometheusSelection) -> PrometheusFuture<'_, Vec<Labels>> {
+        Box::pin(async move { answer(self.0.prometheus_series(selection(asked)).await, |series| series) })
+    }
+
+    fn prometheus_labels(
+        &self,
+        asked: PrometheusSelection,
+        name: Option<String>,
+    ) -> PrometheusFuture<'_, Vec<String>> {
+        let of = name.map_or(LabelsOf::Names, LabelsOf::Values);
+        Box::pin(async move { answer(self.0.prometheus_labels(selection(asked), of).await, |texts| texts) })
+    }
+
+    fn prometheus_metadata(
+        &self,
+        tenant: Tenant,
+        metric: Option<String>,
+    ) -> PrometheusFuture<'_, BTreeMap<String, BTreeSet<MetricMetadata>>> {
+        Box::pin(async move {
+            answer(self.0.prometheus_metadata(&tenant, metric).await, |metrics| {
+                let known = |known: query::MetricMetadata| {
+                    let query::MetricMetadata { kind, help, unit } = known;
+                    MetricMetadata { kind, help, unit }
+                };
+                let metrics = metrics.into_iter();
+                metrics.map(|(name, all)| (name, all.into_iter().map(known).collect())).collect()
+            })
+        })
+    }
+
+    fn prometheus_exemplars(&self, asked: PrometheusSelection) -> PrometheusFuture<'_, Vec<ExemplarsOf>> {
+        Box::pin(async move {
+            answer(self.0.prometheus_exemplars(selection(asked)).await, |all| {
+                let exemplar = |exemplar: query::Exemplar| {
+                    let query::Exemplar { labels, value, time_ms } = exemplar;
+                    Exemplar { labels, value, time_ms }
+                };
+                let of = |of: query::SeriesExemplars| ExemplarsOf {
+                    series: of.labels,
+                    exemplars: of.exemplars.into_iter().map(exemplar).collect(),
+                };
+                all.into_iter().map(of).collect()
+            })
+        })
+    }
+
+    fn prometheus_statistics(
+        &self,
+        tenant: Tenant,
+        times_ms: (i64, i64),
+        limit: usize,
+    ) -> PrometheusFuture<'_, SeriesStatistics> {
+        Box::pin(async move {
+            answer(self.0.prometheus_statistics(&tenant, times_ms, limit).await, |known| SeriesStatistics {
+                series: known.series,
+                label_pairs: known.label_pairs,
+                by_metric: known.by_metric,
+                values_by_label: known.values_by_label,
+                bytes_by_label: known.bytes_by_label,
+                by_pair: known.by_pair,
+            })
+        })
+    }
+}
+
+fn selection(selection: PrometheusSelection) -> query::PrometheusSelection {
+    let PrometheusSelection { tenant, selectors, times_ms } = selection;
+    query::PrometheusSelection { tenant, selectors, times_ms }
+}
+
+fn answer<T, U>(
+    result: Result<Answer<T>, QueryError>,
+    convert: impl FnOnce(T) -> U,
+) -> Result<PrometheusAnswer<U>, Fault> {
+    let Answer { value, summary } = result.map_err(|error| fault(&error))?;
+    let value = convert(value);
+    Ok(PrometheusAnswer { value, warnings: summary.warnings, elapsed: summary.elapsed })
+}
+
+fn fault(error: &QueryError) -> Fault {
+    let kind = match error {
+        QueryError::Execution { .. } | QueryError::Memory { .. } => ErrorType::Execution,
+        QueryError::DeadlineExceeded { .. } => {
+            let message = "query timed out in query execution".to_owned();
+            return Fault { kind: ErrorType::Timeout, message };
+        }
+        QueryError::Cancelled => {
+            let message = "query was canceled in query execution".to_owned();
+            return Fault { kind: ErrorType::Canceled, message };
+        }
+        error => match error.kind() {
+            ErrorKind::InvalidArgument => ErrorType::BadData,
+            ErrorKind::ResourceExhausted | ErrorKind::Unavailable => ErrorType::Unavailable,
+            _ => ErrorType::Internal,
+        },
+    };
+    Fault { kind, message: error.to_string() }
+}

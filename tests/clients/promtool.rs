@@ -1,0 +1,89 @@
+//! `promtool` of Prometheus itself, from Debian's package.
+
+use std::process::Command;
+
+use testkit::otlp::proto::metrics::v1::{
+    Histogram, HistogramDataPoint, Metric, NumberDataPoint, Sum, metric::Data, number_data_point::Value,
+};
+use testkit::records::{Sender, metrics, now_unix_nano, text};
+use testkit::{Fresnel, skip};
+
+use crate::fresnel;
+use crate::program::run;
+
+const SECOND: u64 = 1_000_000_000;
+
+/// A command of promtool; none where it is missing, which is said.
+fn promtool(arguments: &[&str]) -> Option<Command> {
+    if Command::new("promtool").arg("--version").output().is_err() {
+        skip("promtool is missing: run `cargo xtask setup`");
+        return None;
+    }
+    let mut command = Command::new("promtool");
+    command.args(arguments);
+    Some(command)
+}
+
+/// A counter that grows by one a second, and a histogram.
+fn send(server: &Fresnel, begin: u64) {
+    #[expect(clippy::cast_precision_loss, reason = "small numbers")]
+    let point = |step: u64| NumberDataPoint {
+        attributes: vec![text("http.route", "/")],
+        start_time_unix_nano: SECOND,
+        time_unix_nano: (begin + step * 15) * SECOND,
+        value: Some(Value::AsDouble((step * 15) as f64)),
+        ..Default::default()
+    };
+    let sum =
+        Sum { data_points: (0..9).map(point).collect(), aggregation_temporality: 2, is_monotonic: true };
+    let histogram = HistogramDataPoint {
+        time_unix_nano: begin * SECOND,
+        count: 3,
+        sum: Some(6.0),
+        bucket_counts: vec![1, 2],
+        explicit_bounds: vec![2.0],
+        ..Default::default()
+    };
+    let histogram = Histogram { data_points: vec![histogram], aggregation_temporality: 2 };
+    let metric = |name: &str, unit: &str, data| Metric {
+        name: name.to_owned(),
+        unit: unit.to_owned(),
+        data: Some(data),
+        ..Default::default()
+    };
+    let list =
+        vec![metric("requests", "", Data::Sum(sum)), metric("duration", "s", Data::Histogram(histogram))];
+    server.send(&metrics(Sender::new("cart", 1).resource(), list));
+}
+
+#[test]
+fn promtool_queries() {
+    let server = fresnel().start();
+    let url = format!("{}/prometheus", server.url());
+    let begin = (now_unix_nano() / SECOND - 300) / 60 * 60;
+    let (start, end) = (format!("--start={begin}"), format!("--end={}", begin + 60));
+    let time = format!("--time={}", begin + 120);
+    send(&server, begin);
+
+    let Some(command) = promtool(&["query", "instant", &time, &url, "requests_total"]) else { return };
+    let answer = run(command);
+    let labels = "requests_total{http_route=\"/\", job=\"cart\"}";
+    assert_eq!(answer.trim(), format!("{labels} => 120 @[{}]", begin + 120));
+
+    let range = ["query", "range", &start, &end, "--step=30s", &url, "requests_total"];
+    let answer = run(promtool(&range).unwrap());
+    let expected = format!("{labels} =>\n0 @[{begin}]\n30 @[{}]\n60 @[{}]", begin + 30, begin + 60);
+    assert_eq!(answer.trim(), expected);
+
+    let series = ["query", "series", &start, &end, "--match=duration_seconds_bucket", &url];
+    let answer = run(promtool(&series).unwrap());
+    assert_eq!(answer.lines().filter(|line| line.contains("duration_seconds_bucket")).count(), 2, "{answer}");
+
+    let labels = ["query", "labels", &start, &end, &url, "http_route"];
+    assert_eq!(run(promtool(&labels).unwrap()).trim(), "/");
+
+    let refused = promtool(&["query", "instant", &url, "sum("]).unwrap().output().unwrap();
+    assert!(!refused.status.success());
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains("bad_data: invalid parameter \"query\": 1:5: parse error"), "{said}");
+}
