@@ -127,6 +127,29 @@ fn a_broken_segment_is_set_aside_named_and_stops_nothing() {
 }
 
 #[test]
+fn a_question_that_finds_a_damaged_page_is_answered_without_it_and_says_so() {
+    let mut server =
+        fresnel().config(&format!("{QUIET}{SEAL_AT_ONCE}[store.compact]\nfiles_min = 64\n")).start();
+    server.send(&Sender::new("kept", 1).logs(100));
+    let segment = sealed(&server).remove(0);
+    server.send(&Sender::new("kept", 2).logs(10));
+    wait_for("two segments", Duration::from_secs(20), || (sealed(&server).len() == 2).then_some(()));
+    server.allow_warning(&segment.file_name().unwrap().to_string_lossy());
+    // Inside of the first page, below everything that the footer says.
+    let mut file = OpenOptions::new().write(true).open(&segment).unwrap();
+    file.seek(SeekFrom::Start(4)).unwrap();
+    file.write_all(&[0xff; 200]).unwrap();
+    drop(file);
+    let all = "SELECT * FROM logs WHERE service_name = 'kept'";
+    for _ in 0..2 {
+        let rows = server.sql_as_far_as_possible("default", all);
+        assert!(!rows.complete && rows.rows.len() == 10, "{rows:?}");
+    }
+    assert!(!segment.exists());
+    server.balanced_ledger();
+}
+
+#[test]
 fn a_torn_end_of_the_log_is_cut_and_what_was_acknowledged_is_there() {
     let mut server = fresnel().config(QUIET).start();
     server.send(&Sender::new("kept", 1).logs(100));

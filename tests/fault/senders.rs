@@ -97,11 +97,12 @@ impl Plan {
 fn fate(client: &mut Client, request: &Request) -> Fate {
     match client.send(request) {
         Ok(response) if response.status == 200 => Fate::Acknowledged,
+        // Nobody can tell what a disk that failed has kept: it does not say when to come again.
+        Ok(response) if response.status == 503 && response.header("retry-after").is_none() => Fate::Unknown,
         Ok(response) if matches!(response.status, 429 | 503) => {
             assert!(response.header("retry-after").is_some(), "a refusal says when to come again");
             Fate::Refused
         }
-        Ok(response) if response.status >= 500 => Fate::Unknown,
         Ok(response) => panic!("a good request got {}: {}", response.status, response.text()),
         Err(_) => Fate::Unknown,
     }

@@ -101,6 +101,11 @@ impl Scan {
         }
     }
 
+    /// Segments of which rows were read.
+    pub(crate) fn segments_read(&self) -> Vec<Arc<str>> {
+        self.read.lock().iter().cloned().collect()
+    }
+
     /// Records that may belong to the answer cannot be read.
     pub(crate) fn incomplete(&self, warning: String) {
         self.warnings.lock().insert(warning);

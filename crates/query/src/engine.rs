@@ -1,9 +1,10 @@
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use model::{Budget, Tenant};
 use object_store::ObjectStore;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -16,6 +17,9 @@ use crate::sql::Dialect;
 use crate::{
     Config, LogFilter, PrometheusConfig, QueryError, Running, RunningQuery, Source, SqlRequest, Stats,
 };
+
+/// Most segments that are remembered to be sound.
+const SOUND_MAX: usize = 10_000;
 
 /// Answers questions. Cloning shares it.
 #[derive(Clone)]
@@ -31,6 +35,8 @@ pub(crate) struct Inner {
     config: RwLock<Config>,
     registry: Arc<Registry>,
     turns: Turns,
+    /// Segments that were read through after a query had failed, and are as they were written.
+    sound: Mutex<HashSet<Arc<str>>>,
     pub(crate) counters: Counters,
 }
 
@@ -68,6 +74,7 @@ impl Engine {
             config: RwLock::new(config),
             registry: Arc::default(),
             turns,
+            sound: Mutex::default(),
             counters: Counters::default(),
         };
         Ok(Self(Arc::new(inner)))
@@ -86,9 +93,7 @@ impl Engine {
         let statement = self.0.dialect.parse(&request.text)?;
         let tables = self.0.dialect.tables_of(&statement)?;
         let session = self.begin(request).await?;
-        let snapshots = session.snapshots(&tables)?;
-        let state = session.state(&snapshots);
-        let stream = session.statement(state, statement).await?;
+        let stream = session.run(statement, &tables).await?;
         Ok(Running::new(session, stream))
     }
 
@@ -118,6 +123,18 @@ impl Engine {
         self.0.counters.stats(self.0.registry.len(), self.0.footers.bytes())
     }
 
+    /// Asks, and when a segment turns out to be damaged, once more: on a snapshot without it, which
+    /// says what is missing.
+    pub(crate) async fn reading<T, Asked>(&self, ask: impl Fn() -> Asked) -> Result<T, QueryError>
+    where
+        Asked: Future<Output = Result<T, QueryError>>,
+    {
+        match ask().await {
+            Err(error) if self.0.examine(&error).await => ask().await,
+            answer => answer,
+        }
+    }
+
     /// Admits a direct reader's question.
     pub(crate) async fn ask(&self, tenant: &Tenant, what: &str) -> Result<Session, QueryError> {
         self.begin(SqlRequest::new(tenant.clone(), what)).await
@@ -141,6 +158,31 @@ impl Engine {
             }
         })?;
         Ok(Session::new(Arc::clone(&self.0), entered, turn))
+    }
+}
+
+impl Inner {
+    /// Looks at what could not be decoded; whether a part of it is set aside now, and the question is
+    /// worth asking again.
+    pub(crate) async fn examine(&self, error: &QueryError) -> bool {
+        let QueryError::Undecodable { segments, .. } = error else { return false };
+        let mut damaged = false;
+        for segment in segments {
+            // What is sound stays so: a bug must not make every query read everything.
+            if self.sound.lock().contains(segment) {
+                continue;
+            }
+            if self.source.examine(segment).await {
+                damaged = true;
+                continue;
+            }
+            let mut sound = self.sound.lock();
+            if sound.len() >= SOUND_MAX {
+                sound.clear();
+            }
+            sound.insert(Arc::clone(segment));
+        }
+        damaged
     }
 }
 

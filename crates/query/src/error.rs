@@ -1,5 +1,6 @@
 mod translate;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use model::ErrorKind;
@@ -79,7 +80,15 @@ pub enum QueryError {
     /// The store cannot be read.
     #[error(transparent)]
     Source(#[from] SourceError),
-    /// A segment cannot be read, or a bug.
+    /// What was read cannot be decoded: a segment is damaged, or a bug.
+    #[error("the query failed: {message}")]
+    Undecodable {
+        /// The chain of causes.
+        message: String,
+        /// The segments of which rows were read.
+        segments: Vec<Arc<str>>,
+    },
+    /// A bug.
     #[error("the query failed: {message}")]
     Internal {
         /// The chain of causes.
@@ -102,7 +111,7 @@ impl QueryError {
             Self::DeadlineExceeded { .. } => ErrorKind::DeadlineExceeded,
             Self::Cancelled => ErrorKind::Cancelled,
             Self::Source(error) => error.kind,
-            Self::Internal { .. } => ErrorKind::Internal,
+            Self::Internal { .. } | Self::Undecodable { .. } => ErrorKind::Internal,
         }
     }
 

@@ -35,11 +35,13 @@ impl SqlRequest {
 pub struct Running {
     session: Session,
     stream: Stream,
+    /// Something of it has been answered: it cannot begin anew.
+    begun: bool,
 }
 
 impl Running {
     pub(crate) fn new(session: Session, stream: Stream) -> Self {
-        Self { session, stream }
+        Self { session, stream, begun: false }
     }
 
     /// Columns of every batch.
@@ -53,13 +55,37 @@ impl Running {
     }
 
     /// The next batch; `None` at the end. After an error there is no more.
+    ///
+    /// A segment that turns out to be damaged is set aside; unless something has been answered
+    /// already, the statement begins anew without it, and the summary says what is missing.
     pub async fn next(&mut self) -> Option<Result<RecordBatch, QueryError>> {
-        let batch = self.stream.next().await;
+        let mut batch = self.stream.next().await;
+        if let Some(Err(error)) = &batch
+            && self.session.engine.examine(error).await
+            && !self.begun
+        {
+            self.begun = true;
+            match self.again().await {
+                Ok(()) => batch = self.stream.next().await,
+                Err(error) => return Some(Err(error)),
+            }
+        }
+        self.begun = true;
         if let Some(Ok(batch)) = &batch {
             let rows = &self.session.control().rows;
             rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
         }
         batch
+    }
+
+    /// Begins anew, on what there is now.
+    async fn again(&mut self) -> Result<(), QueryError> {
+        self.session.forget();
+        let dialect = &self.session.engine.dialect;
+        let statement = dialect.parse(&self.session.control().text)?;
+        let tables = dialect.tables_of(&statement)?;
+        self.stream = self.session.run(statement, &tables).await?;
+        Ok(())
     }
 
     /// What it took so far, and whether it is complete.

@@ -85,12 +85,9 @@ impl Session {
         self.engine.dialect.session(self.tables(snapshots), pool)
     }
 
-    /// Plans a statement and starts it.
-    pub(crate) async fn statement(
-        &self,
-        state: SessionState,
-        statement: Statement,
-    ) -> Result<Stream, QueryError> {
+    /// Plans a statement over snapshots of these tables and starts it.
+    pub(crate) async fn run(&self, statement: Statement, tables: &[Table]) -> Result<Stream, QueryError> {
+        let state = self.state(&self.snapshots(tables)?);
         let planner = state.clone();
         self.start(state, async move { planner.statement_to_plan(statement).await }).await
     }
@@ -127,18 +124,19 @@ impl Session {
     fn stream(&self, plan: Arc<dyn ExecutionPlan>, context: Arc<TaskContext>) -> Stream {
         let (sender, batches) = mpsc::channel(BATCHES_AHEAD);
         let schema = plan.schema();
-        let pool = Arc::clone(&self.control().pool);
+        let (pool, scan) = (Arc::clone(&self.control().pool), Arc::clone(&self.scan));
         let work = async move {
             let mut stream = match execute_stream(plan, context) {
                 Ok(stream) => stream,
                 Err(error) => {
                     // Nobody listens any more when sending fails, here and below.
-                    let _ = sender.send(Err(QueryError::executing(&error, &pool))).await;
+                    let error = undecodable(QueryError::executing(&error, &pool), &scan);
+                    let _ = sender.send(Err(error)).await;
                     return Ok(());
                 }
             };
             while let Some(batch) = stream.next().await {
-                let batch = batch.map_err(|error| QueryError::executing(&error, &pool));
+                let batch = batch.map_err(|error| undecodable(QueryError::executing(&error, &pool), &scan));
                 let failed = batch.is_err();
                 if sender.send(batch).await.is_err() || failed {
                     break;
@@ -147,7 +145,8 @@ impl Session {
             Ok(())
         };
         let task = Task(self.engine.executor.spawn(work));
-        Stream { schema, batches, task: Some(task), control: Arc::clone(self.control()) }
+        let (control, scan) = (Arc::clone(self.control()), Arc::clone(&self.scan));
+        Stream { schema, batches, task: Some(task), control, scan }
     }
 
     /// Counts what is held until the question is answered.
@@ -180,6 +179,12 @@ impl Session {
             batches.push(batch);
         }
         Ok(batches)
+    }
+
+    /// Forgets what it has read: it begins anew.
+    pub(crate) fn forget(&mut self) {
+        self.scan = Arc::default();
+        self.plans.lock().clear();
     }
 
     /// What it took so far.
@@ -217,6 +222,16 @@ fn rows_read(plan: &dyn ExecutionPlan) -> u64 {
     below + (metrics.output_rows().unwrap_or(0) + pruned) as u64
 }
 
+/// A failure that nobody can tell from that of a decoder: what it read is worth a look.
+fn undecodable(error: QueryError, scan: &Scan) -> QueryError {
+    match error {
+        QueryError::Internal { message } => {
+            QueryError::Undecodable { message, segments: scan.segments_read() }
+        }
+        other => other,
+    }
+}
+
 /// The batches of an executed plan. Dropping it stops the execution.
 pub(crate) struct Stream {
     pub(crate) schema: arrow::datatypes::SchemaRef,
@@ -224,6 +239,7 @@ pub(crate) struct Stream {
     /// `None` after the end.
     task: Option<Task<()>>,
     control: Arc<Control>,
+    scan: Arc<Scan>,
 }
 
 impl Stream {
@@ -235,7 +251,10 @@ impl Stream {
         let result = match next.transpose() {
             Some(batch) => batch,
             // The task has ended: by itself, or in a panic.
-            None => self.task.take()?.result().await.err().map(Err)?,
+            None => {
+                let error = self.task.take()?.result().await.err()?;
+                Err(undecodable(error, &self.scan))
+            }
         };
         if result.is_err() {
             self.task = None;

@@ -18,6 +18,13 @@ pub trait Source: Send + Sync + 'static {
     /// Where the segments' paths lead.
     fn objects(&self) -> Arc<dyn ObjectStore>;
 
+    /// Reads a segment through that could not be decoded. Whether it is damaged: it is then missing
+    /// from the snapshots that are taken from now on, and these say so.
+    fn examine(&self, path: &str) -> BoxFuture<'_, bool> {
+        let _ = path;
+        Box::pin(std::future::ready(false))
+    }
+
     /// The spans of a trace by an index, in the file schema; `None` when there is no such index
     /// and a scan must do. Spans that are still in memory are included.
     fn trace(&self, tenant: &Tenant, trace_id: [u8; 16]) -> BoxFuture<'_, Option<TraceResult>> {

@@ -9,6 +9,7 @@ mod prometheus;
 mod pruning;
 mod readers;
 mod statements;
+mod undecodable;
 mod units;
 
 use std::sync::Arc;

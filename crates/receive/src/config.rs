@@ -57,6 +57,8 @@ pub struct HostConfig {
 pub struct LimitConfig {
     /// Largest request body as sent; 1 KiB to 256 MiB.
     pub body: ByteSize,
+    /// Longest pause within a request body; 1s to 5m. Who pauses for longer is answered with 408.
+    pub body_idle: Duration,
     /// Largest request body after decompression; 1 KiB to 256 MiB.
     pub body_decoded: ByteSize,
     /// Most attributes of a record, of a resource or of a scope; a record with more is rejected.
@@ -78,6 +80,10 @@ pub struct KeyConfig {
     /// The tenant its records belong to.
     #[serde(default = "default_tenant")]
     pub tenant: String,
+    /// Whether who shows it is told of all tenants: their names and figures in the ledger, in
+    /// `/metrics`, in status and health. Without it only of its own. Records are always its own.
+    #[serde(default)]
+    pub admin: bool,
 }
 
 fn default_tenant() -> String {
@@ -107,6 +113,7 @@ impl Default for LimitConfig {
     fn default() -> Self {
         Self {
             body: ByteSize::mib(64),
+            body_idle: Duration::from_secs(30),
             body_decoded: ByteSize::mib(64),
             attributes: 1_024,
             value: ByteSize::mib(1),
@@ -118,9 +125,12 @@ impl Default for LimitConfig {
 
 impl Validate for Config {
     fn validate(&self, report: &mut Report) {
-        let interval = self.host.interval.get();
-        if interval < std::time::Duration::from_secs(1) || interval > std::time::Duration::from_secs(300) {
-            report.error("host.interval", "must be 1s to 5m");
+        let durations = [("host.interval", self.host.interval), ("limit.body_idle", self.limit.body_idle)];
+        for (name, duration) in durations {
+            let bounds = std::time::Duration::from_secs(1)..=std::time::Duration::from_secs(300);
+            if !bounds.contains(&duration.get()) {
+                report.error(name, "must be 1s to 5m");
+            }
         }
         for (name, size) in [("limit.body", self.limit.body), ("limit.body_decoded", self.limit.body_decoded)]
         {

@@ -44,12 +44,19 @@ pub enum Refusal {
     /// Starting or stopping.
     #[error("the server is starting or stopping; try again")]
     Unavailable,
+    /// The sender stopped in the middle of the body.
+    #[error("no byte of the request body came for {} s, which is `receive.limit.body_idle`", idle.as_secs())]
+    Slow {
+        /// How long a pause may be.
+        idle: Duration,
+    },
     /// The sender went away while sending.
     #[error("the request body ended early: {0}")]
     Aborted(String),
-    /// The disk failed.
-    #[error("{0}")]
-    Internal(String),
+    /// The disk failed; nobody can tell whether the records are on it. A sender must keep what it
+    /// has and send it again: stored twice is better than lost.
+    #[error("the records could not be stored: {0}")]
+    Failed(String),
 }
 
 impl Refusal {
@@ -64,22 +71,22 @@ impl Refusal {
             | Self::Aborted(_) => ErrorKind::InvalidArgument,
             Self::TooLarge { .. } | Self::Overloaded { .. } => ErrorKind::ResourceExhausted,
             Self::Unauthenticated => ErrorKind::Unauthenticated,
-            Self::Unavailable => ErrorKind::Unavailable,
-            Self::Internal(_) => ErrorKind::Internal,
+            Self::Slow { .. } => ErrorKind::DeadlineExceeded,
+            Self::Unavailable | Self::Failed(_) => ErrorKind::Unavailable,
         }
     }
 
     /// Whether the same request may succeed later.
     pub fn retryable(&self) -> bool {
-        matches!(self, Self::Overloaded { .. } | Self::Unavailable)
+        matches!(self, Self::Overloaded { .. } | Self::Unavailable | Self::Slow { .. } | Self::Failed(_))
     }
 
     /// Whether it may come before the whole body has been read.
     pub fn before_the_end(&self) -> bool {
-        !matches!(self, Self::Malformed(_) | Self::Internal(_))
+        !matches!(self, Self::Malformed(_) | Self::Failed(_))
     }
 
-    /// When to come again, for those that are retryable.
+    /// When to come again, for those of which that is known.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Overloaded { retry_after, .. } => Some(*retry_after),
@@ -100,8 +107,9 @@ impl Refusal {
             Self::Tenant(_) => "tenant",
             Self::Overloaded { .. } => "overloaded",
             Self::Unavailable => "unavailable",
+            Self::Slow { .. } => "slow",
             Self::Aborted(_) => "aborted",
-            Self::Internal(_) => "internal",
+            Self::Failed(_) => "failed",
         }
     }
 }
@@ -111,7 +119,8 @@ impl From<Refused> for Refusal {
         match refused {
             Refused::Full { reason, retry_after } => Self::Overloaded { reason, retry_after },
             Refused::Closed => Self::Unavailable,
-            Refused::Failed(reason) => Self::Internal(reason),
+            Refused::TooLarge { limit } => Self::TooLarge { limit, decoded: false },
+            Refused::Failed(reason) => Self::Failed(reason),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use model::{Batch, Budget, Reservation, Signal, Tenant};
+use model::{Batch, Budget, OverBudget, Reservation, Signal, Tenant};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use wire::compression::{self, Encoding};
 use wire::otlp::{Context, Decide, Decoded, Limits, Rejection};
@@ -12,13 +12,15 @@ use wire::otlp::{Context, Decide, Decoded, Limits, Rejection};
 use crate::config::LimitConfig;
 use crate::error::Refusal;
 use crate::metrics::Metrics;
-use crate::sink::{Accepted, Sink};
+use crate::sink::{Accepted, Refused, Sink};
+use crate::tenants::Tenants;
 
 /// Share of the memory budget that requests may use; the rest is for sealing what they brought
 /// and for queries, so that a flood of requests cannot stop its own cure.
 const BUDGET_SHARE: f64 = 0.6;
-/// A body whose decompressed size is not written in it is first taken for this many times larger.
-const RATIO_GUESS: u64 = 8;
+/// Share of the memory budget for bodies whose length is told but that are still on their way.
+/// Beyond it memory is taken as they come: who announces much and sends nothing holds up nobody.
+const ANNOUNCED_SHARE: f64 = 0.2;
 /// Columns take about as many bytes as the message that they came in.
 const COLUMNS_PER_BYTE: u64 = 2;
 /// Above this size decoding would hold up the other connections of its thread.
@@ -32,10 +34,14 @@ pub struct Intake(Arc<Inner>);
 struct Inner {
     sink: Arc<dyn Sink>,
     budget: Budget,
+    /// Of the budget, for what is announced and not there yet.
+    announced: Budget,
     limits: Limits,
     body_max: u64,
+    body_idle: Duration,
     decoded_max: u64,
     decoding: Semaphore,
+    tenants: Tenants,
     open: AtomicBool,
     metrics: Metrics,
     now: fn() -> i64,
@@ -116,11 +122,14 @@ impl Intake {
         };
         Self(Arc::new(Inner {
             sink,
+            announced: Budget::new(share(budget.limit(), ANNOUNCED_SHARE)),
             budget,
             limits: limits(config),
             body_max: config.body.bytes(),
+            body_idle: config.body_idle.get(),
             decoded_max: config.body_decoded.bytes(),
             decoding: Semaphore::new(slots),
+            tenants: Tenants::new(config.tenants as usize),
             open: AtomicBool::new(false),
             metrics,
             now,
@@ -137,6 +146,11 @@ impl Intake {
         self.0.open.store(false, Ordering::Release);
     }
 
+    /// Makes a tenant known that has records in the store, so that it counts against the limit.
+    pub fn know(&self, tenant: Tenant) {
+        self.0.tenants.know(tenant);
+    }
+
     /// What is counted here.
     pub fn metrics(&self) -> &Metrics {
         &self.0.metrics
@@ -145,6 +159,11 @@ impl Intake {
     /// Largest body as sent, in bytes.
     pub fn body_max(&self) -> u64 {
         self.0.body_max
+    }
+
+    /// The longest pause within a body that is being read.
+    pub fn body_idle(&self) -> Duration {
+        self.0.body_idle
     }
 
     /// Takes memory for a body that is about to be read, before it is.
@@ -161,35 +180,49 @@ impl Intake {
         self.0.budget.reserve_within(body_bytes, BUDGET_SHARE).map_err(overloaded)
     }
 
-    /// Takes memory for `more` bytes of a body whose length was not told.
+    /// Takes memory for a body of which only the length is known, as far as not too much is already
+    /// announced: what is still on its way, and the memory for all of it. None where it has to be
+    /// taken as the body comes.
     ///
     /// # Errors
     /// As for [`Intake::admit`].
-    pub fn admit_more(&self, held: &mut Reservation, more: u64) -> Result<(), Refusal> {
-        if held.bytes() + more > self.0.body_max {
+    pub(crate) fn announce(&self, body_bytes: u64) -> Result<Option<(Reservation, Reservation)>, Refusal> {
+        // What is refused whatever the memory.
+        self.admit(0)?;
+        if body_bytes > self.0.body_max {
             return Err(Refusal::TooLarge { limit: self.0.body_max, decoded: false });
         }
-        held.grow_within(more, BUDGET_SHARE).map_err(overloaded)
+        let Ok(announced) = self.0.announced.reserve(body_bytes) else { return Ok(None) };
+        Ok(Some((announced, self.admit(body_bytes)?)))
+    }
+
+    /// Takes memory until this much is held.
+    ///
+    /// # Errors
+    /// [`Refusal::Overloaded`].
+    pub(crate) fn hold(&self, held: &mut Reservation, bytes: u64) -> Result<(), Refusal> {
+        hold(held, bytes).map_err(overloaded)
     }
 
     /// Decodes, judges and stores a request. When this returns `Ok`, what it says is on disk.
     ///
     /// # Errors
-    /// A [`Refusal`]; nothing was stored then, except after [`Refusal::Internal`], where nobody
+    /// A [`Refusal`]; nothing was stored then, except after [`Refusal::Failed`], where nobody
     /// can tell.
     pub async fn take(&self, tenant: Tenant, signal: Signal, body: Body) -> Result<Outcome, Refusal> {
+        self.0.tenants.check(&tenant)?;
         // Only as long as it decodes: while the disk syncs, others may decode and share the next sync.
         let slot = self.slot().await?;
         let received_unix_nano = (self.0.now)();
         let protocol = body.protocol();
         let Body { json, encoding, bytes, mut reservation } = body;
         let decoded = self.decode(signal, json, encoding, &bytes, &mut reservation, received_unix_nano)?;
-        reservation.settle(bytes.len() as u64 + decoded.batch.bytes());
         drop(slot);
         let outcome = outcome(&decoded);
         if decoded.received > 0 {
+            let claim = self.0.tenants.claim(&tenant)?;
             let accepted = Accepted {
-                tenant: tenant.clone(),
+                tenant,
                 signal,
                 protocol,
                 received_unix_nano,
@@ -199,7 +232,16 @@ impl Intake {
                 batch: decoded.batch,
                 reservation,
             };
-            self.0.sink.append(accepted).await?;
+            match self.0.sink.append(accepted).await {
+                Ok(()) => claim.keep(),
+                Err(refused) => {
+                    match refused {
+                        Refused::Failed(_) => claim.keep(),
+                        _ => claim.give_back(),
+                    }
+                    return Err(refused.into());
+                }
+            }
         }
         self.0.metrics.records(signal, &outcome);
         Ok(outcome)
@@ -248,27 +290,85 @@ impl Intake {
         received_unix_nano: i64,
     ) -> Result<Decoded, Refusal> {
         let inner = &*self.0;
-        let message_bytes = match encoding {
-            Encoding::Identity => bytes.len() as u64,
-            _ => compression::size_hint(bytes, encoding)
-                .unwrap_or(bytes.len() as u64 * RATIO_GUESS)
-                .min(inner.decoded_max),
-        };
-        reservation.grow_within(message_bytes * (1 + COLUMNS_PER_BYTE), BUDGET_SHARE).map_err(overloaded)?;
-        let work = || {
-            let limit = usize::try_from(inner.decoded_max).unwrap_or(usize::MAX);
-            let message = decompress(bytes, encoding, limit)?;
+        let body_bytes = reservation.bytes();
+        let mut work = || {
+            let message = inner.decompress(bytes, encoding, reservation)?;
             let message = if json {
-                let message = wire::otlp::json::transcode(signal, &message).map_err(malformed)?;
-                Cow::Owned(message)
+                // The text goes as soon as the message is there, which is no longer than it.
+                let text = message;
+                let both = reservation.bytes() + text.len() as u64;
+                hold(reservation, both).map_err(overloaded)?;
+                Cow::Owned(wire::otlp::json::transcode(signal, &text).map_err(malformed)?)
             } else {
                 message
             };
             let context = Context { received_unix_nano, decide: Decide::Apply(&inner.limits) };
-            wire::otlp::decode(signal, &message, &context).map_err(malformed)
+            let decoded = wire::otlp::decode(signal, &message, &context).map_err(malformed)?;
+            drop(message);
+            // Columns of very small records are larger than what they came in: also these bytes are
+            // refused if there is no room, or they would be taken from what drains memory.
+            let kept = body_bytes + decoded.batch.bytes();
+            hold(reservation, kept).map_err(overloaded)?;
+            reservation.settle(kept);
+            Ok(decoded)
         };
         if bytes.len() >= BLOCKING_FROM { tokio::task::block_in_place(work) } else { work() }
     }
+}
+
+impl Inner {
+    /// The message of a body, and memory for it and for the columns that come of it. What a body
+    /// says of its size is not believed: memory is taken as it turns out, before it is used.
+    fn decompress<'a>(
+        &self,
+        bytes: &'a [u8],
+        encoding: Encoding,
+        reservation: &mut Reservation,
+    ) -> Result<Cow<'a, [u8]>, Refusal> {
+        let body_bytes = reservation.bytes();
+        let limit = usize::try_from(self.decoded_max).unwrap_or(usize::MAX);
+        // Hopeless ones are refused before any work is done for them.
+        let expected = compression::expected(bytes, encoding, limit) as u64;
+        hold(reservation, body_bytes + expected * COLUMNS_PER_BYTE).map_err(overloaded)?;
+        let mut over = None;
+        let mut room = |wanted: usize| {
+            over = hold(reservation, body_bytes + expected * COLUMNS_PER_BYTE + wanted as u64).err();
+            over.is_none()
+        };
+        let message = compression::decompress_within(bytes, encoding, limit, &mut room);
+        let message = message.map_err(|error| match (error, over) {
+            (compression::Error::NoRoom { .. }, Some(over)) => overloaded(over),
+            (compression::Error::TooLarge { limit }, _) => {
+                Refusal::TooLarge { limit: limit as u64, decoded: true }
+            }
+            (other, _) => malformed(other),
+        })?;
+        let owned = match &message {
+            Cow::Borrowed(_) => 0,
+            Cow::Owned(message) => message.capacity() as u64,
+        };
+        hold(reservation, body_bytes + owned + message.len() as u64 * COLUMNS_PER_BYTE)
+            .map_err(overloaded)?;
+        Ok(message)
+    }
+}
+
+/// Takes memory for requests until this much is held.
+fn hold(held: &mut Reservation, bytes: u64) -> Result<(), OverBudget> {
+    match bytes.saturating_sub(held.bytes()) {
+        0 => Ok(()),
+        more => held.grow_within(more, BUDGET_SHARE),
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "a share of a byte count"
+)]
+fn share(bytes: u64, share: f64) -> u64 {
+    (bytes as f64 * share) as u64
 }
 
 fn limits(config: &LimitConfig) -> Limits {
@@ -279,18 +379,11 @@ fn limits(config: &LimitConfig) -> Limits {
     }
 }
 
-fn decompress(bytes: &[u8], encoding: Encoding, limit: usize) -> Result<Cow<'_, [u8]>, Refusal> {
-    compression::decompress(bytes, encoding, limit).map_err(|error| match error {
-        compression::Error::TooLarge { limit } => Refusal::TooLarge { limit: limit as u64, decoded: true },
-        other => Refusal::Malformed(other.to_string()),
-    })
-}
-
 fn malformed(error: impl std::fmt::Display) -> Refusal {
     Refusal::Malformed(error.to_string())
 }
 
-fn overloaded(error: model::OverBudget) -> Refusal {
+fn overloaded(error: OverBudget) -> Refusal {
     Refusal::Overloaded { reason: error.to_string(), retry_after: RETRY_AFTER }
 }
 

@@ -7,6 +7,7 @@
 //!
 //! To add a receiver, follow `docs/how-to/add-a-receiver.md`.
 
+mod body;
 mod config;
 mod error;
 pub mod host;
@@ -15,12 +16,13 @@ mod metrics;
 pub mod otlp;
 mod senders;
 mod sink;
+mod tenants;
 
 pub use config::{Config, HostConfig, KeyConfig, LimitConfig, ListenConfig, OtlpConfig};
 pub use error::Refusal;
 pub use intake::{Body, Intake, Outcome, ReplayError};
 pub use metrics::Metrics;
-pub use senders::{Senders, Unidentified};
+pub use senders::{Reader, Senders, Unidentified};
 pub use sink::{Accepted, AppendFuture, Refused, Sink};
 pub use wire::compression::Encoding;
 

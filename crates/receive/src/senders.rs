@@ -1,9 +1,9 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use base64::Engine as _;
+use fresnel_sdk::config::Secret;
 use http::HeaderMap;
 use model::Tenant;
-use parking_lot::Mutex;
 
 use crate::config::KeyConfig;
 use crate::error::Refusal;
@@ -14,9 +14,23 @@ pub(crate) const TENANT_HEADER: &str = "x-scope-orgid";
 /// Who may send, and for which tenant.
 #[derive(Debug)]
 pub struct Senders {
-    keys: Vec<(String, Tenant)>,
-    tenants_max: usize,
-    seen: Mutex<BTreeSet<Tenant>>,
+    keys: Vec<Key>,
+}
+
+#[derive(Debug)]
+struct Key {
+    secret: Secret<String>,
+    tenant: Tenant,
+    admin: bool,
+}
+
+/// Who reads, and how far.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reader {
+    /// Whose records.
+    pub tenant: Tenant,
+    /// Whether names and figures of the other tenants may be seen too.
+    pub admin: bool,
 }
 
 /// A key whose tenant is not a tenant's name.
@@ -32,16 +46,13 @@ impl Senders {
     ///
     /// # Errors
     /// [`Unidentified`] names the key whose tenant is malformed.
-    pub fn new(keys: &BTreeMap<String, KeyConfig>, tenants_max: usize) -> Result<Self, Unidentified> {
-        let keys = keys
-            .iter()
-            .map(|(name, key)| {
-                let tenant = Tenant::parse(&key.tenant)
-                    .map_err(|source| Unidentified { key: name.clone(), source })?;
-                Ok((key.secret.expose().clone(), tenant))
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { keys, tenants_max, seen: Mutex::default() })
+    pub fn new(keys: &BTreeMap<String, KeyConfig>) -> Result<Self, Unidentified> {
+        let keys = keys.iter().map(|(name, key)| {
+            let tenant =
+                Tenant::parse(&key.tenant).map_err(|source| Unidentified { key: name.clone(), source })?;
+            Ok(Key { secret: key.secret.clone(), tenant, admin: key.admin })
+        });
+        Ok(Self { keys: keys.collect::<Result<_, _>>()? })
     }
 
     /// Whether senders must show a key.
@@ -49,45 +60,30 @@ impl Senders {
         !self.keys.is_empty()
     }
 
-    /// Makes a tenant known that has records in the store, so that it counts against the limit.
-    pub fn know(&self, tenant: Tenant) {
-        self.seen.lock().insert(tenant);
-    }
-
     /// The tenant of a request: that of its key, or on an open server of the header.
     ///
     /// # Errors
     /// [`Refusal::Unauthenticated`] or [`Refusal::Tenant`].
     pub fn identify(&self, headers: &HeaderMap) -> Result<Tenant, Refusal> {
-        let tenant = if self.authenticated() { self.by_key(headers)? } else { by_header(headers)? };
-        let mut seen = self.seen.lock();
-        if !seen.contains(&tenant) {
-            if seen.len() >= self.tenants_max {
-                let reason = format!("tenant `{tenant}` would be one more than receive.limit.tenants");
-                return Err(Refusal::Tenant(reason));
-            }
-            seen.insert(tenant.clone());
-        }
-        Ok(tenant)
+        self.identify_reader(headers).map(|reader| reader.tenant)
     }
 
-    /// The tenant whose records a reader may see. Readers may also show the key as the password of
-    /// HTTP's basic authentication, which a browser asks for. A tenant that is only read is not
-    /// remembered.
+    /// Whose records a reader may see, and whether it is told of other tenants too: on an open
+    /// server everybody is. The key may also be the password of HTTP's basic authentication, which
+    /// a browser asks for.
     ///
     /// # Errors
     /// [`Refusal::Unauthenticated`] or [`Refusal::Tenant`].
-    pub fn identify_reader(&self, headers: &HeaderMap) -> Result<Tenant, Refusal> {
-        if self.authenticated() { self.by_key(headers) } else { by_header(headers) }
-    }
-
-    fn by_key(&self, headers: &HeaderMap) -> Result<Tenant, Refusal> {
+    pub fn identify_reader(&self, headers: &HeaderMap) -> Result<Reader, Refusal> {
+        if !self.authenticated() {
+            return Ok(Reader { tenant: by_header(headers)?, admin: true });
+        }
         let shown = shown_key(headers).ok_or(Refusal::Unauthenticated)?;
         // Every key is compared, each in constant time, so that the time tells nothing.
         let mut found = None;
-        for (secret, tenant) in &self.keys {
-            if same(secret.as_bytes(), shown.as_bytes()) {
-                found = Some(tenant.clone());
+        for key in &self.keys {
+            if same(key.secret.expose().as_bytes(), shown.as_bytes()) {
+                found = Some(Reader { tenant: key.tenant.clone(), admin: key.admin });
             }
         }
         found.ok_or(Refusal::Unauthenticated)

@@ -52,6 +52,12 @@ pub enum Refused {
     /// Starting or stopping.
     #[error("the server is starting or stopping")]
     Closed,
+    /// Never any room for a request of this size.
+    #[error("the request is over the limit of {limit} bytes")]
+    TooLarge {
+        /// The largest.
+        limit: u64,
+    },
     /// The disk failed; nobody can tell whether the records are on it.
     #[error("the records could not be stored: {0}")]
     Failed(String),

@@ -1,5 +1,8 @@
 #![allow(clippy::unwrap_used)]
 
+mod body;
+mod memory;
+
 use std::sync::Arc;
 
 use axum::body::Body as HttpBody;
@@ -8,7 +11,7 @@ use fresnel_sdk::config::Secret;
 use fresnel_sdk::telemetry::metrics::Registry;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
-use model::{Budget, Signal};
+use model::{Budget, Signal, Tenant};
 use parking_lot::Mutex;
 use tower::ServiceExt;
 use wire::compression::Encoding;
@@ -22,15 +25,18 @@ use crate::{
 #[derive(Default)]
 struct Memory {
     accepted: Mutex<Vec<Accepted>>,
-    full: bool,
+    refuse: Option<fn() -> Refused>,
+}
+
+fn full() -> Refused {
+    Refused::Full { reason: "test".into(), retry_after: std::time::Duration::from_secs(7) }
 }
 
 impl Sink for Memory {
     fn append(&self, accepted: Accepted) -> AppendFuture<'_> {
         Box::pin(async move {
-            if self.full {
-                let retry_after = std::time::Duration::from_secs(7);
-                return Err(Refused::Full { reason: "test".into(), retry_after });
+            if let Some(refuse) = self.refuse {
+                return Err(refuse());
             }
             self.accepted.lock().push(accepted);
             Ok(())
@@ -39,22 +45,29 @@ impl Sink for Memory {
 }
 
 fn intake(sink: Arc<Memory>, budget: u64) -> Intake {
+    intake_of(sink, &Budget::new(budget), &LimitConfig::default())
+}
+
+fn intake_of(sink: Arc<Memory>, budget: &Budget, config: &LimitConfig) -> Intake {
     let metrics = Metrics::new(&Registry::new());
-    let intake = Intake::new(sink, Budget::new(budget), &LimitConfig::default(), metrics, || 42);
+    let intake = Intake::new(sink, budget.clone(), config, metrics, || 42);
     intake.open();
     intake
 }
 
 fn open_senders() -> Arc<Senders> {
-    Arc::new(Senders::new(&std::collections::BTreeMap::new(), 3).unwrap())
+    Arc::new(Senders::new(&std::collections::BTreeMap::new()).unwrap())
 }
 
 fn keyed() -> Senders {
-    let key =
-        |secret: &str, tenant: &str| KeyConfig { secret: Secret::new(secret.into()), tenant: tenant.into() };
+    let key = |secret: &str, tenant: &str| KeyConfig {
+        secret: Secret::new(secret.into()),
+        tenant: tenant.into(),
+        admin: tenant == "bank",
+    };
     let keys =
         [("a".into(), key("secret-of-a-0123456", "shop")), ("b".into(), key("secret-of-b-0123456", "bank"))];
-    Senders::new(&keys.into(), 10).unwrap()
+    Senders::new(&keys.into()).unwrap()
 }
 
 fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
@@ -110,7 +123,7 @@ async fn refusals_have_the_statuses_of_the_protocol() {
     let small = intake(Arc::clone(&sink), 16);
     let (status, headers, _) = post(&small, "/v1/logs", &[json], JSON).await;
     assert_eq!((status, headers["retry-after"].to_str().unwrap()), (StatusCode::TOO_MANY_REQUESTS, "1"));
-    let full = intake(Arc::new(Memory { full: true, ..Memory::default() }), 1 << 30);
+    let full = intake(Arc::new(Memory { refuse: Some(full), ..Memory::default() }), 1 << 30);
     let (status, headers, _) = post(&full, "/v1/logs", &[json], JSON).await;
     assert_eq!((status, headers["retry-after"].to_str().unwrap()), (StatusCode::TOO_MANY_REQUESTS, "7"));
     full.close();
@@ -119,12 +132,40 @@ async fn refusals_have_the_statuses_of_the_protocol() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_the_disk_may_not_have_kept_is_sent_again_and_what_it_cannot_keep_is_not() {
+    let json = ("content-type", "application/json");
+    let refusing = |refuse| intake(Arc::new(Memory { refuse: Some(refuse), ..Memory::default() }), 1 << 30);
+    let failed = refusing(|| Refused::Failed("no sync".into()));
+    let (status, headers, body) = post(&failed, "/v1/logs", &[json], JSON).await;
+    assert_eq!((status, headers.get("retry-after")), (StatusCode::SERVICE_UNAVAILABLE, None));
+    assert!(body.windows(7).any(|part| part == b"no sync"), "{body:?}");
+    let (code, details) = call(&failed).await;
+    assert_eq!((code.as_str(), details), ("14", None));
+
+    let large = refusing(|| Refused::TooLarge { limit: 5 });
+    assert_eq!(post(&large, "/v1/logs", &[json], JSON).await.0, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(call(&large).await, ("8".into(), None));
+
+    let (code, details) = call(&refusing(full)).await;
+    assert!(code == "8" && details.is_some(), "{code} {details:?}");
+}
+
+/// The status and the details of a call with one record.
+async fn call(intake: &Intake) -> (String, Option<String>) {
+    let message = wire::otlp::json::transcode(Signal::Logs, JSON.as_bytes()).unwrap();
+    let body = HttpBody::from(wire::grpc::frame(&message));
+    let mut request =
+        Request::post("/opentelemetry.proto.collector.logs.v1.LogsService/Export").body(body).unwrap();
+    *request.headers_mut() = headers(&[("content-type", "application/grpc")]);
+    let response = otlp::grpc_router(intake.clone(), open_senders()).oneshot(request).await.unwrap();
+    let text = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+    (text("grpc-status").unwrap(), text("grpc-status-details-bin"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn memory_is_given_back_after_a_refusal() {
     let budget = Budget::new(1 << 20);
-    let metrics = Metrics::new(&Registry::new());
-    let sink = Arc::new(Memory::default());
-    let intake = Intake::new(sink, budget.clone(), &LimitConfig::default(), metrics, || 42);
-    intake.open();
+    let intake = intake_of(Arc::new(Memory::default()), &budget, &LimitConfig::default());
     let bytes = Bytes::from_static(b"\xff\xff");
     let reservation = intake.admit(2).unwrap();
     let body = Body { json: false, encoding: Encoding::Identity, bytes, reservation };
@@ -139,7 +180,9 @@ fn a_key_decides_the_tenant_and_beats_the_header() {
     let bearer = headers(&[("authorization", "Bearer secret-of-b-0123456"), ("x-scope-orgid", "shop")]);
     assert_eq!(senders.identify(&bearer).unwrap().as_str(), "bank");
     let basic = headers(&[("authorization", "Basic YW55OnNlY3JldC1vZi1hLTAxMjM0NTY=")]);
-    assert_eq!(senders.identify_reader(&basic).unwrap().as_str(), "shop");
+    let reader = senders.identify_reader(&basic).unwrap();
+    assert_eq!((reader.tenant.as_str(), reader.admin), ("shop", false));
+    assert!(senders.identify_reader(&bearer).unwrap().admin);
     for wrong in [
         "Bearer",
         "Bearer secret-of-b-012345",
@@ -154,13 +197,35 @@ fn a_key_decides_the_tenant_and_beats_the_header() {
 }
 
 #[test]
-fn an_open_server_takes_the_tenant_from_the_header_up_to_a_limit() {
+fn an_open_server_takes_the_tenant_from_the_header() {
     let senders = open_senders();
     assert_eq!(senders.identify(&HeaderMap::new()).unwrap().as_str(), "default");
-    for name in ["a", "b", "a"] {
-        assert_eq!(senders.identify(&headers(&[("x-scope-orgid", name)])).unwrap().as_str(), name);
-    }
-    assert!(matches!(senders.identify(&headers(&[("x-scope-orgid", "c")])), Err(Refusal::Tenant(_))));
+    let reader = senders.identify_reader(&headers(&[("x-scope-orgid", "a")])).unwrap();
+    assert_eq!((reader.tenant.as_str(), reader.admin), ("a", true));
     assert!(matches!(senders.identify(&headers(&[("x-scope-orgid", "../c")])), Err(Refusal::Tenant(_))));
-    assert_eq!(senders.identify_reader(&headers(&[("x-scope-orgid", "c")])).unwrap().as_str(), "c");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_counts_when_something_of_it_is_stored() {
+    let limit = LimitConfig { tenants: 2, ..LimitConfig::default() };
+    let budget = Budget::new(1 << 30);
+    let refusing = intake_of(Arc::new(Memory { refuse: Some(full), ..Memory::default() }), &budget, &limit);
+    let storing = intake_of(Arc::new(Memory::default()), &budget, &limit);
+    let send = async |intake: &Intake, tenant: &str, body: &str| {
+        post(intake, "/v1/logs", &[("content-type", "application/json"), ("x-scope-orgid", tenant)], body)
+            .await
+    };
+    for number in 0..10 {
+        let tenant = format!("junk-{number}");
+        assert_eq!(send(&storing, &tenant, "{").await.0, StatusCode::BAD_REQUEST, "malformed");
+        assert_eq!(send(&storing, &tenant, "{}").await.0, StatusCode::OK, "nothing to store");
+        assert_eq!(send(&refusing, &tenant, JSON).await.0, StatusCode::TOO_MANY_REQUESTS, "not stored");
+    }
+    storing.know(Tenant::parse("known").unwrap());
+    for tenant in ["first", "known", "first"] {
+        assert_eq!(send(&storing, tenant, JSON).await.0, StatusCode::OK, "{tenant}");
+    }
+    let (status, _, body) = send(&storing, "second", JSON).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert!(String::from_utf8_lossy(&body).contains("receive.limit.tenants"), "{body:?}");
 }

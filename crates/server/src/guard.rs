@@ -133,8 +133,8 @@ async fn identify(State((senders, ready)): State<Identify>, mut request: Request
         return next.run(request).await;
     }
     match senders.identify_reader(request.headers()) {
-        Ok(tenant) => {
-            request.extensions_mut().insert(api::Scope(tenant));
+        Ok(reader) => {
+            request.extensions_mut().insert(api::Scope(reader.tenant));
             traced(request, next).await
         }
         Err(refusal) => {

@@ -191,6 +191,7 @@ pub fn register(
 ) {
     memory(registry, budget, memory_limit);
     log(registry, store);
+    series(registry, store);
     tables(registry, store);
     ledger(registry, store);
     queries(registry, engine);
@@ -275,6 +276,19 @@ fn log(registry: &Registry, store: &Arc<Store>) {
             to.observe(of.status().memtable_bytes, &[]);
         },
     );
+}
+
+fn series(registry: &Registry, store: &Arc<Store>) {
+    let of = Arc::clone(store);
+    registry.observe_gauge("fresnel.store.series.usage", "{series}", "Active series by tenant.", move |to| {
+        for (tenant, series) in of.status().series {
+            to.observe(series, &[("tenant", tenant.as_str())]);
+        }
+    });
+    let of = Arc::clone(store);
+    registry.observe_gauge("fresnel.store.series.limit", "{series}", "store.series_max", move |to| {
+        to.observe(of.status().series_max, &[]);
+    });
 }
 
 fn tables(registry: &Registry, store: &Arc<Store>) {

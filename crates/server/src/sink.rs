@@ -65,8 +65,10 @@ fn refused(error: &AppendError) -> Refused {
     match error {
         AppendError::Closed => Refused::Closed,
         AppendError::Fatal { .. } => Refused::Failed(chain(error)),
-        _ if error.retryable() => Refused::Full { reason: chain(error), retry_after: RETRY_AFTER },
-        _ => Refused::Failed(chain(error)),
+        AppendError::TooLarge { limit } => Refused::TooLarge { limit: *limit },
+        AppendError::Full { .. } | AppendError::Io { .. } => {
+            Refused::Full { reason: chain(error), retry_after: RETRY_AFTER }
+        }
     }
 }
 

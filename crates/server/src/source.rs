@@ -23,6 +23,20 @@ impl Source for StoreSource {
         self.0.objects()
     }
 
+    fn examine(&self, path: &str) -> BoxFuture<'_, bool> {
+        let path = path.to_owned();
+        Box::pin(async move {
+            self.0.examine(&path).await.unwrap_or_else(|error| {
+                tracing::warn!(
+                    path,
+                    error = chain(&error),
+                    "cannot look at a segment that a query failed on"
+                );
+                false
+            })
+        })
+    }
+
     fn trace(&self, tenant: &Tenant, trace_id: [u8; 16]) -> BoxFuture<'_, Option<TraceResult>> {
         let tenant = tenant.clone();
         Box::pin(async move {

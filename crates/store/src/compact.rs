@@ -10,14 +10,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use model::{Table, day_of};
+use model::{Table, Tenant, day_of};
+use parking_lot::Mutex;
 use parquet::file::metadata::ParquetMetaData;
 
 use crate::error::{ReadError, WorkError};
 use crate::manifest::{Commit, Removal, RemovalReason, SegmentMeta};
 use crate::memtable::Chunk;
 use crate::segment::{
-    Effort, FileSeries, Pick, Rows, SegmentFile, SegmentWriter, Wanted, group_len, is_large, order, unfile,
+    Effort, FileSeries, Origin, Pick, Rows, SegmentFile, SegmentWriter, Wanted, group_len, is_large, order,
+    unfile, union,
 };
 use crate::store::Inner;
 
@@ -30,26 +32,76 @@ const QUIET_MS: i64 = 3_600_000;
 /// Most bytes of small row groups in memory.
 const PENDING_BYTES: u64 = 64 << 20;
 
+/// How long what could not be merged is left alone.
+const PAUSE_MS: i64 = 300_000;
+
+/// What is merged together.
+type Place = (Tenant, Table, i32);
+
+/// Places whose segments could not be merged, and until when they are left alone.
+#[derive(Debug, Default)]
+pub(crate) struct Paused(Mutex<BTreeMap<Place, i64>>);
+
+impl Paused {
+    /// Whether some could not be merged and have not been since.
+    pub(crate) fn some(&self) -> bool {
+        !self.0.lock().is_empty()
+    }
+
+    fn failed(&self, place: Place, until_ms: i64) {
+        self.0.lock().insert(place, until_ms);
+    }
+
+    fn succeeded(&self, place: &Place) {
+        self.0.lock().remove(place);
+    }
+
+    fn at(&self, now_ms: i64) -> Vec<Place> {
+        let paused = self.0.lock();
+        paused.iter().filter(|(_, until)| now_ms < **until).map(|(place, _)| place.clone()).collect()
+    }
+}
+
+fn place(segment: &SegmentMeta) -> Place {
+    (segment.tenant.clone(), segment.table, segment.day)
+}
+
 /// Segments of one table, tenant and day that are worth merging.
 type Inputs = Vec<Arc<SegmentMeta>>;
 
 impl Inner {
-    /// Merges until nothing is left that is worth it. One merge after the other: sealing goes first.
-    pub(crate) async fn compact_all(self: &Arc<Self>) -> Result<(), WorkError> {
-        while let Some(inputs) = self.next_inputs() {
-            let inner = Arc::clone(self);
-            crate::store::blocking("compact", move || inner.compact(&inputs)).await?;
+    /// Merges until nothing is left that is worth it, or it is stopped. One merge after the other:
+    /// sealing goes first. What cannot be merged is left for a while, so that the rest is.
+    pub(crate) async fn compact_all(self: &Arc<Self>, stopped: impl Fn() -> bool) -> Result<(), WorkError> {
+        let mut failed = None;
+        while !stopped()
+            && let Some(inputs) = self.next_inputs()
+        {
+            let (inner, place) = (Arc::clone(self), place(&inputs[0]));
+            let merged = crate::store::blocking("compact", move || inner.compact(&inputs)).await;
+            match merged {
+                Ok(()) => self.paused.succeeded(&place),
+                Err(error) if self.fatal.reason().is_some() => return Err(error),
+                Err(error) => {
+                    self.paused.failed(place, crate::clock::unix_ms(&*self.clock) + PAUSE_MS);
+                    failed = failed.or(Some(error));
+                }
+            }
         }
-        Ok(())
+        failed.map_or(Ok(()), Err)
     }
 
     fn next_inputs(&self) -> Option<Inputs> {
         let (state, today) = (self.state(), day_of(self.clock.now_unix_nano()));
         let (files_min, size) = (self.config.compact.files_min as usize, self.config.compact.size.bytes());
         let now_ms = crate::clock::unix_ms(&*self.clock);
+        let paused = self.paused.at(now_ms);
         state.segments.values().find_map(|segments| {
             let mut days: BTreeMap<i32, Inputs> = BTreeMap::new();
-            for segment in segments.iter().filter(|segment| segment.bytes < size / 2) {
+            let small = |segment: &&Arc<SegmentMeta>| {
+                segment.bytes < size / 2 && !(paused.iter().any(|paused| *paused == place(segment)))
+            };
+            for segment in segments.iter().filter(small) {
                 days.entry(segment.day).or_default().push(Arc::clone(segment));
             }
             // A day that is over, and to which nothing was added lately, is made as few files as
@@ -98,7 +150,12 @@ impl Inner {
         let first = &inputs[0];
         let level = inputs.iter().map(|input| input.level).max().unwrap_or(0).saturating_add(1);
         let new = self.new_segment(first.table, &first.tenant, first.day, level);
-        self.write_segment(new, Effort::Compact, |writer| self.merge_into(writer, inputs))
+        let origin = Origin {
+            lsns: union(inputs.iter().flat_map(|input| input.lsns.iter().copied())),
+            first: None,
+            inputs: inputs.iter().map(|input| input.id.clone()).collect(),
+        };
+        self.write_segment(new, &origin, Effort::Compact, |writer| self.merge_into(writer, inputs))
     }
 
     fn merge_into(&self, writer: &mut SegmentWriter, inputs: &Inputs) -> Result<(), WorkError> {

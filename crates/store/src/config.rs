@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use fresnel_sdk::config::{ByteSize, Duration, Report, Secret, Validate};
-use model::{Signal, Tenant};
+use model::{Signal, Table, Tenant};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +18,9 @@ pub struct Config {
     pub seal: SealConfig,
     /// How small files become larger ones.
     pub compact: CompactConfig,
+    /// Most active series of a tenant: those sent within about an hour. A request that brings more
+    /// is refused, and may be sent again; at least 1,000.
+    pub series_max: u64,
     /// How long records stay.
     pub retention: RetentionConfig,
     /// An S3-compatible store for the files. Without it they lie in `dir`; the log and the
@@ -74,6 +77,9 @@ pub struct RetentionConfig {
     pub spans: Duration,
     /// Metric points and their series.
     pub metrics: Duration,
+    /// Other times for single tables: `logs`, `spans`, `samples`, `histograms`, `exemplars`. What
+    /// describes points (`series`) stays as long as the points do.
+    pub table: BTreeMap<String, Duration>,
     /// Other times for single tenants.
     pub tenant: BTreeMap<String, TenantRetention>,
 }
@@ -91,6 +97,9 @@ pub struct TenantRetention {
     /// Metric points and their series.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metrics: Option<Duration>,
+    /// Other times for single tables of the tenant.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub table: BTreeMap<String, Duration>,
 }
 
 /// An S3-compatible store.
@@ -114,6 +123,10 @@ pub struct S3Config {
     /// Whether an `http://` endpoint is accepted.
     #[serde(default)]
     pub allow_http: bool,
+    /// Whether a store whose `store.dir` is empty takes over the files that another store left in
+    /// the bucket, after that one's disk was lost. Without it such a bucket is refused.
+    #[serde(default)]
+    pub adopt: bool,
 }
 
 fn default_region() -> String {
@@ -121,16 +134,61 @@ fn default_region() -> String {
 }
 
 impl RetentionConfig {
-    /// How long records of `tenant` stay; `None` for ever.
-    pub fn of(&self, tenant: &Tenant, signal: Signal) -> Option<std::time::Duration> {
+    /// How long records of `tenant` in `table` stay; `None` for ever. What is said of the tenant goes
+    /// before what is said of everybody, and what is said of the table before that of the signal.
+    pub fn of(&self, tenant: &Tenant, table: Table) -> Option<std::time::Duration> {
+        if table == Table::Series {
+            let points = [Table::Samples, Table::Histograms, Table::Exemplars];
+            let times = points.into_iter().map(|table| self.of(tenant, table));
+            return times.collect::<Option<Vec<_>>>()?.into_iter().max();
+        }
         let own = self.tenant.get(tenant.as_str());
-        let (own, general) = match signal {
+        let (of_tenant, general) = match table.signal() {
             Signal::Logs => (own.and_then(|own| own.logs), self.logs),
             Signal::Spans => (own.and_then(|own| own.spans), self.spans),
             Signal::Metrics => (own.and_then(|own| own.metrics), self.metrics),
         };
-        let duration = own.unwrap_or(general);
+        let of_table = |tables: &BTreeMap<String, Duration>| tables.get(table.as_str()).copied();
+        let duration = own
+            .and_then(|own| of_table(&own.table))
+            .or(of_tenant)
+            .or_else(|| of_table(&self.table))
+            .unwrap_or(general);
         (!duration.is_zero()).then(|| duration.get())
+    }
+
+    /// The longest time for which records of `tenant` and `signal` stay, where either is known;
+    /// `None` for ever.
+    pub(crate) fn longest(
+        &self,
+        tenant: Option<&Tenant>,
+        signal: Option<Signal>,
+    ) -> Option<std::time::Duration> {
+        let own = self.tenant.keys().filter_map(|name| Tenant::parse(name).ok());
+        let everybody = || own.chain([Tenant::default()]).collect();
+        let tenants = tenant.map_or_else(everybody, |tenant| vec![tenant.clone()]);
+        let tables =
+            Table::ALL.into_iter().filter(|table| signal.is_none_or(|signal| table.signal() == signal));
+        let tables: Vec<_> = tables.collect();
+        let times = tenants.iter().flat_map(|tenant| tables.iter().map(|table| self.of(tenant, *table)));
+        times.collect::<Option<Vec<_>>>()?.into_iter().max()
+    }
+
+    fn check(&self, report: &mut Report) {
+        for name in self.tenant.keys().filter(|name| Tenant::parse(name).is_err()) {
+            report.error("retention.tenant", format!("`{name}`: {}", model::InvalidTenant));
+        }
+        let own =
+            self.tenant.iter().map(|(name, own)| (format!("retention.tenant.{name}.table"), &own.table));
+        for (key, tables) in own.chain([("retention.table".to_owned(), &self.table)]) {
+            for name in tables.keys() {
+                match Table::parse(name) {
+                    Some(Table::Series) => report.error(&key, "`series` stay as long as their points"),
+                    Some(_) => {}
+                    None => report.error(&key, format!("there is no table `{name}`")),
+                }
+            }
+        }
     }
 }
 
@@ -141,6 +199,7 @@ impl Default for Config {
             wal: WalSection::default(),
             seal: SealConfig::default(),
             compact: CompactConfig::default(),
+            series_max: 1_000_000,
             retention: RetentionConfig::default(),
             s3: None,
         }
@@ -171,6 +230,7 @@ impl Default for RetentionConfig {
             logs: Duration::from_days(30),
             spans: Duration::from_days(30),
             metrics: Duration::from_days(365),
+            table: BTreeMap::new(),
             tenant: BTreeMap::new(),
         }
     }
@@ -197,12 +257,13 @@ impl Validate for Config {
         if self.seal.age.is_zero() {
             report.error("seal.age", "must not be zero");
         }
+        if self.series_max < 1_000 {
+            report.error("series_max", "must be at least 1000");
+        }
         if !(2..=64).contains(&self.compact.files_min) {
             report.error("compact.files_min", "must be 2 to 64");
         }
-        for name in self.retention.tenant.keys().filter(|name| Tenant::parse(name).is_err()) {
-            report.error("retention.tenant", format!("`{name}`: {}", model::InvalidTenant));
-        }
+        self.retention.check(report);
         if let Some(s3) = &self.s3 {
             s3.check(report);
         }

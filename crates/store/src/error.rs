@@ -2,7 +2,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use model::{ErrorKind, OverBudget};
+use model::{ErrorKind, OverBudget, Tenant};
 
 use crate::manifest::ManifestError;
 use crate::wal::WalError;
@@ -16,6 +16,17 @@ pub enum AppendError {
         /// What is used up.
         what: &'static str,
         /// Its size.
+        limit: u64,
+    },
+    /// The tenant would have too many series.
+    #[error(
+        "tenant `{tenant}` would have more than {limit} active series (`store.series_max`); \
+         series that are not sent for an hour make room"
+    )]
+    Series {
+        /// Whose request.
+        tenant: Tenant,
+        /// How many there may be.
         limit: u64,
     },
     /// The request is larger than the log can hold in one entry.
@@ -47,7 +58,7 @@ impl AppendError {
     /// What kind of failure it is.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Full { .. } => ErrorKind::ResourceExhausted,
+            Self::Full { .. } | Self::Series { .. } => ErrorKind::ResourceExhausted,
             Self::TooLarge { .. } => ErrorKind::InvalidArgument,
             Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 ErrorKind::ResourceExhausted
@@ -108,6 +119,25 @@ pub enum OpenError {
     /// The log.
     #[error("cannot open the write-ahead log")]
     Wal(#[source] WalError),
+    /// The bucket did not answer, so that nobody knows whose it is.
+    #[error("cannot see whose the bucket of `store.s3` is")]
+    Bucket {
+        /// Its error.
+        source: object_store::Error,
+    },
+    /// The bucket, or its folder, has segments of another store.
+    #[error(
+        "bucket and prefix of `store.s3` belong to another store{}; choose another `store.s3.prefix`, or, \
+         when that store's directory is lost, start once with an empty `store.dir` and `store.s3.adopt = true`",
+        store.as_ref().map(|id| format!(" ({id})")).unwrap_or_default()
+    )]
+    Taken {
+        /// Its id, if it has one.
+        store: Option<String>,
+    },
+    /// The manifest is not whole, and the segments that it may have named cannot be looked at.
+    #[error("cannot look for segments that the manifest does not name")]
+    Segments(#[source] WorkError),
     /// The catalog.
     #[error("cannot open the manifest")]
     Manifest(#[source] ManifestError),
@@ -118,7 +148,9 @@ impl OpenError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Config { .. } => ErrorKind::InvalidArgument,
-            Self::Io { .. } | Self::Locked { .. } => ErrorKind::Unavailable,
+            Self::Io { .. } | Self::Locked { .. } | Self::Bucket { .. } => ErrorKind::Unavailable,
+            Self::Taken { .. } => ErrorKind::InvalidArgument,
+            Self::Segments(error) => error.kind(),
             Self::Wal(error) => error.kind(),
             Self::Manifest(error) => error.kind(),
         }

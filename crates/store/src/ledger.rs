@@ -7,10 +7,10 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry::{Occupied, Vacant};
 
-use model::{Signal, Tenant};
+use model::{Signal, Table, Tenant};
 use parking_lot::RwLock;
 
-use crate::manifest::{SegmentMeta, State};
+use crate::manifest::{SegmentMeta, SetAside, State};
 use crate::wal::EntryMeta;
 
 /// How many records of one tenant and signal took which way.
@@ -110,17 +110,37 @@ impl Ledger {
         }
     }
 
+    /// Moves the records of damage that a commit forgot from stored to expired.
+    pub(crate) fn forget<'a>(&self, damage: impl IntoIterator<Item = &'a SetAside>) {
+        let mut totals = self.totals.write();
+        for (tenant, signal, rows) in damage.into_iter().filter_map(SetAside::records) {
+            expire_rows(&mut totals, &tenant, signal, rows);
+        }
+    }
+
     /// The totals.
     pub fn totals(&self) -> Totals {
         self.totals.read().clone()
     }
 }
 
+/// Whether the rows of a table are records; those of the others belong to records.
+pub(crate) fn counts_records(table: Table) -> bool {
+    match table {
+        Table::Logs | Table::Spans | Table::Samples | Table::Histograms => true,
+        Table::Series | Table::Exemplars => false,
+    }
+}
+
 /// Moves the records of one segment from stored to expired, if its table is one whose rows are counted.
 pub(crate) fn expire(totals: &mut Totals, segment: &SegmentMeta) {
     if segment.counts_records() {
-        with(totals, &segment.tenant, segment.table.signal(), |counts| counts.expire(segment.rows));
+        expire_rows(totals, &segment.tenant, segment.table.signal(), segment.rows);
     }
+}
+
+pub(crate) fn expire_rows(totals: &mut Totals, tenant: &Tenant, signal: Signal, rows: u64) {
+    with(totals, tenant, signal, |counts| counts.expire(rows));
 }
 
 pub(crate) fn add(totals: &mut Totals, delta: &LedgerDelta) {

@@ -12,6 +12,7 @@ mod error;
 mod file;
 mod record;
 mod recover;
+mod set_aside;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -25,7 +26,8 @@ use parking_lot::{Mutex, RwLock};
 
 pub use error::ManifestError;
 pub use recover::ManifestDamage;
-pub use state::{Commit, Progress, Removal, RemovalReason, Removed, SegmentMeta, SetAside, State};
+pub use set_aside::{SetAside, Whose};
+pub use state::{Commit, Progress, Removal, RemovalReason, Removed, SegmentMeta, State};
 
 use crate::disk::{Disk, File};
 use crate::fatal::Fatal;
@@ -54,6 +56,7 @@ pub struct Manifest {
     fatal: Fatal,
     log: Mutex<Log>,
     state: RwLock<Arc<State>>,
+    found_whole: bool,
 }
 
 /// The file that is written to.
@@ -80,15 +83,28 @@ impl Manifest {
         for dir in [&dir, &store_dir.join("set-aside")] {
             disk.create_dir_all(dir).map_err(ManifestError::io(dir))?;
         }
-        let Recovered { state, sequence, generation, append_at, damage } =
+        let Recovered { state, sequence, generation, append_at, damage, torn } =
             recover::recover(&*disk, &store_dir, &fatal)?;
         let log = match append_at {
             Some(end) => reopen(&*disk, &dir, generation, sequence, end, &fatal)?,
             None => begin(&*disk, &dir, generation + 1, sequence, &state, &fatal)?,
         };
         let state = RwLock::new(Arc::new(state));
-        let manifest = Self { disk, dir, checkpoint_bytes, fatal, log: Mutex::new(log), state };
+        let found_whole = sequence > 0 && !torn && damage.is_empty();
+        let log = Mutex::new(log);
+        let manifest = Self { disk, dir, checkpoint_bytes, fatal, log, state, found_whole };
         Ok((manifest, damage))
+    }
+
+    /// Whether no commit was ever made, as far as can be read.
+    pub fn is_new(&self) -> bool {
+        self.log.lock().sequence == 0
+    }
+
+    /// Whether it was found as it was written, and not torn at its end. Only then is what no commit
+    /// names known to be unnamed.
+    pub fn found_whole(&self) -> bool {
+        self.found_whole
     }
 
     /// The state after the last commit.

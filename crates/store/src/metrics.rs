@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use model::Table;
+use model::{Table, Tenant};
 use parking_lot::Mutex;
 
 use crate::manifest::SetAside;
@@ -15,6 +15,10 @@ pub struct Status {
     pub memtable_bytes: u64,
     /// Rows of records in memory.
     pub memtable_rows: u64,
+    /// Active series of each tenant that has some.
+    pub series: Vec<(Tenant, u64)>,
+    /// How many a tenant may have.
+    pub series_max: u64,
     /// Files.
     pub segments: u64,
     /// Their size.

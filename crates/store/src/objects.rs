@@ -13,10 +13,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt, stream};
 use object_store::ObjectStore;
 use object_store::ObjectStoreExt;
 use object_store::path::Path as ObjectPath;
+use object_store::{GetOptions, GetRange};
 use tokio::runtime::Handle;
 
 use self::local::LocalObjects;
@@ -24,6 +25,7 @@ use crate::config::Config;
 use crate::disk::{Disk, File};
 use crate::error::{OpenError, WorkError};
 use crate::fatal::Fatal;
+use crate::segment::SEGMENTS;
 
 /// Where drafts are written that will be uploaded.
 const DRAFTS: &str = "drafts";
@@ -37,6 +39,17 @@ pub(crate) struct Objects {
     fatal: Fatal,
     reader: Arc<dyn ObjectStore>,
     remote: Option<Handle>,
+}
+
+/// How many objects of a bucket are looked at together.
+const ENDS_AT_ONCE: usize = 32;
+
+/// The end of an object.
+pub(crate) struct End {
+    /// Its size.
+    pub(crate) len: u64,
+    /// The last four bytes.
+    pub(crate) bytes: Bytes,
 }
 
 /// A segment that is being written.
@@ -100,6 +113,28 @@ impl Objects {
         let objects = Self { disk, dir: dir.to_owned(), fatal, reader, remote };
         objects.disk.create_dir_all(&objects.dir.join(DRAFTS))?;
         Ok(objects)
+    }
+
+    /// Whether they lie in a bucket, which others can reach, too.
+    pub(crate) fn is_remote(&self) -> bool {
+        self.remote.is_some()
+    }
+
+    /// The whole content of a small object of the bucket; nothing when it is not there.
+    pub(crate) fn get(&self, object: &str) -> Result<Option<Bytes>, object_store::Error> {
+        let Some(runtime) = &self.remote else { return Ok(None) };
+        let get = async { self.reader.get(&ObjectPath::from(object)).await?.bytes().await };
+        match wait(runtime, get) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes a small object of the bucket.
+    pub(crate) fn put(&self, object: &str, content: String) -> Result<(), object_store::Error> {
+        let Some(runtime) = &self.remote else { return Ok(()) };
+        wait(runtime, self.reader.put(&ObjectPath::from(object), content.into())).map(drop)
     }
 
     /// Reads, and lists, every object by its path.
@@ -205,6 +240,18 @@ impl Objects {
         Ok(target)
     }
 
+    /// Removes what was set aside at this path, if it was copied or moved there.
+    pub(crate) fn remove_set_aside(&self, path: &str) -> Result<(), WorkError> {
+        let Some(object) = path.strip_prefix(SET_ASIDE).and_then(|rest| rest.strip_prefix('/')) else {
+            return Ok(());
+        };
+        if object.starts_with(SEGMENTS) {
+            return self.remove(path);
+        }
+        // Parts of the log are on the local disk.
+        absent_is_fine(self.disk.remove(&self.dir.join(path))).map_err(|error| failed(path, error))
+    }
+
     /// Paths of all objects below `prefix`.
     pub(crate) fn list(&self, prefix: &str) -> Result<Vec<String>, WorkError> {
         let prefix = ObjectPath::from(prefix);
@@ -230,6 +277,41 @@ impl Objects {
         };
         match len {
             Ok(len) => Ok(Some(len)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The size and the last four bytes of objects, in their order, read as they are taken; nothing of
+    /// one that is not there.
+    pub(crate) fn ends<'a>(
+        &'a self,
+        objects: impl Iterator<Item = &'a str> + 'a,
+    ) -> Box<dyn Iterator<Item = Result<Option<End>, object_store::Error>> + 'a> {
+        let Some(runtime) = &self.remote else {
+            return Box::new(objects.map(|object| self.end(object)));
+        };
+        let mut ends = stream::iter(objects).map(|object| self.remote_end(object)).buffered(ENDS_AT_ONCE);
+        Box::new(std::iter::from_fn(move || wait(runtime, ends.next())))
+    }
+
+    /// The size and the last four bytes of an object; nothing when it is not there.
+    pub(crate) fn end(&self, object: &str) -> Result<Option<End>, object_store::Error> {
+        if let Some(runtime) = &self.remote {
+            return wait(runtime, self.remote_end(object));
+        }
+        let Some(len) = self.len(object)? else { return Ok(None) };
+        let bytes = self.read(object, len.saturating_sub(4)..len)?;
+        Ok(Some(End { len, bytes }))
+    }
+
+    async fn remote_end(&self, object: &str) -> Result<Option<End>, object_store::Error> {
+        let options = GetOptions { range: Some(GetRange::Suffix(4)), ..GetOptions::default() };
+        match self.reader.get_opts(&ObjectPath::from(object), options).await {
+            Ok(found) => {
+                let len = found.meta.size;
+                Ok(Some(End { len, bytes: found.bytes().await? }))
+            }
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(error),
         }

@@ -1,18 +1,25 @@
 //! Retention: whole segments whose newest record is too old are removed.
 
+use std::time::Duration;
+
 use crate::error::WorkError;
-use crate::manifest::{Commit, Removal, RemovalReason, SegmentMeta};
+use crate::manifest::{Commit, Removal, RemovalReason, SegmentMeta, SetAside};
+use crate::segment::parse_path;
 use crate::store::Inner;
 
 impl Inner {
-    /// Removes the segments that are too old at `now`. Their files live on for running queries.
+    /// Removes the segments that are too old at `now`. Their files live on for running queries. What
+    /// was set aside goes when its records would have gone.
     pub(crate) fn retain(&self, now_unix_nano: i64) -> Result<(), WorkError> {
+        self.retain_segments(now_unix_nano)?;
+        self.retain_set_aside(now_unix_nano)
+    }
+
+    fn retain_segments(&self, now_unix_nano: i64) -> Result<(), WorkError> {
         let state = self.state();
         let old = |segment: &SegmentMeta| {
-            let keep = self.config.retention.of(&segment.tenant, segment.table.signal());
-            keep.and_then(|keep| i64::try_from(keep.as_nanos()).ok())
-                .and_then(|keep| now_unix_nano.checked_sub(keep))
-                .is_some_and(|oldest| segment.max_time < oldest)
+            let keep = self.config.retention.of(&segment.tenant, segment.table);
+            is_over(segment.max_time, keep, now_unix_nano)
         };
         let segments = state.segments.values().flat_map(|segments| segments.iter());
         let removal = |segment: &SegmentMeta| Removal {
@@ -34,4 +41,32 @@ impl Inner {
         tracing::info!(segments = expired, "removed segments that are older than their retention");
         Ok(())
     }
+
+    fn retain_set_aside(&self, now_unix_nano: i64) -> Result<(), WorkError> {
+        let state = self.state();
+        let old = |damage: &&SetAside| {
+            let keep = match (parse_path(&damage.path), &damage.whose) {
+                (Some((table, tenant, ..)), _) => self.config.retention.of(&tenant, table),
+                (None, Some(whose)) => self.config.retention.longest(whose.tenant.as_ref(), whose.signal),
+                // No record was in it: it is there for somebody to look at.
+                (None, None) => None,
+            };
+            is_over(damage.span().1, keep, now_unix_nano)
+        };
+        let forget: Vec<_> = state.set_aside.iter().filter(old).map(|damage| damage.path.clone()).collect();
+        if forget.is_empty() {
+            return Ok(());
+        }
+        // The files first: what is named is found again when that does not succeed.
+        forget.iter().try_for_each(|path| self.objects.remove_set_aside(path))?;
+        tracing::info!(places = forget.len(), "forget what was set aside and is older than its retention");
+        self.commit(Commit { forget, ..Commit::default() }, None).map(drop)
+    }
+}
+
+/// Whether records up to `newest` are to be kept no longer.
+fn is_over(newest: i64, keep: Option<Duration>, now_unix_nano: i64) -> bool {
+    keep.and_then(|keep| i64::try_from(keep.as_nanos()).ok())
+        .and_then(|keep| now_unix_nano.checked_sub(keep))
+        .is_some_and(|oldest| newest < oldest)
 }

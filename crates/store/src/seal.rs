@@ -18,8 +18,14 @@ use crate::manifest::{Commit, Progress, SegmentMeta};
 use crate::memtable::{Generation, Shard};
 use crate::metrics::chain;
 use crate::objects::failed;
-use crate::segment::{Effort, Pick, Rows, SegmentWriter, by_day, group_rows, object_path, order};
+use crate::segment::{
+    Effort, Origin, Pick, Rows, SegmentWriter, Stamp, by_day, group_rows, object_path, order,
+};
 use crate::store::Inner;
+
+/// How old an index of series is at least before memory pressure begins it anew: those that are
+/// sent come back at once, each with a row.
+const RENEW_INDEX_NANOS: i64 = 60_000_000_000;
 
 impl Inner {
     /// Ends the generations that are old or that hold the log back or too much memory; a large one
@@ -48,6 +54,22 @@ impl Inner {
             && let Some((_, largest)) = shards.pop()
         {
             self.memory.freeze(&largest);
+        }
+        self.renew_largest_index();
+    }
+
+    /// Under pressure, what may be the cause and what no seal frees: an index of series of which most
+    /// are not sent any more. One at a time, so that the next look sees what it has brought.
+    fn renew_largest_index(&self) {
+        let (limit, (_, frozen)) = (self.budget.limit(), self.memory.bytes());
+        if frozen > 0 || self.budget.used() <= limit / 10 * 7 {
+            return;
+        }
+        let shards = self.memory.shards();
+        let large = shards.iter().filter_map(|shard| Some((shard.series_usage()?, shard)));
+        let Some(((series, bytes), shard)) = large.max_by_key(|((_, bytes), _)| *bytes) else { return };
+        if bytes > limit / 64 && self.memory.renew_index(shard, RENEW_INDEX_NANOS) {
+            tracing::info!(tenant = %shard.tenant, series, bytes, "begin the index of series anew");
         }
     }
 
@@ -107,6 +129,13 @@ impl Inner {
         generation: &Generation,
         add: &mut Vec<SegmentMeta>,
     ) -> Result<(), WorkError> {
+        // What the seal before it reached: this one's turn came after that was committed.
+        let sealed = self.state().progress.get(&(shard.tenant.clone(), shard.signal)).copied().unwrap_or(0);
+        let origin = Origin {
+            lsns: vec![(sealed + 1, generation.last_lsn)],
+            first: Some(generation.first_lsn),
+            inputs: Vec::new(),
+        };
         // A copy, so that new series can be added meanwhile.
         let catalog = generation.series.as_ref().map(|series| series.catalog()).unwrap_or_default();
         let _copy = self.budget.take(catalog.bytes());
@@ -117,7 +146,7 @@ impl Inner {
             for (day, picks) in by_day(&rows, order(&rows)) {
                 let new = self.new_segment(*table, &shard.tenant, day, 0);
                 let write = |writer: &mut SegmentWriter| self.write_rows(writer, &rows, &picks);
-                add.push(self.write_segment(new, Effort::Seal, write)?);
+                add.push(self.write_segment(new, &origin, Effort::Seal, write)?);
             }
         }
         Ok(())
@@ -156,6 +185,7 @@ impl Inner {
             level,
             created_unix_ms: now,
             crc: None,
+            lsns: Vec::new(),
         }
     }
 
@@ -163,10 +193,17 @@ impl Inner {
     pub(crate) fn write_segment(
         &self,
         new: SegmentMeta,
+        origin: &Origin,
         effort: Effort,
         write: impl FnOnce(&mut SegmentWriter) -> Result<(), WorkError>,
     ) -> Result<SegmentMeta, WorkError> {
         let draft = self.objects.draft(&new.path)?;
+        let new = SegmentMeta { lsns: origin.lsns.clone(), ..new };
+        let stamp = Stamp { store: self.identity.own.clone(), level: new.level, origin: origin.clone() };
+        let write = |writer: &mut SegmentWriter| {
+            writer.set_origin(stamp.format(new.table, &new.tenant));
+            write(writer)
+        };
         let finished = self.finish_draft(&new, effort, draft.file, write, &draft.path);
         finished.inspect_err(|_| {
             // What is left is removed at the next start.

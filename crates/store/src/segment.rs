@@ -8,6 +8,7 @@
 
 mod encode;
 mod order;
+mod origin;
 mod path;
 mod properties;
 mod read;
@@ -17,6 +18,7 @@ mod unfile;
 mod write;
 
 pub(crate) use self::order::{Pick, by_day, order};
+pub(crate) use self::origin::{Origin, Stamp, covers, overlap, union};
 pub(crate) use self::path::{SEGMENTS, object_path, parse_path};
 pub(crate) use self::properties::{Effort, group_rows, is_large};
 pub(crate) use self::read::{SegmentFile, Wanted, group_len};

@@ -7,25 +7,28 @@ mod view;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8};
+use std::sync::atomic::AtomicU8;
 use std::time::Instant;
 
 use futures::future::BoxFuture;
-use model::{Budget, Reservation};
+use model::{Budget, Lsn, Reservation};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
+use crate::compact::Paused;
 use crate::config::Config;
 use crate::disk::Disk;
 use crate::error::{OpenError, WorkError};
 use crate::fatal::Fatal;
+use crate::identity::{Claim, Identity};
 use crate::ledger::Ledger;
 use crate::manifest::{Manifest, ManifestOptions, State};
 use crate::memtable::{Memory, Prepared};
-use crate::metrics::Work;
+use crate::metrics::{Work, chain};
 use crate::objects::Objects;
 use crate::pins::PinBoard;
+use crate::rebuild::Rebuild;
 use crate::replay::Replay;
 use crate::trace::IndexCache;
 use crate::wal::{EntryMeta, Publish, Wal, WalOptions};
@@ -62,6 +65,7 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) fatal: Fatal,
     pub(crate) objects: Arc<Objects>,
+    pub(crate) identity: Identity,
     pub(crate) wal: Wal<Payload>,
     pub(crate) manifest: Manifest,
     pub(crate) memory: Arc<Memory>,
@@ -76,8 +80,8 @@ pub(crate) struct Inner {
     /// New segments, perhaps to compact.
     pub(crate) sealed: Notify,
     pub(crate) work: Work,
-    /// Commits were lost: what the manifest does not name may be all that is left.
-    pub(crate) keep_unnamed: AtomicBool,
+    /// What is not merged for a while.
+    pub(crate) paused: Paused,
     phase: AtomicU8,
     /// The seal that goes on while the log is replayed.
     restoring: Mutex<Option<BoxFuture<'static, Result<(), WorkError>>>>,
@@ -131,13 +135,15 @@ impl Store {
         let fatal = Fatal::default();
         let objects = Arc::new(objects(&config, Arc::clone(&disk), &dir, fatal.clone())?);
         objects.discard_all().map_err(not_usable(&dir))?;
-        let (manifest, damage) = Manifest::open(ManifestOptions {
+        let (manifest, _) = Manifest::open(ManifestOptions {
             disk: Arc::clone(&disk),
             dir: dir.clone(),
             checkpoint_bytes: MANIFEST_BYTES,
             fatal: fatal.clone(),
         })
         .map_err(OpenError::Manifest)?;
+        let log_from = crate::wal::first_lsn(&*disk, &dir).map_err(OpenError::Wal)?;
+        let identity = identify(&config, &*disk, &objects, &manifest, (log_from, &*clock))?;
         let state = manifest.state();
         let ledger = Arc::new(Ledger::new(&state));
         let filled = Arc::new(Notify::new());
@@ -164,6 +170,7 @@ impl Store {
             clock,
             fatal,
             objects,
+            identity,
             wal,
             manifest,
             memory,
@@ -173,16 +180,45 @@ impl Store {
             filled,
             sealed: Notify::new(),
             work: Work::default(),
-            keep_unnamed: AtomicBool::new(false),
+            paused: Paused::default(),
             phase: AtomicU8::new(STARTING),
             restoring: Mutex::default(),
             _lock: lock,
         });
-        inner.note_manifest_damage(&damage);
+        inner.note_lost_beginning(log_from);
         inner.tidy();
         let replay = Replay::new(Arc::clone(&inner), recovery);
         Ok((Self(inner), replay))
     }
+}
+
+/// Finds out which store this is, and brings the manifest up to the segments that there are.
+fn identify(
+    config: &Config,
+    disk: &dyn Disk,
+    objects: &Arc<Objects>,
+    manifest: &Manifest,
+    (log_from, clock): (Option<Lsn>, &dyn Clock),
+) -> Result<Identity, OpenError> {
+    let (dir, now_ms) = (&config.dir, crate::clock::unix_ms(clock));
+    let adopt = config.s3.as_ref().is_some_and(|s3| s3.adopt);
+    let claim = Claim { adopt, new: manifest.is_new(), now_ms };
+    let mut identity = Identity::open(disk, dir, objects, claim)?;
+    let log_from = log_from.unwrap_or(Lsn::MAX);
+    let sound = manifest.found_whole();
+    let rebuilt = Rebuild { objects, manifest, identity: &mut identity, sound, log_from, now_ms }.run();
+    match rebuilt {
+        Ok(()) => {}
+        // All that is named is known: the rest can wait for the next start.
+        Err(error) if sound => {
+            tracing::warn!(error = %chain(&error), "cannot look for segments that no commit names");
+        }
+        Err(error) => return Err(OpenError::Segments(error)),
+    }
+    if identity.fresh {
+        identity.save(disk, dir, objects)?;
+    }
+    Ok(identity)
 }
 
 fn not_usable(path: &Path) -> impl FnOnce(std::io::Error) -> OpenError {

@@ -1,24 +1,28 @@
 //! Sweeping: files that nobody needs any more are deleted, files that cannot be read are set aside.
 
-use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use crate::error::{ReadError, WorkError};
 use crate::manifest::{Commit, Removal, RemovalReason, SegmentMeta, SetAside};
 use crate::metrics::chain;
-use crate::seal::id_unix_ms;
-use crate::segment::{SEGMENTS, SegmentFile, parse_path};
+use crate::segment::{SegmentFile, parse_path};
 use crate::store::{Inner, Store, blocking};
 
 impl Store {
-    /// A query could not read this segment: reads it through, and sets it aside when it is damaged.
-    /// Whether it was; the query is then to be made again, on a new snapshot, which says that it is
-    /// not complete.
+    /// A query could not decode the segment at this path: reads it through, and sets it aside when
+    /// it is damaged. Whether it is out of the way now; the query is then to be made again, on a new
+    /// snapshot, which says that it is not complete.
     ///
     /// # Errors
     /// When the disk or object store does not answer, or the manifest could not be written.
-    pub async fn examine(&self, segment: &Arc<SegmentMeta>) -> Result<bool, WorkError> {
+    pub async fn examine(&self, path: &str) -> Result<bool, WorkError> {
+        let Some((table, tenant, ..)) = parse_path(path) else { return Ok(false) };
+        let state = self.inner().state();
+        let Some(segment) = state.segments_of(&tenant, table).iter().find(|segment| segment.path == path)
+        else {
+            // Somebody else has set it aside, or it was merged: a new snapshot has others.
+            return Ok(true);
+        };
         let (inner, segment) = (Arc::clone(self.inner()), Arc::clone(segment));
         blocking("examine", move || inner.examine(&segment)).await
     }
@@ -27,9 +31,8 @@ impl Store {
 impl Inner {
     /// What is done once, at the start. A failure costs space or a later surprise, but no start.
     pub(crate) fn tidy(&self) {
-        let done = self.sweep_unnamed().and_then(|()| self.check_segments());
-        if let Err(error) = done {
-            tracing::warn!(error = %chain(&error), "cannot tidy the segments");
+        if let Err(error) = self.check_segments() {
+            tracing::warn!(error = %chain(&error), "cannot check the segments");
         }
     }
 
@@ -56,43 +59,14 @@ impl Inner {
         failed.map_or(Ok(()), Err)
     }
 
-    /// Deletes the files that no commit names: a seal or compaction did not come to its commit.
-    /// To be called before anything is written. Where commits were lost they are set aside.
-    pub(crate) fn sweep_unnamed(&self) -> Result<(), WorkError> {
-        let state = self.state();
-        let live = state.segments.values().flat_map(|segments| segments.iter());
-        let removed = state.removed.iter().map(|removed| &removed.segment);
-        let named: HashSet<&str> = live.chain(removed).map(|segment| segment.path.as_str()).collect();
-        let now = crate::clock::unix_ms(&*self.clock);
-        let mut kept = Vec::new();
-        for path in self.objects.list(SEGMENTS)? {
-            // The logs of the Delta tables lie between the segments and are not ours.
-            if named.contains(path.as_str()) || path.contains("/_delta_log/") {
-                continue;
-            }
-            if self.keep_unnamed.load(Ordering::Acquire) {
-                let reason = "no sound commit of the damaged manifest names it".to_owned();
-                kept.push(SetAside { path: self.objects.set_aside(&path)?, reason, rows: None, times: None });
-                continue;
-            }
-            let id = parse_path(&path).map(|(_, _, _, id)| id);
-            let made = id.and_then(id_unix_ms).unwrap_or(i64::MIN);
-            // A file of the future may be another server's: two on one directory are a mistake,
-            // but not one to be punished.
-            if made <= now {
-                tracing::info!(path, "delete a segment that was never committed");
-                self.objects.remove(&path)?;
-            }
-        }
-        self.remember(kept);
-        Ok(())
-    }
-
     /// Sets aside every segment that is missing, shorter than it was, or has no footer.
     pub(crate) fn check_segments(&self) -> Result<(), WorkError> {
         let state = self.state();
-        for segment in state.segments.values().flat_map(|segments| segments.iter()) {
-            match SegmentFile::new(&self.objects, segment).check() {
+        let segments: Vec<_> = state.segments.values().flat_map(|segments| segments.iter()).collect();
+        // In a bucket many at once: each is a round trip, and the start waits for all of them.
+        let ends = self.objects.ends(segments.iter().map(|segment| segment.path.as_str()));
+        for (segment, end) in segments.iter().zip(ends) {
+            match SegmentFile::new(&self.objects, segment).check_end(end) {
                 Ok(()) => {}
                 Err(ReadError::Damaged { reason, .. }) => self.set_aside_segment(segment, &reason)?,
                 // The disk may answer when it is needed.
@@ -130,6 +104,7 @@ impl Inner {
             reason: reason.to_owned(),
             rows: Some(segment.rows),
             times: Some((segment.min_time, segment.max_time)),
+            whose: None,
         };
         self.commit(
             Commit {

@@ -3,9 +3,12 @@
 mod atomic;
 mod budget;
 mod cost;
+mod damage;
 mod files;
 pub(crate) mod fixture;
 mod logs;
 mod power;
+mod rebuild;
 mod remote;
+mod series;
 mod trace;

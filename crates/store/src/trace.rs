@@ -12,8 +12,9 @@ use parquet::arrow::arrow_reader::{RowSelection, RowSelector};
 
 use crate::error::{ReadError, WorkError};
 use crate::manifest::SegmentMeta;
+use crate::memtable::{time_range, times};
 use crate::segment::{SegmentFile, TraceIndex, Wanted, hash, rows_in};
-use crate::snapshot::{MemoryChunk, Snapshot};
+use crate::snapshot::{MemoryChunk, Missing, Snapshot};
 use crate::store::{Inner, Store};
 
 /// What is known of a trace.
@@ -31,7 +32,17 @@ pub struct Trace {
     memory: Reservation,
 }
 
+/// How far from its known spans other spans of a trace are looked for.
+const TRACE_NANOS: i64 = 3_600_000_000_000;
+
 impl Trace {
+    /// When other spans of it can have begun, if some of its spans are known.
+    fn times(&self) -> Option<(i64, i64)> {
+        let ranges = self.spans.iter().map(|spans| time_range(times(Table::Spans, spans)));
+        let (from, to) = ranges.reduce(|(a, b), (c, d)| (a.min(c), b.max(d)))?;
+        Some((from.saturating_sub(TRACE_NANOS), to.saturating_add(TRACE_NANOS)))
+    }
+
     fn push(&mut self, spans: RecordBatch) -> Result<(), ReadError> {
         if spans.num_rows() > 0 {
             self.memory.grow(spans.get_array_memory_size() as u64)?;
@@ -110,7 +121,7 @@ impl Inner {
         let memory = self.budget.take(0);
         let mut trace = Trace {
             spans: Vec::new(),
-            warnings: snapshot.warnings(),
+            warnings: Vec::new(),
             segments: snapshot.segments.len(),
             segments_skipped: 0,
             memory,
@@ -131,6 +142,12 @@ impl Inner {
                 Err(error) => return Err(error),
             }
         }
+        let missing = match trace.times() {
+            Some((from, to)) => snapshot.missing_in(from..=to).collect::<Vec<_>>(),
+            // When it was is not known: it may have been in any of them.
+            None => snapshot.missing.iter().collect(),
+        };
+        trace.warnings.extend(missing.into_iter().map(Missing::warning));
         Ok(trace)
     }
 

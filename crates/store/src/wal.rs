@@ -20,7 +20,7 @@ mod stats;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -64,6 +64,27 @@ pub struct WalOptions {
     pub fatal: Fatal,
     /// The clock for the durations in [`WalStats`].
     pub now: fn() -> Instant,
+}
+
+/// The first entry that the log's files can hold; nothing when there is no file.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub(crate) fn first_lsn(disk: &dyn Disk, dir: &Path) -> Result<Option<Lsn>, WalError> {
+    let dir = format::wal_dir(dir);
+    match end::list_files(disk, &dir) {
+        Ok(files) => Ok(files.first().map(|file| file.first_lsn)),
+        Err(WalError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// What a damaged entry says of itself, where its header is whole and its metadata can be read. Since
+/// one checksum is over metadata and body it may still be wrong: good for counting, not for more.
+pub(crate) fn meta_of(damaged: &[u8], lsn: Lsn) -> Option<EntryMeta> {
+    let header = format::EntryHeader::decode(damaged).filter(|header| header.lsn == lsn)?;
+    let (_, payload) = damaged.split_at_checked(format::ENTRY_HEADER_LEN)?;
+    EntryMeta::decode(payload.get(..header.meta_len as usize)?)
 }
 
 /// The log, open for appending. `P` is what travels along with an entry until it is durable.

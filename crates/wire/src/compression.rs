@@ -1,10 +1,12 @@
 //! The encodings that bodies are compressed with.
 //!
 //! Enters: a body and how it is encoded. Leaves: its bytes, at most as many as allowed: output stops
-//! at the limit whatever the body promises, so that a bomb costs no more than a large body.
+//! at the limit whatever the body promises, so that a bomb costs no more than a large body. Before
+//! more memory is taken than before, whoever asks is asked whether there is room for it.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::io::Read;
 
 use flate2::{Decompress, FlushDecompress, Status};
 use zstd::zstd_safe::{self, DCtx, InBuffer, OutBuffer};
@@ -35,6 +37,20 @@ pub enum Error {
         /// How many are allowed.
         limit: usize,
     },
+    /// There is no room for so many now.
+    #[error("no room for {wanted} bytes of decompression")]
+    NoRoom {
+        /// How many were wanted in all.
+        wanted: usize,
+    },
+    /// What a decoder would have to remember of the output is more than it should have to.
+    #[error(
+        "a zstd window of more than {limit} bytes: compress with a smaller one, or at once with the size told"
+    )]
+    Window {
+        /// How large it may be.
+        limit: usize,
+    },
     /// It is not of this encoding, or is damaged, or ends early.
     #[error("corrupt {encoding} data: {reason}")]
     Corrupt {
@@ -49,14 +65,14 @@ impl Error {
     /// What kind of failure it is.
     pub fn kind(&self) -> model::ErrorKind {
         match self {
-            Self::TooLarge { .. } => model::ErrorKind::ResourceExhausted,
-            Self::Corrupt { .. } => model::ErrorKind::InvalidArgument,
+            Self::TooLarge { .. } | Self::NoRoom { .. } => model::ErrorKind::ResourceExhausted,
+            Self::Window { .. } | Self::Corrupt { .. } => model::ErrorKind::InvalidArgument,
         }
     }
 
-    /// Whether the same body may be accepted later: never.
+    /// Whether the same body may be accepted later.
     pub fn retryable(&self) -> bool {
-        false
+        matches!(self, Self::NoRoom { .. })
     }
 }
 
@@ -106,24 +122,59 @@ pub fn size_hint(body: &[u8], encoding: Encoding) -> Option<u64> {
     }
 }
 
-/// The bytes of a body, at most `limit`.
+/// The largest window of a request's zstd frame, as RFC 8878 recommends and as browsers have it. A
+/// frame that tells its size, and is not much larger than its body, needs none.
+pub const WINDOW_MAX: usize = 8 << 20;
+const WINDOW_LOG: u32 = WINDOW_MAX.trailing_zeros();
+/// The largest that zstd itself takes without being asked to.
+const WINDOW_LOG_TRUSTED: u32 = 27;
+
+/// The bytes of a body that was accepted before, at most `limit`.
 ///
 /// # Errors
 /// [`Error::TooLarge`] when there are more, [`Error::Corrupt`] when the body is not of that encoding.
 pub fn decompress(body: &[u8], encoding: Encoding, limit: usize) -> Result<Cow<'_, [u8]>, Error> {
-    let bytes = match encoding {
-        Encoding::Identity if body.len() > limit => Err(Error::TooLarge { limit }),
-        Encoding::Identity => return Ok(Cow::Borrowed(body)),
-        Encoding::Gzip => gzip::decompress(body, limit),
-        Encoding::Zstd => unzstd(body, limit),
-        Encoding::Deflate => inflate(body, limit),
-        Encoding::Snappy => unsnappy(body, limit),
-    };
-    bytes.map(Cow::Owned)
+    into_output(body, encoding, limit, WINDOW_LOG_TRUSTED, &mut |_| true)
 }
 
-/// The first guess at how many bytes there will be: the body's claim as far as it is plausible.
-fn first_guess(body: &[u8], encoding: Encoding, limit: usize) -> usize {
+/// The bytes of a body that comes from anywhere, at most `limit`. `room` is asked before memory is
+/// taken, with all the bytes that are then held besides the body.
+///
+/// # Errors
+/// As for [`decompress`]; [`Error::NoRoom`] when `room` says no, [`Error::Window`] when decoding
+/// would take more than [`WINDOW_MAX`] besides the output.
+pub fn decompress_within<'a>(
+    body: &'a [u8],
+    encoding: Encoding,
+    limit: usize,
+    room: &mut dyn FnMut(usize) -> bool,
+) -> Result<Cow<'a, [u8]>, Error> {
+    into_output(body, encoding, limit, WINDOW_LOG, room)
+}
+
+fn into_output<'a>(
+    body: &'a [u8],
+    encoding: Encoding,
+    limit: usize,
+    window_log: u32,
+    room: &mut dyn FnMut(usize) -> bool,
+) -> Result<Cow<'a, [u8]>, Error> {
+    if encoding == Encoding::Identity {
+        return if body.len() > limit { Err(Error::TooLarge { limit }) } else { Ok(Cow::Borrowed(body)) };
+    }
+    let mut out = Output { bytes: Vec::new(), limit, room };
+    match encoding {
+        Encoding::Identity => {}
+        Encoding::Gzip => gzip::decompress(body, &mut out)?,
+        Encoding::Zstd => unzstd(body, window_log, &mut out)?,
+        Encoding::Deflate => inflate(body, &mut out)?,
+        Encoding::Snappy => unsnappy(body, &mut out)?,
+    }
+    out.finish().map(Cow::Owned)
+}
+
+/// How many bytes there will be: the body's claim as far as it is plausible, else a guess.
+pub fn expected(body: &[u8], encoding: Encoding, limit: usize) -> usize {
     /// No more is allocated at once because a body says so, per byte of it.
     const PLAUSIBLE_RATIO: usize = 64;
     let plausible = body.len().saturating_mul(PLAUSIBLE_RATIO);
@@ -131,83 +182,152 @@ fn first_guess(body: &[u8], encoding: Encoding, limit: usize) -> usize {
     claim.unwrap_or(body.len().saturating_mul(4)).min(plausible).min(limit)
 }
 
-/// Makes room for more output, at most `limit` bytes in all and one to notice that there are more.
-fn grow(out: &mut Vec<u8>, limit: usize) -> Result<(), Error> {
-    const STEP_MIN: usize = 4 << 10;
-    if out.len() > limit {
-        return Err(Error::TooLarge { limit });
+/// What comes out, and whoever is asked whether there is room for it.
+struct Output<'r> {
+    bytes: Vec<u8>,
+    limit: usize,
+    room: &'r mut dyn FnMut(usize) -> bool,
+}
+
+impl Output<'_> {
+    /// Makes room for what is expected, and for one byte to notice that there is more.
+    fn begin(&mut self, body: &[u8], encoding: Encoding) -> Result<(), Error> {
+        let first = expected(body, encoding, self.limit).saturating_add(1);
+        self.ask(first)?;
+        self.bytes.reserve_exact(first);
+        Ok(())
     }
-    let target = out.len().saturating_mul(2).max(out.len() + STEP_MIN).min(limit.saturating_add(1));
-    out.reserve_exact(target - out.len());
-    Ok(())
-}
 
-/// Rejects output that fills even the byte that is over the limit.
-fn within(out: Vec<u8>, limit: usize) -> Result<Vec<u8>, Error> {
-    if out.len() > limit { Err(Error::TooLarge { limit }) } else { Ok(out) }
-}
-
-fn unzstd(body: &[u8], limit: usize) -> Result<Vec<u8>, Error> {
-    thread_local!(static CONTEXT: RefCell<DCtx<'static>> = RefCell::new(DCtx::create()));
-    let corrupt = |code| Encoding::Zstd.corrupt(zstd_safe::get_error_name(code));
-    CONTEXT.with_borrow_mut(|context| {
-        context.reset(zstd_safe::ResetDirective::SessionOnly).map_err(corrupt)?;
-        let mut out: Vec<u8> = Vec::with_capacity(first_guess(body, Encoding::Zstd, limit) + 1);
-        let mut input = InBuffer::around(body);
-        loop {
-            let written = out.len();
-            let mut output = OutBuffer::around_pos(&mut out, written);
-            let read_before = input.pos();
-            let left = context.decompress_stream(&mut output, &mut input).map_err(corrupt)?;
-            let done = input.pos() == body.len();
-            if left == 0 && done {
-                return within(out, limit);
-            }
-            if out.len() == out.capacity() || out.len() > limit {
-                grow(&mut out, limit)?;
-            } else if done || input.pos() == read_before && out.len() == written {
-                return Err(Encoding::Zstd.corrupt("ends within a frame"));
-            }
+    /// Makes room for more, at most the limit in all and one byte to notice that there is more.
+    fn grow(&mut self) -> Result<(), Error> {
+        const STEP_MIN: usize = 4 << 10;
+        let had = self.bytes.capacity();
+        if had > self.limit {
+            return Err(Error::TooLarge { limit: self.limit });
         }
+        let target = had.saturating_mul(2).max(had + STEP_MIN).min(self.limit.saturating_add(1));
+        // While the bytes move, both are there.
+        self.ask(had.saturating_add(target))?;
+        self.bytes.reserve_exact(target - self.bytes.len());
+        Ok(())
+    }
+
+    /// Adds bytes that were decoded elsewhere.
+    fn push(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        while self.bytes.capacity() - self.bytes.len() < bytes.len() {
+            self.grow()?;
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn is_full(&self) -> bool {
+        self.bytes.len() == self.bytes.capacity()
+    }
+
+    fn ask(&mut self, wanted: usize) -> Result<(), Error> {
+        if (self.room)(wanted) { Ok(()) } else { Err(Error::NoRoom { wanted }) }
+    }
+
+    /// The bytes, unless they fill even the one that is over the limit.
+    fn finish(self) -> Result<Vec<u8>, Error> {
+        if self.bytes.len() > self.limit {
+            Err(Error::TooLarge { limit: self.limit })
+        } else {
+            Ok(self.bytes)
+        }
+    }
+}
+
+fn unzstd(body: &[u8], window_log: u32, out: &mut Output<'_>) -> Result<(), Error> {
+    /// More than this is not kept for the next body: every thread has a context of its own.
+    const KEPT_MAX: usize = 1 << 20;
+    thread_local!(static CONTEXT: RefCell<DCtx<'static>> = RefCell::new(DCtx::create()));
+    CONTEXT.with_borrow_mut(|context| {
+        let result = unzstd_with(context, body, window_log, out);
+        if context.sizeof() > KEPT_MAX {
+            *context = DCtx::create();
+        }
+        result
     })
 }
 
-fn inflate(body: &[u8], limit: usize) -> Result<Vec<u8>, Error> {
+fn unzstd_with(
+    context: &mut DCtx<'static>,
+    body: &[u8],
+    window_log: u32,
+    out: &mut Output<'_>,
+) -> Result<(), Error> {
+    /// zstd's name of the error; its number is not to be had.
+    const TOO_LARGE: &str = "Frame requires too much memory for decoding";
+    let failed = |code| match zstd_safe::get_error_name(code) {
+        TOO_LARGE => Error::Window { limit: 1 << window_log },
+        name => Encoding::Zstd.corrupt(name),
+    };
+    context.reset(zstd_safe::ResetDirective::SessionOnly).map_err(failed)?;
+    context.set_parameter(zstd_safe::DParameter::WindowLogMax(window_log)).map_err(failed)?;
+    out.begin(body, Encoding::Zstd)?;
+    let mut held = context.sizeof();
+    let mut input = InBuffer::around(body);
+    loop {
+        let written = out.bytes.len();
+        let mut output = OutBuffer::around_pos(&mut out.bytes, written);
+        let read_before = input.pos();
+        let left = context.decompress_stream(&mut output, &mut input).map_err(failed)?;
+        // A frame's window is known once its head is read.
+        if context.sizeof() > held {
+            held = context.sizeof();
+            out.ask(out.bytes.capacity().saturating_add(held))?;
+        }
+        let done = input.pos() == body.len();
+        if left == 0 && done {
+            return Ok(());
+        }
+        if out.is_full() || out.bytes.len() > out.limit {
+            out.grow()?;
+        } else if done || input.pos() == read_before && out.bytes.len() == written {
+            return Err(Encoding::Zstd.corrupt("ends within a frame"));
+        }
+    }
+}
+
+fn inflate(body: &[u8], out: &mut Output<'_>) -> Result<(), Error> {
     // Bit 0x20 asks for a dictionary, which there is none of; a header is a multiple of 31.
     let zlib = body
         .first_chunk::<2>()
         .is_some_and(|head| head[0] & 0x0f == 8 && u16::from_be_bytes(*head) % 31 == 0);
-    let mut out = Vec::with_capacity(first_guess(body, Encoding::Deflate, limit) + 1);
-    let read = inflate_into(&mut out, &mut Decompress::new(zlib), body, limit, Encoding::Deflate)?;
+    out.begin(body, Encoding::Deflate)?;
+    let read = inflate_into(out, &mut Decompress::new(zlib), body, Encoding::Deflate)?;
     if read < body.len() {
         return Err(Encoding::Deflate.corrupt("bytes after the end"));
     }
-    Ok(out)
+    Ok(())
 }
 
 /// Inflates one stream to its end at the end of `out`; returns how many bytes it had.
 fn inflate_into(
-    out: &mut Vec<u8>,
+    out: &mut Output<'_>,
     context: &mut Decompress,
     body: &[u8],
-    limit: usize,
     encoding: Encoding,
 ) -> Result<usize, Error> {
     let start = context.total_in();
     loop {
         let read = usize::try_from(context.total_in() - start).unwrap_or(body.len());
-        let written = out.len();
+        let written = out.bytes.len();
         let status = context
-            .decompress_vec(body.get(read..).unwrap_or_default(), out, FlushDecompress::None)
+            .decompress_vec(body.get(read..).unwrap_or_default(), &mut out.bytes, FlushDecompress::None)
             .map_err(|error| encoding.corrupt(error))?;
         let now_read = usize::try_from(context.total_in() - start).unwrap_or(body.len());
-        if out.len() > limit {
-            return Err(Error::TooLarge { limit });
+        if out.bytes.len() > out.limit {
+            return Err(Error::TooLarge { limit: out.limit });
         }
         match status {
             Status::StreamEnd => return Ok(now_read),
-            _ if out.len() == out.capacity() => grow(out, limit)?,
-            _ if now_read == read && out.len() == written => return Err(encoding.corrupt("ends early")),
+            _ if out.is_full() => out.grow()?,
+            _ if now_read == read && out.bytes.len() == written => {
+                return Err(encoding.corrupt("ends early"));
+            }
             _ => {}
         }
     }
@@ -219,27 +339,37 @@ fn is_snappy_frame(body: &[u8]) -> bool {
     body.starts_with(SNAPPY_FRAME)
 }
 
-fn unsnappy(body: &[u8], limit: usize) -> Result<Vec<u8>, Error> {
+fn unsnappy(body: &[u8], out: &mut Output<'_>) -> Result<(), Error> {
     let corrupt = |error: &dyn std::fmt::Display| Encoding::Snappy.corrupt(error);
     if is_snappy_frame(body) {
-        use std::io::Read;
-        let mut out = Vec::new();
-        let over = (limit as u64).saturating_add(1);
-        snap::read::FrameDecoder::new(body)
-            .take(over)
-            .read_to_end(&mut out)
-            .map_err(|error| corrupt(&error))?;
-        return within(out, limit);
+        return unsnappy_frames(body, out);
     }
     let size = snap::raw::decompress_len(body).map_err(|error| corrupt(&error))?;
-    if size > limit {
-        return Err(Error::TooLarge { limit });
+    if size > out.limit {
+        return Err(Error::TooLarge { limit: out.limit });
     }
     // A block's claim is checked before it is believed: at best 64 bytes come of a copy of 3.
     if size / 32 > body.len() {
         return Err(Encoding::Snappy.corrupt("more bytes claimed than can be"));
     }
-    snap::raw::Decoder::new().decompress_vec(body).map_err(|error| corrupt(&error))
+    out.ask(size)?;
+    out.bytes = snap::raw::Decoder::new().decompress_vec(body).map_err(|error| corrupt(&error))?;
+    Ok(())
+}
+
+fn unsnappy_frames(body: &[u8], out: &mut Output<'_>) -> Result<(), Error> {
+    /// The most that a chunk of the format has.
+    const CHUNK_MAX: usize = 64 << 10;
+    out.begin(body, Encoding::Snappy)?;
+    let mut frames = snap::read::FrameDecoder::new(body);
+    let mut chunk = vec![0; CHUNK_MAX];
+    loop {
+        let read = frames.read(&mut chunk).map_err(|error| Encoding::Snappy.corrupt(error))?;
+        match chunk.get(..read) {
+            Some(bytes) if read > 0 => out.push(bytes)?,
+            _ => return Ok(()),
+        }
+    }
 }
 
 #[cfg(test)]

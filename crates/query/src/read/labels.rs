@@ -31,6 +31,15 @@ impl Engine {
         name: &str,
         range: TimeRange,
     ) -> Result<Answer<MetricLabels>, QueryError> {
+        self.reading(|| self.read_metric_labels(tenant, name, range)).await
+    }
+
+    async fn read_metric_labels(
+        &self,
+        tenant: &Tenant,
+        name: &str,
+        range: TimeRange,
+    ) -> Result<Answer<MetricLabels>, QueryError> {
         let session = self.ask(tenant, &format!("labels of {name}")).await?;
         let snapshots = session.snapshots(&[Table::Series])?;
         let series = series_of(&session, &snapshots, name, range).await?;

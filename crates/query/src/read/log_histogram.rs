@@ -75,6 +75,15 @@ impl Engine {
         filter: &LogFilter,
         buckets: u32,
     ) -> Result<Answer<LogHistogram>, QueryError> {
+        self.reading(|| self.read_log_histogram(tenant, filter, buckets)).await
+    }
+
+    async fn read_log_histogram(
+        &self,
+        tenant: &Tenant,
+        filter: &LogFilter,
+        buckets: u32,
+    ) -> Result<Answer<LogHistogram>, QueryError> {
         let steps = Steps::about(filter.range, buckets.clamp(1, BUCKETS_MAX));
         let session = self.ask(tenant, "log histogram").await?;
         let snapshots = session.snapshots(&[Table::Logs])?;

@@ -83,6 +83,10 @@ impl Engine {
     /// # Errors
     /// [`QueryError`] as for [`Engine::sql`]; [`QueryError::Argument`] for a malformed cursor.
     pub async fn logs(&self, tenant: &Tenant, filter: &LogFilter) -> Result<Answer<Logs>, QueryError> {
+        self.reading(|| self.read_logs(tenant, filter)).await
+    }
+
+    async fn read_logs(&self, tenant: &Tenant, filter: &LogFilter) -> Result<Answer<Logs>, QueryError> {
         let cursor = filter.before.as_deref().map(str::parse::<Cursor>).transpose()?;
         let session = self.ask(tenant, "newest logs").await?;
         let snapshots = session.snapshots(&[Table::Logs])?;

@@ -50,6 +50,14 @@ impl Engine {
         tenant: &Tenant,
         filter: &MetricFilter,
     ) -> Result<Answer<Vec<Metric>>, QueryError> {
+        self.reading(|| self.read_metrics(tenant, filter)).await
+    }
+
+    async fn read_metrics(
+        &self,
+        tenant: &Tenant,
+        filter: &MetricFilter,
+    ) -> Result<Answer<Vec<Metric>>, QueryError> {
         let session = self.ask(tenant, "metrics").await?;
         let snapshots = session.snapshots(&[Table::Series])?;
         let (state, tables) = (session.state(&snapshots), session.tables(&snapshots));

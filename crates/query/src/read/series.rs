@@ -75,6 +75,14 @@ impl Engine {
         tenant: &Tenant,
         request: &SeriesRequest,
     ) -> Result<Answer<MetricSeries>, QueryError> {
+        self.reading(|| self.read_metric_series(tenant, request)).await
+    }
+
+    async fn read_metric_series(
+        &self,
+        tenant: &Tenant,
+        request: &SeriesRequest,
+    ) -> Result<Answer<MetricSeries>, QueryError> {
         let steps = match request.step_ms {
             Some(step_ms) => Steps::of(request.range, step_ms),
             None => Steps::about(request.range, STEPS_DEFAULT),

@@ -19,6 +19,14 @@ impl Engine {
         tenant: &Tenant,
         range: TimeRange,
     ) -> Result<Answer<Vec<String>>, QueryError> {
+        self.reading(|| self.read_services(tenant, range)).await
+    }
+
+    async fn read_services(
+        &self,
+        tenant: &Tenant,
+        range: TimeRange,
+    ) -> Result<Answer<Vec<String>>, QueryError> {
         let session = self.ask(tenant, "services").await?;
         let snapshots = session.snapshots(&[Table::Logs, Table::Spans])?;
         let (state, tables) = (session.state(&snapshots), session.tables(&snapshots));

@@ -85,6 +85,10 @@ impl Engine {
     /// # Errors
     /// [`QueryError`] as for [`Engine::sql`].
     pub async fn trace(&self, tenant: &Tenant, trace_id: [u8; 16]) -> Result<Answer<Trace>, QueryError> {
+        self.reading(|| self.read_trace(tenant, trace_id)).await
+    }
+
+    async fn read_trace(&self, tenant: &Tenant, trace_id: [u8; 16]) -> Result<Answer<Trace>, QueryError> {
         let id = to_hex(&trace_id);
         let session = self.ask(tenant, &format!("trace {id}")).await?;
         let snapshots = match spans_by_index(&session, tenant, trace_id).await? {

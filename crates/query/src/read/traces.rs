@@ -70,6 +70,14 @@ impl Engine {
         tenant: &Tenant,
         filter: &TraceFilter,
     ) -> Result<Answer<Vec<TraceSummary>>, QueryError> {
+        self.reading(|| self.read_traces(tenant, filter)).await
+    }
+
+    async fn read_traces(
+        &self,
+        tenant: &Tenant,
+        filter: &TraceFilter,
+    ) -> Result<Answer<Vec<TraceSummary>>, QueryError> {
         let session = self.ask(tenant, "newest traces").await?;
         let snapshots = session.snapshots(&[Table::Spans])?;
         let state = session.state(&snapshots);

@@ -11,7 +11,9 @@ use super::place::{Place, Placed, splits};
 use super::{engine, tenant};
 use crate::{Engine, Missing, TimeRange};
 
-const ALL: TimeRange = TimeRange { from: BEGIN, to: BEGIN + 5 * HOUR };
+pub(super) use self::logs::logs_of;
+
+pub(super) const ALL: TimeRange = TimeRange { from: BEGIN, to: BEGIN + 5 * HOUR };
 
 fn engines() -> Vec<(&'static str, Engine)> {
     splits().into_iter().map(|(name, place)| (name, engine(Placed::shop(place)))).collect()

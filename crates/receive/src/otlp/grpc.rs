@@ -17,7 +17,7 @@ use wire::compression::Encoding;
 use wire::grpc;
 use wire::otlp::response::{self, Format};
 
-use super::http::read;
+use crate::body::read;
 use crate::error::Refusal;
 use crate::intake::{Body, Intake, Outcome};
 use crate::senders::Senders;

@@ -3,14 +3,13 @@ use axum::body::Body as HttpBody;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::any;
-use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version, header};
-use http_body_util::BodyExt;
-use model::{ErrorKind, Reservation, Signal};
+use model::{ErrorKind, Signal};
 use std::sync::Arc;
 use wire::compression::Encoding;
 use wire::otlp::response::{self, Format};
 
+use crate::body::read;
 use crate::error::Refusal;
 use crate::intake::{Body, Intake, Outcome};
 use crate::senders::Senders;
@@ -92,43 +91,6 @@ async fn take(door: &Door, signal: Signal, request: Request<HttpBody>) -> Result
     door.intake.take(tenant, signal, body).await
 }
 
-/// Reads a body for which memory has been taken first: at once where its length is told, else as
-/// it comes (JavaScript's exporters send chunks without a length).
-pub(super) async fn read(
-    intake: &Intake,
-    headers: &HeaderMap,
-    mut body: HttpBody,
-) -> Result<(Bytes, Reservation), Refusal> {
-    let told: Option<u64> = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.parse().ok());
-    let mut reservation = intake.admit(told.unwrap_or(0))?;
-    let mut first: Option<Bytes> = None;
-    let mut rest = BytesMut::new();
-    let mut length = 0;
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| Refusal::Aborted(error.to_string()))?;
-        let Ok(data) = frame.into_data() else { continue };
-        length += data.len() as u64;
-        if length > reservation.bytes() {
-            let more = length - reservation.bytes();
-            intake.admit_more(&mut reservation, more)?;
-        }
-        // A body that comes in one piece is not copied.
-        match first.take() {
-            None if rest.is_empty() => first = Some(data),
-            None => rest.extend_from_slice(&data),
-            Some(piece) => {
-                rest.reserve(usize::try_from(told.unwrap_or(0)).unwrap_or(0).max(piece.len() + data.len()));
-                rest.extend_from_slice(&piece);
-                rest.extend_from_slice(&data);
-            }
-        }
-    }
-    Ok((first.unwrap_or_else(|| rest.freeze()), reservation))
-}
-
 fn format_of(headers: &HeaderMap) -> Option<Format> {
     let essence = text(headers, header::CONTENT_TYPE.as_str()).split(';').next()?.trim().to_ascii_lowercase();
     match essence.as_str() {
@@ -158,6 +120,7 @@ fn refuse(refusal: &Refusal, format: Format) -> Response {
             ErrorKind::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,
             ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             ErrorKind::InvalidArgument => StatusCode::BAD_REQUEST,
+            ErrorKind::DeadlineExceeded => StatusCode::REQUEST_TIMEOUT,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         },
     };

@@ -165,7 +165,7 @@ impl Server {
         let (store, replay) =
             opened.map_err(|error| Failure::new("opening the store panicked").cause(error))??;
         let store = Arc::new(store);
-        let senders = Senders::new(&config.receive.key, config.receive.limit.tenants as usize)
+        let senders = Senders::new(&config.receive.key)
             .map_err(|error| Failure::usage("invalid configuration").cause(error))?;
         let intake = Intake::new(
             Arc::new(StoreSink::new(Arc::clone(&store), &registry)),
@@ -250,7 +250,7 @@ impl Server {
                 return Ok(());
             }
         };
-        store.tenants().into_iter().for_each(|tenant| senders.know(tenant));
+        store.tenants().into_iter().for_each(|tenant| intake.know(tenant));
         intake.open();
         ready.store(true, Ordering::Release);
         greet(&desk, replayed);

@@ -229,6 +229,7 @@ impl World {
             level: 0,
             created_unix_ms: 0,
             crc: None,
+            lsns: Vec::new(),
         };
         assert_ne!(segment.table, Table::Series);
         let lsn = *sealed.entries.last_key_value().unwrap().0;

@@ -39,11 +39,13 @@ pub(super) struct Lines {
     pub(super) sound_len: u64,
     /// Lines before it that are not sound.
     pub(super) unsound: usize,
+    /// Whether something is behind the last sound line: a write that was interrupted, or altered.
+    pub(super) torn: bool,
 }
 
 impl Lines {
     pub(super) fn read(bytes: &[u8]) -> Self {
-        let mut lines = Self { records: Vec::new(), sound_len: 0, unsound: 0 };
+        let mut lines = Self { records: Vec::new(), sound_len: 0, unsound: 0, torn: false };
         let mut unsound = 0;
         let mut end = 0;
         for line in bytes.split_inclusive(|byte| *byte == b'\n') {
@@ -58,6 +60,7 @@ impl Lines {
                 None => unsound += 1,
             }
         }
+        lines.torn = lines.sound_len < end;
         lines
     }
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use model::{Lsn, Signal, Table, Tenant};
 use serde::{Deserialize, Serialize};
 
-use super::state::{Commit, Progress, Removal, RemovalReason, Removed, SegmentMeta, SetAside, State};
+use super::state::{Commit, Progress, Removal, RemovalReason, Removed, SegmentMeta, State};
+use super::{SetAside, Whose};
 use crate::ledger::{Counts, LedgerDelta};
 
 /// The version that is written.
@@ -51,6 +52,8 @@ pub(super) struct CommitRecord {
     ledger: Vec<CountsRecord>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     set_aside: Vec<SetAsideRecord>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    forget: Vec<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -68,6 +71,8 @@ struct SegmentRecord {
     created_unix_ms: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     crc: Option<u32>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    lsns: Vec<(Lsn, Lsn)>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -122,6 +127,16 @@ struct SetAsideRecord {
     rows: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     times: Option<(i64, i64)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    whose: Option<WhoseRecord>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct WhoseRecord {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tenant: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    signal: Option<String>,
 }
 
 impl Record {
@@ -137,6 +152,7 @@ impl Record {
                 .map(|delta| CountsRecord::new(&delta.tenant, delta.signal, &delta.counts))
                 .collect(),
             set_aside: commit.set_aside.iter().map(SetAsideRecord::from).collect(),
+            forget: commit.forget.clone(),
         };
         Self { version: VERSION, sequence, checkpoint: None, commit: Some(commit) }
     }
@@ -196,6 +212,7 @@ impl CommitRecord {
             deleted: self.deleted,
             ledger: self.ledger.into_iter().map(CountsRecord::decode).collect::<Option<_>>()?,
             set_aside: self.set_aside.into_iter().map(SetAside::from).collect(),
+            forget: self.forget,
         })
     }
 }
@@ -215,6 +232,7 @@ impl From<&SegmentMeta> for SegmentRecord {
             level: segment.level,
             created_unix_ms: segment.created_unix_ms,
             crc: segment.crc,
+            lsns: segment.lsns.clone(),
         }
     }
 }
@@ -234,6 +252,7 @@ impl SegmentRecord {
             level: self.level,
             created_unix_ms: self.created_unix_ms,
             crc: self.crc,
+            lsns: self.lsns,
         })
     }
 }
@@ -320,14 +339,23 @@ impl From<ReasonRecord> for RemovalReason {
 
 impl From<&SetAside> for SetAsideRecord {
     fn from(damage: &SetAside) -> Self {
-        let SetAside { path, reason, rows, times } = damage.clone();
-        Self { path, reason, rows, times }
+        let SetAside { path, reason, rows, times, whose } = damage.clone();
+        let whose = whose.map(|Whose { tenant, signal }| WhoseRecord {
+            tenant: tenant.map(|tenant| tenant.to_string()),
+            signal: signal.map(|signal| signal.to_string()),
+        });
+        Self { path, reason, rows, times, whose }
     }
 }
 
 impl From<SetAsideRecord> for SetAside {
     fn from(record: SetAsideRecord) -> Self {
-        let SetAsideRecord { path, reason, rows, times } = record;
-        Self { path, reason, rows, times }
+        let SetAsideRecord { path, reason, rows, times, whose } = record;
+        // A name that is none any more is one that is not known.
+        let whose = whose.map(|WhoseRecord { tenant, signal }| Whose {
+            tenant: tenant.and_then(|tenant| Tenant::parse(&tenant).ok()),
+            signal: signal.and_then(|signal| Signal::parse(&signal)),
+        });
+        Self { path, reason, rows, times, whose }
     }
 }

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use super::ManifestError;
 use super::file::{Lines, file_name, parse_file_name};
 use super::record::{Record, VERSION};
-use super::state::{Commit, SetAside, State};
+use super::set_aside::SetAside;
+use super::state::{Commit, State};
 use crate::disk::Disk;
 use crate::fatal::Fatal;
 
@@ -28,6 +29,8 @@ pub(super) struct Recovered {
     /// Where the newest file can be written on; nothing when a new one has to be begun.
     pub(super) append_at: Option<u64>,
     pub(super) damage: Vec<ManifestDamage>,
+    /// Whether the last commit may be one that was not whole.
+    pub(super) torn: bool,
 }
 
 /// A file, read.
@@ -56,8 +59,10 @@ pub(super) fn recover(disk: &dyn Disk, store_dir: &Path, fatal: &Fatal) -> Resul
     }
     let mut damage = Vec::new();
     let mut append_at = None;
+    let mut torn = false;
     for mut generation in generations.into_iter().rev() {
         append_at = Some(generation.lines.sound_len);
+        torn = generation.lines.torn;
         let lost_before = fold.lost;
         for record in std::mem::take(&mut generation.lines.records) {
             fold.apply(record);
@@ -75,11 +80,11 @@ pub(super) fn recover(disk: &dyn Disk, store_dir: &Path, fatal: &Fatal) -> Resul
         );
         let path = damage.path.strip_prefix(store_dir).unwrap_or(&damage.path).display().to_string();
         let reason = damage.reason.clone();
-        fold.state.set_aside.push(SetAside { path, reason, rows: None, times: None });
+        fold.state.set_aside.push(SetAside { path, reason, ..SetAside::default() });
         append_at = None;
     }
     let Fold { state, sequence, .. } = fold;
-    Ok(Recovered { state, sequence, generation: newest, append_at, damage })
+    Ok(Recovered { state, sequence, generation: newest, append_at, damage, torn })
 }
 
 /// The generations that there are, ascending. Takes away what an interrupted checkpoint left.

@@ -4,10 +4,8 @@ use std::sync::Arc;
 use model::{Lsn, Signal, Table, Tenant};
 
 use super::ManifestError;
+use super::set_aside::{self, SetAside};
 use crate::ledger::{self, LedgerDelta, Totals};
-
-/// How many places that were set aside are remembered; the oldest are forgotten.
-const SET_ASIDE_MAX: usize = 1000;
 
 /// A segment: one immutable Parquet file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,15 +34,15 @@ pub struct SegmentMeta {
     pub created_unix_ms: i64,
     /// CRC-32 of the file, if it was computed.
     pub crc: Option<u32>,
+    /// Which entries of the log its rows came with, ranges that include both ends; empty when that
+    /// is not known.
+    pub lsns: Vec<(Lsn, Lsn)>,
 }
 
 impl SegmentMeta {
     /// Whether its rows are records that the ledger counts.
     pub fn counts_records(&self) -> bool {
-        match self.table {
-            Table::Logs | Table::Spans | Table::Samples | Table::Histograms => true,
-            Table::Series | Table::Exemplars => false,
-        }
+        ledger::counts_records(self.table)
     }
 }
 
@@ -64,6 +62,8 @@ pub struct Commit {
     pub ledger: Vec<LedgerDelta>,
     /// Damage to remember.
     pub set_aside: Vec<SetAside>,
+    /// Paths of damage whose records would be too old by now: they have expired with it.
+    pub forget: Vec<String>,
 }
 
 /// All entries of a tenant and signal up to this LSN are sealed.
@@ -110,19 +110,6 @@ pub struct Removed {
     pub at_unix_ms: i64,
 }
 
-/// Something that was damaged and set aside.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SetAside {
-    /// Where it is now.
-    pub path: String,
-    /// What is wrong with it.
-    pub reason: String,
-    /// How many rows it held, if that is known.
-    pub rows: Option<u64>,
-    /// The least and the greatest time of them, if that is known.
-    pub times: Option<(i64, i64)>,
-}
-
 /// What there is after a commit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
@@ -167,13 +154,8 @@ impl State {
         for delta in &commit.ledger {
             ledger::add(&mut next.ledger, delta);
         }
-        for damage in &commit.set_aside {
-            if next.set_aside.iter().all(|known| known.path != damage.path) {
-                next.set_aside.push(damage.clone());
-            }
-        }
-        let surplus = next.set_aside.len().saturating_sub(SET_ASIDE_MAX);
-        next.set_aside.drain(..surplus);
+        next.forget(&commit.forget);
+        set_aside::add(&mut next.set_aside, &commit.set_aside);
         Ok(next)
     }
 
@@ -184,6 +166,19 @@ impl State {
         }
         Arc::make_mut(segments).push(Arc::new(segment.clone()));
         Ok(())
+    }
+
+    fn forget(&mut self, paths: &[String]) {
+        if paths.is_empty() {
+            return;
+        }
+        let (ledger, forgotten) = (&mut self.ledger, |damage: &SetAside| paths.contains(&damage.path));
+        self.set_aside.iter().filter(|damage| forgotten(damage)).for_each(|damage| {
+            if let Some((tenant, signal, rows)) = damage.records() {
+                ledger::expire_rows(ledger, &tenant, signal, rows);
+            }
+        });
+        self.set_aside.retain(|damage| !forgotten(damage));
     }
 
     fn remove(&mut self, removals: &[Removal]) -> Result<(), ManifestError> {

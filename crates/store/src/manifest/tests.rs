@@ -45,6 +45,7 @@ fn segment(number: u64) -> SegmentMeta {
         level: 0,
         created_unix_ms: 5,
         crc: number.is_multiple_of(2).then_some(7),
+        lsns: vec![(number + 1, number + 1)],
     }
 }
 
@@ -85,6 +86,7 @@ fn commits_are_there_after_a_restart() {
         reason: "bad".to_owned(),
         rows: Some(3),
         times: Some((-5, 7)),
+        whose: Some(Whose { tenant: Some(tenant("a")), signal: None }),
     };
     let twice = vec![set_aside.clone(), set_aside];
     manifest.commit(Commit { set_aside: twice, ..removal(2, RemovalReason::Compacted) }).unwrap();
@@ -211,4 +213,29 @@ fn a_checkpoint_that_does_not_fit_is_left_out() {
         manifest.commit(seal(number)).unwrap();
     }
     assert_eq!(reopened(&disk).0, manifest.state());
+}
+
+#[test]
+fn more_damage_than_is_listed_still_says_that_something_is_missing() {
+    let disk = ForgetfulDisk::new();
+    let (manifest, _) = Manifest::open(options(&disk)).unwrap();
+    let place = |number: i64| SetAside {
+        path: format!("set-aside/segments/logs/tenant=default/day=2026-01-01/{number}.parquet"),
+        rows: Some(1),
+        times: Some((number, number + 1)),
+        ..SetAside::default()
+    };
+    let unread = SetAside { path: "set-aside/manifest.bin".to_owned(), ..SetAside::default() };
+    let set_aside = std::iter::once(unread).chain((0..1010).map(place)).collect();
+    manifest.commit(Commit { set_aside, ..Commit::default() }).unwrap();
+    for _ in 0..2 {
+        let state = reopened(&disk).0;
+        assert_eq!(state.set_aside.len(), 1000);
+        let older = &state.set_aside[0];
+        assert_eq!((older.span(), older.concerns(&tenant("default"), Table::Logs)), ((0, 11), true));
+        assert_eq!(state.set_aside[1], place(11));
+        manifest.commit(Commit { set_aside: vec![place(11)], ..Commit::default() }).unwrap();
+    }
+    let state = manifest.commit(Commit { forget: vec![place(12).path], ..Commit::default() }).unwrap();
+    assert_eq!((state.set_aside.len(), reopened(&disk).0), (999, state));
 }

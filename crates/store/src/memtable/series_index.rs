@@ -74,8 +74,17 @@ impl SeriesIndex {
         self.known.read().catalog.ids.len()
     }
 
-    /// The number of each row of `series` (row schema of the table `series`).
+    pub(crate) fn bytes(&self) -> u64 {
+        self.known.read().reservation.bytes()
+    }
+
+    /// The number of each row of `series` (row schema of the table `series`), however many there are.
     pub(crate) fn resolve(&self, series: &RecordBatch) -> Vec<u32> {
+        self.resolve_within(series, usize::MAX).expect("fewer than there can be numbers")
+    }
+
+    /// As [`SeriesIndex::resolve`]; nothing, and none is added, when there would be more than `limit`.
+    pub(crate) fn resolve_within(&self, series: &RecordBatch, limit: usize) -> Option<Vec<u32>> {
         const UNKNOWN: u32 = u32::MAX;
         let ids = series.column_by_name("series_id").expect("in the schema").as_binary::<i32>();
         let mut missing = false;
@@ -87,13 +96,18 @@ impl SeriesIndex {
         if missing {
             let names = series.column_by_name("metric_name").expect("in the schema").as_string::<i32>();
             let mut known = self.known.write();
+            // The same one twice in a request is rare, and counts twice here.
+            let new = numbers.iter().filter(|number| **number == UNKNOWN).count();
+            if known.catalog.ids.len().saturating_add(new) > limit {
+                return None;
+            }
             for (row, number) in numbers.iter_mut().enumerate().filter(|(_, number)| **number == UNKNOWN) {
                 *number = known.number(series_id(ids.value(row)), names.value(row));
             }
             let bytes = known.catalog.ids.len() * SERIES_BYTES + known.catalog.names.len() * 96;
             known.reservation.settle(bytes as u64);
         }
-        numbers
+        Some(numbers)
     }
 
     /// Ids and names as they are now: what is in a chunk already is in it.

@@ -46,6 +46,8 @@ struct ShardState {
     days: SeriesDays,
     /// The day on which the index was last looked at for series that are gone.
     index_day: i32,
+    /// When the index was begun.
+    index_since: i64,
 }
 
 /// Series at which an index that holds mostly old ones is replaced.
@@ -63,9 +65,10 @@ impl Memory {
             return Arc::clone(shard);
         }
         let mut shards = self.shards.write();
-        let shard = shards
-            .entry(key)
-            .or_insert_with(|| Arc::new(Shard::new(tenant.clone(), signal, self.budget.clone())));
+        let shard = shards.entry(key).or_insert_with(|| {
+            let now = self.clock.now_unix_nano();
+            Arc::new(Shard::new(tenant.clone(), signal, self.budget.clone(), now))
+        });
         Arc::clone(shard)
     }
 
@@ -114,6 +117,11 @@ impl Memory {
         shard.freeze(&self.published, self.clock.now_unix_nano());
     }
 
+    /// Begins the shard's index of series anew, if it is at least as old as this.
+    pub(crate) fn renew_index(&self, shard: &Shard, age: i64) -> bool {
+        shard.renew_index(&self.published, self.clock.now_unix_nano(), age)
+    }
+
     /// Entries below are in files, all of them.
     pub(crate) fn needed_from(&self) -> Lsn {
         // Read first: what is published after this has a greater LSN.
@@ -123,13 +131,14 @@ impl Memory {
 }
 
 impl Shard {
-    fn new(tenant: Tenant, signal: Signal, budget: Budget) -> Self {
+    fn new(tenant: Tenant, signal: Signal, budget: Budget, now: i64) -> Self {
         let series = (signal == Signal::Metrics).then(|| Arc::new(SeriesIndex::new(&budget)));
         let state = ShardState {
             active: Generation::new(1, series),
             frozen: VecDeque::new(),
             days: SeriesDays::default(),
             index_day: i32::MIN,
+            index_since: now,
         };
         Self { tenant, signal, budget, state: Mutex::new(state), turn: Mutex::new(()) }
     }
@@ -171,14 +180,31 @@ impl Shard {
         if state.active.is_empty() {
             return;
         }
-        let published = published.load(Ordering::Acquire);
         let series = state.next_index(now, &self.budget);
-        let next = Generation::new(state.active.number + 1, series);
-        let mut frozen = std::mem::replace(&mut state.active, next);
-        // All entries up to `published` are in the memtables, and this one holds those of this
-        // shard. An entry that is being published may be in it already although it is not counted.
-        frozen.last_lsn = frozen.last_lsn.max(published);
-        state.frozen.push_back(Arc::new(frozen));
+        state.freeze(published, series);
+    }
+
+    /// Puts an empty index of series in the place of the one there is, if that is as old as this.
+    /// Series that are still sent come back with the next request, and with a row in the table
+    /// `series`; the memory of the others is free once what refers to them is sealed.
+    fn renew_index(&self, published: &AtomicU64, now: i64, age: i64) -> bool {
+        let mut state = self.state.lock();
+        if state.active.series.is_none() || now.saturating_sub(state.index_since) < age {
+            return false;
+        }
+        let series = state.new_index(now, &self.budget);
+        if state.active.is_empty() {
+            state.active.series = series;
+        } else {
+            state.freeze(published, series);
+        }
+        true
+    }
+
+    /// Series in the index, and what they take.
+    pub(crate) fn series_usage(&self) -> Option<(usize, u64)> {
+        let series = self.series()?;
+        Some((series.len(), series.bytes()))
     }
 
     /// The generations with records or counts, the oldest first, the active one last.
@@ -270,6 +296,22 @@ pub(crate) struct Active {
 }
 
 impl ShardState {
+    fn freeze(&mut self, published: &AtomicU64, series: Option<Arc<SeriesIndex>>) {
+        let published = published.load(Ordering::Acquire);
+        let next = Generation::new(self.active.number + 1, series);
+        let mut frozen = std::mem::replace(&mut self.active, next);
+        // All entries up to `published` are in the memtables, and this one holds those of this
+        // shard. An entry that is being published may be in it already although it is not counted.
+        frozen.last_lsn = frozen.last_lsn.max(published);
+        self.frozen.push_back(Arc::new(frozen));
+    }
+
+    fn new_index(&mut self, now: i64, budget: &Budget) -> Option<Arc<SeriesIndex>> {
+        self.days = SeriesDays::default();
+        self.index_since = now;
+        Some(Arc::new(SeriesIndex::new(budget)))
+    }
+
     /// The index of the next generation: another one when most series of this one are gone.
     fn next_index(&mut self, now: i64, budget: &Budget) -> Option<Arc<SeriesIndex>> {
         let index = self.active.series.clone()?;
@@ -282,7 +324,6 @@ impl ShardState {
         if len < INDEX_ROTATE_MIN || self.days.count_since(today - 1) > len / 2 {
             return Some(index);
         }
-        self.days = SeriesDays::default();
-        Some(Arc::new(SeriesIndex::new(budget)))
+        self.new_index(now, budget)
     }
 }

@@ -16,11 +16,12 @@ use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataR
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::statistics::Statistics;
 
+use super::origin::{self, Stamp};
 use super::trace_index::{self, Place, TraceIndex};
 use crate::error::ReadError;
 use crate::manifest::SegmentMeta;
 use crate::memtable::{time_range, times};
-use crate::objects::Objects;
+use crate::objects::{End, Objects};
 
 /// Bytes at the end of a file in which its footer is looked for first.
 const FOOTER_GUESS: usize = 64 << 10;
@@ -66,18 +67,17 @@ impl SegmentFile {
 
     /// Whether the file is there, as long as it was and with an end.
     pub(crate) fn check(&self) -> Result<(), ReadError> {
+        self.check_end(self.objects.end(&self.segment.path))
+    }
+
+    /// As [`SegmentFile::check`], of what was found at its end.
+    pub(crate) fn check_end(&self, end: Result<Option<End>, object_store::Error>) -> Result<(), ReadError> {
         let expected = self.segment.bytes;
-        let len = self.objects.len(&self.segment.path).map_err(|source| self.io(source))?;
-        let reason = match len {
+        let reason = match end.map_err(|source| self.io(source))? {
             None => "it is missing".to_owned(),
-            Some(len) if len != expected => format!("it has {len} bytes, {expected} were written"),
-            Some(len) => {
-                let magic = self.fetch(len.saturating_sub(4)..len).map_err(|source| self.io(source))?;
-                if *magic == *b"PAR1" {
-                    return Ok(());
-                }
-                "it does not end as a Parquet file".to_owned()
-            }
+            Some(end) if end.len != expected => format!("it has {} bytes, {expected} were written", end.len),
+            Some(end) if *end.bytes == *b"PAR1" => return Ok(()),
+            Some(_) => "it does not end as a Parquet file".to_owned(),
         };
         Err(self.damaged(reason))
     }
@@ -221,6 +221,30 @@ impl SegmentFile {
         let Some(place) = self.trace_place(metadata) else { return Ok(None) };
         let index = self.read(place.offset..place.offset + place.len)?;
         Ok(trace_index::all(place, &index))
+    }
+
+    /// Who wrote the file, of what; nothing when it does not say so.
+    pub(crate) fn stamp(&self, metadata: &ParquetMetaData) -> Option<Stamp> {
+        let entries = metadata.file_metadata().key_value_metadata()?;
+        let entry = entries.iter().find(|entry| entry.key == origin::KEY)?;
+        Stamp::parse(entry.value.as_deref()?, self.segment.table, &self.segment.tenant)
+    }
+
+    /// The least and the greatest time of all rows.
+    pub(crate) fn times(&self, metadata: &Arc<ParquetMetaData>) -> Result<(i64, i64), ReadError> {
+        let mut all: Option<(i64, i64)> = None;
+        for group in 0..metadata.num_row_groups() {
+            let (min, max) = match time_bounds(self.segment.table, metadata, group) {
+                Some(known) => known,
+                None => {
+                    let facts = self.read_facts(metadata, group)?;
+                    (facts.time_min, facts.time_max)
+                }
+            };
+            let (earliest, latest) = all.unwrap_or((min, max));
+            all = Some((earliest.min(min), latest.max(max)));
+        }
+        Ok(all.unwrap_or((0, 0)))
     }
 
     fn trace_place(&self, metadata: &ParquetMetaData) -> Option<Place> {

@@ -19,6 +19,7 @@ use parquet::schema::types::SchemaDescPtr;
 
 use super::encode::{Codec, Group, Leaves, leaves_of};
 use super::order::Pick;
+use super::origin;
 use super::properties::{Effort, parquet_schema, properties};
 use super::read::{GroupFacts, SegmentFile};
 use super::rows::Rows;
@@ -41,6 +42,7 @@ pub(crate) struct SegmentWriter {
     rows: u64,
     times: Option<(i64, i64)>,
     trace: Option<TraceIndexBuilder>,
+    origin: Option<String>,
 }
 
 type Output = BufWriter<Sink>;
@@ -78,11 +80,27 @@ impl SegmentWriter {
         let (file, factory) = writer.into_serialized_writer()?;
         let trace = (table == Table::Spans).then(TraceIndexBuilder::default);
         let (columns, codec) = (parquet_schema(table), Codec::new(effort)?);
-        Ok(Self { table, file, factory, columns, codec, groups: 0, rows: 0, times: None, trace })
+        Ok(Self {
+            table,
+            file,
+            factory,
+            columns,
+            codec,
+            groups: 0,
+            rows: 0,
+            times: None,
+            trace,
+            origin: None,
+        })
     }
 
     pub(crate) fn table(&self) -> Table {
         self.table
+    }
+
+    /// What the footer says under [`origin::KEY`].
+    pub(crate) fn set_origin(&mut self, origin: String) {
+        self.origin = Some(origin);
     }
 
     /// Writes the picked rows as a row group.
@@ -202,6 +220,9 @@ impl SegmentWriter {
             };
             self.file.write_all(&index)?;
             self.file.append_key_value_metadata(KeyValue::new(trace_index::KEY.into(), place.format()));
+        }
+        if let Some(origin) = self.origin.take() {
+            self.file.append_key_value_metadata(KeyValue::new(origin::KEY.into(), origin));
         }
         let output = self.file.into_inner()?;
         let Sink(file) = output.into_inner().map_err(|error| error.into_error())?;

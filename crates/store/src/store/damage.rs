@@ -1,19 +1,24 @@
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
+use bytes::Bytes;
 use model::Lsn;
 
 use super::{Inner, Store};
 use crate::error::WorkError;
-use crate::manifest::{Commit, ManifestDamage, SetAside};
+use crate::manifest::{Commit, SetAside, Whose};
 use crate::memtable::Prepared;
 use crate::metrics::chain;
 use crate::objects::SET_ASIDE;
-use crate::wal::{Damage, DamageKind, Entry, Rejection};
+use crate::wal::{Damage, DamageKind, Entry, EntryMeta, Rejection};
 
 /// Why the records of an entry that cannot be decoded any more count as rejected.
 const UNREADABLE: &str = "unreadable at replay";
+
+/// How much older than its receipt a record mostly is at most: senders wait and try again.
+const BEFORE_RECEIVED: i64 = 3_600_000_000_000;
+/// How much younger: clocks differ.
+const AFTER_RECEIVED: i64 = 60_000_000_000;
 
 impl Store {
     /// An entry that came out of [`crate::Replay`] cannot be decoded: its body is kept in
@@ -34,15 +39,15 @@ impl Inner {
         self.keep(&self.dir.join(&path), &entry.body)
             .map_err(|error| crate::objects::failed(&path, error))?;
         tracing::error!(lsn, path, reason, "set aside an entry of the log that cannot be decoded");
-        let rejected = entry.meta.rejected.iter().map(|rejection| rejection.indices.len()).sum::<usize>();
-        let left = entry.meta.records.saturating_sub(u32::try_from(rejected).unwrap_or(u32::MAX));
-        let mut meta = entry.meta.clone();
-        meta.rejected.push(Rejection { reason: UNREADABLE.into(), indices: (0..left).collect() });
+        let rows = Some(u64::from(left(&entry.meta)));
+        let meta = unreadable(entry.meta.clone());
         self.ledger.count(&meta);
         let nothing = Prepared { signal: meta.signal, chunks: Vec::new(), series: None };
         self.memory.publish(lsn, &meta, nothing);
-        let rows = Some(u64::from(left));
-        self.remember(vec![SetAside { path, reason: reason.to_owned(), rows, times: None }]);
+        let received = meta.received_unix_nano;
+        let times = (received.saturating_sub(BEFORE_RECEIVED), received.saturating_add(AFTER_RECEIVED));
+        let (reason, times, whose) = (reason.to_owned(), Some(times), Some(whose(&meta)));
+        self.remember(vec![SetAside { path, reason, rows, times, whose }]);
         Ok(())
     }
 
@@ -55,37 +60,103 @@ impl Inner {
         })
     }
 
-    /// Damage of the log, once all of it is known.
-    pub(crate) fn note_damage(&self, damage: &[Damage]) {
-        let mut kept = Vec::new();
+    /// Damage of the log, found between two entries of which is known when they were received.
+    /// Returns those of which the counts can still be read, with all their records rejected.
+    pub(crate) fn note_damage(
+        &self,
+        damage: &[Damage],
+        received: (Option<i64>, Option<i64>),
+    ) -> Vec<(Lsn, Entry)> {
+        let (mut kept, mut counts) = (Vec::new(), Vec::new());
+        let now = self.clock.now_unix_nano();
         for damage in damage {
-            let Damage { kind, path, first_lsn, entries, bytes, reason, last_write } = damage;
-            let path = self.relative(path);
-            if matches!(kind, DamageKind::TornTail) || *last_write {
-                tracing::info!(path, first_lsn, bytes, reason, "the log's last write was interrupted");
+            let Damage { kind, path, first_lsn, entries, bytes, reason, .. } = damage;
+            let shown = self.relative(path);
+            if matches!(kind, DamageKind::TornTail) && *entries == 0 {
+                tracing::info!(
+                    path = shown,
+                    first_lsn,
+                    bytes,
+                    reason,
+                    "the log's last write was interrupted"
+                );
                 continue;
             }
-            tracing::error!(path, first_lsn, entries, bytes, reason, "a part of the log cannot be read");
-            let path = match kind {
-                // A place of its own for what has no copy.
-                DamageKind::Missing => format!("{path}#{first_lsn}"),
-                _ => path,
-            };
+            let meta = self.counts_of(damage);
+            if meta.as_ref().is_some_and(|meta| self.state().is_sealed(&meta.tenant, meta.signal, *first_lsn))
+            {
+                tracing::warn!(
+                    path = shown,
+                    first_lsn,
+                    reason,
+                    "a part of the log is damaged that was sealed"
+                );
+                continue;
+            }
+            tracing::error!(
+                path = shown,
+                first_lsn,
+                entries,
+                bytes,
+                reason,
+                "a part of the log cannot be read"
+            );
+            let from = received.0.map_or_else(|| self.last_sealed(), |at| at.saturating_sub(BEFORE_RECEIVED));
+            let to = received.1.unwrap_or(now).saturating_add(AFTER_RECEIVED);
             kept.push(SetAside {
-                path,
+                path: match kind {
+                    // A place of its own for what has no copy.
+                    DamageKind::Missing => format!("{shown}#{first_lsn}"),
+                    _ => shown,
+                },
                 reason: format!("{entries} requests: {reason}"),
-                rows: None,
-                times: None,
+                rows: meta.as_ref().map(|meta| u64::from(left(meta))),
+                times: Some((from, to)),
+                whose: Some(meta.as_ref().map_or_else(Whose::default, whose)),
             });
+            counts
+                .extend(meta.map(|meta| (*first_lsn, Entry { meta: unreadable(meta), body: Bytes::new() })));
         }
         self.remember(kept);
+        counts
     }
 
-    /// Damage of the manifest. It has logged it and remembers it itself.
-    pub(crate) fn note_manifest_damage(&self, damage: &[ManifestDamage]) {
-        if damage.iter().any(|damage| damage.lost_commits > 0) {
-            self.keep_unnamed.store(true, Ordering::Release);
+    /// What a damaged entry says of itself, when it is one and its content is what is damaged.
+    fn counts_of(&self, damage: &Damage) -> Option<EntryMeta> {
+        // What was cut off at the end has no place in the log any more.
+        if damage.kind != DamageKind::SetAside || damage.entries != 1 {
+            return None;
         }
+        crate::wal::meta_of(&self.disk.read(&damage.path).ok()?, damage.first_lsn)
+    }
+
+    /// What is not sealed has hardly an earlier time.
+    fn last_sealed(&self) -> i64 {
+        let state = self.state();
+        let segments = state.segments.values().flat_map(|segments| segments.iter());
+        let newest = segments.map(|segment| segment.created_unix_ms).max();
+        newest.map_or(i64::MIN, |ms| ms.saturating_mul(1_000_000).saturating_sub(BEFORE_RECEIVED))
+    }
+
+    /// Notes that entries are gone which no commit covers: the log begins too late.
+    pub(crate) fn note_lost_beginning(&self, log_from: Option<Lsn>) {
+        let state = self.state();
+        let (last, now) = (state.lsn_max(), self.clock.now_unix_nano());
+        if log_from.is_some_and(|from| from <= last + 1) || (log_from.is_none() && last == 0) {
+            return;
+        }
+        let reason = match log_from {
+            Some(log_from) => format!("{} requests: the log begins behind them", log_from - last - 1),
+            None => "the log is missing: what was not sealed is lost".to_owned(),
+        };
+        tracing::error!(last_sealed = last, log_from, reason, "a part of the log is missing");
+        self.remember(vec![SetAside {
+            path: format!("wal#{}", last + 1),
+            reason,
+            rows: None,
+            times: Some((self.last_sealed(), now)),
+            whose: Some(Whose::default()),
+        }]);
     }
 
     /// Notes damage in the manifest, so that the status shows it from now on.
@@ -102,4 +173,21 @@ impl Inner {
     fn relative(&self, path: &Path) -> String {
         path.strip_prefix(&self.dir).unwrap_or(path).display().to_string()
     }
+}
+
+/// Records of a request that were not rejected when it came.
+fn left(meta: &EntryMeta) -> u32 {
+    let rejected = meta.rejected.iter().map(|rejection| rejection.indices.len()).sum::<usize>();
+    meta.records.saturating_sub(u32::try_from(rejected).unwrap_or(u32::MAX))
+}
+
+/// The counts of a request whose records cannot be read any more.
+fn unreadable(mut meta: EntryMeta) -> EntryMeta {
+    let indices = (0..left(&meta)).collect();
+    meta.rejected.push(Rejection { reason: UNREADABLE.into(), indices });
+    meta
+}
+
+fn whose(meta: &EntryMeta) -> Whose {
+    Whose { tenant: Some(meta.tenant.clone()), signal: Some(meta.signal) }
 }

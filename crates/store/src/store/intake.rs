@@ -8,6 +8,9 @@ use crate::error::{AppendError, WorkError};
 use crate::memtable::Prepared;
 use crate::wal::{Entry, EntryMeta};
 
+/// How long a series that is not sent any more counts as active at least.
+const ACTIVE_NANOS: i64 = 3_600_000_000_000;
+
 impl Store {
     /// Stores the records of a request: on return they are on disk and in every snapshot that is
     /// taken from then on. Dropping the future does not undo it.
@@ -36,7 +39,7 @@ impl Store {
         reservation.grow(more).inspect_err(|_| inner.filled.notify_one())?;
         // The chunks take their part themselves.
         reservation.settle(rest);
-        let prepared = inner.prepare(&entry.meta, batch);
+        let prepared = inner.prepare_within(&entry.meta, batch)?;
         let payload = Payload { prepared, _rest: reservation };
         Ok(inner.wal.append(entry, payload).await?)
     }
@@ -97,6 +100,21 @@ impl Inner {
     fn prepare(&self, meta: &EntryMeta, batch: Batch) -> Prepared {
         let shard = self.memory.shard(&meta.tenant, meta.signal);
         Prepared::new(batch, shard.series().as_ref(), &self.budget)
+    }
+
+    /// As [`Inner::prepare`], unless the tenant has too many series then.
+    fn prepare_within(&self, meta: &EntryMeta, batch: Batch) -> Result<Prepared, AppendError> {
+        let shard = self.memory.shard(&meta.tenant, meta.signal);
+        let limit = usize::try_from(self.config.series_max).unwrap_or(usize::MAX);
+        let prepared = Prepared::within(batch, shard.series().as_ref(), limit, &self.budget);
+        prepared.ok_or_else(|| {
+            // Those of the last hour stay active; older ones that are not sent any more make room.
+            if self.memory.renew_index(&shard, ACTIVE_NANOS) {
+                tracing::info!(tenant = %meta.tenant, limit, "begin the index of series anew");
+                self.filled.notify_one();
+            }
+            AppendError::Series { tenant: meta.tenant.clone(), limit: self.config.series_max }
+        })
     }
 
     /// Whether what this entry brought is in segments; then nothing is left to do for it.

@@ -16,6 +16,7 @@ use crate::memtable::Shard;
 const TICK: Duration = Duration::from_secs(1);
 /// How often old files are looked for.
 const UPKEEP: Duration = Duration::from_secs(30);
+const COMPACT: &str = "compact";
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
 
 impl Store {
@@ -28,7 +29,13 @@ impl Store {
             let inner = &self.0;
             future::join3(
                 inner.repeat("seal", TICK, &stopped, || inner.filled.notified(), || inner.seal_due()),
-                inner.repeat("compact", TICK, &stopped, || inner.sealed.notified(), || inner.compact_all()),
+                inner.repeat(
+                    COMPACT,
+                    TICK,
+                    &stopped,
+                    || inner.sealed.notified(),
+                    || inner.compact_all(|| *stopped.borrow()),
+                ),
                 inner.repeat("upkeep", UPKEEP, &stopped, future::pending, || inner.upkeep()),
             )
             .await
@@ -57,7 +64,7 @@ impl Store {
     /// # Errors
     /// When a segment could not be read or written.
     pub async fn compact_now(&self) -> Result<(), WorkError> {
-        self.0.compact_all().await
+        self.0.compact_all(|| false).await
     }
 
     /// Removes what is too old at this moment, and the files of what was removed long enough ago.
@@ -97,7 +104,10 @@ impl Inner {
         while !*stopped.borrow() {
             let wait = match work().await {
                 Ok(()) => {
-                    self.work.succeeded(name);
+                    // A merge that failed is left alone for a while, and is still one that failed.
+                    if name != COMPACT || !self.paused.some() {
+                        self.work.succeeded(name);
+                    }
                     let told = Box::pin(told());
                     Either::Left(future::select(told, Box::pin(tokio::time::sleep(pause))))
                 }

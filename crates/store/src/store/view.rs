@@ -1,17 +1,16 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use model::{NANOS_PER_DAY, Signal, Table, Tenant};
+use model::{Signal, Table, Tenant};
 use object_store::ObjectStore;
 
 use super::{Inner, Store};
 use crate::error::WorkError;
 use crate::fatal::Fatal;
 use crate::ledger::Totals;
-use crate::manifest::{Commit, RemovalReason, SegmentMeta, State};
+use crate::manifest::{Commit, RemovalReason, SegmentMeta, SetAside, State};
 use crate::memtable::Shard;
 use crate::metrics::{Status, TableStatus};
-use crate::segment::parse_path;
 use crate::snapshot::{MemoryChunk, Missing, Snapshot};
 
 /// The segments there are.
@@ -92,11 +91,18 @@ impl Store {
         let inner = &self.0;
         let state = Arc::clone(&inner.view.read().state);
         let totals = inner.memory.shards().iter().map(|shard| shard.totals()).collect::<Vec<_>>();
+        let shards = inner.memory.shards();
+        let series = shards.iter().filter_map(|shard| {
+            let (series, _) = shard.series_usage().filter(|(series, _)| *series > 0)?;
+            Some((shard.tenant.clone(), series as u64))
+        });
         let tables = Table::ALL.map(|table| table_status(&state, table));
         Status {
             wal: inner.wal.stats(),
             memtable_bytes: totals.iter().map(|(bytes, _)| bytes).sum(),
             memtable_rows: totals.iter().map(|(_, rows)| rows).sum(),
+            series: series.collect(),
+            series_max: inner.config.series_max,
             segments: tables.iter().map(|table| table.segments).sum(),
             segment_bytes: tables.iter().map(|table| table.bytes).sum(),
             removed_segments: state.removed.len() as u64,
@@ -127,6 +133,7 @@ impl Inner {
         let mut view = self.view.write();
         let expired = gone.iter().filter(|segment| removed[segment.id.as_str()] == RemovalReason::Expired);
         self.ledger.expire(expired.map(|segment| &***segment));
+        self.ledger.forget(state.set_aside.iter().filter(|damage| commit.forget.contains(&damage.path)));
         view.state = next;
         view.sequence += 1;
         if let Some((shard, generation)) = sealed {
@@ -142,19 +149,13 @@ impl Inner {
 }
 
 fn missing(state: &State, tenant: &Tenant, table: Table) -> Vec<Missing> {
-    let of_table = state.set_aside.iter().filter_map(|damage| {
-        let (of, whose, day, _) = parse_path(&damage.path)?;
-        // A part of several days is named after the latest of them.
-        let times = damage.times.unwrap_or((i64::MIN, day_end(day)));
-        let missing = Missing { path: damage.path.clone(), times, reason: damage.reason.clone() };
-        (of == table && whose == *tenant).then_some(missing)
-    });
-    of_table.collect()
-}
-
-/// The last moment of a day.
-fn day_end(day: i32) -> i64 {
-    (i64::from(day) + 1).saturating_mul(NANOS_PER_DAY).saturating_sub(1)
+    let of_table = state.set_aside.iter().filter(|damage| damage.concerns(tenant, table));
+    let missing = |damage: &SetAside| Missing {
+        path: damage.path.clone(),
+        times: damage.span(),
+        reason: damage.reason.clone(),
+    };
+    of_table.map(missing).collect()
 }
 
 fn table_status(state: &State, table: Table) -> TableStatus {

@@ -94,6 +94,50 @@ async fn compaction_keeps_every_row_and_frees_the_old_files_later() {
     assert_eq!(store.status().removed_segments, 0);
 }
 
+/// A disk with four small segments of each table.
+async fn small_segments(clock: &Arc<TestClock>) -> (ForgetfulDisk, Store) {
+    let disk = ForgetfulDisk::new();
+    let options = options(config(Path::new("/store")), Arc::new(disk.clone()), clock);
+    let store = open_with(options).await;
+    for part in 0..4 {
+        for signal in [Signal::Logs, Signal::Spans] {
+            append(&store, signal, rows(part * 10..part * 10 + 10, |id| NOON + id as i64)).await;
+        }
+        store.seal_all().await.unwrap();
+    }
+    (disk, store)
+}
+
+#[tokio::test]
+async fn what_cannot_be_merged_does_not_keep_the_rest_from_it() {
+    let clock = TestClock::new(NOON);
+    let (disk, store) = small_segments(&clock).await;
+    let segments = |table| store.snapshot(&tenant(), table).segments.len();
+    let bad = Path::new("/store").join(&store.snapshot(&tenant(), Table::Logs).segments[1].path);
+    disk.faults(|faults| faults.fail_read = Some((bad, 30)));
+    store.compact_now().await.unwrap_err();
+    assert_eq!((segments(Table::Logs), segments(Table::Spans)), (4, 1));
+    // It is left alone for a while, and then tried again.
+    store.compact_now().await.unwrap();
+    clock.advance(HOUR / 10);
+    store.compact_now().await.unwrap_err();
+    disk.faults(|faults| faults.fail_read = None);
+    clock.advance(HOUR / 10);
+    store.compact_now().await.unwrap();
+    assert_eq!((segments(Table::Logs), segments(Table::Spans)), (1, 1));
+    assert_eq!(store.snapshot(&tenant(), Table::Logs).rows(), 40);
+}
+
+#[tokio::test]
+async fn a_stop_is_heard_between_two_merges() {
+    let (_disk, store) = small_segments(&TestClock::new(NOON)).await;
+    let merges = || store.status().work.compactions;
+    store.inner().compact_all(|| merges() == 1).await.unwrap();
+    assert_eq!(merges(), 1, "there were two to be done");
+    store.compact_now().await.unwrap();
+    assert_eq!(merges(), 2);
+}
+
 #[tokio::test]
 async fn a_series_that_every_restart_writes_again_is_left_once_by_compaction() {
     let dir = tempfile::tempdir().unwrap();
@@ -141,6 +185,38 @@ async fn what_is_too_old_goes_and_the_ledger_says_so() {
     check(&store);
     drop(store);
     check(&open_with(options(config, Arc::new(LocalDisk), &clock)).await);
+}
+
+#[tokio::test]
+async fn a_table_may_have_a_retention_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = config(dir.path());
+    config.retention.metrics = Duration::from_days(30);
+    config.retention.table.insert("exemplars".into(), Duration::from_days(2));
+    config.retention.table.insert("logs".into(), Duration::from_days(2));
+    let own = crate::TenantRetention {
+        logs: Some(Duration::from_days(30)),
+        table: [("exemplars".to_owned(), Duration::from_days(5))].into(),
+        ..Default::default()
+    };
+    config.retention.tenant.insert("vip".into(), own);
+    let store = open_with(options(config, Arc::new(LocalDisk), &TestClock::new(NOON))).await;
+    let vip = Tenant::parse("vip").unwrap();
+    let sent = Request::of(rows(0..35, |_| NOON));
+    for tenant in [&tenant(), &vip] {
+        for signal in [Signal::Logs, Signal::Metrics] {
+            send(&store, tenant, signal, &sent).await.unwrap();
+        }
+    }
+    store.seal_all().await.unwrap();
+    let rows = |tenant: &Tenant, table| store.snapshot(tenant, table).rows();
+    store.retain_now(NOON + 3 * NANOS_PER_DAY).await.unwrap();
+    assert_eq!((rows(&tenant(), Table::Logs), rows(&vip, Table::Logs)), (0, 35));
+    assert_eq!((rows(&tenant(), Table::Exemplars), rows(&vip, Table::Exemplars)), (0, 5));
+    assert_eq!((rows(&tenant(), Table::Samples), rows(&tenant(), Table::Series)), (28, 7));
+    store.retain_now(NOON + 6 * NANOS_PER_DAY).await.unwrap();
+    assert_eq!((rows(&vip, Table::Exemplars), rows(&vip, Table::Samples)), (0, 28));
+    assert!(store.ledger().values().all(crate::Counts::balances));
 }
 
 #[tokio::test]
@@ -209,7 +285,7 @@ async fn files_that_no_commit_names_are_deleted_at_the_start() {
 }
 
 #[tokio::test]
-async fn segments_that_lost_commits_named_are_kept_aside() {
+async fn segments_that_lost_commits_named_are_named_again() {
     let disk = ForgetfulDisk::new();
     let clock = TestClock::new(NOON);
     let open = |disk: &ForgetfulDisk| {
@@ -228,11 +304,9 @@ async fn segments_that_lost_commits_named_are_kept_aside() {
         bytes[lines[1] + 20] ^= 1;
     });
     let store = open(&disk).await;
-    let kept =
-        crate::Disk::list(&disk, Path::new("/store/set-aside/segments/logs/tenant=default/day=2024-02-29"));
-    let live = store.snapshot(&tenant(), Table::Logs).segments.len();
-    assert_eq!(kept.unwrap().len() + live, 3, "nothing is deleted");
-    assert!(!store.snapshot(&tenant(), Table::Logs).complete());
+    let snapshot = store.snapshot(&tenant(), Table::Logs);
+    assert_eq!((snapshot.segments.len(), snapshot.rows(), snapshot.complete()), (3, 30, true));
+    assert!(!store.status().set_aside.is_empty(), "the status says what happened");
 }
 
 #[tokio::test]

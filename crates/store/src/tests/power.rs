@@ -85,6 +85,30 @@ impl World {
         }
     }
 
+    /// Removes the manifest, or alters or cuts its newest file, or leaves it.
+    fn lose_manifest(&mut self) {
+        let dir = Path::new(DIR).join("manifest");
+        let Ok(files) = crate::Disk::list(&self.disk, &dir) else { return };
+        let Some(newest) = files.last().map(|file| dir.join(&file.name)) else { return };
+        let chance = &mut self.chance;
+        match chance.below(4) {
+            0 => {
+                files.iter().for_each(|file| crate::Disk::remove(&self.disk, &dir.join(&file.name)).unwrap())
+            }
+            1 => self
+                .disk
+                .alter(&newest, |bytes| bytes.truncate(chance.below(bytes.len() as u64 + 1) as usize)),
+            2 => self.disk.alter(&newest, |bytes| {
+                if let Some(byte) =
+                    bytes.len().checked_sub(1).map(|last| chance.below(last as u64 + 1) as usize)
+                {
+                    bytes[byte] ^= 1;
+                }
+            }),
+            _ => {}
+        }
+    }
+
     async fn send(&mut self, store: &Store) -> bool {
         let (tenant, signal, request) = self.request();
         let answer = send(store, &tenant, signal, &request).await;
@@ -112,7 +136,13 @@ impl World {
             let ledger = store.ledger();
             let Some(counts) = ledger.get(&key) else { continue };
             assert!(counts.balances(), "{what}: {counts:?}");
-            assert_eq!(counts.stored, found.len() as u64, "{what}: {key:?}: {counts:?}");
+            assert_eq!(
+                counts.stored,
+                found.len() as u64,
+                "{what}: {key:?}: {counts:?}; {:?}; {:#?}",
+                store.status().set_aside,
+                store.segments().live
+            );
         }
     }
 }
@@ -130,7 +160,7 @@ fn ids_of(store: &Store, tenant: &Tenant, signal: Signal) -> Vec<u64> {
     ids
 }
 
-async fn one_life(seed: u64) {
+async fn one_life(seed: u64, lose: bool) {
     let mut world = World::new(seed);
     for round in 0..4 {
         let what = format!("seed {seed}, round {round}");
@@ -165,6 +195,9 @@ async fn one_life(seed: u64) {
         let cut = world.chance.number();
         world.disk = if world.chance.one_in(4) { world.disk.kill() } else { world.disk.power_cut(cut) };
         drop(opened);
+        if lose {
+            world.lose_manifest();
+        }
     }
     let store = world.open().await.unwrap();
     world.check(&store, &format!("seed {seed}, at last"));
@@ -173,26 +206,32 @@ async fn one_life(seed: u64) {
     world.check(&store, &format!("seed {seed}, sealed and compacted"));
 }
 
-fn lives(seeds: std::ops::Range<u64>) {
+fn lives(seeds: std::ops::Range<u64>, lose: bool) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let only = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
     for seed in only.map_or(seeds, |seed: u64| seed..seed + 1) {
-        runtime.block_on(one_life(seed));
+        runtime.block_on(one_life(seed, lose));
     }
 }
 
 #[test]
 fn nothing_is_lost_or_doubled_first_hundred() {
-    lives(0..100);
+    lives(0..100, false);
 }
 
 #[test]
 fn nothing_is_lost_or_doubled_second_hundred() {
-    lives(100..200);
+    lives(100..200, false);
+}
+
+#[test]
+fn nothing_is_lost_or_doubled_when_the_manifest_is_lost() {
+    lives(0..60, true);
 }
 
 #[test]
 #[ignore = "takes minutes: for the soak"]
 fn nothing_is_lost_or_doubled_many() {
-    lives(200..5000);
+    lives(200..5000, false);
+    lives(200..2000, true);
 }

@@ -4,7 +4,7 @@ use model::{Signal, Table};
 
 use super::fixture::*;
 use crate::memtable::SeriesCatalog;
-use crate::segment::{Effort, Rows, SegmentFile, Wanted, order};
+use crate::segment::{Effort, Origin, Rows, SegmentFile, Wanted, order};
 
 #[tokio::test]
 async fn a_trace_is_what_a_look_at_every_span_finds() {
@@ -48,7 +48,7 @@ async fn what_is_copied_unread_is_what_the_columns_say() {
         let rows = Rows::new(Table::Spans, chunks.iter().map(Arc::as_ref), &catalog).unwrap();
         let picks = order(&rows);
         let new = inner.new_segment(Table::Spans, &tenant(), model::day_of(NOON), 0);
-        let written = inner.write_segment(new, Effort::Seal, |writer| {
+        let written = inner.write_segment(new, &Origin::default(), Effort::Seal, |writer| {
             // Three row groups.
             picks.chunks(1234).try_for_each(|picks| inner.write_rows(writer, &rows, picks))
         });
@@ -86,4 +86,26 @@ async fn a_damaged_segment_is_set_aside_and_the_answer_says_so() {
     assert_eq!(trace.warnings.len(), 1);
     assert_eq!(store.status().set_aside.len(), 1);
     assert!(!store.snapshot(&tenant(), Table::Spans).complete());
+}
+
+#[tokio::test]
+async fn a_trace_is_incomplete_only_where_it_may_have_spans_that_are_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open_local(dir.path()).await;
+    let part = |first: u64, time: i64| (first..first + 8).map(move |id| Row { id, stream: 1, time });
+    append(&store, Signal::Spans, part(0, NOON)).await;
+    store.seal_all().await.unwrap();
+    append(&store, Signal::Spans, part(8, NOON - 5 * HOUR).chain(part(16, NOON + HOUR / 2))).await;
+    let path = dir.path().join(&store.snapshot(&tenant(), Table::Spans).segments[0].path);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let footer = bytes.len() - 60;
+    bytes[footer..].fill(0xff);
+    std::fs::write(&path, bytes).unwrap();
+    assert_eq!(store.trace(&tenant(), trace_id(0)).await.unwrap().warnings.len(), 1);
+    assert_eq!(store.status().set_aside.len(), 1);
+    for (id, spans, warnings) in [(0, 0, 1), (8, 8, 0), (16, 8, 1), (1 << 40, 0, 1)] {
+        let trace = store.trace(&tenant(), trace_id(id)).await.unwrap();
+        let found: usize = trace.spans.iter().map(|spans| spans.num_rows()).sum();
+        assert_eq!((found, trace.warnings.len()), (spans, warnings), "the trace of span {id}");
+    }
 }

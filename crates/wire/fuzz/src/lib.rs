@@ -1,7 +1,47 @@
-//! What must hold for every request, whatever its bytes are.
+//! What must hold for every request, whatever its bytes are: a function a target. The targets of
+//! cargo-fuzz call them, and so does `../tests/corpus.rs`, with a stable compiler.
 
 use model::Signal;
+use wire::compression::{Encoding, decompress, decompress_within, size_hint};
 use wire::otlp::{Context, Decide, Limits, decode};
+
+/// A request in JSON, as one of each signal.
+///
+/// # Panics
+/// As for [`check`].
+pub fn json(text: &[u8]) {
+    for signal in Signal::ALL {
+        if let Ok(body) = wire::otlp::json::transcode(signal, text) {
+            check(signal, &body);
+        }
+    }
+}
+
+/// A body in each encoding, and as a gRPC message.
+///
+/// # Panics
+/// When more comes out than is allowed, or than there was room for.
+pub fn compression(body: &[u8]) {
+    const LIMIT: usize = 1 << 16;
+    for encoding in [Encoding::Gzip, Encoding::Zstd, Encoding::Deflate, Encoding::Snappy] {
+        size_hint(body, encoding);
+        let trusted = decompress(body, encoding, LIMIT);
+        if let Ok(bytes) = &trusted {
+            assert!(bytes.len() <= LIMIT);
+        }
+        let mut most = 0;
+        let within = decompress_within(body, encoding, LIMIT, &mut |wanted| {
+            most = most.max(wanted);
+            true
+        });
+        if let Ok(bytes) = within {
+            assert!(bytes.len() <= most && trusted.is_ok_and(|trusted| trusted == bytes));
+        }
+    }
+    if let Ok((_, message)) = wire::grpc::unary(body) {
+        assert_eq!(message.len() + 5, body.len());
+    }
+}
 
 /// Decodes as when the request is received, and again from the decision that was recorded.
 ///

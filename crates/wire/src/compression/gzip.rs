@@ -2,7 +2,7 @@ use std::cell::RefCell;
 
 use flate2::{Crc, Decompress};
 
-use super::{Encoding, Error, first_guess, inflate_into};
+use super::{Encoding, Error, Output, inflate_into};
 
 /// Flags of a member's header.
 const HEADER_CRC: u8 = 2;
@@ -11,36 +11,31 @@ const NAME: u8 = 8;
 const COMMENT: u8 = 16;
 
 /// The bytes of all members. Headers are read here, so that one context serves every member.
-pub(super) fn decompress(body: &[u8], limit: usize) -> Result<Vec<u8>, Error> {
+pub(super) fn decompress(body: &[u8], out: &mut Output<'_>) -> Result<(), Error> {
     thread_local!(static CONTEXT: RefCell<Decompress> = RefCell::new(Decompress::new(false)));
     CONTEXT.with_borrow_mut(|context| {
-        let mut out = Vec::with_capacity(first_guess(body, Encoding::Gzip, limit) + 1);
+        out.begin(body, Encoding::Gzip)?;
         let mut rest = body;
         loop {
-            rest = member(context, rest, &mut out, limit)?;
+            rest = member(context, rest, out)?;
             // Some senders pad with zeros.
             if rest.iter().all(|byte| *byte == 0) {
-                return Ok(out);
+                return Ok(());
             }
         }
     })
 }
 
 /// Decompresses one member; returns what follows it.
-fn member<'a>(
-    context: &mut Decompress,
-    body: &'a [u8],
-    out: &mut Vec<u8>,
-    limit: usize,
-) -> Result<&'a [u8], Error> {
+fn member<'a>(context: &mut Decompress, body: &'a [u8], out: &mut Output<'_>) -> Result<&'a [u8], Error> {
     let deflated = skip_header(body).ok_or_else(|| Encoding::Gzip.corrupt("no gzip header"))?;
     context.reset(false);
-    let start = out.len();
-    let read = inflate_into(out, context, deflated, limit, Encoding::Gzip)?;
+    let start = out.bytes.len();
+    let read = inflate_into(out, context, deflated, Encoding::Gzip)?;
     let after = deflated.get(read..).unwrap_or_default();
     let (trailer, rest) =
         after.split_first_chunk::<8>().ok_or_else(|| Encoding::Gzip.corrupt("ends before its checksum"))?;
-    let bytes = out.get(start..).unwrap_or_default();
+    let bytes = out.bytes.get(start..).unwrap_or_default();
     let mut crc = Crc::new();
     crc.update(bytes);
     let mut expected = crc.sum().to_le_bytes().to_vec();

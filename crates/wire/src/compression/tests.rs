@@ -126,7 +126,7 @@ fn a_bomb_costs_no_more_than_the_limit() {
     for (index, (encoding, encode)) in ALL.into_iter().enumerate() {
         let packed = encode(&bomb);
         assert_eq!(decompress(&packed, encoding, LIMIT), Err(Error::TooLarge { limit: LIMIT }), "{index}");
-        assert!(first_guess(&packed, encoding, LIMIT) <= LIMIT, "{index}");
+        assert!(expected(&packed, encoding, LIMIT) <= LIMIT, "{index}");
     }
 }
 
@@ -136,10 +136,69 @@ fn a_claim_is_not_believed() {
     let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0xe0];
     frame.extend((1_u64 << 60).to_le_bytes());
     assert_eq!(size_hint(&frame, Encoding::Zstd), Some(1 << 60));
-    assert!(first_guess(&frame, Encoding::Zstd, usize::MAX >> 1) <= frame.len() * 64);
+    assert!(expected(&frame, Encoding::Zstd, usize::MAX >> 1) <= frame.len() * 64);
     assert!(decompress(&frame, Encoding::Zstd, usize::MAX >> 1).is_err());
     let block = [0xff, 0xff, 0xff, 0xff, 0x0f, 0x00, b'a'];
     assert!(matches!(decompress(&block, Encoding::Snappy, usize::MAX >> 1), Err(Error::Corrupt { .. })));
+}
+
+#[test]
+fn no_more_memory_is_taken_than_there_is_room_for() {
+    let bytes = vec![b'x'; 3 << 20];
+    for (index, (encoding, encode)) in ALL.into_iter().enumerate() {
+        let packed = encode(&bytes);
+        let mut asked = 0;
+        let result = decompress_within(&packed, encoding, bytes.len(), &mut |wanted| {
+            asked = wanted;
+            wanted <= LIMIT
+        });
+        assert_eq!(result, Err(Error::NoRoom { wanted: asked }), "{index}");
+        assert!(asked > LIMIT && result.unwrap_err().retryable(), "{index}");
+        // What was asked for is what there is: nothing is taken that was not asked for.
+        let mut most = 0;
+        let whole = decompress_within(&packed, encoding, bytes.len(), &mut |wanted| {
+            most = most.max(wanted);
+            true
+        });
+        let Ok(Cow::Owned(whole)) = whole else { panic!("{index}: {whole:?}") };
+        assert!(whole == bytes && most >= whole.capacity(), "{index}: {most} for {}", whole.capacity());
+    }
+}
+
+/// A stream without its size, with a window of this many bytes.
+fn zstd_window(bytes: &[u8], log: u32) -> Vec<u8> {
+    let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
+    encoder.set_parameter(zstd::zstd_safe::CParameter::WindowLog(log)).unwrap();
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn a_window_is_bounded_where_the_body_comes_from_anywhere() {
+    let bytes = sample(5, 300_000);
+    let allowed = zstd_window(&bytes, 23);
+    assert_eq!(decompress_within(&allowed, Encoding::Zstd, LIMIT, &mut |_| true).unwrap(), bytes);
+    let too_large = zstd_window(&bytes, 24);
+    let error = decompress_within(&too_large, Encoding::Zstd, LIMIT, &mut |_| true).unwrap_err();
+    assert_eq!(error, Error::Window { limit: WINDOW_MAX });
+    assert!(error.to_string().contains("8388608") && !error.retryable(), "{error}");
+    // What was accepted once is read again whatever the bound is now.
+    assert_eq!(decompress(&too_large, Encoding::Zstd, LIMIT).unwrap(), bytes);
+    // Where the size is told, no window is needed.
+    let told = zstd(&bytes);
+    assert_eq!(decompress_within(&told, Encoding::Zstd, LIMIT, &mut |_| true).unwrap(), bytes);
+}
+
+#[test]
+fn a_window_is_room_too() {
+    let packed = zstd_window(&sample(6, 300_000), 23);
+    let mut most = 0;
+    let take = |wanted| {
+        most = most.max(wanted);
+        true
+    };
+    decompress_within(&packed, Encoding::Zstd, LIMIT, &mut { take }).unwrap();
+    assert!(most >= WINDOW_MAX, "{most}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::{ALL, engines, has};
 use crate::table::convert::to_hex;
 use crate::{LogFilter, LogRecord, QueryError, TimeRange};
 
-pub(super) fn logs_of(range: TimeRange, limit: u32) -> LogFilter {
+pub(in crate::tests) fn logs_of(range: TimeRange, limit: u32) -> LogFilter {
     LogFilter {
         range,
         service: None,

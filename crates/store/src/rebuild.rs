@@ -1,0 +1,332 @@
+//! Segments that no commit names, at the start.
+//!
+//! Enters: what the manifest says, what lies in the folder or bucket, where the log begins. Leaves:
+//! one commit that names again what a lost part of the manifest had named; deleted files. Must hold:
+//! each record is there once; nothing is deleted but what is proven to be the leftover of a seal or
+//! merge of this very store whose rows are elsewhere.
+//!
+//! The proof is in what each footer says ([`crate::segment::Origin`]): which entries of the log it
+//! covers. Seals of a tenant and signal cover the log one behind the other, and an entry goes from
+//! the log only after the commit of its seal. So a segment that begins behind an entry, or whose first
+//! entry the log does not have any more, says that there was a commit up to there, even when that
+//! commit is lost. What is above that is in the log, whole, and is replayed. What is below is in
+//! segments, and of two that cover the same entries of a table and day the younger one has all that
+//! the other has.
+
+mod orphan;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use model::{Lsn, Signal, Table, Tenant};
+
+use self::orphan::{Found, Orphan, look_at};
+use crate::error::WorkError;
+use crate::identity::Identity;
+use crate::ledger::{Counts, LedgerDelta, counts_records};
+use crate::manifest::{Commit, Manifest, Progress, Removal, RemovalReason, SegmentMeta, SetAside, State};
+use crate::objects::Objects;
+use crate::segment::{SEGMENTS, covers, overlap, parse_path};
+
+/// What the manifest's file stands for in the status.
+const MANIFEST: &str = "manifest";
+
+/// What is looked at.
+pub(crate) struct Rebuild<'a> {
+    pub(crate) objects: &'a Arc<Objects>,
+    pub(crate) manifest: &'a Manifest,
+    pub(crate) identity: &'a mut Identity,
+    /// No commit of the manifest is lost, as far as it can tell.
+    pub(crate) sound: bool,
+    /// The first entry that the log still has.
+    pub(crate) log_from: Lsn,
+    pub(crate) now_ms: i64,
+}
+
+/// What becomes of a segment that no commit names.
+#[derive(Debug, PartialEq, Eq)]
+enum Fate {
+    /// It was named: it takes the place of these.
+    Adopt(Vec<Arc<SegmentMeta>>),
+    /// Its rows are elsewhere.
+    Leftover,
+}
+
+type Cuts = BTreeMap<(Tenant, Signal), Lsn>;
+type Place = (Tenant, Table, i32);
+
+impl Rebuild<'_> {
+    /// Brings the manifest up to what is there. To be called before anything is written, and before
+    /// the log is opened: it may turn out that LSNs were given out which the manifest does not know.
+    pub(crate) fn run(&mut self) -> Result<(), WorkError> {
+        let state = self.manifest.state();
+        let there = self.objects.list(SEGMENTS)?;
+        let (mut orphans, mut set_aside) = self.orphans(&state, &there)?;
+        // The youngest first: it has what the others have.
+        orphans.sort_by(|a, b| age(&b.meta).cmp(&age(&a.meta)));
+        let (orphans, mut leftovers) = without_abandoned(orphans, &state);
+        let cuts = cuts(&orphans, &state, self.log_from);
+        let mut plan = Plan::new(&state, there, cuts, self.sound);
+        for orphan in orphans {
+            match plan.fate(&orphan) {
+                Fate::Adopt(replaced) => plan.adopt(orphan, replaced),
+                Fate::Leftover => leftovers.push(orphan.meta.path),
+            }
+        }
+        if !self.sound {
+            plan.replace_covered();
+        }
+        self.commit(plan, &state, &mut set_aside)?;
+        if self.sound {
+            for path in leftovers {
+                tracing::info!(path, "delete a segment that was never committed");
+                self.objects.remove(&path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What no commit names and is ours. Deletes drafts, which nobody ever named, and sets aside what
+    /// does not say where it came from.
+    fn orphans(
+        &mut self,
+        state: &State,
+        there: &[String],
+    ) -> Result<(Vec<Orphan>, Vec<SetAside>), WorkError> {
+        let live = state.segments.values().flat_map(|segments| segments.iter());
+        let removed = state.removed.iter().map(|removed| &removed.segment);
+        let named: HashSet<&str> = live.chain(removed).map(|segment| segment.path.as_str()).collect();
+        let (mut orphans, mut set_aside) = (Vec::new(), Vec::new());
+        for path in there.iter().filter(|path| !named.contains(path.as_str())) {
+            match look_at(self.objects, path, self.now_ms)? {
+                Found::NotOurs => {}
+                Found::Draft => self.objects.remove(path)?,
+                Found::Unknown(reason) => {
+                    tracing::error!(path, reason, "set aside a segment that no commit names");
+                    let path = self.objects.set_aside(path)?;
+                    set_aside.push(SetAside { path, reason, ..SetAside::default() });
+                }
+                Found::Segment(orphan) => {
+                    if self.accepts(&orphan) {
+                        orphans.push(*orphan);
+                    } else {
+                        tracing::warn!(path, store = orphan.store, "a segment of another store is not read");
+                    }
+                }
+            }
+        }
+        Ok((orphans, set_aside))
+    }
+
+    /// A new directory that has segments is one that lost all else: it is theirs.
+    fn accepts(&mut self, orphan: &Orphan) -> bool {
+        if self.identity.is_ours(&orphan.store, orphan.meta.created_unix_ms) {
+            return true;
+        }
+        let lost = self.identity.fresh && self.manifest.is_new();
+        if lost {
+            self.identity.take_over(&orphan.store, self.now_ms);
+        }
+        lost
+    }
+
+    fn commit(&self, plan: Plan, before: &State, set_aside: &mut Vec<SetAside>) -> Result<(), WorkError> {
+        let ledger = if self.sound && plan.adopted.is_empty() { Vec::new() } else { plan.ledger(before) };
+        let Plan { adopted, replaced, cuts, .. } = plan;
+        if !adopted.is_empty() {
+            let reason = format!(
+                "{} segments that it did not name were found and are read again: a part of it was lost",
+                adopted.len()
+            );
+            tracing::error!(segments = adopted.len(), replaced = replaced.len(), "the manifest is rebuilt");
+            let path = format!("{MANIFEST}#{}", self.now_ms);
+            set_aside.push(SetAside { path, reason, ..SetAside::default() });
+        }
+        let progress = cuts.into_iter().filter(|(key, lsn)| before.progress.get(key) < Some(lsn));
+        let progress = progress.map(|((tenant, signal), lsn)| Progress { tenant, signal, lsn });
+        let remove = replaced.iter().map(|segment| Removal {
+            id: segment.id.clone(),
+            reason: RemovalReason::Compacted,
+            at_unix_ms: self.now_ms,
+        });
+        let commit = Commit {
+            progress: progress.collect(),
+            add: adopted,
+            remove: remove.collect(),
+            ledger,
+            set_aside: std::mem::take(set_aside),
+            ..Commit::default()
+        };
+        if commit == Commit::default() {
+            return Ok(());
+        }
+        self.manifest.commit(commit).map(drop).map_err(WorkError::Manifest)
+    }
+}
+
+/// Parts the seals that were given up from the others. Committed seals do not overlap, and a merge
+/// has all or nothing of one: so where a younger segment has only a part of what a seal covers, the
+/// seal was made again with other bounds, and never committed.
+fn without_abandoned(orphans: Vec<Orphan>, state: &State) -> (Vec<Orphan>, Vec<String>) {
+    let key = |segment: &SegmentMeta| (segment.tenant.clone(), segment.table.signal());
+    let named =
+        state.segments.values().flat_map(|segments| segments.iter().map(|segment| (**segment).clone()));
+    let mut known: HashMap<_, Vec<SegmentMeta>> = HashMap::new();
+    for segment in named.chain(orphans.iter().map(|orphan| orphan.meta.clone())) {
+        known.entry(key(&segment)).or_default().push(segment);
+    }
+    let abandoned = |orphan: &Orphan| {
+        let (meta, lsns) = (&orphan.meta, &orphan.origin.lsns);
+        let in_part = |other: &SegmentMeta| overlap(&other.lsns, lsns) && !covers(&other.lsns, lsns);
+        let others = known.get(&key(meta)).map_or(&[][..], Vec::as_slice);
+        !orphan.origin.is_merge() && others.iter().any(|other| age(other) > age(meta) && in_part(other))
+    };
+    let (abandoned, others): (Vec<_>, Vec<_>) = orphans.into_iter().partition(abandoned);
+    (others, abandoned.into_iter().map(|orphan| orphan.meta.path).collect())
+}
+
+/// Up to where each tenant's signal was committed, as manifest and segments prove it.
+fn cuts(orphans: &[Orphan], state: &State, log_from: Lsn) -> Cuts {
+    let mut cuts = state.progress.clone();
+    // What is named was committed, also where the commit that sealed it is lost.
+    for segment in state.segments.values().flat_map(|segments| segments.iter()) {
+        let last = segment.lsns.last().map_or(0, |(_, last)| *last);
+        let cut = cuts.entry((segment.tenant.clone(), segment.table.signal())).or_default();
+        *cut = last.max(*cut);
+    }
+    for orphan in orphans {
+        let origin = &orphan.origin;
+        let begin = origin.lsns.first().map_or(0, |(from, _)| from.saturating_sub(1));
+        // A merge has committed inputs; of a seal the log may be gone.
+        let committed = origin.first.is_none_or(|first| first < log_from);
+        let proven = if committed { origin.last() } else { begin };
+        let cut = cuts.entry((orphan.meta.tenant.clone(), orphan.meta.table.signal())).or_default();
+        *cut = proven.max(*cut);
+    }
+    cuts.retain(|_, lsn| *lsn > 0);
+    cuts
+}
+
+/// What is decided, orphan by orphan.
+struct Plan {
+    sound: bool,
+    /// What the manifest says itself.
+    sealed: Cuts,
+    cuts: Cuts,
+    there: HashSet<String>,
+    /// What is named or adopted so far.
+    live: HashMap<Place, Vec<Arc<SegmentMeta>>>,
+    adopted: Vec<SegmentMeta>,
+    replaced: Vec<Arc<SegmentMeta>>,
+}
+
+impl Plan {
+    fn new(state: &State, there: Vec<String>, cuts: Cuts, sound: bool) -> Self {
+        let mut live: HashMap<Place, Vec<_>> = HashMap::new();
+        for segment in state.segments.values().flat_map(|segments| segments.iter()) {
+            live.entry(place(segment)).or_default().push(Arc::clone(segment));
+        }
+        Self {
+            sound,
+            sealed: state.progress.clone(),
+            cuts,
+            there: there.into_iter().collect(),
+            live,
+            adopted: Vec::new(),
+            replaced: Vec::new(),
+        }
+    }
+
+    fn fate(&self, orphan: &Orphan) -> Fate {
+        let key = (orphan.meta.tenant.clone(), orphan.meta.table.signal());
+        let up_to = |cuts: &Cuts| cuts.get(&key).is_some_and(|cut| orphan.origin.last() <= *cut);
+        if !up_to(&self.cuts) {
+            // The log has all of it.
+            return Fate::Leftover;
+        }
+        let live = self.live.get(&place(&orphan.meta)).map_or(&[][..], Vec::as_slice);
+        let same: Vec<_> = live.iter().filter(|other| orphan.shares_rows_with(other)).cloned().collect();
+        let replaces = same.iter().all(|other| orphan.replaces(other));
+        let gone = same.iter().any(|other| !self.there.contains(&other.path));
+        // Where all commits are there they would name it, unless it was removed or never committed.
+        let decided = self.sound && up_to(&self.sealed) && !gone;
+        if decided || !replaces { Fate::Leftover } else { Fate::Adopt(same) }
+    }
+
+    fn adopt(&mut self, orphan: Orphan, replaced: Vec<Arc<SegmentMeta>>) {
+        let meta = orphan.meta;
+        let live = self.live.entry(place(&meta)).or_default();
+        live.retain(|other| replaced.iter().all(|gone| gone.id != other.id));
+        live.push(Arc::new(meta.clone()));
+        tracing::warn!(path = meta.path, rows = meta.rows, "found a segment that the manifest had lost");
+        self.adopted.push(meta);
+        self.replaced.extend(replaced);
+    }
+
+    /// Of two that are named one may have been made of the other, when the commit that said so is
+    /// lost and a later one is not.
+    fn replace_covered(&mut self) {
+        for live in self.live.values_mut() {
+            let merges: Vec<_> = live.iter().filter(|segment| segment.level > 0).cloned().collect();
+            let replaced = |segment: &mut Arc<SegmentMeta>| {
+                let made_of = |merge: &Arc<SegmentMeta>| {
+                    age(merge) > age(segment)
+                        && !segment.lsns.is_empty()
+                        && covers(&merge.lsns, &segment.lsns)
+                };
+                merges.iter().any(made_of)
+            };
+            self.replaced.extend(live.extract_if(.., replaced));
+        }
+    }
+
+    /// What the ledger has lost with the commits: records that are in segments and not in it.
+    fn ledger(&self, before: &State) -> Vec<LedgerDelta> {
+        let mut sums = BTreeMap::new();
+        for segment in self.live.values().flatten() {
+            add_rows(&mut sums, &segment.tenant, segment.table, segment.rows);
+        }
+        for damage in &before.set_aside {
+            if let (Some((table, tenant, ..)), Some(rows)) = (parse_path(&damage.path), damage.rows) {
+                add_rows(&mut sums, &tenant, table, rows);
+            }
+        }
+        let delta = |((tenant, signal), rows): ((Tenant, Signal), u64)| {
+            let known = before.ledger.get(&(tenant.clone(), signal)).map_or(0, |counts| counts.stored);
+            let lost = rows.checked_sub(known).filter(|lost| *lost > 0)?;
+            let counts = Counts { received: lost, stored: lost, ..Counts::default() };
+            Some(LedgerDelta { tenant, signal, counts })
+        };
+        sums.into_iter().filter_map(delta).collect()
+    }
+}
+
+/// Rows that the ledger counts, by tenant and signal.
+fn add_rows(sums: &mut BTreeMap<(Tenant, Signal), u64>, tenant: &Tenant, table: Table, rows: u64) {
+    if counts_records(table) {
+        *sums.entry((tenant.clone(), table.signal())).or_default() += rows;
+    }
+}
+
+/// Orders segments by when they were made; a merge is younger than what it was made of, also when
+/// that took no millisecond.
+fn age(segment: &SegmentMeta) -> (i64, u8, &str) {
+    (segment.created_unix_ms, segment.level, &segment.id)
+}
+
+fn place(segment: &SegmentMeta) -> Place {
+    (segment.tenant.clone(), segment.table, segment.day)
+}
+
+impl Orphan {
+    fn shares_rows_with(&self, other: &SegmentMeta) -> bool {
+        self.origin.inputs.contains(&other.id) || overlap(&self.origin.lsns, &other.lsns)
+    }
+
+    /// Whether it was made of the other one, directly or not.
+    fn replaces(&self, other: &SegmentMeta) -> bool {
+        let within = !other.lsns.is_empty() && covers(&self.origin.lsns, &other.lsns);
+        let younger = age(&self.meta) > age(other);
+        self.origin.is_merge() && younger && (within || self.origin.inputs.contains(&other.id))
+    }
+}

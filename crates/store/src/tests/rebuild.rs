@@ -1,0 +1,255 @@
+//! What the manifest does not name: what is left of a seal goes, and what was lost from the manifest
+//! comes back, each record once.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use model::{Signal, Table};
+
+use super::fixture::*;
+use crate::disk::ForgetfulDisk;
+use crate::{Disk, LocalDisk, Store};
+
+const DIR: &str = "/store";
+const COUNTED: [Table; 4] = [Table::Logs, Table::Spans, Table::Samples, Table::Histograms];
+
+fn rows(ids: std::ops::Range<u64>) -> Vec<Row> {
+    ids.map(|id| Row { id, stream: (id % 7) as u8, time: NOON + id as i64 }).collect()
+}
+
+async fn open(disk: &ForgetfulDisk, clock: &Arc<TestClock>) -> Store {
+    open_with(options(config(Path::new(DIR)), Arc::new(disk.clone()), clock)).await
+}
+
+fn below(folder: &str) -> PathBuf {
+    Path::new(DIR).join(folder)
+}
+
+fn manifest_file(disk: &ForgetfulDisk) -> PathBuf {
+    let files = disk.list(&below("manifest")).unwrap();
+    below("manifest").join(&files.last().unwrap().name)
+}
+
+fn remove_all(disk: &ForgetfulDisk, folder: &str) {
+    for file in disk.list(&below(folder)).unwrap() {
+        disk.remove(&below(folder).join(file.name)).unwrap();
+    }
+}
+
+fn files(disk: &ForgetfulDisk) -> Vec<String> {
+    fn walk(disk: &ForgetfulDisk, dir: &Path, found: &mut Vec<String>) {
+        for entry in disk.list(dir).unwrap_or_default() {
+            let path = dir.join(&entry.name);
+            match entry.is_dir {
+                true => walk(disk, &path, found),
+                false => found.push(path.display().to_string()),
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(disk, &below("segments"), &mut found);
+    found
+}
+
+/// Every row once, and a ledger that says the same.
+fn check(store: &Store, sent: &[Row], what: &str) {
+    for table in COUNTED {
+        assert_eq!(texts_of(store, &tenant(), table), expected(table, sent), "{what}: {table}");
+        assert!(store.snapshot(&tenant(), table).complete(), "{what}: {table}");
+    }
+    for (key, counts) in store.ledger() {
+        assert!(counts.balances(), "{what}: {key:?} {counts:?}");
+        assert_eq!(counts.stored, sent.len() as u64, "{what}: {key:?} {counts:?}");
+    }
+}
+
+async fn seal(store: &Store, ids: std::ops::Range<u64>) {
+    for signal in Signal::ALL {
+        append(store, signal, rows(ids.clone())).await;
+    }
+    store.seal_all().await.unwrap();
+}
+
+/// A disk with merged files, their inputs, small files and records that are in the log only.
+async fn lived(clock: &Arc<TestClock>) -> (ForgetfulDisk, Vec<Row>) {
+    let disk = ForgetfulDisk::new();
+    let store = open(&disk, clock).await;
+    for part in 0..5 {
+        clock.advance(1_000_000_000);
+        seal(&store, part * 40..part * 40 + 40).await;
+        if part == 3 {
+            store.compact_now().await.unwrap();
+        }
+    }
+    for signal in Signal::ALL {
+        append(&store, signal, rows(200..240)).await;
+    }
+    drop(store);
+    (disk, rows(0..240))
+}
+
+type Loss = (&'static str, fn(&ForgetfulDisk));
+
+const LOSSES: [Loss; 6] = [
+    ("nothing", |_| {}),
+    ("the folder is empty", |disk| remove_all(disk, "manifest")),
+    ("the file is empty", |disk| disk.alter(&manifest_file(disk), Vec::clear)),
+    ("the file is cut in its first line", |disk| {
+        disk.alter(&manifest_file(disk), |bytes| bytes.truncate(30))
+    }),
+    ("the file ends after its first line", |disk| {
+        disk.alter(&manifest_file(disk), |bytes| {
+            let end = bytes.iter().position(|byte| *byte == b'\n').unwrap();
+            bytes.truncate(end + 1);
+        });
+    }),
+    ("the last line is altered", |disk| {
+        disk.alter(&manifest_file(disk), |bytes| {
+            let at = bytes.len() - 20;
+            bytes[at] ^= 1;
+        });
+    }),
+];
+
+#[tokio::test]
+async fn a_lost_manifest_is_made_again_from_the_segments() {
+    for (what, lose) in LOSSES {
+        let clock = TestClock::new(NOON);
+        let (disk, sent) = lived(&clock).await;
+        let before = files(&disk).len();
+        lose(&disk);
+        let store = open(&disk, &clock).await;
+        assert_eq!(files(&disk).len(), before, "{what}: no file is deleted");
+        check(&store, &sent, what);
+        for restart in 0..3 {
+            clock.advance(HOUR);
+            seal(&store, 1000 + restart * 10..1005 + restart * 10).await;
+            store.compact_now().await.unwrap();
+            store.retain_now(crate::Clock::now_unix_nano(&*clock)).await.unwrap();
+        }
+        drop(store);
+        let store = open(&disk, &clock).await;
+        let new = [1000..1005, 1010..1015, 1020..1025].into_iter().flat_map(rows);
+        check(&store, &sent.iter().copied().chain(new).collect::<Vec<_>>(), what);
+    }
+}
+
+#[tokio::test]
+async fn every_line_of_the_manifest_may_be_altered() {
+    let clock = TestClock::new(NOON);
+    let (whole, sent) = lived(&clock).await;
+    let lines: Vec<usize> = {
+        let bytes = whole.read(&manifest_file(&whole)).unwrap();
+        (0..bytes.len()).filter(|at| bytes[*at] == b'\n').collect()
+    };
+    assert!(lines.len() > 15, "{}", lines.len());
+    for (number, end) in lines.iter().enumerate() {
+        let disk = whole.kill_copy();
+        disk.alter(&manifest_file(&disk), |bytes| bytes[end - 5] ^= 1);
+        let before = files(&disk).len();
+        let store = open(&disk, &clock).await;
+        check(&store, &sent, &format!("line {number}"));
+        assert_eq!(files(&disk).len(), before, "line {number}");
+        // An altered last line looks like one that was interrupted; the log still has what it said.
+        assert_eq!(store.status().set_aside.is_empty(), number == lines.len() - 1, "line {number}");
+    }
+}
+
+#[tokio::test]
+async fn a_lost_log_and_a_lost_manifest_leave_what_is_in_files() {
+    let clock = TestClock::new(NOON);
+    let (disk, sent) = lived(&clock).await;
+    remove_all(&disk, "manifest");
+    remove_all(&disk, "wal");
+    disk.remove(&below("store-id")).unwrap();
+    let store = open(&disk, &clock).await;
+    assert_eq!(texts_of(&store, &tenant(), Table::Logs), expected(Table::Logs, &sent[..200]));
+    let after = append_lsn(&store, rows(500..501)).await;
+    drop(store);
+    // New entries are above those that were sealed, or they would be lost at a replay.
+    let store = open(&disk, &clock).await;
+    assert_eq!(store.snapshot(&tenant(), Table::Logs).rows(), 201, "{after}");
+    assert!(store.ledger().values().all(crate::Counts::balances));
+}
+
+async fn append_lsn(store: &Store, rows: Vec<Row>) -> model::Lsn {
+    send(store, &tenant(), Signal::Logs, &Request::of(rows)).await.unwrap()
+}
+
+#[tokio::test]
+async fn an_older_manifest_that_was_put_back_knows_the_newer_segments_again() {
+    let clock = TestClock::new(NOON);
+    let disk = ForgetfulDisk::new();
+    let store = open(&disk, &clock).await;
+    seal(&store, 0..40).await;
+    let old = disk.read(&manifest_file(&disk)).unwrap();
+    for part in 1..6 {
+        clock.advance(1_000_000_000);
+        seal(&store, part * 40..part * 40 + 40).await;
+    }
+    store.compact_now().await.unwrap();
+    clock.advance(2 * HOUR);
+    store.retain_now(crate::Clock::now_unix_nano(&*clock)).await.unwrap();
+    drop(store);
+    disk.alter(&manifest_file(&disk), |bytes| bytes.clone_from(&old));
+    let store = open(&disk, &clock).await;
+    check(&store, &rows(0..240), "put back");
+}
+
+#[tokio::test]
+async fn what_is_not_ours_by_name_or_of_another_store_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let other = tempfile::tempdir().unwrap();
+    for dir in [dir.path(), other.path()] {
+        let store = open_local(dir).await;
+        append(&store, Signal::Logs, rows(0..10)).await;
+        store.seal_all().await.unwrap();
+    }
+    let store = open_local(dir.path()).await;
+    let segment = dir.path().join(&store.snapshot(&tenant(), Table::Logs).segments[0].path);
+    drop(store);
+    let day = segment.parent().unwrap();
+    let foreign = open_local(other.path()).await.snapshot(&tenant(), Table::Logs).segments[0].path.clone();
+    std::fs::copy(other.path().join(&foreign), dir.path().join(&foreign)).unwrap();
+    let ours_not = [
+        day.join("notes.txt"),
+        day.join("my-export.parquet"),
+        day.join("my-export.draft"),
+        dir.path().join("segments/export.parquet"),
+        dir.path().join("segments/logs/_delta_log/00000000000000000000.json"),
+    ];
+    for path in &ours_not {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, "mine").unwrap();
+    }
+    for _ in 0..2 {
+        let store = open_local(dir.path()).await;
+        assert!(ours_not.iter().all(|path| path.exists()));
+        assert!(dir.path().join(&foreign).exists());
+        assert_eq!(store.snapshot(&tenant(), Table::Logs).rows(), 10);
+    }
+}
+
+#[tokio::test]
+async fn a_segment_without_its_origin_is_set_aside_and_not_deleted() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open_local(dir.path()).await;
+    append(&store, Signal::Logs, rows(0..10)).await;
+    store.seal_all().await.unwrap();
+    let segment = dir.path().join(&store.snapshot(&tenant(), Table::Logs).segments[0].path);
+    drop(store);
+    let unknown = segment.with_file_name("018cf57c-98c0-791b-8f70-a6d7c58b6458.parquet");
+    let mut bytes = std::fs::read(&segment).unwrap();
+    // As a version wrote it that did not say where the rows came from.
+    let key = b"fresnel.segment";
+    let at = bytes.windows(key.len()).position(|bytes| bytes == key).unwrap();
+    bytes[at..at + key.len()].copy_from_slice(b"fresnel.nothing");
+    std::fs::write(&unknown, &bytes).unwrap();
+    let store = open_with(options(config(dir.path()), Arc::new(LocalDisk), &TestClock::new(NOON))).await;
+    assert!(!unknown.exists());
+    let set_aside = store.status().set_aside;
+    assert_eq!(set_aside.len(), 1, "{set_aside:?}");
+    assert_eq!(std::fs::read(dir.path().join(&set_aside[0].path)).unwrap(), bytes);
+    assert!(!store.snapshot(&tenant(), Table::Logs).complete());
+    assert_eq!(store.snapshot(&tenant(), Table::Logs).rows(), 10);
+}
