@@ -448,7 +448,8 @@ const ERRORS: &[Case] = &[
         "invalid parameter \"query\": invalid expression type \"range vector\" for range query, must be Scalar or instant Vector"),
     ("series", &[], 400, "bad_data", "no match[] parameter provided"),
     ("labels", &[("match[]", "{a=\"\"}")], 400, "bad_data",
-        "invalid parameter \"match[]\": match[] must contain at least one non-empty matcher"),
+        "match[] must contain at least one non-empty matcher"),
+    ("series", &[("match[]", "{")], 400, "bad_data", "invalid parameter \"match[]\": 1:2: parse error: "),
 ];
 
 #[test]

@@ -82,7 +82,8 @@ pub(crate) async fn series_form(desk: State<Desk>, scope: Scope, form: Form) -> 
 
 async fn all_series(State(desk): State<Desk>, Scope(tenant): Scope, parameters: &Parameters) -> Answered {
     let limit = parameters.limit("limit")?;
-    let selectors = parameters.selectors()?;
+    // Said with the parameter's name here, without it for labels: as in Prometheus.
+    let selectors = parameters.selectors().map_err(|fault| Fault::parameter("match[]", fault.message))?;
     if selectors.is_empty() {
         return Err(Fault::bad_data("no match[] parameter provided"));
     }
@@ -105,8 +106,14 @@ pub(crate) async fn metadata(
     Scope(tenant): Scope,
     parameters: Parameters,
 ) -> Answered {
-    let limit = parameters.limit("limit")?.unwrap_or(usize::MAX);
-    let limit_each = parameters.limit("limit_per_metric")?.unwrap_or(usize::MAX);
+    let limit = |name: &str| match parameters.get(name) {
+        "" => Ok(usize::MAX),
+        text => match text.parse::<i64>() {
+            Ok(limit) => Ok(usize::try_from(limit).unwrap_or(usize::MAX)),
+            Err(_) => Err(Fault::bad_data(format!("{name} must be a number"))),
+        },
+    };
+    let (limit, limit_each) = (limit("limit")?, limit("limit_per_metric")?);
     let metric = Some(parameters.get("metric").to_owned()).filter(|metric| !metric.is_empty());
     let answer = desk.queries.prometheus_metadata(tenant, metric).await?;
     let metrics = answer.value.into_iter().take(limit).map(|(name, known)| {

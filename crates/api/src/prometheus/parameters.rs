@@ -130,16 +130,15 @@ impl Parameters {
 
     /// The selectors of `match[]`.
     pub(super) fn selectors(&self) -> Result<Vec<Vec<Matcher>>, Fault> {
-        const NAME: &str = "match[]";
         let selector = |text: &str| {
-            let matchers = promql::parse_selector(text).map_err(|error| Fault::parameter(NAME, error))?;
+            let matchers =
+                promql::parse_selector(text).map_err(|error| Fault::bad_data(error.to_string()))?;
             if matchers.iter().all(fits_nothing) {
-                let text = "match[] must contain at least one non-empty matcher";
-                return Err(Fault::parameter(NAME, text));
+                return Err(Fault::bad_data("match[] must contain at least one non-empty matcher"));
             }
             Ok(matchers)
         };
-        self.all(NAME).map(selector).collect()
+        self.all("match[]").map(selector).collect()
     }
 }
 

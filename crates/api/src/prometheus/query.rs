@@ -189,7 +189,8 @@ async fn run_exemplars(State(desk): State<Desk>, Scope(tenant): Scope, parameter
         return Err(Fault::bad_data("end timestamp must not be before start timestamp"));
     }
     let mut selectors = Vec::new();
-    collect(&parsed(parameters)?, &mut selectors);
+    let expr = promql::parse(parameters.get("query"), &ParseOptions::new(true));
+    collect(&expr.map_err(|error| Fault::bad_data(error.to_string()))?, &mut selectors);
     if selectors.is_empty() {
         return Ok(Answer::of("[]".to_owned()));
     }

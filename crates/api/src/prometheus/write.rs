@@ -15,7 +15,18 @@ pub(super) fn data(value: &Value, statistics: Option<&str>) -> String {
     };
     let mut out = format!("{{\"resultType\":\"{kind}\",\"result\":");
     match value {
-        Value::Scalar { time_ms, value } => number_at(&mut out, *time_ms, *value),
+        Value::Scalar { time_ms, value } => {
+            out.push('[');
+            time(&mut out, *time_ms);
+            out.push(',');
+            // Without an exponent, unlike the values of vectors.
+            if value.is_finite() {
+                let _ = write!(out, "\"{value}\"");
+            } else {
+                number(&mut out, *value);
+            }
+            out.push(']');
+        }
         Value::String { time_ms, value } => {
             out.push('[');
             time(&mut out, *time_ms);
