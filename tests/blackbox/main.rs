@@ -18,6 +18,7 @@ mod otlp;
 mod otlp_json;
 mod own_telemetry;
 mod reference;
+mod remote_write;
 mod settings;
 mod sql;
 mod tenants;

@@ -49,11 +49,12 @@ fn target_directory() -> Result<PathBuf> {
 }
 
 /// A program, and the Debian packages that bring it.
-const PROGRAMS: [(&str, &[&str]); 4] = [
+const PROGRAMS: [(&str, &[&str]); 5] = [
     ("python3", &["python3", "python3-venv"]),
     ("cc", &["gcc", "libc6-dev"]),
     ("chromium", &["chromium"]),
     ("node", &["nodejs", "npm"]),
+    ("prometheus", &["prometheus"]),
 ];
 
 fn debian() -> Result<()> {

@@ -10,15 +10,17 @@
 mod config;
 mod error;
 pub mod host;
+mod http;
 mod intake;
 mod metrics;
 pub mod otlp;
+pub mod prometheus;
 mod senders;
 mod sink;
 
 pub use config::{Config, HostConfig, KeyConfig, LimitConfig, ListenConfig, OtlpConfig};
 pub use error::Refusal;
-pub use intake::{Body, Intake, Outcome, ReplayError};
+pub use intake::{Body, Intake, Message, Outcome, ReplayError, Written};
 pub use metrics::Metrics;
 pub use senders::{Senders, Unidentified};
 pub use sink::{Accepted, AppendFuture, Refused, Sink};

@@ -3,20 +3,21 @@ use axum::body::Body as HttpBody;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::any;
-use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version, header};
-use http_body_util::BodyExt;
-use model::{ErrorKind, Reservation, Signal};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
+use model::Signal;
 use std::sync::Arc;
 use wire::compression::Encoding;
 use wire::otlp::response::{self, Format};
 
 use crate::error::Refusal;
-use crate::intake::{Body, Intake, Outcome};
+use crate::http::{advise, read, status, text};
+use crate::intake::{Body, Intake, Message, Outcome};
 use crate::senders::Senders;
 
 const PROTOBUF: &str = "application/x-protobuf";
 const JSON: &str = "application/json";
+const FORMATS: &str = "application/x-protobuf or application/json";
+pub(super) const ENCODINGS: &str = "none, gzip, zstd, deflate or snappy";
 
 #[derive(Clone)]
 struct Door {
@@ -69,10 +70,7 @@ async fn answer(door: Door, signal: Signal, request: Request<HttpBody>) -> Respo
         }
         Err(refusal) => {
             let mut response = refuse(&refusal, format);
-            // A body that was not read is still on its way: the connection cannot be used again.
-            if version < Version::HTTP_2 && refusal.before_the_end() {
-                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-            }
+            advise(&mut response, &refusal, version);
             response
         }
     }
@@ -85,52 +83,19 @@ async fn take(door: &Door, signal: Signal, request: Request<HttpBody>) -> Result
     let (head, body) = request.into_parts();
     let tenant = door.senders.identify(&head.headers)?;
     let format = format_of(&head.headers)
-        .ok_or_else(|| Refusal::ContentType(text(&head.headers, header::CONTENT_TYPE.as_str()).into()))?;
+        .ok_or_else(|| Refusal::content_type(text(&head.headers, &header::CONTENT_TYPE), FORMATS))?;
     let encoding = encoding_of(&head.headers)?;
     let (bytes, reservation) = read(&door.intake, &head.headers, body).await?;
-    let body = Body { json: format == Format::Json, encoding, bytes, reservation };
+    let message = match format {
+        Format::Protobuf => Message::Otlp,
+        Format::Json => Message::OtlpJson,
+    };
+    let body = Body { message, encoding, bytes, reservation };
     door.intake.take(tenant, signal, body).await
 }
 
-/// Reads a body for which memory has been taken first: at once where its length is told, else as
-/// it comes (JavaScript's exporters send chunks without a length).
-pub(super) async fn read(
-    intake: &Intake,
-    headers: &HeaderMap,
-    mut body: HttpBody,
-) -> Result<(Bytes, Reservation), Refusal> {
-    let told: Option<u64> = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.parse().ok());
-    let mut reservation = intake.admit(told.unwrap_or(0))?;
-    let mut first: Option<Bytes> = None;
-    let mut rest = BytesMut::new();
-    let mut length = 0;
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| Refusal::Aborted(error.to_string()))?;
-        let Ok(data) = frame.into_data() else { continue };
-        length += data.len() as u64;
-        if length > reservation.bytes() {
-            let more = length - reservation.bytes();
-            intake.admit_more(&mut reservation, more)?;
-        }
-        // A body that comes in one piece is not copied.
-        match first.take() {
-            None if rest.is_empty() => first = Some(data),
-            None => rest.extend_from_slice(&data),
-            Some(piece) => {
-                rest.reserve(usize::try_from(told.unwrap_or(0)).unwrap_or(0).max(piece.len() + data.len()));
-                rest.extend_from_slice(&piece);
-                rest.extend_from_slice(&data);
-            }
-        }
-    }
-    Ok((first.unwrap_or_else(|| rest.freeze()), reservation))
-}
-
 fn format_of(headers: &HeaderMap) -> Option<Format> {
-    let essence = text(headers, header::CONTENT_TYPE.as_str()).split(';').next()?.trim().to_ascii_lowercase();
+    let essence = text(headers, &header::CONTENT_TYPE).split(';').next()?.trim().to_ascii_lowercase();
     match essence.as_str() {
         PROTOBUF => Some(Format::Protobuf),
         JSON => Some(Format::Json),
@@ -139,39 +104,14 @@ fn format_of(headers: &HeaderMap) -> Option<Format> {
 }
 
 fn encoding_of(headers: &HeaderMap) -> Result<Encoding, Refusal> {
-    let name = text(headers, header::CONTENT_ENCODING.as_str()).trim();
-    Encoding::parse(name).ok_or_else(|| Refusal::ContentEncoding(name.into()))
-}
-
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
-    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("")
+    let name = text(headers, &header::CONTENT_ENCODING).trim();
+    Encoding::parse(name).ok_or_else(|| Refusal::content_encoding(name, ENCODINGS))
 }
 
 fn refuse(refusal: &Refusal, format: Format) -> Response {
-    let status = match refusal {
-        Refusal::Method => StatusCode::METHOD_NOT_ALLOWED,
-        Refusal::ContentType(_) | Refusal::ContentEncoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        Refusal::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-        other => match other.kind() {
-            ErrorKind::Unauthenticated => StatusCode::UNAUTHORIZED,
-            ErrorKind::PermissionDenied => StatusCode::FORBIDDEN,
-            ErrorKind::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,
-            ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-            ErrorKind::InvalidArgument => StatusCode::BAD_REQUEST,
-            _ => StatusCode::INTERNAL_SERVER_ERROR,
-        },
-    };
     let code = super::grpc::code_of(refusal.kind());
     let body = response::status(code, &refusal.to_string(), refusal.retry_after(), format);
-    let mut response = reply(status, format, body);
-    if let Some(after) = refusal.retry_after() {
-        let seconds = HeaderValue::from(after.as_secs().max(1));
-        response.headers_mut().insert(header::RETRY_AFTER, seconds);
-    }
-    if status == StatusCode::METHOD_NOT_ALLOWED {
-        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
-    }
-    response
+    reply(status(refusal), format, body)
 }
 
 fn reply(status: StatusCode, format: Format, body: Vec<u8>) -> Response {
