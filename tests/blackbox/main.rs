@@ -19,6 +19,7 @@ mod otlp_json;
 mod own_telemetry;
 mod prometheus;
 mod reference;
+mod remote_write;
 mod settings;
 mod sql;
 mod tenants;

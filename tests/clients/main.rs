@@ -1,4 +1,4 @@
-//! Other people's programs: OpenTelemetry's SDKs send, other engines read the files, a browser
+//! Other people's programs: OpenTelemetry's SDKs and Prometheus send, other engines read the files, a browser
 //! shows the page.
 //!
 //! `cargo xtask setup` installs them into the target directory. What is missing is said and
@@ -10,6 +10,7 @@ mod browser;
 mod javascript;
 mod open_data;
 mod program;
+mod prometheus;
 mod promtool;
 mod python;
 mod s3;

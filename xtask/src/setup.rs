@@ -54,7 +54,7 @@ const PROGRAMS: [(&str, &[&str]); 5] = [
     ("cc", &["gcc", "libc6-dev"]),
     ("chromium", &["chromium"]),
     ("node", &["nodejs", "npm"]),
-    ("promtool", &["prometheus"]),
+    ("prometheus", &["prometheus"]),
 ];
 
 fn debian() -> Result<()> {

@@ -29,8 +29,8 @@ fn records_have_the_size_of_real_ones() {
 
 #[test]
 fn every_request_has_a_thousand_records() {
-    let limits = wire::otlp::Limits::default();
-    let context = wire::otlp::Context { received_unix_nano: 1, decide: wire::otlp::Decide::Apply(&limits) };
+    let limits = wire::Limits::default();
+    let context = wire::Context { received_unix_nano: 1, decide: wire::Decide::Apply(&limits) };
     for senders in [1, COLLECTED] {
         let bodies = Signal::ALL.map(|signal| signal.encode(1, senders, 1));
         let decoded = [

@@ -9,7 +9,7 @@ use std::hint::black_box;
 
 use anyhow::{Result, ensure};
 use rustix::time::{ClockId, clock_gettime};
-use wire::otlp::{Context, Decide, Limits};
+use wire::{Context, Decide, Limits};
 
 use crate::data::{Bodies, RECORDS, Signal};
 use crate::quantiles::Quantiles;

@@ -214,7 +214,7 @@ fn series() -> Vec<Field> {
         required("metric_name", DataType::Utf8),
         required("unit", DataType::Utf8),
         required("description", DataType::Utf8),
-        // gauge, sum, histogram, exponential_histogram, summary
+        // gauge, sum, histogram, exponential_histogram, summary; unknown for all of Prometheus.
         required("kind", DataType::Utf8),
         // cumulative, delta; null where it means nothing.
         optional("temporality", DataType::Utf8),
@@ -233,7 +233,7 @@ fn histograms() -> Vec<Field> {
         optional("sum", DataType::Float64),
         optional("min", DataType::Float64),
         optional("max", DataType::Float64),
-        // Exponential: OTLP's scale. Explicit bounds: -53, as Prometheus' custom buckets. Null: a summary.
+        // Exponential: OTLP's scale or Prometheus' schema. Explicit bounds: -53, as Prometheus' custom buckets. Null: a summary.
         optional("schema", DataType::Int32),
         required("zero_threshold", DataType::Float64),
         required("zero_count", DataType::Int64),
@@ -246,6 +246,13 @@ fn histograms() -> Vec<Field> {
         // A summary's quantiles (0 to 1) and their values.
         required("quantiles", list(DataType::Float64)),
         required("quantile_values", list(DataType::Float64)),
+        // Prometheus': 0 unknown, 1 reset, 2 no reset, 3 gauge; null where the protocol has none.
+        optional("reset_hint", DataType::Int32),
+        // Only where counts are doubles; the integers above are these, rounded.
+        optional("count_double", DataType::Float64),
+        optional("zero_count_double", DataType::Float64),
+        optional("positive_buckets_double", list(DataType::Float64)),
+        optional("negative_buckets_double", list(DataType::Float64)),
     ]
 }
 

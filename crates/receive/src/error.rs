@@ -14,11 +14,21 @@ pub enum Refusal {
     #[error("method not allowed: send a POST")]
     Method,
     /// A content type that this door does not read.
-    #[error("content type `{0}` is not supported: send application/x-protobuf or application/json")]
-    ContentType(String),
+    #[error("content type `{found}` is not supported: send {expected}")]
+    ContentType {
+        /// What was sent.
+        found: String,
+        /// What this door reads.
+        expected: &'static str,
+    },
     /// A content encoding that this door does not read.
-    #[error("content encoding `{0}` is not supported: send none, gzip, zstd, deflate or snappy")]
-    ContentEncoding(String),
+    #[error("content encoding `{found}` is not supported: send {expected}")]
+    ContentEncoding {
+        /// What was sent.
+        found: String,
+        /// What this door reads.
+        expected: &'static str,
+    },
     /// Larger than the limit, as sent or after decompression.
     #[error("request body over the limit of {limit} bytes{}", if *.decoded { " after decompression" } else { "" })]
     TooLarge {
@@ -60,13 +70,21 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    pub(crate) fn content_type(found: &str, expected: &'static str) -> Self {
+        Self::ContentType { found: found.into(), expected }
+    }
+
+    pub(crate) fn content_encoding(found: &str, expected: &'static str) -> Self {
+        Self::ContentEncoding { found: found.into(), expected }
+    }
+
     /// What kind of failure it is.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Malformed(_)
             | Self::Method
-            | Self::ContentType(_)
-            | Self::ContentEncoding(_)
+            | Self::ContentType { .. }
+            | Self::ContentEncoding { .. }
             | Self::Tenant(_)
             | Self::Aborted(_) => ErrorKind::InvalidArgument,
             Self::TooLarge { .. } | Self::Overloaded { .. } => ErrorKind::ResourceExhausted,
@@ -100,8 +118,8 @@ impl Refusal {
         match self {
             Self::Malformed(_) => "malformed",
             Self::Method => "method",
-            Self::ContentType(_) => "content_type",
-            Self::ContentEncoding(_) => "content_encoding",
+            Self::ContentType { .. } => "content_type",
+            Self::ContentEncoding { .. } => "content_encoding",
             Self::TooLarge { .. } => "too_large",
             Self::Unauthenticated => "unauthenticated",
             Self::Tenant(_) => "tenant",

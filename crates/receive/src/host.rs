@@ -14,7 +14,7 @@ use model::{Signal, Tenant};
 use sysinfo::{CpuRefreshKind, Disks, MemoryRefreshKind, Networks, RefreshKind, System};
 use wire::compression::Encoding;
 
-use crate::intake::{Body, Intake};
+use crate::intake::{Body, Intake, Message};
 
 const SCOPE: &str = "fresnel.receive.host";
 /// File systems that are not storage of the host.
@@ -41,7 +41,12 @@ pub async fn run(intake: Intake, interval: Duration, now: fn() -> i64, stop: imp
 
 async fn send(intake: &Intake, request: Vec<u8>) -> Result<(), crate::Refusal> {
     let reservation = intake.admit(request.len() as u64)?;
-    let body = Body { json: false, encoding: Encoding::Identity, bytes: Bytes::from(request), reservation };
+    let body = Body {
+        message: Message::Otlp,
+        encoding: Encoding::Identity,
+        bytes: Bytes::from(request),
+        reservation,
+    };
     intake.take(Tenant::default(), Signal::Metrics, body).await.map(|_| ())
 }
 

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use model::{Batch, Budget, OverBudget, Reservation, Signal, Tenant};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use wire::compression::{self, Encoding};
-use wire::otlp::{Context, Decide, Decoded, Limits, Rejection};
+use wire::prometheus::Version;
+use wire::{Context, Decide, Decoded, Limits, Malformed, Rejection};
 
 use crate::config::LimitConfig;
 use crate::error::Refusal;
@@ -50,14 +51,25 @@ struct Inner {
 /// A request's body and how to read it.
 #[derive(Debug)]
 pub struct Body {
-    /// JSON; else protobuf.
-    pub json: bool,
+    /// What it is, decompressed.
+    pub message: Message,
     /// How it is compressed.
     pub encoding: Encoding,
     /// As it was received.
     pub bytes: Bytes,
     /// The memory it holds.
     pub reservation: Reservation,
+}
+
+/// Which message a body is, decompressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// OTLP's request of the signal, as protobuf.
+    Otlp,
+    /// The same as JSON.
+    OtlpJson,
+    /// Prometheus' remote write: metrics, whatever signal is named.
+    RemoteWrite(Version),
 }
 
 /// What became of a request that was taken.
@@ -69,6 +81,19 @@ pub struct Outcome {
     pub rejected: u64,
     /// Why, for the sender; empty when none was rejected.
     pub message: String,
+    /// Of metrics, what was stored.
+    pub written: Written,
+}
+
+/// Points of metrics that were stored.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Number points.
+    pub samples: usize,
+    /// Histogram points.
+    pub histograms: usize,
+    /// Exemplars; they are no records.
+    pub exemplars: usize,
 }
 
 /// An entry of the write-ahead log that cannot be read again.
@@ -86,10 +111,10 @@ impl Body {
             Encoding::Deflate => 3,
             Encoding::Snappy => 4,
         };
-        u16::from(self.json) << 8 | encoding
+        self.message.number() << 8 | encoding
     }
 
-    fn parse_protocol(protocol: u16) -> Option<(bool, Encoding)> {
+    fn parse_protocol(protocol: u16) -> Option<(Message, Encoding)> {
         let encoding = match protocol & 0xff {
             0 => Encoding::Identity,
             1 => Encoding::Gzip,
@@ -98,10 +123,56 @@ impl Body {
             4 => Encoding::Snappy,
             _ => return None,
         };
-        match protocol >> 8 {
-            0 => Some((false, encoding)),
-            1 => Some((true, encoding)),
-            _ => None,
+        let message = Message::ALL.into_iter().find(|message| message.number() == protocol >> 8);
+        message.map(|message| (message, encoding))
+    }
+}
+
+impl Message {
+    const ALL: [Self; 4] =
+        [Self::Otlp, Self::OtlpJson, Self::RemoteWrite(Version::V1), Self::RemoteWrite(Version::V2)];
+
+    /// The number in the write-ahead log; none is ever used for another message.
+    fn number(self) -> u16 {
+        match self {
+            Self::Otlp => 0,
+            Self::OtlpJson => 1,
+            Self::RemoteWrite(Version::V1) => 2,
+            Self::RemoteWrite(Version::V2) => 3,
+        }
+    }
+
+    fn decode(self, signal: Signal, bytes: &[u8], context: &Context<'_>) -> Result<Decoded, Malformed> {
+        match self {
+            Self::Otlp => wire::otlp::decode(signal, bytes, context),
+            Self::OtlpJson => {
+                let message = wire::otlp::json::transcode(signal, bytes)?;
+                wire::otlp::decode(signal, &message, context)
+            }
+            Self::RemoteWrite(version) => wire::prometheus::decode(version, bytes, context),
+        }
+    }
+
+    /// Bytes that decoding needs besides those that are expected of the message's size: the message
+    /// that JSON is brought into, which is no longer than it, or columns of what is only referred to.
+    fn more_bytes(self, bytes: &[u8]) -> Result<u64, Malformed> {
+        match self {
+            Self::Otlp => Ok(0),
+            Self::OtlpJson => Ok(bytes.len() as u64),
+            Self::RemoteWrite(version) => wire::prometheus::resolved_bytes(version, bytes),
+        }
+    }
+}
+
+impl Written {
+    fn of(batch: &Batch) -> Self {
+        match batch {
+            Batch::Metrics(metrics) => Self {
+                samples: metrics.samples.num_rows(),
+                histograms: metrics.histograms.num_rows(),
+                exemplars: metrics.exemplars.num_rows(),
+            },
+            Batch::Logs(_) | Batch::Spans(_) => Self::default(),
         }
     }
 }
@@ -215,11 +286,12 @@ impl Intake {
         let slot = self.slot().await?;
         let received_unix_nano = (self.0.now)();
         let protocol = body.protocol();
-        let Body { json, encoding, bytes, mut reservation } = body;
-        let decoded = self.decode(signal, json, encoding, &bytes, &mut reservation, received_unix_nano)?;
+        let Body { message, encoding, bytes, mut reservation } = body;
+        let decoded = self.decode(signal, message, encoding, &bytes, &mut reservation, received_unix_nano)?;
         drop(slot);
         let outcome = outcome(&decoded);
-        if decoded.received > 0 {
+        // Exemplars may come alone; they are no records.
+        if decoded.received > 0 || !decoded.batch.is_empty() {
             let claim = self.0.tenants.claim(&tenant)?;
             let accepted = Accepted {
                 tenant,
@@ -262,17 +334,12 @@ impl Intake {
         let failed = |error: &dyn std::fmt::Display| ReplayError(error.to_string());
         // Of a request whose records were all rejected only the counts are kept.
         let protocol = if body.is_empty() { 0 } else { protocol };
-        let (json, encoding) =
+        let (message, encoding) =
             Body::parse_protocol(protocol).ok_or_else(|| failed(&format!("unknown protocol {protocol}")))?;
-        let message =
+        let bytes =
             compression::decompress(body, encoding, usize::MAX >> 1).map_err(|error| failed(&error))?;
-        let message = if json {
-            Cow::Owned(wire::otlp::json::transcode(signal, &message).map_err(|error| failed(&error))?)
-        } else {
-            message
-        };
         let context = Context { received_unix_nano, decide: Decide::Recorded(rejected) };
-        let decoded = wire::otlp::decode(signal, &message, &context).map_err(|error| failed(&error))?;
+        let decoded = message.decode(signal, &bytes, &context).map_err(|error| failed(&error))?;
         Ok(decoded.batch)
     }
 
@@ -283,7 +350,7 @@ impl Intake {
     fn decode(
         &self,
         signal: Signal,
-        json: bool,
+        message: Message,
         encoding: Encoding,
         bytes: &[u8],
         reservation: &mut Reservation,
@@ -292,19 +359,12 @@ impl Intake {
         let inner = &*self.0;
         let body_bytes = reservation.bytes();
         let mut work = || {
-            let message = inner.decompress(bytes, encoding, reservation)?;
-            let message = if json {
-                // The text goes as soon as the message is there, which is no longer than it.
-                let text = message;
-                let both = reservation.bytes() + text.len() as u64;
-                hold(reservation, both).map_err(overloaded)?;
-                Cow::Owned(wire::otlp::json::transcode(signal, &text).map_err(malformed)?)
-            } else {
-                message
-            };
+            let text = inner.decompress(bytes, encoding, reservation)?;
+            let more = reservation.bytes() + message.more_bytes(&text).map_err(malformed)?;
+            hold(reservation, more).map_err(overloaded)?;
             let context = Context { received_unix_nano, decide: Decide::Apply(&inner.limits) };
-            let decoded = wire::otlp::decode(signal, &message, &context).map_err(malformed)?;
-            drop(message);
+            let decoded = message.decode(signal, &text, &context).map_err(malformed)?;
+            drop(text);
             // Columns of very small records are larger than what they came in: also these bytes are
             // refused if there is no room, or they would be taken from what drains memory.
             let kept = body_bytes + decoded.batch.bytes();
@@ -390,7 +450,8 @@ fn overloaded(error: OverBudget) -> Refusal {
 fn outcome(decoded: &Decoded) -> Outcome {
     let rejected: usize = decoded.rejected.iter().map(|rejection| rejection.indices.len()).sum();
     let message = decoded.rejected.iter().map(describe).collect::<Vec<_>>().join("; ");
-    Outcome { stored: decoded.batch.records(), rejected: rejected as u64, message }
+    let written = Written::of(&decoded.batch);
+    Outcome { stored: decoded.batch.records(), rejected: rejected as u64, message, written }
 }
 
 fn describe(rejection: &Rejection) -> String {

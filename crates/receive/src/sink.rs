@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use model::{Batch, Reservation, Signal, Tenant};
-use wire::otlp::Rejection;
+use wire::Rejection;
 
 /// Where accepted records go. What it promises: `Ok` means on disk.
 pub trait Sink: Send + Sync + 'static {

@@ -17,8 +17,8 @@ use tower::ServiceExt;
 use wire::compression::Encoding;
 
 use crate::{
-    Accepted, AppendFuture, Body, Intake, KeyConfig, LimitConfig, Metrics, Refusal, Refused, Senders, Sink,
-    otlp,
+    Accepted, AppendFuture, Body, Intake, KeyConfig, LimitConfig, Message, Metrics, Refusal, Refused,
+    Senders, Sink, otlp,
 };
 
 /// Remembers what it was given, and refuses when told to.
@@ -168,7 +168,7 @@ async fn memory_is_given_back_after_a_refusal() {
     let intake = intake_of(Arc::new(Memory::default()), &budget, &LimitConfig::default());
     let bytes = Bytes::from_static(b"\xff\xff");
     let reservation = intake.admit(2).unwrap();
-    let body = Body { json: false, encoding: Encoding::Identity, bytes, reservation };
+    let body = Body { message: Message::Otlp, encoding: Encoding::Identity, bytes, reservation };
     let refusal = intake.take(model::Tenant::default(), Signal::Spans, body).await.unwrap_err();
     assert!(matches!(refusal, Refusal::Malformed(_)), "{refusal}");
     assert_eq!(budget.used(), 0);

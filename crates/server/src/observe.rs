@@ -147,7 +147,7 @@ impl Exporter for InProcess {
         let result = self.runtime.block_on(async {
             let reservation = self.intake.admit(request.len() as u64)?;
             let body = Body {
-                json: false,
+                message: receive::Message::Otlp,
                 encoding: receive::Encoding::Identity,
                 bytes: Bytes::from(request),
                 reservation,

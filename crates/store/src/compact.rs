@@ -18,8 +18,8 @@ use crate::error::{ReadError, WorkError};
 use crate::manifest::{Commit, Removal, RemovalReason, SegmentMeta};
 use crate::memtable::Chunk;
 use crate::segment::{
-    Effort, FileSeries, Origin, Pick, Rows, SegmentFile, SegmentWriter, Wanted, group_len, is_large, order,
-    unfile, union,
+    Effort, FileSeries, Origin, Pick, Rows, SegmentFile, SegmentWriter, Wanted, group_len, has_all_columns,
+    is_large, order, unfile, union,
 };
 use crate::store::Inner;
 
@@ -164,9 +164,11 @@ impl Inner {
         for input in inputs {
             let file = SegmentFile::new(&self.objects, input);
             let metadata = file.metadata(Wanted::Pages)?;
+            // Copied as they are they would lack the columns that were added since.
+            let is_whole = has_all_columns(input.table, &metadata);
             let mut traces = None;
             for group in 0..metadata.num_row_groups() {
-                if is_large(input.table, metadata.row_group(group)) {
+                if is_whole && is_large(input.table, metadata.row_group(group)) {
                     let whole = file.window(&metadata, group)?;
                     if traces.is_none() && input.table == Table::Spans {
                         traces = file.traces(&metadata)?;

@@ -2,7 +2,7 @@
 //! temporary directory, sends to it, waits for it, asks it, and looks at what it said.
 //!
 //! Enters: the path of the binary, and what a test wants to send. Leaves: answers, exit codes, log
-//! lines. Must hold: it names no crate of ours, and writes OTLP with the upstream crate, so that
+//! lines. Must hold: it names no crate of ours, and writes OTLP with the upstream crate and remote write by its `.proto` files, so that
 //! two equal mistakes cannot cancel out; every wait has a deadline; a warning or an error that a
 //! test did not announce fails that test.
 //!
@@ -23,6 +23,7 @@ mod ledger;
 mod log;
 pub mod otlp;
 pub mod records;
+pub mod remote_write;
 mod rows;
 mod server;
 mod wait;

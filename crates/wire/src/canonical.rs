@@ -33,7 +33,7 @@ impl Canonical {
 
     #[inline(always)]
     fn length(&mut self, length: usize) {
-        // No text of a request is longer; see `otlp::BODY_BYTES_MAX`.
+        // No text of a request is longer; see `BODY_BYTES_MAX`.
         let length = u32::try_from(length).unwrap_or(u32::MAX);
         self.0.extend_from_slice(&length.to_le_bytes());
     }

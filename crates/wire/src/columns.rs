@@ -17,7 +17,7 @@ use arrow_schema::SchemaRef;
 
 pub(crate) use attributes::Attributes;
 pub(crate) use ids::{Id, Ids, OptionalIds};
-pub(crate) use list::{List, Offsets, list_of_structs};
+pub(crate) use list::{List, Offsets, SparseLists, list_of_structs};
 pub(crate) use nulls::{NonZero, Nullable, Sparse, Validity};
 pub(crate) use text::{OptionalText, Text};
 

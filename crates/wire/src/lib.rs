@@ -9,9 +9,19 @@
 //! objects; `prost` is the oracle they are tested against.
 
 mod canonical;
+#[cfg(test)]
+mod cells;
 mod columns;
 pub mod compression;
+#[cfg(test)]
+mod damage;
 pub mod grpc;
 mod json;
+mod judge;
 pub mod otlp;
+mod points;
+pub mod prometheus;
 mod proto;
+
+pub use judge::{BODY_BYTES_MAX, Context, Decide, Decoded, Limits, Rejection};
+pub use proto::Malformed;

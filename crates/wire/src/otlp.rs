@@ -8,7 +8,7 @@
 //!   ordinal in the request, in the order of the bytes. Exemplars, events and links belong to their
 //!   record.
 //! - A request that is not well-formed protobuf is refused as a whole ([`Malformed`]). A well-formed
-//!   record that cannot be stored as it is meant is rejected ([`Rejection`]), never changed silently.
+//!   record that cannot be stored as it is meant is rejected ([`crate::Rejection`]), never changed silently.
 //!   So is text that is not UTF-8, although prost refuses the whole request for it.
 //! - Attribute values: text as it is; everything else as JSON text: numbers, `true`, `[1,"a"]`,
 //!   bytes as base64 and NaN and infinities as JSON strings. No value is null.
@@ -17,7 +17,6 @@
 
 mod attribute;
 pub mod json;
-mod judge;
 pub mod logs;
 pub mod metrics;
 pub mod response;
@@ -26,103 +25,13 @@ mod stream;
 pub mod traces;
 mod value;
 
-use model::{Batch, Signal};
+pub(crate) use value::DEPTH_MAX;
+
+use model::Signal;
 
 use crate::columns::NotUtf8;
-pub use crate::proto::Malformed;
-use crate::proto::Refused;
-use judge::Judge;
-
-/// The largest request there can be, uncompressed, whatever limits are set. A byte becomes at most
-/// six in a column (a control character in JSON), and a column has at most 2 GiB.
-pub const BODY_BYTES_MAX: usize = 256 << 20;
-
-/// What a decoder has to know besides the bytes.
-#[derive(Clone, Copy, Debug)]
-pub struct Context<'a> {
-    /// When the request was received: the time of records that have none.
-    pub received_unix_nano: i64,
-    /// How records are judged.
-    pub decide: Decide<'a>,
-}
-
-/// How it is decided which records are accepted.
-#[derive(Clone, Copy, Debug)]
-pub enum Decide<'a> {
-    /// By these limits and by the rules of the format.
-    Apply(&'a Limits),
-    /// As it was decided when the request was received: the records with these indices (sorted) are
-    /// rejected and no limit is applied. Only what cannot be stored at all is rejected besides.
-    Recorded(&'a [u32]),
-}
-
-/// What a sender may ask for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Most records in a request; one with more is refused.
-    pub records_max: usize,
-    /// Most attributes of a record, event, link, exemplar, resource or scope.
-    pub attributes_max: usize,
-    /// Longest attribute value or body, in bytes of its text.
-    pub value_bytes_max: usize,
-    /// Most events of a span.
-    pub events_max: usize,
-    /// Most links of a span.
-    pub links_max: usize,
-    /// Most buckets of a histogram point, or quantiles of a summary point.
-    pub buckets_max: usize,
-    /// Most exemplars of a point.
-    pub exemplars_max: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            records_max: 1 << 20,
-            attributes_max: 1024,
-            value_bytes_max: 1 << 20,
-            events_max: 8192,
-            links_max: 8192,
-            buckets_max: 8192,
-            exemplars_max: 1024,
-        }
-    }
-}
-
-impl Limits {
-    /// None.
-    const NONE: Self = Self {
-        records_max: usize::MAX,
-        attributes_max: usize::MAX,
-        value_bytes_max: usize::MAX,
-        events_max: usize::MAX,
-        links_max: usize::MAX,
-        buckets_max: usize::MAX,
-        exemplars_max: usize::MAX,
-    };
-}
-
-/// A request's records, judged.
-#[derive(Clone, Debug)]
-pub struct Decoded {
-    /// The accepted ones.
-    pub batch: Batch,
-    /// How many there were, the rejected ones included.
-    pub received: u32,
-    /// The others, by reason, except those that [`Decide::Recorded`] named.
-    pub rejected: Vec<Rejection>,
-}
-
-/// Records that were rejected for one reason.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rejection {
-    /// Stable name of the reason, such as `invalid_trace_id`.
-    pub reason: &'static str,
-    /// Which records, in ascending order.
-    pub indices: Vec<u32>,
-    /// What is wrong with the first of them, for the sender.
-    pub example: String,
-}
+use crate::judge::{BODY_BYTES_MAX, Context, Decoded, Judge};
+use crate::proto::{Malformed, Refused};
 
 /// Decodes a request of a signal.
 ///

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 mod write;
 
-pub(crate) use write::Writer;
+pub(crate) use write::{Writer, put_varint};
 
 /// How deep unknown groups may nest; prost's limit.
 const GROUP_DEPTH_MAX: usize = 100;
@@ -43,7 +43,7 @@ pub enum Malformed {
     /// More records than one request may have.
     #[error("request has more than {limit} records: send smaller batches")]
     TooManyRecords {
-        /// [`crate::otlp::Limits::records_max`]
+        /// [`crate::Limits::records_max`]
         limit: usize,
     },
     /// The message is larger than any request may be, or its columns would be.
@@ -260,6 +260,13 @@ impl<'a> Reader<'a> {
         (value >> 1).cast_signed() ^ -(value & 1).cast_signed()
     }
 
+    /// A zigzag varint of 64 bits.
+    #[inline(always)]
+    pub(crate) fn sint64(&mut self) -> i64 {
+        let value = self.varint();
+        (value >> 1).cast_signed() ^ -(value & 1).cast_signed()
+    }
+
     #[inline(always)]
     fn fixed<const N: usize>(&mut self) -> [u8; N] {
         match self.body.get(self.pos..).and_then(<[u8]>::first_chunk::<N>) {
@@ -295,10 +302,16 @@ impl<'a> Reader<'a> {
         self.varint()
     }
 
+    /// Whether the key of the next field is `key`, which is one byte.
+    #[inline(always)]
+    pub(crate) fn is_key(&self, key: u8) -> bool {
+        self.pos < self.end && self.body.get(self.pos) == Some(&key)
+    }
+
     /// Takes the key of the next field if it is `key`, which is one byte.
     #[inline(always)]
     pub(crate) fn take_key(&mut self, key: u8) -> bool {
-        let found = self.pos < self.end && self.body.get(self.pos) == Some(&key);
+        let found = self.is_key(key);
         self.pos += usize::from(found);
         found
     }

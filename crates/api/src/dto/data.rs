@@ -232,7 +232,7 @@ pub struct Metric {
     pub name: String,
     /// UCUM.
     pub unit: String,
-    /// gauge, sum, histogram, exponential_histogram, summary
+    /// gauge, sum, histogram, exponential_histogram, summary, unknown
     pub kind: String,
     /// What it measures.
     pub description: String,
@@ -270,7 +270,7 @@ pub struct MetricSeries {
     pub step_ms: i64,
     /// UCUM; of a counter the unit of what is counted, the points are per second.
     pub unit: String,
-    /// gauge, sum, histogram, exponential_histogram, summary
+    /// gauge, sum, histogram, exponential_histogram, summary, unknown
     pub kind: String,
     /// The series, the largest first.
     pub series: Vec<Series>,

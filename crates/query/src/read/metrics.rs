@@ -25,7 +25,7 @@ pub struct Metric {
     pub name: String,
     /// UCUM.
     pub unit: String,
-    /// gauge, sum, histogram, exponential_histogram, summary
+    /// gauge, sum, histogram, exponential_histogram, summary, unknown
     pub kind: String,
     /// The sender's sentence.
     pub description: String,

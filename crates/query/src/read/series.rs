@@ -40,7 +40,7 @@ pub struct MetricSeries {
     pub total_series: u64,
     /// UCUM, of the metric; rates are per second.
     pub unit: String,
-    /// gauge, sum, histogram, exponential_histogram, summary; empty when there is no such metric.
+    /// gauge, sum, histogram, exponential_histogram, summary, unknown; empty when there is no such metric.
     pub kind: String,
 }
 
@@ -151,12 +151,12 @@ impl Shape {
     }
 
     fn counts_things(&self) -> bool {
-        !matches!(self.kind.as_str(), "gauge" | "sum")
+        !matches!(self.kind.as_str(), "gauge" | "sum" | "unknown")
     }
 
     fn meaning(&self) -> Meaning {
         match (self.kind.as_str(), self.temporality.as_deref()) {
-            ("gauge", _) => Meaning::Level,
+            ("gauge" | "unknown", _) => Meaning::Level,
             (_, Some("delta")) => Meaning::Change,
             ("sum", _) if !self.monotonic => Meaning::Level,
             _ => Meaning::Total,

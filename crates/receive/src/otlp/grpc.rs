@@ -17,9 +17,10 @@ use wire::compression::Encoding;
 use wire::grpc;
 use wire::otlp::response::{self, Format};
 
+use super::http::ENCODINGS;
 use crate::body::read;
 use crate::error::Refusal;
-use crate::intake::{Body, Intake, Outcome};
+use crate::intake::{Body, Intake, Message, Outcome};
 use crate::senders::Senders;
 
 const GRPC: &str = "application/grpc";
@@ -86,9 +87,7 @@ async fn answer(door: Door, signal: Signal, request: Request<HttpBody>) -> Respo
         Ok(Outcome { rejected, message, .. }) => {
             succeeded(&response::export(signal, rejected, &message, Format::Protobuf))
         }
-        Err(Refusal::ContentEncoding(name)) => {
-            failed(UNIMPLEMENTED, &Refusal::ContentEncoding(name).to_string(), None)
-        }
+        Err(refusal @ Refusal::ContentEncoding { .. }) => failed(UNIMPLEMENTED, &refusal.to_string(), None),
         // Over the memory budget: RetryInfo tells the sender that it may come again. Without it
         // (a body over its limit) the sender must not.
         Err(refusal) => {
@@ -104,12 +103,12 @@ async fn take(door: &Door, signal: Signal, request: Request<HttpBody>) -> Result
     let (head, body) = request.into_parts();
     let tenant = door.senders.identify(&head.headers)?;
     let encoding = head.headers.get("grpc-encoding").and_then(|value| value.to_str().ok()).unwrap_or("");
-    let encoding = Encoding::parse(encoding).ok_or_else(|| Refusal::ContentEncoding(encoding.into()))?;
+    let encoding = Encoding::parse(encoding).ok_or_else(|| Refusal::content_encoding(encoding, ENCODINGS))?;
     let (framed, reservation) = read(&door.intake, &head.headers, body).await?;
     let (compressed, bytes) = grpc::unary(&framed).map_err(|error| Refusal::Malformed(error.to_string()))?;
     let bytes = framed.slice_ref(bytes);
     let encoding = if compressed { encoding } else { Encoding::Identity };
-    door.intake.take(tenant, signal, Body { json: false, encoding, bytes, reservation }).await
+    door.intake.take(tenant, signal, Body { message: Message::Otlp, encoding, bytes, reservation }).await
 }
 
 fn is_grpc(headers: &HeaderMap) -> bool {

@@ -3,19 +3,22 @@ use axum::body::Body as HttpBody;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::any;
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version, header};
-use model::{ErrorKind, Signal};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
+use model::Signal;
 use std::sync::Arc;
 use wire::compression::Encoding;
 use wire::otlp::response::{self, Format};
 
 use crate::body::read;
 use crate::error::Refusal;
-use crate::intake::{Body, Intake, Outcome};
+use crate::http::{advise, status, text};
+use crate::intake::{Body, Intake, Message, Outcome};
 use crate::senders::Senders;
 
 const PROTOBUF: &str = "application/x-protobuf";
 const JSON: &str = "application/json";
+const FORMATS: &str = "application/x-protobuf or application/json";
+pub(super) const ENCODINGS: &str = "none, gzip, zstd, deflate or snappy";
 
 #[derive(Clone)]
 struct Door {
@@ -68,10 +71,7 @@ async fn answer(door: Door, signal: Signal, request: Request<HttpBody>) -> Respo
         }
         Err(refusal) => {
             let mut response = refuse(&refusal, format);
-            // A body that was not read is still on its way: the connection cannot be used again.
-            if version < Version::HTTP_2 && refusal.before_the_end() {
-                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-            }
+            advise(&mut response, &refusal, version);
             response
         }
     }
@@ -84,15 +84,19 @@ async fn take(door: &Door, signal: Signal, request: Request<HttpBody>) -> Result
     let (head, body) = request.into_parts();
     let tenant = door.senders.identify(&head.headers)?;
     let format = format_of(&head.headers)
-        .ok_or_else(|| Refusal::ContentType(text(&head.headers, header::CONTENT_TYPE.as_str()).into()))?;
+        .ok_or_else(|| Refusal::content_type(text(&head.headers, &header::CONTENT_TYPE), FORMATS))?;
     let encoding = encoding_of(&head.headers)?;
     let (bytes, reservation) = read(&door.intake, &head.headers, body).await?;
-    let body = Body { json: format == Format::Json, encoding, bytes, reservation };
+    let message = match format {
+        Format::Protobuf => Message::Otlp,
+        Format::Json => Message::OtlpJson,
+    };
+    let body = Body { message, encoding, bytes, reservation };
     door.intake.take(tenant, signal, body).await
 }
 
 fn format_of(headers: &HeaderMap) -> Option<Format> {
-    let essence = text(headers, header::CONTENT_TYPE.as_str()).split(';').next()?.trim().to_ascii_lowercase();
+    let essence = text(headers, &header::CONTENT_TYPE).split(';').next()?.trim().to_ascii_lowercase();
     match essence.as_str() {
         PROTOBUF => Some(Format::Protobuf),
         JSON => Some(Format::Json),
@@ -101,40 +105,14 @@ fn format_of(headers: &HeaderMap) -> Option<Format> {
 }
 
 fn encoding_of(headers: &HeaderMap) -> Result<Encoding, Refusal> {
-    let name = text(headers, header::CONTENT_ENCODING.as_str()).trim();
-    Encoding::parse(name).ok_or_else(|| Refusal::ContentEncoding(name.into()))
-}
-
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
-    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("")
+    let name = text(headers, &header::CONTENT_ENCODING).trim();
+    Encoding::parse(name).ok_or_else(|| Refusal::content_encoding(name, ENCODINGS))
 }
 
 fn refuse(refusal: &Refusal, format: Format) -> Response {
-    let status = match refusal {
-        Refusal::Method => StatusCode::METHOD_NOT_ALLOWED,
-        Refusal::ContentType(_) | Refusal::ContentEncoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        Refusal::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-        other => match other.kind() {
-            ErrorKind::Unauthenticated => StatusCode::UNAUTHORIZED,
-            ErrorKind::PermissionDenied => StatusCode::FORBIDDEN,
-            ErrorKind::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,
-            ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-            ErrorKind::InvalidArgument => StatusCode::BAD_REQUEST,
-            ErrorKind::DeadlineExceeded => StatusCode::REQUEST_TIMEOUT,
-            _ => StatusCode::INTERNAL_SERVER_ERROR,
-        },
-    };
     let code = super::grpc::code_of(refusal.kind());
     let body = response::status(code, &refusal.to_string(), refusal.retry_after(), format);
-    let mut response = reply(status, format, body);
-    if let Some(after) = refusal.retry_after() {
-        let seconds = HeaderValue::from(after.as_secs().max(1));
-        response.headers_mut().insert(header::RETRY_AFTER, seconds);
-    }
-    if status == StatusCode::METHOD_NOT_ALLOWED {
-        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
-    }
-    response
+    reply(status(refusal), format, body)
 }
 
 fn reply(status: StatusCode, format: Format, body: Vec<u8>) -> Response {

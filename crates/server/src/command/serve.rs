@@ -379,6 +379,8 @@ fn serve(
     let ready = Arc::clone(&desk.ready);
     let page = api::router(Arc::new(Answers(engine)), Arc::clone(desk) as Arc<dyn api::Operations>);
     let page = guard::scope(page, Arc::clone(senders), ready);
+    // Beside what readers are let in to: it has its own answers to who is there and what is ready.
+    let page = page.merge(receive::prometheus::router(intake.clone(), Arc::clone(senders)));
     let routers = [
         (http, page),
         (otlp_grpc, receive::otlp::grpc_router(intake.clone(), Arc::clone(senders))),

@@ -106,7 +106,7 @@ impl<'a> Group<'a> {
                 vec![texts::encode(self, &text, Column::new(&leaves[0], treatment), codec)?]
             }
             DataType::Map(..) => maps::encode(self, &self.maps(&source), &leaves, codec)?,
-            DataType::List(_) if self.is_empty_list(&source) => {
+            DataType::List(_) if self.is_nothing(&source, field.is_nullable()) => {
                 let mut empty = |leaf| Column::new(leaf, Treatment::default()).nothing(codec, self.len());
                 leaves.iter().map(&mut empty).collect::<Result<_>>()?
             }
@@ -177,11 +177,12 @@ impl<'a> Group<'a> {
     }
 
     /// Whether no row of any chunk has an element.
-    fn is_empty_list(&self, field: &Field<'a>) -> bool {
+    /// Whether all lists are nothing: null where they may be null, else empty. A file says both alike.
+    fn is_nothing(&self, field: &Field<'a>, nullable: bool) -> bool {
         let Field::Own(arrays) = field else { return false };
         arrays.iter().all(|array| {
             let offsets = array.as_list::<i32>().value_offsets();
-            offsets.first() == offsets.last()
+            offsets.first() == offsets.last() && (!nullable || array.null_count() == array.len())
         })
     }
 }

@@ -3,7 +3,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, RecordBatch};
+use arrow_array::{Array, RecordBatch, new_null_array};
+use arrow_schema::{ArrowError, FieldRef, Fields, Schema, SchemaRef};
 use bytes::Bytes;
 use model::{Table, schema};
 use parking_lot::Mutex;
@@ -46,6 +47,22 @@ pub(crate) struct GroupFacts {
     pub(crate) time_max: i64,
     /// Of each row the hash of its trace and its number in the row group; spans only.
     pub(crate) traces: Vec<(u64, u32)>,
+}
+
+/// Whether the file was written with all columns that there are now. One from before a column was
+/// added lacks it; columns are added at the end and nullable.
+pub(crate) fn has_all_columns(table: Table, metadata: &ParquetMetaData) -> bool {
+    let own = metadata.file_metadata().schema_descr().root_schema().get_fields();
+    own.len() == schema::file(table).fields().len()
+}
+
+/// Rows with the columns that they lack, which are null.
+fn widen(batch: &RecordBatch, whole: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+    let column = |field: &FieldRef| {
+        let own = batch.column_by_name(field.name()).cloned();
+        own.unwrap_or_else(|| new_null_array(field.data_type(), batch.num_rows()))
+    };
+    RecordBatch::try_new(Arc::clone(whole), whole.fields().iter().map(column).collect())
 }
 
 /// A segment, open for reading. The calls block.
@@ -190,7 +207,9 @@ impl SegmentFile {
         rows: Option<RowSelection>,
         columns: Option<&[&str]>,
     ) -> Result<impl Iterator<Item = Result<RecordBatch, ReadError>> + use<>, ReadError> {
-        let options = ArrowReaderOptions::new().with_schema(schema::file(self.segment.table));
+        let whole = columns.is_none().then(|| schema::file(self.segment.table));
+        let own = self.own_schema(metadata);
+        let options = ArrowReaderOptions::new().with_schema(Arc::clone(&own));
         let metadata = ArrowReaderMetadata::try_new(Arc::clone(metadata), options);
         let metadata = metadata.map_err(|error| self.failed(&error))?;
         let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.clone(), metadata)
@@ -204,7 +223,24 @@ impl SegmentFile {
             builder = builder.with_projection(mask);
         }
         let reader = builder.build().map_err(|error| self.failed(&error))?;
-        Ok(reader.map(move |batch| batch.map_err(|error| self.failed(&error))))
+        Ok(reader.map(move |batch| {
+            let batch = batch.map_err(|error| self.failed(&error))?;
+            match &whole {
+                Some(whole) if *whole != own => widen(&batch, whole).map_err(|error| self.failed(&error)),
+                _ => Ok(batch),
+            }
+        }))
+    }
+
+    /// The columns of the file schema that the file has.
+    fn own_schema(&self, metadata: &ParquetMetaData) -> SchemaRef {
+        let whole = schema::file(self.segment.table);
+        if has_all_columns(self.segment.table, metadata) {
+            return whole;
+        }
+        let own = metadata.file_metadata().schema_descr().root_schema().get_fields();
+        let has = |field: &&FieldRef| own.iter().any(|column| column.name() == field.name());
+        Arc::new(Schema::new(whole.fields().iter().filter(has).cloned().collect::<Fields>()))
     }
 
     /// Where traces are looked up; nothing when the file has no index.

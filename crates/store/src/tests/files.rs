@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use fresnel_sdk::config::Duration;
 use model::{NANOS_PER_DAY, Signal, Table, Tenant, day_of};
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::fixture::*;
 use crate::disk::{Chance, ForgetfulDisk};
@@ -136,6 +138,46 @@ async fn a_stop_is_heard_between_two_merges() {
     assert_eq!(merges(), 1, "there were two to be done");
     store.compact_now().await.unwrap();
     assert_eq!(merges(), 2);
+}
+
+/// Writes a file anew as it was before its last columns were added, as long as it is.
+fn without_last_columns(path: &Path, columns: usize) {
+    let whole = std::fs::read(path).unwrap();
+    let reader = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(whole.clone())).unwrap();
+    let kept: Vec<usize> = (0..reader.schema().fields().len() - columns).collect();
+    let schema = Arc::new(reader.schema().project(&kept).unwrap());
+    let mut writer = ArrowWriter::try_new(Vec::new(), schema, None).unwrap();
+    for batch in reader.build().unwrap() {
+        writer.write(&batch.unwrap().project(&kept).unwrap()).unwrap();
+    }
+    let mut file = writer.into_inner().unwrap();
+    // Between the last page and the footer there may be anything.
+    let (ends, length) = (file.len() - 8, 4);
+    let footer = u32::from_le_bytes(file[ends..ends + length].try_into().unwrap()) as usize;
+    let padding = whole.len().checked_sub(file.len()).unwrap();
+    file.splice(ends - footer..ends - footer, std::iter::repeat_n(0, padding));
+    std::fs::write(path, file).unwrap();
+}
+
+#[tokio::test]
+async fn files_from_before_a_column_was_added_are_read_and_merged() {
+    let dir = tempfile::tempdir().unwrap();
+    let sent = rows(0..400, |id| NOON + ((id * 7919) % 400) as i64);
+    let store = open_local(dir.path()).await;
+    for part in sent.chunks(200) {
+        append(&store, Signal::Metrics, part.to_vec()).await;
+        store.seal_all().await.unwrap();
+    }
+    let old = store.snapshot(&tenant(), Table::Histograms).segments[0].path.clone();
+    drop(store);
+    without_last_columns(&dir.path().join(old), 5);
+    let store = open_local(dir.path()).await;
+    assert_eq!(texts_of(&store, &tenant(), Table::Histograms), expected(Table::Histograms, &sent));
+    store.compact_now().await.unwrap();
+    let segments = store.snapshot(&tenant(), Table::Histograms).segments;
+    assert_eq!((segments.len(), segments[0].level), (1, 1));
+    assert_eq!(texts_of(&store, &tenant(), Table::Histograms), expected(Table::Histograms, &sent));
+    assert!(store.status().set_aside.is_empty());
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
 use rustix::time::{ClockId, clock_gettime};
 use wire::compression::{self, Encoding};
-use wire::otlp::{self, Context, Decide, Limits};
+use wire::{Context, Decide, Limits, otlp};
 
 use crate::requests;
 

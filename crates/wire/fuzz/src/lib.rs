@@ -3,7 +3,28 @@
 
 use model::Signal;
 use wire::compression::{Encoding, decompress, decompress_within, size_hint};
-use wire::otlp::{Context, Decide, Limits, decode};
+use wire::prometheus::{self, Version};
+use wire::{Context, Decide, Decoded, Limits, Malformed, otlp};
+
+/// Checks a request of OTLP.
+///
+/// # Panics
+/// As [`check_decoder`].
+pub fn check(signal: Signal, body: &[u8]) {
+    check_decoder(|context| otlp::decode(signal, body, context));
+}
+
+/// Checks a request of remote write.
+///
+/// # Panics
+/// As [`check_decoder`].
+pub fn check_remote_write(version: Version, body: &[u8]) {
+    prometheus::is_message(version, body);
+    let resolved = prometheus::resolved_bytes(version, body);
+    check_decoder(|context| {
+        prometheus::decode(version, body, context).inspect(|_| assert!(resolved.is_ok()))
+    });
+}
 
 /// A request in JSON, as one of each signal.
 ///
@@ -48,7 +69,7 @@ pub fn compression(body: &[u8]) {
 /// # Panics
 /// When records are neither accepted nor rejected, when the batch is not what the schema says, or
 /// when the two decodings differ.
-pub fn check(signal: Signal, body: &[u8]) {
+fn check_decoder(decode: impl Fn(&Context<'_>) -> Result<Decoded, Malformed>) {
     // Low limits, so that small requests reach them.
     let limits = Limits {
         records_max: 1000,
@@ -60,7 +81,7 @@ pub fn check(signal: Signal, body: &[u8]) {
         exemplars_max: 4,
     };
     let context = Context { received_unix_nano: 1, decide: Decide::Apply(&limits) };
-    let Ok(decoded) = decode(signal, body, &context) else { return };
+    let Ok(decoded) = decode(&context) else { return };
     decoded.batch.check().expect("the batch is what the schema says");
     let mut rejected: Vec<u32> = decoded.rejected.iter().flat_map(|it| it.indices.clone()).collect();
     rejected.sort_unstable();
@@ -68,7 +89,7 @@ pub fn check(signal: Signal, body: &[u8]) {
     assert_eq!(decoded.batch.records() + rejected.len() as u64, u64::from(decoded.received));
 
     let replay = Context { decide: Decide::Recorded(&rejected), ..context };
-    let again = decode(signal, body, &replay).expect("what was accepted is accepted again");
+    let again = decode(&replay).expect("what was accepted is accepted again");
     assert!(again.rejected.is_empty() && again.received == decoded.received);
     assert_eq!(format!("{:?}", again.batch), format!("{:?}", decoded.batch));
 }

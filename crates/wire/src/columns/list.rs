@@ -3,14 +3,14 @@ use std::sync::Arc;
 
 use arrow_array::types::ArrowPrimitiveType;
 use arrow_array::{ArrayRef, ListArray, StructArray};
-use arrow_buffer::{OffsetBuffer, ScalarBuffer};
+use arrow_buffer::{BooleanBufferBuilder, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{DataType, FieldRef};
 
 use super::numbers;
 
 /// Where each row ends in the values below it; never decreasing.
 ///
-/// An offset has 31 bits. [`crate::otlp::BODY_BYTES_MAX`] times the most that a byte of a message
+/// An offset has 31 bits. [`crate::BODY_BYTES_MAX`] times the most that a byte of a message
 /// can become in a column is less.
 pub(crate) struct Offsets(Vec<i32>);
 
@@ -153,20 +153,73 @@ impl<T: ArrowPrimitiveType> List<T> {
     }
 
     pub(crate) fn finish(self, data_type: &DataType) -> ArrayRef {
-        list(data_type, self.ends, |_| numbers::<T>(self.values))
+        list(data_type, self.ends, None, |_| numbers::<T>(self.values))
+    }
+}
+
+/// A column of lists of numbers of which hardly any row has one, the others are null: only those that
+/// are there cost anything.
+pub(crate) struct SparseLists<T: ArrowPrimitiveType> {
+    values: Vec<T::Native>,
+    /// Rows that have a list, and where it ends.
+    rows: Vec<(usize, usize)>,
+}
+
+impl<T: ArrowPrimitiveType> Default for SparseLists<T> {
+    fn default() -> Self {
+        Self { values: Vec::new(), rows: Vec::new() }
+    }
+}
+
+impl<T: ArrowPrimitiveType> SparseLists<T> {
+    /// Sets the list of a row after those that are set.
+    pub(crate) fn set(&mut self, row: usize, values: impl IntoIterator<Item = T::Native>) {
+        self.values.extend(values);
+        self.rows.push((row, self.values.len()));
+    }
+
+    pub(crate) fn truncate(&mut self, rows: usize) {
+        self.rows.truncate(self.rows.partition_point(|(row, _)| *row < rows));
+        self.values.truncate(self.rows.last().map_or(0, |(_, end)| *end));
+    }
+
+    pub(crate) fn finish(self, data_type: &DataType, rows: usize) -> ArrayRef {
+        let mut ends = Offsets::default();
+        ends.reserve(rows);
+        let mut valid = BooleanBufferBuilder::new(rows);
+        let mut end_before = 0;
+        for (row, end) in self.rows {
+            let nulls = row - ends.len();
+            ends.repeat(nulls, 0);
+            valid.append_n(nulls, false);
+            ends.push(end);
+            valid.append(true);
+            end_before = end;
+        }
+        debug_assert_eq!(end_before, self.values.len(), "the values are those of the rows");
+        let nulls = rows - ends.len();
+        ends.repeat(nulls, 0);
+        valid.append_n(nulls, false);
+        let nulls = Some(NullBuffer::new(valid.build())).filter(|nulls| nulls.null_count() > 0);
+        list(data_type, ends, nulls, |_| numbers::<T>(self.values))
     }
 }
 
 /// The array of a list type, of its rows' ends and its elements.
-fn list(data_type: &DataType, ends: Offsets, elements: impl FnOnce(&FieldRef) -> ArrayRef) -> ArrayRef {
+fn list(
+    data_type: &DataType,
+    ends: Offsets,
+    nulls: Option<NullBuffer>,
+    elements: impl FnOnce(&FieldRef) -> ArrayRef,
+) -> ArrayRef {
     let DataType::List(element) = data_type else { unreachable!("a list column has a list type") };
-    let array = ListArray::try_new(Arc::clone(element), ends.finish(), elements(element), None);
+    let array = ListArray::try_new(Arc::clone(element), ends.finish(), elements(element), nulls);
     Arc::new(array.expect("the elements are made for this type"))
 }
 
 /// The array of a list type whose elements are structs of these columns.
 pub(crate) fn list_of_structs(data_type: &DataType, ends: Offsets, columns: Vec<ArrayRef>) -> ArrayRef {
-    list(data_type, ends, |element| Arc::new(struct_of(element, columns)))
+    list(data_type, ends, None, |element| Arc::new(struct_of(element, columns)))
 }
 
 /// The struct array of a field's type.

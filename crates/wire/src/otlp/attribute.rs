@@ -1,8 +1,8 @@
 //! `KeyValue`: an entry of a column of attributes.
 
-use super::judge::Judge;
 use super::value;
 use crate::columns::Attributes;
+use crate::judge::Judge;
 use crate::proto::{Attribute, Known, Parts, Reader, Refused, Value};
 
 const KEY_VALUE: Known = Known::new("KeyValue", &[1, 2, 3]);

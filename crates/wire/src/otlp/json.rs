@@ -18,8 +18,8 @@ use schema::{Field, Message, Type};
 /// # Errors
 /// [`Malformed::Json`] says what is wrong, at which line and column; [`Malformed::TooLarge`].
 pub fn transcode(signal: Signal, json: &[u8]) -> Result<Vec<u8>, Malformed> {
-    if json.len() > super::BODY_BYTES_MAX {
-        return Err(Malformed::TooLarge { bytes: json.len(), limit: super::BODY_BYTES_MAX });
+    if json.len() > crate::BODY_BYTES_MAX {
+        return Err(Malformed::TooLarge { bytes: json.len(), limit: crate::BODY_BYTES_MAX });
     }
     let mut parser = Parser::new(json)?;
     let mut out = Writer::with_capacity(json.len() / 2);

@@ -4,11 +4,11 @@ use arrow_array::RecordBatch;
 use arrow_array::types::{Int32Type, Int64Type, UInt32Type};
 use model::{Batch, Table, schema};
 
-use super::judge::Judge;
 use super::stream::{self, Records, Stream, count, end_attributes};
-use super::{Context, Decoded, Malformed, Stop, attribute, severity, value};
+use super::{Stop, attribute, severity, value};
 use crate::columns::{self, Attributes, NotUtf8, OptionalIds, OptionalText, Rest, Text};
-use crate::proto::{Known, Reader, Refused, Slot};
+use crate::judge::{Context, Decoded, Judge};
+use crate::proto::{Known, Malformed, Reader, Refused, Slot};
 
 const LOG_RECORD: Known = Known::new("LogRecord", &[1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12]);
 

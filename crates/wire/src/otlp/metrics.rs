@@ -16,23 +16,20 @@
 mod buckets;
 mod exemplars;
 mod histograms;
-mod known;
 mod samples;
 mod series;
 mod sets;
-mod words;
 
-use arrow_array::types::Int64Type;
 use model::Batch;
 
-use super::judge::{Judge, Reason};
 use super::stream::{self, Records, Stream};
-use super::{Context, Decide, Decoded, Malformed, Stop, attribute};
-use crate::columns::{Attributes, NonZero, NotUtf8, Rest};
-use crate::proto::{Known, Parts, Reader, Refused};
-use exemplars::Exemplars;
+use super::{Stop, attribute};
+use crate::columns::{Attributes, NotUtf8, Rest};
+use crate::judge::{Context, Decide, Decoded, Judge, Reason};
+use crate::points::{Exemplars, Samples, words};
+use crate::proto::{Known, Malformed, Parts, Reader, Refused};
 use histograms::Histograms;
-use samples::{Plain, Samples};
+use samples::Plain;
 use series::{Owner, Series};
 use sets::{Run, Sets};
 
@@ -56,7 +53,7 @@ fn decode_once(body: &[u8], mut judge: Judge<'_>) -> Result<Decoded, Stop> {
         streams,
         series: metrics.series.finish()?,
         samples: metrics.samples.finish(),
-        histograms: metrics.histograms.finish(),
+        histograms: metrics.histograms.rows.finish(),
         exemplars: metrics.exemplars.finish()?,
     });
     Ok(Decoded { batch, received, rejected })
@@ -138,15 +135,6 @@ struct Metrics {
     sets: Sets,
 }
 
-/// The columns that every point has.
-#[derive(Default)]
-struct Points {
-    series: Vec<u32>,
-    time: Vec<i64>,
-    start_time: NonZero<Int64Type>,
-    flags: Vec<i32>,
-}
-
 /// The fields that every point has.
 #[derive(Clone, Copy, Default)]
 struct Head {
@@ -183,7 +171,7 @@ impl Records for Metrics {
         };
         self.series.expect(expected(self.series.rows()));
         self.samples.expect(expected(self.samples.points.rows()).records);
-        self.histograms.expect(expected(self.histograms.points.rows()).records);
+        self.histograms.rows.expect(expected(self.histograms.rows.points.rows()).records);
     }
 
     fn read(&mut self, stream: &Stream, record: Reader<'_>, judge: &mut Judge<'_>) -> Result<(), Refused> {
@@ -251,7 +239,7 @@ impl Metrics {
     fn expect_points(&mut self, kind: Kind, points: usize) {
         match kind {
             Kind::Gauge | Kind::Sum => self.samples.expect(points),
-            _ => self.histograms.expect(points),
+            _ => self.histograms.rows.expect(points),
         }
     }
 
@@ -284,7 +272,7 @@ impl Metrics {
             return Ok(());
         }
         let sets = &mut self.sets;
-        let rows = (self.series.rows(), self.samples.points.rows(), self.histograms.points.rows());
+        let rows = (self.series.rows(), self.samples.points.rows(), self.histograms.rows.points.rows());
         let exemplars = self.exemplars.rows();
         let mut attributes = Run::default();
         let (head, points) = match owner.kind {
@@ -295,7 +283,7 @@ impl Metrics {
             kind => {
                 let head =
                     self.histograms.read(kind, message, &mut attributes, sets, &mut self.exemplars, judge)?;
-                (head, &mut self.histograms.points)
+                (head, &mut self.histograms.rows.points)
             }
         };
         let time = match judge.time(head.time) {
@@ -311,7 +299,7 @@ impl Metrics {
         } else {
             self.series.truncate(rows.0, owner, &mut self.sets);
             self.samples.truncate(rows.1);
-            self.histograms.truncate(rows.2);
+            self.histograms.rows.truncate(rows.2);
             self.exemplars.truncate(exemplars);
         }
         Ok(())
@@ -320,34 +308,6 @@ impl Metrics {
     fn check_tail(&mut self, owner: &Owner<'_>) -> Result<(), NotUtf8> {
         let exemplars = self.exemplars.check_tail();
         self.series.check_tail(owner, &self.sets).and(exemplars)
-    }
-}
-
-impl Points {
-    fn rows(&self) -> usize {
-        self.series.len()
-    }
-
-    fn reserve(&mut self, rows: usize) {
-        self.series.reserve(rows);
-        self.time.reserve(rows);
-        self.start_time.reserve(rows);
-        self.flags.reserve(rows);
-    }
-
-    #[inline(always)]
-    fn push(&mut self, series: u32, time: i64, start_time: i64, flags: u32) {
-        self.series.push(series);
-        self.time.push(time);
-        self.start_time.push(start_time);
-        self.flags.push(flags.cast_signed());
-    }
-
-    fn truncate(&mut self, rows: usize) {
-        self.series.truncate(rows);
-        self.time.truncate(rows);
-        self.start_time.truncate(rows);
-        self.flags.truncate(rows);
     }
 }
 

@@ -8,10 +8,10 @@ use arrow_array::types::Int32Type;
 use model::schema;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::judge::{Judge, Reason};
 use super::{Stop, attribute};
 use crate::canonical::Canonical;
 use crate::columns::{self, Attributes, Id, Ids, NotUtf8, Rest, Text};
+use crate::judge::{Judge, Reason};
 use crate::proto::{Known, Malformed, Parts, Reader, Refused};
 
 const RESOURCE: Known = Known::new("Resource", &[1, 2, 3]);

@@ -2,7 +2,6 @@
 
 //! The decoders against an independent, row-wise reading of what prost decodes of the same bytes.
 
-mod cells;
 mod differential;
 mod expect;
 mod expect_metrics;
@@ -11,6 +10,7 @@ mod golden;
 mod mutate;
 
 use super::*;
+use crate::{Decide, Limits, Rejection};
 
 /// Limits low enough for random requests to reach them.
 pub(super) const LIMITS: Limits = Limits {

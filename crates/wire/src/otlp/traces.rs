@@ -10,11 +10,11 @@ use arrow_array::RecordBatch;
 use arrow_array::types::{Int32Type, Int64Type, UInt32Type};
 use model::{Batch, Table, schema};
 
-use super::judge::{Judge, Reason};
 use super::stream::{self, Records, Stream, count, end_attributes};
-use super::{Context, Decoded, Malformed, Stop, attribute};
+use super::{Stop, attribute};
 use crate::columns::{self, Attributes, Ids, NotUtf8, OptionalIds, Rest, Text};
-use crate::proto::{Known, Reader, Refused, Slot};
+use crate::judge::{Context, Decoded, Judge, Reason};
+use crate::proto::{Known, Malformed, Reader, Refused, Slot};
 use events::Events;
 use links::Links;
 

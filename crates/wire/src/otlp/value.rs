@@ -5,11 +5,11 @@ mod number;
 
 use crate::proto::{Known, Parts, Reader, Refused};
 
-use super::judge::{Judge, Reason};
+use crate::judge::{Judge, Reason};
 use json::Json;
 
 /// How deep arrays and maps may nest in a value.
-pub(super) const DEPTH_MAX: usize = 32;
+pub(crate) const DEPTH_MAX: usize = 32;
 
 const ANY_VALUE: Known = Known::new("AnyValue", &[1, 2, 3, 4, 5, 6, 7, 8]);
 

@@ -16,12 +16,8 @@ impl Writer {
     }
 
     /// A varint without a key, as in packed fields.
-    pub(crate) fn raw_varint(&mut self, mut value: u64) {
-        while value >= 0x80 {
-            self.0.push(value.to_le_bytes()[0] | 0x80);
-            value >>= 7;
-        }
-        self.0.push(value.to_le_bytes()[0]);
+    pub(crate) fn raw_varint(&mut self, value: u64) {
+        put_varint(&mut self.0, value);
     }
 
     pub(crate) fn varint(&mut self, field: u32, value: u64) {
@@ -79,3 +75,13 @@ impl Writer {
 /// Where the content of an open field begins.
 #[must_use]
 pub(crate) struct Open(usize);
+
+/// Appends a varint.
+#[inline(always)]
+pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value.to_le_bytes()[0] | 0x80);
+        value >>= 7;
+    }
+    out.push(value.to_le_bytes()[0]);
+}

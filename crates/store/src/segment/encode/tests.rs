@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::Int64Type;
+use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{
-    ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray, UInt32Array,
+    ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, ListArray, RecordBatch, StringArray,
+    UInt32Array,
 };
+use arrow_schema::DataType;
 use bytes::Bytes;
 use model::{Batch, Budget, Logs, Metrics, Spans, Table, schema};
 use parquet::arrow::arrow_reader::{
@@ -343,5 +345,34 @@ fn spans_with_events_go_the_general_way_and_without_ours() {
         assert_eq!(records.num_rows(), ids.len());
         let (chunks, catalog) = chunks_of(vec![batch], Table::Spans);
         check(Table::Spans, &chunks, &catalog, "events");
+    }
+}
+
+#[test]
+fn lists_that_are_null_and_lists_that_are_empty_are_told_apart() {
+    type Lists = fn(i64) -> Option<Vec<Option<f64>>>;
+    let kinds: [(&str, Lists); 4] = [
+        ("null", |_| None),
+        ("empty", |_| Some(Vec::new())),
+        ("null and empty", |row| (row % 3 > 0).then(Vec::new)),
+        ("all", |row| (row % 3 > 0).then(|| (0..row % 5).map(|n| Some(n as f64 / 2.0)).collect())),
+    ];
+    let len = 300;
+    let request = Request::of((0..len).map(|id| Row { id: id * 5, stream: 3, time: NOON }));
+    let Batch::Metrics(metrics) = request.batch(model::Signal::Metrics) else { unreachable!() };
+    for (what, of) in kinds {
+        let lists = ListArray::from_iter_primitive::<Float64Type, _, _>((0..len as i64).map(of));
+        let (_, offsets, values, nulls) = lists.into_parts();
+        let DataType::List(element) = schema::list(DataType::Float64) else { unreachable!() };
+        let lists: ArrayRef = Arc::new(ListArray::new(element, offsets, values, nulls));
+        let columns = [
+            (schema::SERIES, Arc::new(UInt32Array::from(vec![0; len as usize])) as ArrayRef),
+            ("time_unix_nano", Arc::new(Int64Array::from_iter_values((0..len as i64).map(|row| NOON + row)))),
+            ("positive_buckets_double", lists),
+        ];
+        let histograms = fill(schema::rows(Table::Histograms), len as usize, columns.into());
+        let metrics = Metrics { histograms, ..metrics.clone() };
+        let (chunks, catalog) = chunks_of(vec![Batch::Metrics(metrics)], Table::Histograms);
+        check(Table::Histograms, &chunks, &catalog, what);
     }
 }

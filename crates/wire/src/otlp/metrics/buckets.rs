@@ -1,9 +1,5 @@
-use arrow_array::ArrayRef;
-use arrow_array::types::{Int32Type, Int64Type};
-use model::schema;
-
-use super::super::judge::{Judge, Reason};
-use crate::columns::{self, List, Offsets};
+use crate::judge::{Judge, Reason};
+use crate::points::{Buckets, Span};
 use crate::proto::{Known, Reader, Refused};
 
 const BUCKETS: Known = Known::new("Buckets", &[1, 2]);
@@ -65,21 +61,7 @@ impl Counts {
     }
 }
 
-/// Two columns: the spans of non-empty buckets, and the counts in them.
-#[derive(Default)]
-pub(super) struct Buckets {
-    offset: Vec<i32>,
-    length: Vec<i32>,
-    spans: Offsets,
-    counts: List<Int64Type>,
-}
-
 impl Buckets {
-    pub(super) fn expect(&mut self, records: usize) {
-        self.spans.reserve(records);
-        self.counts.reserve(records);
-    }
-
     /// Appends a row.
     pub(super) fn push(&mut self, from: &Counts, judge: &mut Judge<'_>) {
         if from.sent > 0 {
@@ -89,47 +71,20 @@ impl Buckets {
             } else if from.sent > judge.limits.buckets_max {
                 judge.reject(Reason::TooManyBuckets, from.sent as u64);
             } else {
-                self.push_spans(from, judge);
+                self.push_counts(from, judge);
             }
         }
-        self.spans.push(self.offset.len());
-        self.counts.end_row();
+        self.end_row();
     }
 
-    fn push_spans(&mut self, from: &Counts, judge: &mut Judge<'_>) {
-        // Where the last span ended, and so from where the next one's gap counts.
-        let mut end = 0;
-        let mut open = false;
+    fn push_counts(&mut self, from: &Counts, judge: &mut Judge<'_>) {
+        let mut span = Span::default();
         // In this order: the range must not be asked for an index after the last bucket's.
         for (count, index) in from.counts.iter().zip(from.offset..) {
             if *count > 0 {
-                if !open {
-                    self.offset.push(index - end);
-                    self.length.push(0);
-                }
-                if let Some(length) = self.length.last_mut() {
-                    *length += 1;
-                }
-                self.counts.values.push(judge.count(*count));
-                end = index + 1;
+                // Indices follow each other from one that is an i32: every gap fits.
+                self.add(&mut span, index, judge.count(*count));
             }
-            open = *count > 0;
         }
-    }
-
-    pub(super) fn truncate(&mut self, rows: usize) {
-        self.spans.truncate(rows);
-        let spans = self.spans.end_of(rows);
-        self.offset.truncate(spans);
-        self.length.truncate(spans);
-        self.counts.truncate(rows);
-    }
-
-    /// The spans' column and the counts'.
-    pub(super) fn finish(self) -> [ArrayRef; 2] {
-        let columns =
-            vec![columns::numbers::<Int32Type>(self.offset), columns::numbers::<Int32Type>(self.length)];
-        let spans = columns::list_of_structs(&schema::bucket_spans_type(), self.spans, columns);
-        [spans, self.counts.finish(&schema::list(arrow_schema::DataType::Int64))]
     }
 }

@@ -1,34 +1,13 @@
-use arrow_array::RecordBatch;
-use arrow_array::types::{Float64Type, Int64Type, UInt32Type};
-use model::{Table, schema};
-
 use super::super::attribute;
-use super::super::judge::{Judge, Reason};
 use super::super::stream::end_attributes;
 use super::samples::Number;
-use crate::columns::{self, Attributes, NotUtf8, OptionalIds, Sparse};
+use crate::judge::{Judge, Reason};
+use crate::points::Exemplars;
 use crate::proto::{Known, Reader, Refused};
 
 const EXEMPLAR: Known = Known::new("Exemplar", &[2, 3, 4, 5, 6, 7]);
 
-/// Columns of [`Table::Exemplars`]. An exemplar without a value has NaN, one without a time has its
-/// point's.
-#[derive(Default)]
-pub(super) struct Exemplars {
-    series: Vec<u32>,
-    time: Vec<i64>,
-    value: Vec<f64>,
-    value_int: Sparse<Int64Type>,
-    trace_id: OptionalIds<16>,
-    span_id: OptionalIds<8>,
-    attributes: Attributes,
-}
-
 impl Exemplars {
-    pub(super) fn rows(&self) -> usize {
-        self.series.len()
-    }
-
     /// Reads an exemplar of the point being read.
     pub(super) fn read(&mut self, message: Reader<'_>, judge: &mut Judge<'_>) -> Result<(), Refused> {
         let (mut trace_id, mut span_id) = (Reader::EMPTY, Reader::EMPTY);
@@ -73,34 +52,5 @@ impl Exemplars {
         self.series.resize(rows + new, series);
         let times = self.time.iter_mut().skip(rows);
         times.filter(|own| **own == 0).for_each(|own| *own = time);
-    }
-
-    pub(super) fn check_tail(&mut self) -> Result<(), NotUtf8> {
-        self.attributes.check_tail()
-    }
-
-    #[cold]
-    pub(super) fn truncate(&mut self, rows: usize) {
-        self.series.truncate(rows);
-        self.time.truncate(rows);
-        self.value.truncate(rows);
-        self.value_int.truncate(rows);
-        self.trace_id.truncate(rows);
-        self.span_id.truncate(rows);
-        self.attributes.truncate(rows);
-    }
-
-    pub(super) fn finish(self) -> Result<RecordBatch, NotUtf8> {
-        let rows = self.rows();
-        let columns = vec![
-            columns::numbers::<UInt32Type>(self.series),
-            columns::numbers::<Int64Type>(self.time),
-            columns::numbers::<Float64Type>(self.value),
-            self.value_int.finish(rows),
-            self.trace_id.finish(),
-            self.span_id.finish(),
-            self.attributes.finish()?,
-        ];
-        Ok(columns::batch(schema::rows(Table::Exemplars), columns))
     }
 }

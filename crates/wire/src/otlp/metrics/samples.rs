@@ -1,24 +1,9 @@
-use arrow_array::RecordBatch;
-use arrow_array::types::{Float64Type, Int32Type, Int64Type, UInt32Type};
-use model::{Table, schema};
-
-use super::super::judge::{Judge, Reason};
-use super::{Exemplars, Head, Points, Run, Sets};
-use crate::columns::{self, Sparse};
+use super::{Head, Run, Sets};
+use crate::judge::{Judge, Reason};
+use crate::points::{Exemplars, STALE, Samples};
 use crate::proto::{Known, Reader, Refused};
 
 const NUMBER_DATA_POINT: Known = Known::new("NumberDataPoint", &[2, 3, 4, 5, 6, 7, 8]);
-
-/// Prometheus' marker of staleness: a NaN that says that there is no value any more.
-const STALE: u64 = 0x7ff0_0000_0000_0002;
-
-/// Columns of [`Table::Samples`].
-#[derive(Default)]
-pub(super) struct Samples {
-    pub(super) points: Points,
-    value: Vec<f64>,
-    value_int: Sparse<Int64Type>,
-}
 
 /// The value of a number point or exemplar.
 #[derive(Clone, Copy)]
@@ -90,11 +75,6 @@ impl Samples {
         self.points.push(series, point.time, point.start_time, 0);
     }
 
-    pub(super) fn expect(&mut self, records: usize) {
-        self.points.reserve(records);
-        self.value.reserve(records);
-    }
-
     /// Reads a `NumberDataPoint` except for the columns that every point has.
     #[inline(always)]
     pub(super) fn read<'a>(
@@ -144,25 +124,5 @@ impl Samples {
         self.value_int.set(self.value.len(), int);
         self.value.push(value);
         Ok(head)
-    }
-
-    #[cold]
-    pub(super) fn truncate(&mut self, rows: usize) {
-        self.points.truncate(rows);
-        self.value.truncate(rows);
-        self.value_int.truncate(rows);
-    }
-
-    pub(super) fn finish(self) -> RecordBatch {
-        let rows = self.points.rows();
-        let columns = vec![
-            columns::numbers::<UInt32Type>(self.points.series),
-            columns::numbers::<Int64Type>(self.points.time),
-            self.points.start_time.finish(),
-            columns::numbers::<Float64Type>(self.value),
-            self.value_int.finish(rows),
-            columns::numbers::<Int32Type>(self.points.flags),
-        ];
-        columns::batch(schema::rows(Table::Samples), columns)
     }
 }

@@ -5,13 +5,13 @@ use arrow_array::types::{Int64Type, UInt32Type};
 use arrow_array::{BooleanArray, RecordBatch};
 use model::{Table, schema};
 
-use super::super::judge::Judge;
 use super::super::stream::Stream;
-use super::known::Known;
 use super::sets::{Run, Sets};
-use super::{Data, Kind, Metric, words};
+use super::{Data, Kind, Metric};
 use crate::canonical::{self, Canonical};
 use crate::columns::{self, Attributes, Id, Ids, NotUtf8, OptionalText, Rest, Text, Validity};
+use crate::judge::Judge;
+use crate::points::{Known, words};
 use crate::proto::{Reader, Refused};
 
 /// What the series of a metric share.

@@ -2,12 +2,11 @@ use std::cell::Cell;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::super::Limits;
 use super::super::attribute;
-use super::super::judge::{Judge, Reason};
-use super::known::Known;
 use crate::canonical::Canonical;
 use crate::columns::{Attributes, Id, Ids, Text};
+use crate::judge::{Judge, Limits, Reason};
+use crate::points::Known;
 use crate::proto::{Reader, Refused};
 
 /// The attributes of the point being read, as fields of its message.

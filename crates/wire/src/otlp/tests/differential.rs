@@ -8,11 +8,11 @@ use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequ
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::{DecodeError, Message};
 
-use super::cells::{self, Cell, Row};
 use super::expect::{self, Expected};
 use super::expect_metrics;
 use super::generate::Generate;
 use super::*;
+use crate::cells::{self, Cell, Row};
 
 const REQUESTS: u64 = 120;
 

@@ -10,8 +10,8 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
 
-use super::cells::{Cell, Row, text};
 use super::{LIMITS, RECEIVED};
+use crate::cells::{Cell, Row, text};
 
 /// What is expected of a request: its tables, and of each record all reasons to reject it.
 #[derive(Default, Debug)]

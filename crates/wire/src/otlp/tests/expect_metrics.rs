@@ -7,9 +7,9 @@ use opentelemetry_proto::tonic::metrics::v1::{
     exemplar, exponential_histogram_data_point::Buckets, metric::Data, number_data_point,
 };
 
-use super::cells::{Cell, Row, double, text};
 use super::expect::{Expected, Reasons, attributes, id, stream, time};
 use super::{LIMITS, RECEIVED};
+use crate::cells::{Cell, Row, double, text};
 
 /// Tables, in the order of [`super::cells::tables`].
 const SAMPLES: usize = 0;
@@ -382,6 +382,11 @@ impl Columns {
             ("custom_bounds", Cell::List(self.custom_bounds)),
             ("quantiles", Cell::List(self.quantiles)),
             ("quantile_values", Cell::List(self.quantile_values)),
+            ("reset_hint", Cell::Null),
+            ("count_double", Cell::Null),
+            ("zero_count_double", Cell::Null),
+            ("positive_buckets_double", Cell::Null),
+            ("negative_buckets_double", Cell::Null),
         ]
     }
 }

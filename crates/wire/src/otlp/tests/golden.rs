@@ -11,8 +11,8 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message;
 
-use super::cells::{self, Cell, Row, text};
 use super::*;
+use crate::cells::{self, Cell, Row, text};
 
 fn kv(key: &str, value: &str) -> KeyValue {
     let value = Some(AnyValue { value: Some(Value::StringValue(value.into())) });

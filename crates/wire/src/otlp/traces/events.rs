@@ -3,9 +3,9 @@ use arrow_array::types::{Int32Type, Int64Type};
 use model::schema;
 
 use super::super::attribute;
-use super::super::judge::{Judge, Reason};
 use super::super::stream::{count, end_attributes};
 use crate::columns::{self, Attributes, NotUtf8, Offsets, Rest, Text};
+use crate::judge::{Judge, Reason};
 use crate::proto::{Known, Reader, Refused};
 
 const EVENT: Known = Known::new("Span.Event", &[1, 2, 3, 4]);

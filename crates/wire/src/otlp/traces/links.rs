@@ -3,9 +3,9 @@ use arrow_array::types::Int32Type;
 use model::schema;
 
 use super::super::attribute;
-use super::super::judge::{Judge, Reason};
 use super::super::stream::{count, end_attributes};
 use crate::columns::{self, Attributes, Ids, NotUtf8, Offsets, Rest, Text};
+use crate::judge::{Judge, Reason};
 use crate::proto::{Known, Reader, Refused};
 
 const LINK: Known = Known::new("Span.Link", &[1, 2, 3, 4, 5, 6]);

@@ -5,8 +5,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::super::attribute;
-use super::super::judge::{Judge, Reason};
 use super::{DEPTH_MAX, Value, number};
+use crate::judge::{Judge, Reason};
 use crate::proto::{Known, Parts, Reader, Refused};
 
 const ARRAY: Known = Known::new("ArrayValue", &[1]);

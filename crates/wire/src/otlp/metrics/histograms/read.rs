@@ -57,11 +57,11 @@ impl Histograms {
         judge: &mut Judge<'_>,
     ) -> Result<(), Refused> {
         let words = packed.words()?;
-        let before = self.custom_bounds.last_row();
+        let before = self.rows.custom_bounds.last_row();
         let is_word = |(value, word): (&f64, &[u8; 8])| value.to_bits() == u64::from_le_bytes(*word);
-        let known = self.custom_bounds.values.get(before.clone()).unwrap_or_default();
+        let known = self.rows.custom_bounds.values.get(before.clone()).unwrap_or_default();
         if point.bounds == 0 && known.len() == words.len() && known.iter().zip(words).all(is_word) {
-            self.custom_bounds.values.extend_from_within(before);
+            self.rows.custom_bounds.values.extend_from_within(before);
             point.bounds = words.len();
         } else {
             words.iter().for_each(|word| self.push_bound(point, f64::from_le_bytes(*word), judge));
@@ -70,14 +70,14 @@ impl Histograms {
     }
 
     fn push_bound(&mut self, point: &mut Point, bound: f64, judge: &mut Judge<'_>) {
-        let before = self.custom_bounds.values.last().filter(|_| point.bounds > 0);
+        let before = self.rows.custom_bounds.values.last().filter(|_| point.bounds > 0);
         if bound.is_nan() || before.is_some_and(|before| *before >= bound) {
             judge.reject(Reason::BoundsNotIncreasing, point.bounds as u64);
         }
         point.bounds += 1;
         // One more bucket than bounds: the buckets' limit rejects the point.
         if point.bounds <= judge.limits.buckets_max {
-            self.custom_bounds.values.push(bound);
+            self.rows.custom_bounds.values.push(bound);
         }
     }
 
@@ -167,8 +167,8 @@ impl Histograms {
         }
         point.quantiles += 1;
         if point.quantiles <= judge.limits.buckets_max {
-            self.quantiles.values.push(quantile);
-            self.quantile_values.values.push(value);
+            self.rows.quantiles.values.push(quantile);
+            self.rows.quantile_values.values.push(value);
         }
         Ok(())
     }

@@ -6,13 +6,14 @@ use crate::proto::BLOCK;
 /// A word and its length, followed by zeros.
 pub(crate) type Word = ([u8; 2 * BLOCK], usize);
 
-pub(super) const GAUGE: Word = word("gauge");
-pub(super) const SUM: Word = word("sum");
-pub(super) const HISTOGRAM: Word = word("histogram");
-pub(super) const EXPONENTIAL_HISTOGRAM: Word = word("exponential_histogram");
-pub(super) const SUMMARY: Word = word("summary");
-pub(super) const DELTA: Word = word("delta");
-pub(super) const CUMULATIVE: Word = word("cumulative");
+pub(crate) const GAUGE: Word = word("gauge");
+pub(crate) const SUM: Word = word("sum");
+pub(crate) const HISTOGRAM: Word = word("histogram");
+pub(crate) const EXPONENTIAL_HISTOGRAM: Word = word("exponential_histogram");
+pub(crate) const SUMMARY: Word = word("summary");
+pub(crate) const UNKNOWN: Word = word("unknown");
+pub(crate) const DELTA: Word = word("delta");
+pub(crate) const CUMULATIVE: Word = word("cumulative");
 
 const fn word(text: &str) -> Word {
     let mut padded = [0; 2 * BLOCK];

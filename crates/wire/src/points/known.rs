@@ -9,7 +9,7 @@ use crate::columns::{Id, Ids};
 ///
 /// Ids are hashes already, but anybody can make ids that collide in a few bits, so they are mixed
 /// with a secret.
-pub(super) struct Known {
+pub(crate) struct Known {
     /// 1 + the row, or 0; a power of two of them, at most half in use.
     slots: Vec<u32>,
     /// How many rows are in it.
@@ -30,7 +30,7 @@ impl Default for Known {
 impl Known {
     /// The row of an id; if there is none, `ids.len()` becomes it, and the id must be pushed next.
     #[inline(always)]
-    pub(super) fn find_or_add(&mut self, id: &Id<16>, ids: &Ids<16>) -> Option<u32> {
+    pub(crate) fn find_or_add(&mut self, id: &Id<16>, ids: &Ids<16>) -> Option<u32> {
         if self.rows < ids.len() || ids.len() * 2 >= self.slots.len() {
             self.catch_up(ids);
         }
@@ -66,7 +66,7 @@ impl Known {
 
     /// Takes back the last row, which was added with this id. Nothing was put further because of it.
     #[cold]
-    pub(super) fn take_back(&mut self, id: &Id<16>, ids: &Ids<16>) {
+    pub(crate) fn take_back(&mut self, id: &Id<16>, ids: &Ids<16>) {
         let slot = self.slot(id, ids);
         self.slots[slot] = 0;
         self.rows -= 1;

@@ -1,4 +1,4 @@
-//! Batches as rows of plain values, so that they can be compared one by one.
+//! Batches as rows of plain values, so that tests can compare them one by one.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int32Type, Int64Type, UInt32Type};
@@ -7,7 +7,7 @@ use arrow_schema::DataType;
 use model::Batch;
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Cell {
+pub(crate) enum Cell {
     Null,
     Bool(bool),
     Int(i64),
@@ -20,18 +20,18 @@ pub(super) enum Cell {
     Row(Row),
 }
 
-pub(super) type Row = Vec<(&'static str, Cell)>;
+pub(crate) type Row = Vec<(&'static str, Cell)>;
 
-pub(super) fn double(value: f64) -> Cell {
+pub(crate) fn double(value: f64) -> Cell {
     Cell::Double(value.to_bits())
 }
 
-pub(super) fn text(value: &str) -> Cell {
+pub(crate) fn text(value: &str) -> Cell {
     Cell::Text(value.into())
 }
 
 /// Rows of a batch. Names are leaked: they are those of the schemas.
-pub(super) fn rows(batch: &RecordBatch) -> Vec<Row> {
+pub(crate) fn rows(batch: &RecordBatch) -> Vec<Row> {
     let schema = batch.schema();
     let row = |row: usize| {
         let cell = |(field, column): (&arrow_schema::FieldRef, &arrow_array::ArrayRef)| {
@@ -89,7 +89,7 @@ fn inline(rows: Vec<Row>, reference: &str, referred: &[Row]) -> Vec<Row> {
 
 /// The tables of a batch with everything inlined: streams into records and series, series into
 /// points.
-pub(super) fn tables(batch: &Batch) -> Vec<Vec<Row>> {
+pub(crate) fn tables(batch: &Batch) -> Vec<Vec<Row>> {
     batch.check().unwrap();
     match batch {
         Batch::Logs(logs) => vec![inline(rows(&logs.records), "stream", &rows(&logs.streams))],

@@ -1,23 +1,129 @@
-use super::{Context, Decide, Limits, Rejection};
+//! What a request's records are judged by, and what becomes of them: the same for every protocol.
+//!
+//! Enters: limits, or the decision that was recorded; record by record what is wrong with it.
+//! Leaves: which records are accepted, and of every other one which it was and why it was rejected.
+
+use model::Batch;
+
 use crate::columns::{Id, NotUtf8};
 use crate::proto::{Malformed, Reader, Refused};
 
+/// The largest request there can be, uncompressed, whatever limits are set. A byte becomes at most
+/// six in a column (a control character in JSON), and a column has at most 2 GiB.
+pub const BODY_BYTES_MAX: usize = 256 << 20;
+
+/// What a decoder has to know besides the bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// When the request was received: the time of records that have none.
+    pub received_unix_nano: i64,
+    /// How records are judged.
+    pub decide: Decide<'a>,
+}
+
+/// How it is decided which records are accepted.
+#[derive(Clone, Copy, Debug)]
+pub enum Decide<'a> {
+    /// By these limits and by the rules of the format.
+    Apply(&'a Limits),
+    /// As it was decided when the request was received: the records with these indices (sorted) are
+    /// rejected and no limit is applied. Only what cannot be stored at all is rejected besides.
+    Recorded(&'a [u32]),
+}
+
+/// What a sender may ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Most records in a request; one with more is refused.
+    pub records_max: usize,
+    /// Most attributes of a record, event, link, exemplar, resource or scope.
+    pub attributes_max: usize,
+    /// Longest attribute value or body, in bytes of its text.
+    pub value_bytes_max: usize,
+    /// Most events of a span.
+    pub events_max: usize,
+    /// Most links of a span.
+    pub links_max: usize,
+    /// Most buckets of a histogram point, or quantiles of a summary point.
+    pub buckets_max: usize,
+    /// Most exemplars of a point.
+    pub exemplars_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            records_max: 1 << 20,
+            attributes_max: 1024,
+            value_bytes_max: 1 << 20,
+            events_max: 8192,
+            links_max: 8192,
+            buckets_max: 8192,
+            exemplars_max: 1024,
+        }
+    }
+}
+
+impl Limits {
+    /// None.
+    const NONE: Self = Self {
+        records_max: usize::MAX,
+        attributes_max: usize::MAX,
+        value_bytes_max: usize::MAX,
+        events_max: usize::MAX,
+        links_max: usize::MAX,
+        buckets_max: usize::MAX,
+        exemplars_max: usize::MAX,
+    };
+}
+
+/// A request's records, judged.
+#[derive(Clone, Debug)]
+pub struct Decoded {
+    /// The accepted ones.
+    pub batch: Batch,
+    /// How many there were, the rejected ones included.
+    pub received: u32,
+    /// The others, by reason, except those that [`Decide::Recorded`] named.
+    pub rejected: Vec<Rejection>,
+}
+
+/// Records that were rejected for one reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// Stable name of the reason, such as `invalid_trace_id`.
+    pub reason: &'static str,
+    /// Which records, in ascending order.
+    pub indices: Vec<u32>,
+    /// What is wrong with the first of them, for the sender.
+    pub example: String,
+}
+
 /// Why a record is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reason {
+pub(crate) enum Reason {
     BoundsNotIncreasing,
     BucketCountsMismatch,
     BucketIndexOutOfRange,
     CountOutOfRange,
+    CustomBucketsNegative,
+    DuplicateLabel,
+    EmptyLabelName,
     EmptyMetricName,
     InvalidParentSpanId,
     InvalidSpanId,
     InvalidTraceId,
     InvalidUtf8,
+    MillisecondsOutOfRange,
     MissingValue,
+    MixedCounts,
+    NegativeCount,
     NestedTooDeep,
+    OddLabelReferences,
     QuantileOutOfRange,
     ScaleOutOfRange,
+    SpanLengthsMismatch,
+    SpansOverlap,
     TimeOutOfRange,
     TooManyAttributes,
     TooManyBuckets,
@@ -25,6 +131,7 @@ pub(super) enum Reason {
     TooManyExemplars,
     TooManyLinks,
     UnknownMetricKind,
+    UnknownSymbol,
     UnspecifiedTemporality,
     ValueTooLong,
 }
@@ -44,6 +151,12 @@ impl Reason {
                 ("bucket_index_out_of_range", format!("{found} buckets go on past index {}", i32::MAX))
             }
             Self::CountOutOfRange => ("count_out_of_range", format!("count {found} does not fit 63 bits")),
+            Self::CustomBucketsNegative => (
+                "custom_buckets_negative",
+                format!("a histogram with custom bounds has {found} negative buckets, must be none"),
+            ),
+            Self::DuplicateLabel => ("duplicate_label", "two labels of the series have the same name".into()),
+            Self::EmptyLabelName => ("empty_label_name", "a label has no name".into()),
             Self::EmptyMetricName => ("empty_metric_name", "the metric has no name".into()),
             Self::InvalidParentSpanId => {
                 ("invalid_parent_span_id", format!("parent_span_id of {found} bytes, must be none or 8"))
@@ -51,15 +164,37 @@ impl Reason {
             Self::InvalidSpanId => ("invalid_span_id", id(found, "span_id", 8)),
             Self::InvalidTraceId => ("invalid_trace_id", id(found, "trace_id", 16)),
             Self::InvalidUtf8 => ("invalid_utf8", "a text is not UTF-8".into()),
+            Self::MillisecondsOutOfRange => (
+                "time_out_of_range",
+                format!(
+                    "{} ms since 1970 are not within 1677 and 2262, as nanoseconds are",
+                    found.cast_signed()
+                ),
+            ),
             Self::MissingValue => ("missing_value", "the point has neither as_double nor as_int".into()),
-            Self::NestedTooDeep => {
-                ("nested_too_deep", format!("a value is nested more than {} deep", super::value::DEPTH_MAX))
+            Self::MixedCounts => {
+                ("mixed_counts", "the counts of a histogram are neither all integers nor all doubles".into())
             }
+            Self::NegativeCount => ("negative_count", "a count of the histogram is negative".into()),
+            Self::NestedTooDeep => {
+                ("nested_too_deep", format!("a value is nested more than {} deep", crate::otlp::DEPTH_MAX))
+            }
+            Self::OddLabelReferences => (
+                "odd_label_references",
+                format!("{found} references to labels, must be a name and a value for each"),
+            ),
             Self::QuantileOutOfRange => ("quantile_out_of_range", "a quantile is not within 0 and 1".into()),
             Self::ScaleOutOfRange => (
                 "scale_out_of_range",
                 format!("scale {} is not a scale that senders use", found.cast_signed()),
             ),
+            Self::SpanLengthsMismatch => (
+                "bucket_counts_mismatch",
+                format!("{found} bucket counts, must be as many as the spans have together"),
+            ),
+            Self::SpansOverlap => {
+                ("spans_overlap", "a span of buckets begins before the end of the last".into())
+            }
             Self::TimeOutOfRange => {
                 ("time_out_of_range", format!("time {found} is after the year 2262, the last in nanoseconds"))
             }
@@ -73,6 +208,7 @@ impl Reason {
             Self::UnknownMetricKind => {
                 ("unknown_metric_kind", format!("the metric's data is field {found}, of no known kind"))
             }
+            Self::UnknownSymbol => ("unknown_symbol", format!("the request has no symbol {found}")),
             Self::UnspecifiedTemporality => (
                 "unspecified_temporality",
                 format!("aggregation temporality {found}, must be delta or cumulative"),
@@ -95,9 +231,9 @@ fn id(found: u64, what: &str, length: usize) -> String {
 }
 
 /// Decides for each record in turn whether it is accepted.
-pub(super) struct Judge<'a> {
-    pub(super) limits: Limits,
-    pub(super) received_unix_nano: i64,
+pub(crate) struct Judge<'a> {
+    pub(crate) limits: Limits,
+    pub(crate) received_unix_nano: i64,
     recorded: &'a [u32],
     /// Texts of every record are checked as it ends, to find those that are not UTF-8.
     careful: bool,
@@ -109,7 +245,7 @@ pub(super) struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    pub(super) fn new(context: &Context<'a>, careful: bool) -> Self {
+    pub(crate) fn new(context: &Context<'a>, careful: bool) -> Self {
         let (limits, recorded) = match context.decide {
             Decide::Apply(limits) => (*limits, &[][..]),
             Decide::Recorded(recorded) => (Limits::NONE, recorded),
@@ -127,7 +263,7 @@ impl<'a> Judge<'a> {
     }
 
     /// Whether `more` records may follow.
-    pub(super) fn expect(&self, more: usize) -> Result<(), Refused> {
+    pub(crate) fn expect(&self, more: usize) -> Result<(), Refused> {
         let limit = self.limits.records_max;
         if self.next as usize + more > limit {
             Err(Malformed::TooManyRecords { limit }.into())
@@ -138,7 +274,7 @@ impl<'a> Judge<'a> {
 
     /// Begins the next record; false where it is recorded that it was rejected.
     #[inline(always)]
-    pub(super) fn begin(&mut self) -> bool {
+    pub(crate) fn begin(&mut self) -> bool {
         self.next += 1;
         self.wrong = self.inherited;
         let ordinal = self.next - 1;
@@ -154,31 +290,31 @@ impl<'a> Judge<'a> {
     }
 
     /// Whether records that have nothing wrong of their own are accepted as they are read.
-    pub(super) fn is_lenient(&self) -> bool {
+    pub(crate) fn is_lenient(&self) -> bool {
         self.recorded.is_empty() && self.inherited.is_none() && !self.careful
     }
 
     /// Accepts a record that has nothing wrong, if [`Judge::is_lenient`].
     #[inline(always)]
-    pub(super) fn accept_plain(&mut self) {
+    pub(crate) fn accept_plain(&mut self) {
         self.next += 1;
     }
 
     /// Notes that the record cannot be accepted; the first reason counts. The record is read on,
     /// because a request that is malformed further on must be refused.
     #[cold]
-    pub(super) fn reject(&mut self, reason: Reason, found: u64) {
+    pub(crate) fn reject(&mut self, reason: Reason, found: u64) {
         self.wrong.get_or_insert((reason, found));
     }
 
     /// Whether something is wrong so far.
-    pub(super) fn is_rejected(&self) -> bool {
+    pub(crate) fn is_rejected(&self) -> bool {
         self.wrong.is_some()
     }
 
     /// Ends the record; `check` checks its text if that is not done for all records at once.
     #[inline(always)]
-    pub(super) fn accept(&mut self, check: impl FnOnce() -> Result<(), NotUtf8>) -> bool {
+    pub(crate) fn accept(&mut self, check: impl FnOnce() -> Result<(), NotUtf8>) -> bool {
         if self.careful && check().is_err() {
             self.reject(Reason::InvalidUtf8, 0);
         }
@@ -199,7 +335,7 @@ impl<'a> Judge<'a> {
 
     /// Judges what the records to come share; `read` reads it. What is wrong with it is wrong with
     /// each of them, besides what already was; returns that.
-    pub(super) fn share<T>(
+    pub(crate) fn share<T>(
         &mut self,
         read: impl FnOnce(&mut Self) -> Result<T, Refused>,
     ) -> Result<(T, Inherited), Refused> {
@@ -211,13 +347,13 @@ impl<'a> Judge<'a> {
     }
 
     /// Ends what [`Judge::share`] began.
-    pub(super) fn unshare(&mut self, before: Inherited) {
+    pub(crate) fn unshare(&mut self, before: Inherited) {
         self.inherited = before.0;
     }
 
     /// A count as columns have it.
     #[inline(always)]
-    pub(super) fn count(&mut self, count: u64) -> i64 {
+    pub(crate) fn count(&mut self, count: u64) -> i64 {
         i64::try_from(count).unwrap_or_else(|_| {
             self.reject(Reason::CountOutOfRange, count);
             0
@@ -226,28 +362,37 @@ impl<'a> Judge<'a> {
 
     /// A time as columns have it.
     #[inline(always)]
-    pub(super) fn time(&mut self, unix_nano: u64) -> i64 {
+    pub(crate) fn time(&mut self, unix_nano: u64) -> i64 {
         i64::try_from(unix_nano).unwrap_or_else(|_| {
             self.reject(Reason::TimeOutOfRange, unix_nano);
             0
         })
     }
 
+    /// A time in milliseconds as columns have it.
+    #[inline(always)]
+    pub(crate) fn milliseconds(&mut self, unix_ms: i64) -> i64 {
+        unix_ms.checked_mul(1_000_000).unwrap_or_else(|| {
+            self.reject(Reason::MillisecondsOutOfRange, unix_ms.cast_unsigned());
+            0
+        })
+    }
+
     /// A trace id where there need not be one: none of no bytes and of zeros.
     #[inline(always)]
-    pub(super) fn trace_id<'b>(&mut self, id: Reader<'b>) -> Option<&'b Id<16>> {
+    pub(crate) fn trace_id<'b>(&mut self, id: Reader<'b>) -> Option<&'b Id<16>> {
         self.id(id, Reason::InvalidTraceId)
     }
 
     /// A span id where there need not be one.
     #[inline(always)]
-    pub(super) fn span_id<'b>(&mut self, id: Reader<'b>) -> Option<&'b Id<8>> {
+    pub(crate) fn span_id<'b>(&mut self, id: Reader<'b>) -> Option<&'b Id<8>> {
         self.id(id, Reason::InvalidSpanId)
     }
 
     /// An id where there need not be one; another length than its own has `reason`.
     #[inline(always)]
-    pub(super) fn id<'b, const N: usize>(&mut self, id: Reader<'b>, reason: Reason) -> Option<&'b Id<N>> {
+    pub(crate) fn id<'b, const N: usize>(&mut self, id: Reader<'b>, reason: Reason) -> Option<&'b Id<N>> {
         let array = id.array::<N>();
         if array.is_none() && !id.is_empty() {
             self.reject(reason, id.len() as u64);
@@ -257,7 +402,7 @@ impl<'a> Judge<'a> {
 
     /// An id that must be there.
     #[inline(always)]
-    pub(super) fn required_id<'b, const N: usize>(&mut self, id: Reader<'b>, reason: Reason) -> &'b Id<N> {
+    pub(crate) fn required_id<'b, const N: usize>(&mut self, id: Reader<'b>, reason: Reason) -> &'b Id<N> {
         match id.array::<N>() {
             Some(id) if *id != [0; N] => id,
             _ => {
@@ -268,10 +413,10 @@ impl<'a> Judge<'a> {
     }
 
     /// How many records there were, and the rejected ones.
-    pub(super) fn finish(self) -> (u32, Vec<Rejection>) {
+    pub(crate) fn finish(self) -> (u32, Vec<Rejection>) {
         (self.next, self.rejected)
     }
 }
 
 /// What was wrong before [`Judge::share`].
-pub(super) struct Inherited(Option<(Reason, u64)>);
+pub(crate) struct Inherited(Option<(Reason, u64)>);
