@@ -103,10 +103,23 @@ fn node(folder: &Path) -> Result<()> {
 
 fn page() -> Result<()> {
     let web = tree::root().join("web");
+    tell_node(&web)?;
     once(&web.join("node_modules"), &web.join("package-lock.json"), || {
         let npm = which("npm").context("there is no npm")?;
         succeed(Command::new(npm).args(NPM_CI).current_dir(&web))
     })
+}
+
+/// Debian chooses its Node: says when it is not the one that the page was tested with.
+fn tell_node(web: &Path) -> Result<()> {
+    let package: serde_json::Value = serde_json::from_str(&tree::read(&web.join("package.json"))?)?;
+    let tested = package["engines"]["node"].as_str().unwrap_or_default();
+    let here = which("node").map(|node| output(Command::new(node).arg("--version"))).transpose()?;
+    match here.as_deref().map(|version| version.trim().trim_start_matches('v')) {
+        Some(version) if version != tested => eprintln!("note: this is Node {version}, tested is {tested}"),
+        _ => {}
+    }
+    Ok(())
 }
 
 /// From the lock file only; no browser is downloaded, Debian's is used.

@@ -66,7 +66,7 @@ fn refused(error: &AppendError) -> Refused {
         AppendError::Closed => Refused::Closed,
         AppendError::Fatal { .. } => Refused::Failed(chain(error)),
         AppendError::TooLarge { limit } => Refused::TooLarge { limit: *limit },
-        AppendError::Full { .. } | AppendError::Io { .. } => {
+        AppendError::Full { .. } | AppendError::Series { .. } | AppendError::Io { .. } => {
             Refused::Full { reason: chain(error), retry_after: RETRY_AFTER }
         }
     }
