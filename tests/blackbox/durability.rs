@@ -79,6 +79,25 @@ fn a_kill_loses_nothing_whether_sealed_or_not() {
 }
 
 #[test]
+fn a_lost_catalog_is_made_again_from_the_segments() {
+    let mut server = fresnel().config(&format!("{QUIET}{SEAL_AT_ONCE}")).start();
+    let mut sender = Sender::new("kept", 1);
+    server.send(&sender.logs(100));
+    sealed(&server);
+    server.send(&sender.logs(50));
+    server.kill9();
+    let segments = files(&server.data_dir().join("segments"), ".parquet").len();
+    std::fs::remove_dir_all(server.data_dir().join("manifest")).unwrap();
+    server.allow_warning("manifest");
+    server.restart();
+    assert_eq!(count(&server), 150);
+    assert!(files(&server.data_dir().join("segments"), ".parquet").len() >= segments);
+    let status = server.get_json("/api/v1/status")["store"]["set_aside"].to_string();
+    assert!(status.contains("read again"), "the status says so: {status}");
+    server.balanced_ledger();
+}
+
+#[test]
 fn the_day_of_a_segment_is_the_day_of_its_records() {
     let server = fresnel().config(&format!("{QUIET}{SEAL_AT_ONCE}")).start();
     // 2001-09-09 and the day after.
