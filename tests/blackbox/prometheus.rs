@@ -558,6 +558,22 @@ fn what_clients_ask_first_is_answered() {
 }
 
 #[test]
+fn the_deepest_queries_are_answered() {
+    let server = quiet();
+    let (chain, nested) =
+        (format!("1{}", " + 1".repeat(490)), format!("{}1{}", "(".repeat(190), ")".repeat(190)));
+    for (query, value) in [(&chain, "491"), (&nested, "1")] {
+        assert_eq!(data(&server, "query", &[("query", query), ("time", "1")])["result"][1], value);
+        for path in ["parse_query", "format_query"] {
+            ask(&server, path, &[("query", query)]).expect(200);
+        }
+        data(&server, "query_exemplars", &[("query", query)]);
+    }
+    let too_deep = format!("1{}", " + 1".repeat(600));
+    ask(&server, "query", &[("query", &too_deep)]).expect(400);
+}
+
+#[test]
 fn tenants_see_their_own() {
     let server = quiet();
     let begin = begin();

@@ -134,3 +134,20 @@ fn a_bucket_that_is_away_for_a_while_costs_nothing_that_was_acknowledged() {
     assert_eq!(count(&server), 500);
     server.balanced_ledger();
 }
+
+#[test]
+fn a_bucket_belongs_to_one_server_and_outlives_its_disk() {
+    let Some(s3) = S3::start() else { return };
+    let mut server = fresnel().config(&s3.config()).start();
+    server.send(&Sender::new("s3", 1).logs(100));
+    wait_sealed(&server);
+    let refused = fresnel().config(&s3.config()).refused();
+    assert!(refused.stderr.contains("store.s3.adopt"), "{}", refused.stderr);
+    server.terminate();
+    // Its disk is lost.
+    let config = format!("{}adopt = true\n", s3.config());
+    let heir = fresnel().config(&config).allow_warning("").start();
+    let rows = heir.sql_as_far_as_possible("default", "SELECT count(*) FROM logs WHERE service_name = 's3'");
+    assert_eq!(rows.integer(), 100);
+    heir.balanced_ledger();
+}

@@ -1,6 +1,6 @@
 use axum::extract::State;
 use promql::ast::{Expr, ExprKind, Matcher};
-use promql::{Annotation, Annotations, ParseOptions, Statistics, Steps, Value};
+use promql::{Annotation, Annotations, ParseError, ParseOptions, Statistics, Steps, Value};
 
 use super::answer::{Answer, cut};
 use super::ask::{ExemplarsOf, PrometheusQuery, PrometheusSelection, When};
@@ -188,9 +188,12 @@ async fn run_exemplars(State(desk): State<Desk>, Scope(tenant): Scope, parameter
     if times_ms.1 < times_ms.0 {
         return Err(Fault::bad_data("end timestamp must not be before start timestamp"));
     }
-    let mut selectors = Vec::new();
-    let expr = promql::parse(parameters.get("query"), &ParseOptions::new(true));
-    collect(&expr.map_err(|error| Fault::bad_data(error.to_string()))?, &mut selectors);
+    let selectors = deep(|| {
+        let mut selectors = Vec::new();
+        collect(&parsed(parameters)?, &mut selectors);
+        Ok(selectors)
+    });
+    let selectors = selectors.map_err(|error: ParseError| Fault::bad_data(error.to_string()))?;
     if selectors.is_empty() {
         return Ok(Answer::of("[]".to_owned()));
     }
@@ -239,9 +242,20 @@ fn collect(expr: &Expr, selectors: &mut Vec<Vec<Matcher>>) {
 }
 
 /// The query's tree. All of the language is known here, also what may not be evaluated.
-fn parsed(parameters: &Parameters) -> Result<Expr, Fault> {
+fn parsed(parameters: &Parameters) -> Result<Expr, ParseError> {
     promql::parse(parameters.get("query"), &ParseOptions::new(true))
-        .map_err(|error| Fault::parameter("query", error))
+}
+
+/// Something about a query's tree as JSON text.
+fn told(parameters: &Parameters, tell: impl FnOnce(&Expr) -> serde_json::Value) -> Answered {
+    let data = deep(|| parsed(parameters).map(|expr| tell(&expr).to_string()));
+    data.map(Answer::of).map_err(|error| Fault::parameter("query", error))
+}
+
+/// On a stack on which the highest of trees can be walked, written and dropped, which recurse.
+fn deep<T>(work: impl FnOnce() -> T) -> T {
+    const STACK_BYTES: usize = 32 << 20;
+    stacker::maybe_grow(STACK_BYTES / 2, STACK_BYTES, work)
 }
 
 /// A query, written as it should be.
@@ -250,7 +264,7 @@ fn parsed(parameters: &Parameters) -> Result<Expr, Fault> {
     responses((status = 200, description = "Prometheus' envelope", content_type = "application/json", body = Object),
         (status = 400, body = PrometheusError)))]
 pub(crate) async fn format(parameters: Parameters) -> Answered {
-    Ok(formatted(&parsed(&parameters)?))
+    told(&parameters, |expr| promql::format_query(expr).into())
 }
 
 /// A query, written as it should be; with its parameters as a form.
@@ -259,13 +273,7 @@ pub(crate) async fn format(parameters: Parameters) -> Answered {
     responses((status = 200, description = "As for GET", content_type = "application/json", body = Object),
         (status = 400, body = PrometheusError)))]
 pub(crate) async fn format_form(form: Form) -> Answered {
-    Ok(formatted(&parsed(&form.0)?))
-}
-
-fn formatted(expr: &Expr) -> Answer {
-    let mut data = String::new();
-    write::text(&mut data, &promql::format_query(expr));
-    Answer::of(data)
+    told(&form.0, |expr| promql::format_query(expr).into())
 }
 
 /// A query's tree.
@@ -274,7 +282,7 @@ fn formatted(expr: &Expr) -> Answer {
     responses((status = 200, description = "Prometheus' envelope", content_type = "application/json", body = Object),
         (status = 400, body = PrometheusError)))]
 pub(crate) async fn parse(parameters: Parameters) -> Answered {
-    Ok(Answer::of(tree::json(&parsed(&parameters)?).to_string()))
+    told(&parameters, tree::json)
 }
 
 /// A query's tree, with its parameters as a form.
@@ -283,5 +291,5 @@ pub(crate) async fn parse(parameters: Parameters) -> Answered {
     responses((status = 200, description = "As for GET", content_type = "application/json", body = Object),
         (status = 400, body = PrometheusError)))]
 pub(crate) async fn parse_form(form: Form) -> Answered {
-    Ok(Answer::of(tree::json(&parsed(&form.0)?).to_string()))
+    told(&form.0, tree::json)
 }

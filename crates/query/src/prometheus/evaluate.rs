@@ -37,9 +37,6 @@ pub enum When {
     Range(Steps),
 }
 
-/// What is walked recursively, which for the largest of queries is more than a thread's stack.
-const STACK_BYTES: usize = 32 * 1024 * 1024;
-
 impl Engine {
     /// Evaluates a query.
     ///
@@ -91,10 +88,7 @@ pub(super) async fn compute<T: Send + 'static>(
     let unwanted = Unwanted(Arc::clone(&control));
     let executor = session.engine.executor.clone();
     let task = executor.spawn_blocking(move || {
-        let compute = |snapshots: Vec<Arc<Snapshot>>| {
-            stacker::maybe_grow(STACK_BYTES / 2, STACK_BYTES, || work(&session, &snapshots))
-        };
-        let result = session.snapshots(&TABLES).and_then(compute);
+        let result = session.snapshots(&TABLES).and_then(|snapshots| work(&session, &snapshots));
         // Its end is the end of the query, for which the asker has to have the answer first.
         (session, result)
     });

@@ -60,7 +60,8 @@ async fn take(intake: &Intake, encoding: Encoding, packed: &[u8]) -> Result<Outc
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_hides_its_size_takes_no_more_memory_than_there_is() {
     let bytes = repetitive();
-    let encodings: [(Encoding, fn(&[u8]) -> Vec<u8>); 3] =
+    type Encode = fn(&[u8]) -> Vec<u8>;
+    let encodings: [(Encoding, Encode); 3] =
         [(Encoding::Zstd, zstd), (Encoding::Gzip, gzip), (Encoding::Deflate, deflate)];
     for (encoding, encode) in encodings {
         let packed = encode(&bytes);

@@ -70,7 +70,7 @@ impl Stamp {
         let footer: Footer = serde_json::from_str(text).ok()?;
         let Footer { store, level, lsns, first, inputs, .. } = footer;
         let here = footer.tenant == tenant.as_str() && footer.table == table.as_str();
-        here.then(|| Self { store, level, origin: Origin { lsns, first, inputs } })
+        here.then_some(Self { store, level, origin: Origin { lsns, first, inputs } })
     }
 }
 

@@ -65,11 +65,13 @@ impl Report {
     }
 }
 
+type Check = dyn Fn(Json, &mut Report) + Send + Sync;
+
 /// A rule that the type does not know: of a plug-in, for its part of the configuration.
 #[derive(Clone)]
 pub(crate) struct Validator {
     path: KeyPath,
-    check: Arc<dyn Fn(Json, &mut Report) + Send + Sync>,
+    check: Arc<Check>,
 }
 
 impl Validator {
