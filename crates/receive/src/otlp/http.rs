@@ -109,8 +109,14 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("")
 }
 
-fn refuse(refusal: &Refusal, format: Format) -> Response {
-    let status = match refusal {
+/// The answer to a request with these headers that whoever stands before the door refuses.
+pub fn refusal(refusal: &Refusal, headers: &HeaderMap) -> Response {
+    refuse(refusal, format_of(headers).unwrap_or(Format::Protobuf))
+}
+
+/// The HTTP status of a refusal.
+pub(super) fn status_of(refusal: &Refusal) -> StatusCode {
+    match refusal {
         Refusal::Method => StatusCode::METHOD_NOT_ALLOWED,
         Refusal::ContentType(_) | Refusal::ContentEncoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Refusal::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
@@ -123,7 +129,11 @@ fn refuse(refusal: &Refusal, format: Format) -> Response {
             ErrorKind::DeadlineExceeded => StatusCode::REQUEST_TIMEOUT,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         },
-    };
+    }
+}
+
+fn refuse(refusal: &Refusal, format: Format) -> Response {
+    let status = status_of(refusal);
     let code = super::grpc::code_of(refusal.kind());
     let body = response::status(code, &refusal.to_string(), refusal.retry_after(), format);
     let mut response = reply(status, format, body);
