@@ -1,10 +1,14 @@
 //! The command line: stdout is data, stderr is talk, the exit code is the answer.
 
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use testkit::http::Request;
 use testkit::records::Sender;
-use testkit::wait_for;
+use testkit::{skip, wait_for};
 
 use crate::fresnel;
 
@@ -146,4 +150,86 @@ fn a_client_that_keeps_its_connection_does_not_hold_up_the_stop() {
     let started = Instant::now();
     assert_eq!(server.terminate().code(), Some(0));
     assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+}
+
+/// A server that answers one statement, after it is told to.
+fn answers_when_told() -> (SocketAddr, mpsc::SyncSender<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (tell, told) = mpsc::sync_channel(1);
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut asked = Vec::new();
+        while !String::from_utf8_lossy(&asked).ends_with("SELECT 1") {
+            let mut piece = [0; 1024];
+            let read = stream.read(&mut piece).unwrap();
+            asked.extend_from_slice(&piece[..read]);
+        }
+        told.recv().unwrap();
+        let body = r#"{"columns":[{"name":"one","type":"int"}],"rows":[[1]],"complete":true,"warnings":[],"stats":{"elapsed_ms":5}}"#;
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+        stream.write_all((head + body).as_bytes()).unwrap();
+    });
+    (address, tell)
+}
+
+#[test]
+fn a_long_query_shows_on_a_terminal_that_it_runs() {
+    let (address, tell) = answers_when_told();
+    let query = format!("{} query --url http://{address} 'SELECT 1'", env!("CARGO_BIN_EXE_fresnel"));
+    let mut command = Command::new("script");
+    command.args(["-qefc", &query, "/dev/null"]).env("TERM", "xterm").env("NO_COLOR", "1");
+    let mut terminal = match command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn() {
+        Ok(terminal) => terminal,
+        Err(error) => return skip(&format!("there is no terminal without `script`: {error}")),
+    };
+    let shown = Arc::new(Mutex::new(Vec::new()));
+    let (mut stdout, written) = (terminal.stdout.take().unwrap(), Arc::clone(&shown));
+    let reader = std::thread::spawn(move || {
+        let mut piece = [0; 1024];
+        while let Ok(read @ 1..) = stdout.read(&mut piece) {
+            written.lock().unwrap().extend_from_slice(&piece[..read]);
+        }
+    });
+    let text = || String::from_utf8_lossy(&shown.lock().unwrap()).into_owned();
+    wait_for("a sign of life", Duration::from_secs(20), || text().contains("running").then_some(()));
+    assert!(!text().contains("\u{1b}[3"), "without colours: {:?}", text());
+    tell.send(()).unwrap();
+    assert!(terminal.wait().unwrap().success());
+    reader.join().unwrap();
+    assert!(text().contains("1 row in 5 ms"), "{:?}", text());
+}
+
+#[test]
+fn a_long_query_shows_nothing_in_a_pipe() {
+    let (address, tell) = answers_when_told();
+    // Long enough to show something.
+    let later = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_secs(1));
+        tell.send(()).unwrap();
+    });
+    let finished = fresnel()
+        .env("TERM", "xterm")
+        .run(&["query", "--url", &format!("http://{address}"), "SELECT 1"])
+        .expect(0);
+    later.join().unwrap();
+    assert_eq!((finished.stderr.as_str(), finished.stdout.as_str()), ("1 row in 5 ms", "one\n---\n1"));
+}
+
+#[test]
+fn a_disk_that_does_not_answer_does_not_hold_up_the_stop() {
+    let folder = tempfile::tempdir().unwrap();
+    // A pipe in the place of a file of the second Delta table: who reads it waits for ever.
+    let log = folder.path().join("data/segments/spans/_delta_log");
+    std::fs::create_dir_all(&log).unwrap();
+    std::fs::write(log.join("00000000000000000000.json"), "").unwrap();
+    assert!(Command::new("mkfifo").arg(log.join("_last_checkpoint")).status().unwrap().success());
+    let mut server = fresnel().within(folder.path()).start();
+    server.send(&Sender::new("stop", 1).spans(10));
+    wait_for("the publication of the first table", Duration::from_secs(30), || {
+        let metrics = server.get("/metrics").text();
+        metrics.contains("fresnel_publish_commits_total{table=\"logs\"} 1").then_some(())
+    });
+    assert_eq!(server.terminate().code(), Some(0));
+    server.no_unexpected_warnings();
 }

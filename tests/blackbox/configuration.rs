@@ -200,3 +200,31 @@ fn variables_in_files_beside_it_go_over_the_file_and_are_followed() {
         server.log().iter().any(|line| line.contains("configuration reloaded changes=2")).then_some(())
     });
 }
+
+#[test]
+fn each_change_is_said_with_what_was_and_what_is_to_be() {
+    let server = fresnel().config("[telemetry]\nlevel = \"info\"\n").start();
+    let path = server.data_dir().parent().unwrap().join("fresnel.toml");
+    let changed = "[telemetry]\nlevel = \"info,store=warn\"\n[store.retention]\nlogs = \"3d\"\n\
+                   [receive.key.shop]\nsecret = \"a-secret-of-at-least-16\"\n";
+    std::fs::write(&path, changed).unwrap();
+    let said = |parts: &[&str]| {
+        wait_for("the change in the log", Duration::from_secs(20), || {
+            let log = server.log();
+            log.into_iter().find(|line| {
+                line.contains("configuration changed") && parts.iter().all(|part| line.contains(part))
+            })
+        })
+    };
+    let applied = said(&["telemetry.level", r#""info""#, r#""info,store=warn""#]);
+    assert!(!applied.contains("restart"), "{applied}");
+    said(&["store.retention.logs", "3d", "restart"]);
+    said(&["receive.key.shop", "unset", "restart"]);
+    let status = server.get_json("/api/v1/status");
+    let pending = status["config"]["pending"].as_array().unwrap();
+    let change = pending.iter().find(|change| change["path"] == "store.retention.logs").unwrap();
+    assert_eq!(change["new"], r#""3d""#, "{pending:?}");
+    let text = fresnel().run(&["status", "--url", &server.url()]).expect(0).stdout;
+    assert!(text.contains("store.retention.logs: ") && text.contains("-> \"3d\""), "{text}");
+    assert!(!server.log().join("\n").contains("a-secret-of") && !status.to_string().contains("a-secret-of"));
+}

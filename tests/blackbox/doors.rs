@@ -1,6 +1,7 @@
 //! Who may knock: foreign host names, pages of other origins, addresses for everybody.
 
 use testkit::http::Request;
+use testkit::otlp::Status;
 use testkit::records::Sender;
 use testkit::{Encoding, Format, Fresnel, otlp};
 
@@ -28,7 +29,8 @@ fn a_host_that_is_not_loopback_is_refused() {
         for path in ["/", "/api/v1/ledger", "/metrics"] {
             server.ask(&Request::get(path).header("host", host)).expect(403);
         }
-        server.ask_otlp(&ingest(1).header("host", host)).expect(403);
+        let refused = server.ask_otlp(&ingest(1).header("host", host)).expect(403);
+        assert_eq!(Status::of(&refused).code, 7);
     }
     for host in ["localhost", "LOCALHOST:4300", "127.0.0.1", "127.0.0.1:1", "[::1]:4300"] {
         server.ask(&Request::get("/api/v1/ledger").header("host", host)).expect(200);

@@ -10,6 +10,7 @@ mod configuration;
 mod demo;
 mod doors;
 mod durability;
+mod grpc;
 mod health;
 mod ledger;
 mod logs;

@@ -1,5 +1,8 @@
 //! The duties of an OTLP/HTTP server, one test each.
 
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+
 use testkit::http::{Request, Response};
 use testkit::otlp::proto::collector::logs::v1::ExportLogsServiceRequest;
 use testkit::otlp::proto::collector::metrics::v1::ExportMetricsServiceRequest;
@@ -9,7 +12,7 @@ use testkit::records::{Sender, text};
 use testkit::{Encoding, Format, Fresnel};
 
 use crate::fresnel;
-use crate::settings::{LARGE_BODIES, SMALL_LIMITS};
+use crate::settings::{LARGE_BODIES, SMALL_LIMITS, SMALLEST_MEMORY};
 
 const PATHS: [&str; 3] = ["/v1/logs", "/v1/traces", "/v1/metrics"];
 const PROTOBUF: &str = "application/x-protobuf";
@@ -200,7 +203,7 @@ fn a_chunked_body_without_a_length_is_read() {
 
 #[test]
 fn a_request_beyond_the_memory_budget_is_429_with_retry_after() {
-    let server = fresnel().config(LARGE_BODIES).memory_limit("128 MiB").start();
+    let server = fresnel().config(LARGE_BODIES).memory_limit(SMALLEST_MEMORY).start();
     let large = Request::post("/v1/logs", vec![0; 100 << 20]).header("content-type", PROTOBUF);
     let response = server.ask_otlp(&large);
     assert_eq!(assert_refused(&response, 429, PROTOBUF).code, 8);
@@ -242,4 +245,39 @@ fn what_was_acknowledged_is_found_at_once() {
         server.send(&sender.logs(1));
         assert_eq!(stored(&server, "fresh"), round);
     }
+}
+
+/// A sender that announces a body of so many bytes, sends some, and waits until the server reads.
+fn stalled(server: &Fresnel, announced: usize) -> BufReader<TcpStream> {
+    let mut stream = TcpStream::connect(server.doors().otlp_http).unwrap();
+    write!(
+        stream,
+        "POST /v1/logs HTTP/1.1\r\nhost: localhost\r\ncontent-type: {PROTOBUF}\r\ncontent-length: {announced}\r\nexpect: 100-continue\r\n\r\n"
+    )
+    .unwrap();
+    let mut stream = BufReader::new(stream);
+    let mut line = String::new();
+    stream.read_line(&mut line).unwrap();
+    assert!(line.starts_with("HTTP/1.1 100 "), "{line}");
+    stream.get_mut().write_all(b"\n").unwrap();
+    stream
+}
+
+#[test]
+fn senders_that_announce_much_and_stall_hold_up_nobody() {
+    let server = fresnel().memory_limit(SMALLEST_MEMORY).start();
+    let stalled: Vec<_> = (0..20).map(|_| stalled(&server, 8 << 20)).collect();
+    server.send(&Sender::new("honest", 1).logs(1_000));
+    drop(stalled);
+    assert_eq!(stored(&server, "honest"), 1_000);
+}
+
+#[test]
+fn a_sender_that_stalls_for_too_long_is_told_so() {
+    let server = fresnel().config("[receive.limit]\nbody_idle = \"1s\"\n").start();
+    let mut stream = stalled(&server, 1_000);
+    let mut answer = String::new();
+    // Until the server closes the connection.
+    let _ = stream.read_to_string(&mut answer);
+    assert!(answer.contains("HTTP/1.1 408 ") && answer.contains("receive.limit.body_idle"), "{answer}");
 }

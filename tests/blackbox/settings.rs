@@ -20,6 +20,15 @@ secret = "bank-secret-of-at-least-16"
 tenant = "bank"
 "#;
 
+/// A key that is told of all tenants, besides [`KEYS`].
+pub(crate) const OPERATOR: &str = r#"
+[receive.key.operator]
+secret = "operator-secret-of-at-least-16"
+admin = true
+"#;
+
+/// The secret of the operator.
+pub(crate) const OPERATOR_SECRET: &str = "operator-secret-of-at-least-16";
 /// The secret of the sender `shop`.
 pub(crate) const SHOP_SECRET: &str = "shop-secret-of-at-least-16";
 /// The secret of the sender `bank`.
@@ -41,6 +50,9 @@ pub(crate) const ALLOW_ORIGIN: &str = r#"
 [api]
 origins = ["https://shop.example"]
 "#;
+
+/// The least that a server can be given.
+pub(crate) const SMALLEST_MEMORY: &str = "128 MiB";
 
 /// A body may be larger than what the smallest memory budget lets in.
 pub(crate) const LARGE_BODIES: &str = "[receive.limit]\nbody = \"128 MiB\"\nbody_decoded = \"128 MiB\"\n";

@@ -6,7 +6,7 @@ use testkit::records::Sender;
 use testkit::{Encoding, Format, Fresnel, Ledger};
 
 use crate::fresnel;
-use crate::settings::{BANK_SECRET, FEW_TENANTS, KEYS, SHOP_SECRET};
+use crate::settings::{BANK_SECRET, FEW_TENANTS, KEYS, OPERATOR, OPERATOR_SECRET, SHOP_SECRET};
 
 fn request(seed: u64, headers: &[(&str, &str)]) -> Request {
     let request = otlp::request(&Sender::new("tenants", seed).logs(10), Format::Protobuf, Encoding::None);
@@ -59,17 +59,64 @@ fn one_tenant_too_many_is_refused() {
 }
 
 #[test]
+fn a_tenant_of_which_nothing_is_stored_takes_no_ones_place() {
+    let server = fresnel().config(FEW_TENANTS).start();
+    for number in 0..10 {
+        let junk = Request::post("/v1/logs", "junk").header("content-type", "application/json");
+        server.ask_otlp(&junk.header("x-scope-orgid", &format!("junk-{number}"))).expect(400);
+    }
+    send(&server, 1, &[("x-scope-orgid", "one")]).expect(200);
+    send(&server, 1, &[("x-scope-orgid", "two")]).expect(200);
+}
+
+#[test]
 fn a_key_beats_the_header() {
-    let server = fresnel().config(KEYS).start();
+    let server = fresnel().config(&[KEYS, OPERATOR].concat()).start();
     let bearer = |secret: &str| format!("Bearer {secret}");
     let shop = bearer(SHOP_SECRET);
     send(&server, 1, &[("authorization", &shop)]).expect(200);
     send(&server, 2, &[("authorization", &shop), ("x-scope-orgid", "bank")]).expect(200);
     send(&server, 3, &[("authorization", &bearer(BANK_SECRET))]).expect(200);
-    let answer = server.ask(&Request::get("/api/v1/ledger").header("authorization", &shop)).expect(200);
-    let ledger = Ledger::from_json(&answer.json());
+    let ledger = ask(&server, "/api/v1/ledger", OPERATOR_SECRET).json();
+    let ledger = Ledger::from_json(&ledger);
     assert_eq!(ledger.entry("shop", "logs").unwrap().stored, 20);
     assert_eq!(ledger.entry("bank", "logs").unwrap().stored, 10);
+}
+
+fn ask(server: &Fresnel, path: &str, secret: &str) -> Response {
+    server.ask(&Request::get(path).header("authorization", &format!("Bearer {secret}"))).expect(200)
+}
+
+#[test]
+fn a_key_is_told_names_and_figures_of_its_tenant_only_unless_it_is_an_operators() {
+    let server = fresnel().config(&[KEYS, OPERATOR].concat()).start();
+    for (seed, secret) in [(1, SHOP_SECRET), (2, BANK_SECRET)] {
+        send(&server, seed, &[("authorization", &format!("Bearer {secret}"))]).expect(200);
+    }
+    let tenants = |secret: &str| {
+        let ledger = ask(&server, "/api/v1/ledger", secret).json();
+        assert_eq!(ledger["balanced"], true, "{ledger}");
+        let entries = ledger["entries"].as_array().unwrap().clone();
+        let mut tenants: Vec<_> =
+            entries.iter().map(|entry| entry["tenant"].as_str().unwrap().to_owned()).collect();
+        tenants.dedup();
+        tenants
+    };
+    assert_eq!((tenants(SHOP_SECRET), tenants(BANK_SECRET)), (vec!["shop".into()], vec!["bank".into()]));
+    assert_eq!(tenants(OPERATOR_SECRET), ["bank", "default", "shop"]);
+    for path in ["/metrics", "/api/v1/status", "/healthz", "/api/v1/ledger"] {
+        let (shop, all) =
+            (ask(&server, path, SHOP_SECRET).text(), ask(&server, path, OPERATOR_SECRET).text());
+        assert!(!shop.contains("bank") && !shop.contains("tenant=\"default\""), "{path}: {shop}");
+        assert!(
+            path != "/metrics" || all.contains("tenant=\"bank\"") && shop.contains("tenant=\"shop\""),
+            "{all}"
+        );
+        assert!(
+            path != "/metrics" || shop.contains("fresnel_memory_limit_bytes"),
+            "of the server as a whole: {shop}"
+        );
+    }
 }
 
 #[test]

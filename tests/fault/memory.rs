@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use testkit::http::Client;
+use testkit::otlp::proto::collector::logs::v1::ExportLogsServiceRequest;
 use testkit::records::{ID, Random, Sender, value};
 use testkit::{Encoding, Format, otlp};
 
@@ -89,4 +90,36 @@ fn overload_is_refused_within_the_memory_limit_and_nothing_acknowledged_is_lost(
         assert_eq!((rows.texts("n"), rows.texts("ids")), (expected.clone(), expected), "sender {seed}");
     }
     verify_ledger(&server, &["default"]);
+}
+
+/// Bodies of a few KiB that become 48 MiB, from more senders than may be decoded at once.
+#[test]
+fn bodies_that_hide_their_size_stay_within_the_memory_limit() {
+    let mut server = fresnel().config(QUIET).memory_limit("512 MiB").start();
+    let body = "x".repeat(1 << 20);
+    let mut batch = Sender::new("bomb", 1).logs(48);
+    for record in &mut batch.resource_logs[0].scope_logs[0].log_records {
+        record.body = Some(value(&body));
+    }
+    let packed = Encoding::Zstd.encode_streamed(&otlp::protobuf(&batch));
+    assert!(packed.len() < 64 << 10, "{} bytes", packed.len());
+    let request = otlp::raw::<ExportLogsServiceRequest>(packed, Format::Protobuf, Encoding::Zstd);
+    let door = server.doors().otlp_http;
+    let senders: Vec<_> = (0..8)
+        .map(|_| {
+            let (request, mut client) = (request.clone(), Client::new(door));
+            std::thread::spawn(move || [(); 3].map(|()| client.send(&request).unwrap().status))
+        })
+        .collect();
+    let told: Vec<u16> = senders.into_iter().flat_map(|sender| sender.join().unwrap()).collect();
+    let peak = server.peak_resident_bytes();
+    eprintln!("peak {} MiB resident, {told:?}", peak >> 20);
+    assert!(server.exited().is_none(), "it stays alive");
+    assert!(told.iter().all(|status| matches!(status, 200 | 429)) && told.contains(&200), "{told:?}");
+    assert!(peak <= LIMIT + LIMIT / 5, "{} MiB resident at the peak", peak >> 20);
+    let memory = &server.get_json("/api/v1/status")["memory"];
+    assert!(memory["peak_bytes"].as_u64() <= memory["limit_bytes"].as_u64(), "{memory}");
+    let stored = 48 * told.iter().filter(|status| **status == 200).count();
+    let count = "SELECT count(*) FROM logs WHERE service_name = 'bomb'";
+    assert_eq!(server.sql(count).integer(), i64::try_from(stored).unwrap());
 }

@@ -18,3 +18,6 @@ age = "300ms"
 files_min = 2
 grace = "0s"
 "#;
+
+/// Only the server's own telemetry comes in by itself.
+pub(crate) const NO_HOST: &str = "[receive.host]\nenabled = false\n";

@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use testkit::wait_for;
+
 use crate::disk::{Control, Faults};
 use crate::fresnel;
 use crate::senders::{Fate, Plan, Sent, Signal, verify_ledger};
-use crate::settings::QUIET;
+use crate::settings::{NO_HOST, QUIET};
 
 const SENDERS: u64 = 16;
 const SYNC_DELAY: Duration = Duration::from_millis(60);
@@ -43,4 +45,28 @@ fn requests_share_a_slow_sync_and_none_is_lost() {
         sent.verify(&server);
     }
     verify_ledger(&server, &["default"]);
+}
+
+#[test]
+fn what_the_server_says_of_itself_is_stored_once_however_long_the_disk_takes() {
+    let Some(faults) = Faults::new() else { return };
+    let server = faults.below(fresnel()).config(NO_HOST).start();
+    let spans = |condition: &str| {
+        let own = "SELECT count(*) FROM spans WHERE service_name = 'fresnel'";
+        server.sql(&format!("{own} AND {condition}")).integer()
+    };
+    // Longer than anybody would wait for an answer before sending again.
+    faults.set(Control { sync_delay: Duration::from_secs(6), ..Control::default() });
+    server.get_json("/api/v1/traces");
+    wait_for("a span of the slow time", Duration::from_secs(60), || {
+        (spans("name = 'GET /api/v1/traces'") > 0).then_some(())
+    });
+    faults.set(Control::default());
+    // The telemetry is sent in order: what was sent again would be there before this.
+    server.get_json("/api/v1/services");
+    wait_for("a later span", Duration::from_secs(60), || {
+        (spans("name = 'GET /api/v1/services'") > 0).then_some(())
+    });
+    let repeated = "SELECT count(*) - count(DISTINCT span_id) FROM spans WHERE service_name = 'fresnel'";
+    assert_eq!(server.sql(repeated).integer(), 0);
 }

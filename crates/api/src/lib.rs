@@ -31,7 +31,7 @@ pub use queries::{
     SqlRequest, TimeRange, TraceFilter,
 };
 pub use route::router;
-pub use tenant::Scope;
+pub use tenant::{Scope, Sight};
 
 #[cfg(test)]
 mod tests;

@@ -24,13 +24,17 @@ const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-
 
 /// A file of the application, or its first page for any other path: the path is the application's.
 pub(crate) async fn serve(request: Request<Body>) -> Response {
+    answer(FILES, &request)
+}
+
+fn answer(files: &'static [File], request: &Request<Body>) -> Response {
     if request.method() != Method::GET && request.method() != Method::HEAD {
         return Problem::new(StatusCode::METHOD_NOT_ALLOWED, "only GET here")
             .hint("data is sent to /v1/… on the OTLP ports, 4317 and 4318 by default")
             .into_response();
     }
     let path = request.uri().path().trim_start_matches('/');
-    if let Some(file) = FILES.iter().find(|file| file.path == path) {
+    if let Some(file) = files.iter().find(|file| file.path == path) {
         return send(file, request.headers());
     }
     // A missing file of the build is an error, not the first page: a stale page must notice.
@@ -43,7 +47,7 @@ pub(crate) async fn serve(request: Request<Body>) -> Response {
             .hint("the API is below /api/v1; its description is at /api/openapi.json")
             .into_response();
     }
-    match FILES.iter().find(|file| file.path == "index.html") {
+    match files.iter().find(|file| file.path == "index.html") {
         Some(index) => send(index, request.headers()),
         None => page(StatusCode::OK, MISSING.as_bytes(), "text/html; charset=utf-8", None, false),
     }
@@ -113,3 +117,6 @@ fn content_type(path: &str) -> &'static str {
         _ => "application/octet-stream",
     }
 }
+
+#[cfg(test)]
+mod tests;

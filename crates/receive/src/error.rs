@@ -43,6 +43,9 @@ pub enum Refusal {
     /// `X-Scope-OrgID` is not a tenant's name, or one too many.
     #[error("{0}")]
     Tenant(String),
+    /// Whoever stands before the door does not let the request in.
+    #[error("{0}")]
+    Forbidden(String),
     /// The budget is used up.
     #[error("overloaded: {reason}")]
     Overloaded {
@@ -67,6 +70,9 @@ pub enum Refusal {
     /// has and send it again: stored twice is better than lost.
     #[error("the records could not be stored: {0}")]
     Failed(String),
+    /// The request made the server panic.
+    #[error("the server made a mistake with this request; its log says which")]
+    Panicked,
 }
 
 impl Refusal {
@@ -89,6 +95,8 @@ impl Refusal {
             | Self::Aborted(_) => ErrorKind::InvalidArgument,
             Self::TooLarge { .. } | Self::Overloaded { .. } => ErrorKind::ResourceExhausted,
             Self::Unauthenticated => ErrorKind::Unauthenticated,
+            Self::Forbidden(_) => ErrorKind::PermissionDenied,
+            Self::Panicked => ErrorKind::Internal,
             Self::Slow { .. } => ErrorKind::DeadlineExceeded,
             Self::Unavailable | Self::Failed(_) => ErrorKind::Unavailable,
         }
@@ -123,6 +131,8 @@ impl Refusal {
             Self::TooLarge { .. } => "too_large",
             Self::Unauthenticated => "unauthenticated",
             Self::Tenant(_) => "tenant",
+            Self::Forbidden(_) => "forbidden",
+            Self::Panicked => "panicked",
             Self::Overloaded { .. } => "overloaded",
             Self::Unavailable => "unavailable",
             Self::Slow { .. } => "slow",

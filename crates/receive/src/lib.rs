@@ -2,8 +2,9 @@
 //!
 //! Enters: requests of senders. Leaves: batches of accepted records with the body they came in,
 //! through the [`Sink`], and an acknowledgement to the sender once the sink has it on disk.
-//! Must hold: memory is taken from the budget before a body is read and before it is decoded; a
-//! sender learns of every record that was not taken; what happens after `append` is unknown here.
+//! Must hold: memory is taken from the budget before it is used, for a body as it comes and as it is
+//! decoded; a sender learns of every record that was not taken; what happens after `append` is
+//! unknown here.
 //!
 //! To add a receiver, follow `docs/how-to/add-a-receiver.md`.
 

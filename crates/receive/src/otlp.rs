@@ -3,5 +3,5 @@
 mod grpc;
 mod http;
 
-pub use self::grpc::router as grpc_router;
-pub use self::http::router as http_router;
+pub use self::grpc::{refusal as grpc_refusal, router as grpc_router};
+pub use self::http::{refusal as http_refusal, router as http_router};

@@ -1,9 +1,10 @@
-//! Who may knock: stands before every door.
+//! Who may knock: stands before every door, and answers for those behind it who panic.
 //!
 //! On a loopback address a request must name a loopback host: a page of somebody else's site whose
 //! name was made to point to 127.0.0.1 (DNS rebinding) does not. A browser's request from another
 //! origin must come from one that is allowed, because a browser sends what any page tells it to.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,17 +12,66 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
+use fresnel_sdk::telemetry::metrics::{BoundCounter, Counter, Registry};
+use futures::FutureExt;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use receive::Senders;
+use model::ErrorKind;
+use receive::{Refusal, Senders};
 use tracing::Instrument;
 
+use crate::supervise;
+
+/// In whose words a door refuses.
+#[derive(Clone, Copy, Debug)]
+pub enum Medium {
+    /// Problem documents.
+    Api,
+    /// Statuses as trailers.
+    OtlpGrpc,
+    /// Statuses as bodies.
+    OtlpHttp,
+}
+
+impl Medium {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::OtlpGrpc => "otlp_grpc",
+            Self::OtlpHttp => "otlp_http",
+        }
+    }
+
+    /// The answer to a request with these headers.
+    fn refuse(self, refusal: &Refusal, headers: &HeaderMap) -> Response {
+        match self {
+            Self::OtlpGrpc => receive::otlp::grpc_refusal(refusal, headers),
+            Self::OtlpHttp => receive::otlp::http_refusal(refusal, headers),
+            Self::Api => {
+                let status = match refusal.kind() {
+                    ErrorKind::PermissionDenied => StatusCode::FORBIDDEN,
+                    ErrorKind::Unauthenticated => StatusCode::UNAUTHORIZED,
+                    ErrorKind::InvalidArgument => StatusCode::BAD_REQUEST,
+                    _ => StatusCode::INTERNAL_SERVER_ERROR,
+                };
+                api::Problem::new(status, refusal.to_string()).into_response()
+            }
+        }
+    }
+}
+
+/// Requests that panicked, by door.
+pub fn panics(registry: &Registry) -> Counter {
+    registry.counter("fresnel.http.panics", "{panic}", "Requests during which the server panicked, by door.")
+}
+
 /// What a door needs to know to judge a request.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Guard(Arc<Rules>);
 
-#[derive(Debug)]
 struct Rules {
+    medium: Medium,
+    panics: BoundCounter,
     loopback: bool,
     origins: Vec<String>,
     hosts: Vec<String>,
@@ -29,8 +79,15 @@ struct Rules {
 
 impl Guard {
     /// For a door at `address`.
-    pub fn new(address: std::net::SocketAddr, config: &api::Config) -> Self {
+    pub fn new(
+        address: std::net::SocketAddr,
+        medium: Medium,
+        config: &api::Config,
+        panics: &Counter,
+    ) -> Self {
         Self(Arc::new(Rules {
+            medium,
+            panics: panics.bind(&[("door", medium.name())]),
             loopback: address.ip().is_loopback(),
             origins: config.origins.clone(),
             hosts: config.hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
@@ -40,6 +97,21 @@ impl Guard {
     /// Puts the guard before every route.
     pub fn protect(self, router: Router) -> Router {
         router.layer(middleware::from_fn_with_state(self, judge))
+    }
+
+    /// The answer of what is behind the door. One that panics is answered for, as an error of ours:
+    /// the sender would only see its connection end.
+    async fn answer(&self, request: Request, next: Next) -> Response {
+        let content_type = request.headers().get(header::CONTENT_TYPE).cloned();
+        let path = request.uri().path().to_owned();
+        let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+        answered.unwrap_or_else(|panic| {
+            let (door, error) = (self.0.medium.name(), supervise::message(panic.as_ref()));
+            tracing::error!(door, path, error, "a request panicked");
+            self.0.panics.add(1);
+            let headers = content_type.map(|value| (header::CONTENT_TYPE, value));
+            self.0.medium.refuse(&Refusal::Panicked, &headers.into_iter().collect())
+        })
     }
 
     fn host_allowed(&self, request: &Request) -> bool {
@@ -64,13 +136,14 @@ impl Guard {
 }
 
 async fn judge(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    let forbid = |reason: &str| guard.0.medium.refuse(&Refusal::Forbidden(reason.into()), request.headers());
     if !guard.host_allowed(&request) {
-        return refuse(
+        return forbid(
             "this host name is not served: use 127.0.0.1 or localhost, or add the name to `api.hosts`",
         );
     }
     if !guard.origin_allowed(&request) {
-        return refuse("pages of this origin may not ask: add it to `api.origins`");
+        return forbid("pages of this origin may not ask: add it to `api.origins`");
     }
     let origin = request.headers().get(header::ORIGIN).cloned();
     let preflight = request.method() == Method::OPTIONS
@@ -81,7 +154,7 @@ async fn judge(State(guard): State<Guard>, request: Request, next: Next) -> Resp
         *response.status_mut() = StatusCode::NO_CONTENT;
         response
     } else {
-        next.run(request).await
+        guard.answer(request, next).await
     };
     if let Some(origin) = origin {
         share(response.headers_mut(), origin, wanted);
@@ -125,7 +198,7 @@ async fn identify(State((senders, ready)): State<Identify>, mut request: Request
     if asks(path) && !ABOUT_ITSELF.contains(&path) && !ready.load(Ordering::Acquire) {
         let detail = "the server is starting or stopping; an answer now could not be complete";
         let problem = api::Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
-        return axum::response::IntoResponse::into_response(problem);
+        return problem.into_response();
     }
     // Orchestrators ask without a key; there is nothing of a tenant's in these answers.
     const HEALTH: [&str; 4] = ["/livez", "/readyz", "/prometheus/-/healthy", "/prometheus/-/ready"];
@@ -134,17 +207,15 @@ async fn identify(State((senders, ready)): State<Identify>, mut request: Request
     }
     match senders.identify_reader(request.headers()) {
         Ok(reader) => {
+            let sight =
+                if reader.admin { api::Sight::Everybody } else { api::Sight::Only(reader.tenant.clone()) };
+            request.extensions_mut().insert(sight);
             request.extensions_mut().insert(api::Scope(reader.tenant));
             traced(request, next).await
         }
         Err(refusal) => {
-            let status = match refusal {
-                receive::Refusal::Unauthenticated => StatusCode::UNAUTHORIZED,
-                _ => StatusCode::BAD_REQUEST,
-            };
-            let problem = api::Problem::new(status, refusal.to_string());
-            let mut response = axum::response::IntoResponse::into_response(problem);
-            if status == StatusCode::UNAUTHORIZED {
+            let mut response = Medium::Api.refuse(&refusal, request.headers());
+            if response.status() == StatusCode::UNAUTHORIZED {
                 let scheme = HeaderValue::from_static("Basic realm=\"Fresnel: any user, a key as password\"");
                 response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
             }
@@ -181,10 +252,6 @@ async fn traced(request: Request, next: Next) -> Response {
     response
 }
 
-fn refuse(detail: &str) -> Response {
-    axum::response::IntoResponse::into_response(api::Problem::new(StatusCode::FORBIDDEN, detail))
-}
-
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
@@ -202,3 +269,6 @@ fn is_loopback_name(name: &str) -> bool {
         || name.ends_with(".localhost")
         || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,18 +5,23 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use api::{Operations, dto};
+use api::{Operations, Sight, dto};
 use dto::HealthStatus::{Fail, Pass, Warn};
+use fresnel_sdk::config::Change;
 use fresnel_sdk::telemetry::Telemetry;
 use fresnel_sdk::telemetry::metrics::Registry;
+use fresnel_sdk::telemetry::otlp::Value;
 use model::Budget;
+use parking_lot::Mutex;
 use store::Store;
 
 use crate::publication::Published;
 use crate::supervise::Supervisor;
 
+/// Whoever asks for the health more often gets the same again: asking costs the server nothing.
+const HEALTH_FOR: Duration = Duration::from_secs(1);
 /// Share of the memory budget from which somebody should look.
 const MEMORY_WARN: f64 = 0.9;
 
@@ -34,11 +39,34 @@ pub struct Desk {
     pub addresses: dto::Addresses,
     pub started: (Instant, SystemTime),
     pub ready: Arc<AtomicBool>,
-    pub pending_restart: Box<dyn Fn() -> Vec<String> + Send + Sync>,
+    pub pending_restart: Box<dyn Fn() -> Vec<Change> + Send + Sync>,
+    pub checked: Checked,
+}
+
+/// The health as it was last looked at.
+#[derive(Default)]
+pub struct Checked(Mutex<Option<(Instant, dto::Health)>>);
+
+impl Checked {
+    /// What `check` gave, if that is not long ago; else what it gives now.
+    fn at(&self, now: Instant, check: impl FnOnce() -> dto::Health) -> dto::Health {
+        let mut last = self.0.lock();
+        match &*last {
+            Some((at, health)) if now.saturating_duration_since(*at) < HEALTH_FOR => health.clone(),
+            _ => last.insert((now, check())).1.clone(),
+        }
+    }
+}
+
+/// Errors name files, and their folders the tenants.
+fn veil(component: &mut dto::Component) {
+    if component.status != Pass && matches!(component.name.as_str(), "store" | "publish") {
+        component.detail = "does not work as it should; who shows a key with `admin` sees why".into();
+    }
 }
 
 impl Operations for Desk {
-    fn status(&self) -> Pin<Box<dyn Future<Output = dto::Status> + Send + '_>> {
+    fn status<'a>(&'a self, sight: &'a Sight) -> Pin<Box<dyn Future<Output = dto::Status> + Send + 'a>> {
         Box::pin(async move {
             dto::Status {
                 version: env!("CARGO_PKG_VERSION").into(),
@@ -48,14 +76,15 @@ impl Operations for Desk {
                 addresses: self.addresses.clone(),
                 data_dir: self.data_dir.display().to_string(),
                 memory: self.memory(),
-                store: self.store_status(),
-                config: dto::ConfigStatus { pending_restart: (self.pending_restart)() },
+                store: self.store_status(sight),
+                config: self.config_status(sight),
             }
         })
     }
 
-    fn ledger(&self) -> dto::Ledger {
-        let totals = self.store.ledger();
+    fn ledger(&self, sight: &Sight) -> dto::Ledger {
+        let mut totals = self.store.ledger();
+        totals.retain(|(tenant, _), _| sight.sees(tenant.as_str()));
         let balanced = totals.values().all(store::Counts::balances);
         let entries = totals.iter().map(|((tenant, signal), counts)| dto::LedgerEntry {
             tenant: tenant.to_string(),
@@ -70,7 +99,31 @@ impl Operations for Desk {
         dto::Ledger { balanced, entries: entries.collect() }
     }
 
-    fn health(&self) -> dto::Health {
+    fn health(&self, sight: &Sight) -> dto::Health {
+        let mut health = self.checked.at(Instant::now(), || self.check());
+        if *sight != Sight::Everybody {
+            health.components.iter_mut().for_each(veil);
+        }
+        health
+    }
+
+    fn ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire)
+    }
+
+    fn metrics(&self, sight: &Sight) -> String {
+        self.registry.prometheus_for(|attributes| {
+            attributes.iter().all(|attribute| match &attribute.value {
+                Value::Text(tenant) if attribute.key == "tenant" => sight.sees(tenant),
+                _ => true,
+            })
+        })
+    }
+}
+
+impl Desk {
+    /// Looks at every part.
+    fn check(&self) -> dto::Health {
         let components = vec![
             self.store_health(),
             self.memory_health(),
@@ -83,16 +136,21 @@ impl Operations for Desk {
         dto::Health { status, components }
     }
 
-    fn ready(&self) -> bool {
-        self.ready.load(Ordering::Acquire)
+    fn config_status(&self, sight: &Sight) -> dto::ConfigStatus {
+        // Keys are named after those who have them.
+        let pending = if *sight == Sight::Everybody { (self.pending_restart)() } else { Vec::new() };
+        let pending: Vec<_> = pending
+            .iter()
+            .map(|change| dto::PendingChange {
+                path: change.path.clone(),
+                old: change.old_text(),
+                new: change.new_text(),
+            })
+            .collect();
+        let pending_restart = pending.iter().map(|change| change.path.clone()).collect();
+        dto::ConfigStatus { pending_restart, pending }
     }
 
-    fn metrics(&self) -> String {
-        self.registry.prometheus()
-    }
-}
-
-impl Desk {
     fn memory(&self) -> dto::Memory {
         dto::Memory {
             limit_bytes: self.memory_limit,
@@ -103,9 +161,14 @@ impl Desk {
         }
     }
 
-    fn store_status(&self) -> dto::StoreStatus {
+    fn store_status(&self, sight: &Sight) -> dto::StoreStatus {
         let status = self.store.status();
-        let set_aside = status.set_aside.into_iter();
+        // The folder of a tenant is named after it.
+        let seen = |path: &str| {
+            let tenant = path.split('/').find_map(|folder| folder.strip_prefix("tenant="));
+            tenant.map_or(*sight == Sight::Everybody, |tenant| sight.sees(tenant))
+        };
+        let set_aside = status.set_aside.into_iter().filter(|file| seen(&file.path));
         let set_aside = set_aside.map(|file| dto::SetAside { path: file.path, reason: file.reason });
         let tables = status.tables.iter().map(|table| dto::TableStatus {
             table: table.table.to_string(),
@@ -170,10 +233,10 @@ impl Desk {
 
     fn work_health(&self) -> dto::Component {
         for unit in self.supervisor.units() {
-            if let (Some(reason), since) = unit.state() {
+            if let Some(trouble) = unit.trouble(Instant::now()) {
                 let failures = unit.failures.load(Ordering::Relaxed);
-                let detail = format!("{} was restarted {failures} times: {reason}", unit.name);
-                return self.component("background", Warn, detail, Some(since));
+                let detail = format!("{} was restarted {failures} times: {}", unit.name, trouble.reason);
+                return self.component("background", Warn, detail, Some(trouble.since_unix_ms));
             }
         }
         self.component("background", Pass, "all work runs".into(), None)
@@ -226,3 +289,6 @@ pub fn resident_bytes() -> Option<u64> {
     let pages: u64 = sizes.split(' ').nth(1)?.parse().ok()?;
     Some(pages * rustix::param::page_size() as u64)
 }
+
+#[cfg(test)]
+mod tests;

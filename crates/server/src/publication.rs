@@ -91,7 +91,9 @@ async fn reconcile(
             () = stop.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        let report = publisher.publish(&live(&store), observe::now_unix_nano() / 1_000_000).await;
+        // The disk or S3 may take its time: a run that is cut off is one that the next repeats.
+        let (live, now) = (live(&store), observe::now_unix_nano() / 1_000_000);
+        let Some(report) = stop.run_until_cancelled(publisher.publish(&live, now)).await else { return };
         for failure in report.failures {
             tracing::warn!(error = %chain(&failure), "a Delta table is not up to date; it is tried again");
         }

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures::FutureExt;
 use parking_lot::Mutex;
@@ -13,6 +13,8 @@ use tokio_util::task::TaskTracker;
 
 const BACKOFF_FIRST: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
+/// What has run for this long since its last restart is well again.
+const WELL_AFTER: Duration = Duration::from_secs(60);
 
 /// Starts work and knows how it is.
 #[derive(Clone, Debug)]
@@ -30,18 +32,55 @@ struct Inner {
 pub struct Unit {
     pub name: &'static str,
     pub failures: AtomicU64,
-    state: Mutex<(Option<String>, i64)>,
+    state: Mutex<State>,
+}
+
+/// How a piece of work is.
+#[derive(Debug, Default)]
+struct State {
+    trouble: Option<Trouble>,
+    /// When it began to run; nothing while it waits to.
+    begun: Option<Instant>,
+    backoff: Duration,
+}
+
+/// Why work ended that should not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    pub reason: String,
+    pub since_unix_ms: i64,
+}
+
+impl State {
+    fn begin(&mut self, now: Instant) {
+        self.begun = Some(now);
+    }
+
+    /// Notes an end; how long to wait before the next run. What ran well begins anew with short
+    /// pauses.
+    fn end(&mut self, trouble: Trouble, now: Instant) -> Duration {
+        let well = self.is_well(now);
+        self.trouble = Some(trouble);
+        self.begun = None;
+        self.backoff =
+            if well || self.backoff.is_zero() { BACKOFF_FIRST } else { (self.backoff * 2).min(BACKOFF_MAX) };
+        self.backoff
+    }
+
+    /// Whether it has run for long enough since it was last begun.
+    fn is_well(&self, now: Instant) -> bool {
+        self.begun.is_some_and(|begun| now.saturating_duration_since(begun) >= WELL_AFTER)
+    }
+
+    fn trouble(&self, now: Instant) -> Option<Trouble> {
+        self.trouble.clone().filter(|_| !self.is_well(now))
+    }
 }
 
 impl Unit {
-    /// What it died of last, while it has not run well since; and since when it is as it is.
-    pub fn state(&self) -> (Option<String>, i64) {
-        self.state.lock().clone()
-    }
-
-    fn set(&self, trouble: Option<String>) {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-        *self.state.lock() = (trouble, i64::try_from(since).unwrap_or(i64::MAX));
+    /// What it died of last, while it has not run well since.
+    pub fn trouble(&self, now: Instant) -> Option<Trouble> {
+        self.state.lock().trouble(now)
     }
 }
 
@@ -67,13 +106,12 @@ impl Supervisor {
         F: FnMut(CancellationToken) -> W + Send + 'static,
         W: Future<Output = ()> + Send + 'static,
     {
-        let unit = Arc::new(Unit { name, failures: AtomicU64::new(0), state: Mutex::new((None, 0)) });
-        unit.set(None);
+        let unit = Arc::new(Unit { name, failures: AtomicU64::new(0), state: Mutex::default() });
         self.0.units.lock().push(Arc::clone(&unit));
         let stop = self.stop();
         self.0.tracker.spawn(async move {
-            let mut backoff = BACKOFF_FIRST;
             loop {
+                unit.state.lock().begin(Instant::now());
                 let work = AssertUnwindSafe(make(stop.clone())).catch_unwind();
                 let ended = work.await;
                 if stop.is_cancelled() {
@@ -85,26 +123,35 @@ impl Supervisor {
                 };
                 unit.failures.fetch_add(1, Ordering::Relaxed);
                 tracing::error!(unit = name, error = %reason, "restart background work");
-                unit.set(Some(reason));
+                let trouble = Trouble { reason, since_unix_ms: now_unix_ms() };
+                let backoff = unit.state.lock().end(trouble, Instant::now());
                 tokio::select! {
                     () = stop.cancelled() => return,
                     () = tokio::time::sleep(backoff) => {}
                 }
-                backoff = (backoff * 2).min(BACKOFF_MAX);
             }
         });
     }
 
-    /// Tells all work to end and waits for it.
-    pub async fn finish(&self) {
+    /// Tells all work to end and waits for it, within a bound; whether all of it has ended.
+    pub async fn finish(&self, within: Duration) -> bool {
         self.0.stop.cancel();
         self.0.tracker.close();
-        self.0.tracker.wait().await;
+        tokio::time::timeout(within, self.0.tracker.wait()).await.is_ok()
     }
 }
 
-fn message(panic: &(dyn std::any::Any + Send)) -> String {
+fn now_unix_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    i64::try_from(since).unwrap_or(i64::MAX)
+}
+
+/// What a panic said.
+pub fn message(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
     format!("panicked: {}", text.unwrap_or_else(|| "without a message".into()))
 }
+
+#[cfg(test)]
+mod tests;

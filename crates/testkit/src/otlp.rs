@@ -21,15 +21,18 @@ use crate::http::{Request, Response};
 pub trait Export: Message + Serialize + Default {
     /// Where it is posted.
     const PATH: &'static str;
+    /// Where it is called over gRPC.
+    const METHOD: &'static str;
 
     /// How many records of an accepted request were rejected, and the reasons, from the answer.
     fn partial_success(answer: &[u8]) -> Result<(i64, String), prost::DecodeError>;
 }
 
 macro_rules! export {
-    ($request:ty, $response:ty, $path:literal, $rejected:ident) => {
+    ($request:ty, $response:ty, $path:literal, $service:literal, $rejected:ident) => {
         impl Export for $request {
             const PATH: &'static str = $path;
+            const METHOD: &'static str = concat!("/opentelemetry.proto.collector.", $service, "/Export");
 
             fn partial_success(answer: &[u8]) -> Result<(i64, String), prost::DecodeError> {
                 let partial = <$response>::decode(answer)?.partial_success;
@@ -38,9 +41,27 @@ macro_rules! export {
         }
     };
 }
-export!(ExportLogsServiceRequest, ExportLogsServiceResponse, "/v1/logs", rejected_log_records);
-export!(ExportTraceServiceRequest, ExportTraceServiceResponse, "/v1/traces", rejected_spans);
-export!(ExportMetricsServiceRequest, ExportMetricsServiceResponse, "/v1/metrics", rejected_data_points);
+export!(
+    ExportLogsServiceRequest,
+    ExportLogsServiceResponse,
+    "/v1/logs",
+    "logs.v1.LogsService",
+    rejected_log_records
+);
+export!(
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+    "/v1/traces",
+    "trace.v1.TraceService",
+    rejected_spans
+);
+export!(
+    ExportMetricsServiceRequest,
+    ExportMetricsServiceResponse,
+    "/v1/metrics",
+    "metrics.v1.MetricsService",
+    rejected_data_points
+);
 
 /// How a message becomes bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +109,14 @@ impl Encoding {
         }
     }
 
+    /// The bytes, compressed as a stream: the body does not tell how many they are.
+    pub fn encode_streamed(self, bytes: &[u8]) -> Vec<u8> {
+        match self {
+            Self::None | Self::Gzip => self.encode(bytes),
+            Self::Zstd => zstd::stream::encode_all(bytes, 1).expect("a Vec takes every byte"),
+        }
+    }
+
     /// The bytes, compressed.
     pub fn encode(self, bytes: &[u8]) -> Vec<u8> {
         match self {
@@ -102,10 +131,15 @@ impl Encoding {
     }
 }
 
+/// A message in binary protobuf.
+pub fn protobuf<E: Export>(export: &E) -> Vec<u8> {
+    export.encode_to_vec()
+}
+
 /// The request that carries a message.
 pub fn request<E: Export>(export: &E, format: Format, encoding: Encoding) -> Request {
     let bytes = match format {
-        Format::Protobuf => export.encode_to_vec(),
+        Format::Protobuf => protobuf(export),
         Format::Json => serde_json::to_vec(export).expect("OTLP messages have text keys only"),
     };
     raw::<E>(encoding.encode(&bytes), format, encoding)
@@ -129,9 +163,65 @@ pub struct Status {
     /// What is wrong, for the sender.
     #[prost(string, tag = "2")]
     pub message: String,
+    /// What else there is to know.
+    #[prost(message, repeated, tag = "3")]
+    pub details: Vec<Any>,
+}
+
+/// A `google.protobuf.Any`.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct Any {
+    /// Of which type it is.
+    #[prost(string, tag = "1")]
+    pub type_url: String,
+    /// The message.
+    #[prost(bytes = "vec", tag = "2")]
+    pub value: Vec<u8>,
+}
+
+/// A `google.rpc.RetryInfo`.
+#[derive(Clone, PartialEq, Eq, Message)]
+struct RetryInfo {
+    #[prost(message, optional, tag = "1")]
+    retry_delay: Option<ProtoDuration>,
+}
+
+/// A `google.protobuf.Duration`.
+#[derive(Clone, Copy, PartialEq, Eq, Message)]
+struct ProtoDuration {
+    #[prost(int64, tag = "1")]
+    seconds: i64,
+    #[prost(int32, tag = "2")]
+    nanos: i32,
 }
 
 impl Status {
+    /// Reads it from binary protobuf.
+    ///
+    /// # Panics
+    /// When it is none.
+    #[track_caller]
+    pub fn from_protobuf(bytes: &[u8]) -> Self {
+        match Self::decode(bytes) {
+            Ok(status) => status,
+            Err(error) => panic!("not a protobuf Status ({error}): {bytes:?}"),
+        }
+    }
+
+    /// After how long to come again, if that is said.
+    ///
+    /// # Panics
+    /// When what says so is not a `RetryInfo`.
+    #[track_caller]
+    pub fn retry_delay(&self) -> Option<std::time::Duration> {
+        let info =
+            self.details.iter().find(|any| any.type_url == "type.googleapis.com/google.rpc.RetryInfo")?;
+        let info = RetryInfo::decode(info.value.as_slice()).expect("a RetryInfo is one");
+        let delay = info.retry_delay.unwrap_or_default();
+        let part = |number: i64| u32::try_from(number).expect("a delay is not negative");
+        Some(std::time::Duration::new(part(delay.seconds).into(), part(delay.nanos.into())))
+    }
+
     /// Reads the body of a refusal in the format its content type names.
     ///
     /// # Panics
@@ -139,15 +229,13 @@ impl Status {
     #[track_caller]
     pub fn of(response: &Response) -> Self {
         match response.header("content-type") {
-            Some("application/x-protobuf") => match Self::decode(response.body.as_slice()) {
-                Ok(status) => status,
-                Err(error) => panic!("body is not a protobuf Status ({error}): {:?}", response.body),
-            },
+            Some("application/x-protobuf") => Self::from_protobuf(&response.body),
             Some("application/json") => {
                 let json = response.json();
                 Self {
                     code: json["code"].as_i64().and_then(|code| i32::try_from(code).ok()).unwrap_or_default(),
                     message: json["message"].as_str().unwrap_or_default().to_owned(),
+                    details: Vec::new(),
                 }
             }
             other => panic!("a refusal of type {other:?}: {}", response.text()),

@@ -135,6 +135,19 @@ pub struct TableStatus {
 pub struct ConfigStatus {
     /// Changed in the file, in effect only after a restart.
     pub pending_restart: Vec<String>,
+    /// The same with what is in force and what is to be.
+    pub pending: Vec<PendingChange>,
+}
+
+/// A change that waits for a restart.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct PendingChange {
+    /// The dotted path of the setting.
+    pub path: String,
+    /// What is in force, as JSON with secrets masked; `unset` where nothing is.
+    pub old: String,
+    /// What is to be.
+    pub new: String,
 }
 
 /// Health of the server, worst component first decides.

@@ -10,6 +10,7 @@ use super::Fault;
 use super::answer::Answer;
 use super::fault::PrometheusError;
 use super::parameters::{Parameters, now_ms};
+use crate::Sight;
 use crate::route::Desk;
 use crate::tenant::Scope;
 
@@ -56,8 +57,8 @@ pub(crate) async fn alertmanagers() -> Answer {
 /// Mimir.
 #[utoipa::path(get, path = "/prometheus/api/v1/status/buildinfo", tag = "prometheus",
     responses((status = 200, description = "Prometheus' envelope", content_type = "application/json", body = Object)))]
-pub(crate) async fn build(State(desk): State<Desk>) -> Answer {
-    let own = desk.operations.status().await.version;
+pub(crate) async fn build(State(desk): State<Desk>, sight: Sight) -> Answer {
+    let own = desk.operations.status(&sight).await.version;
     answer(&json!({
         "version": VERSION,
         "revision": format!("fresnel {own}"),
@@ -71,8 +72,8 @@ pub(crate) async fn build(State(desk): State<Desk>) -> Answer {
 /// The process.
 #[utoipa::path(get, path = "/prometheus/api/v1/status/runtimeinfo", tag = "prometheus",
     responses((status = 200, description = "Prometheus' envelope", content_type = "application/json", body = Object)))]
-pub(crate) async fn runtime(State(desk): State<Desk>) -> Answer {
-    let status = desk.operations.status().await;
+pub(crate) async fn runtime(State(desk): State<Desk>, sight: Sight) -> Answer {
+    let status = desk.operations.status(&sight).await;
     let started = moment(status.started_unix_ms);
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     answer(&json!({

@@ -6,7 +6,7 @@ use http::{StatusCode, header};
 use super::Desk;
 use crate::dto;
 use crate::problem::Problem;
-use crate::tenant::Scope;
+use crate::tenant::{Scope, Sight};
 
 /// Queries that run now.
 #[utoipa::path(get, path = "/api/v1/queries", tag = "queries", responses((status = 200, body = Vec<dto::RunningQuery>)))]
@@ -33,16 +33,16 @@ pub(crate) async fn query_cancel(
     }
 }
 
-/// What became of every record received.
+/// What became of every record received: of the key's tenant, or with an `admin` key of all.
 #[utoipa::path(get, path = "/api/v1/ledger", tag = "system", responses((status = 200, body = dto::Ledger)))]
-pub(crate) async fn ledger(State(desk): State<Desk>) -> Json<dto::Ledger> {
-    Json(desk.operations.ledger())
+pub(crate) async fn ledger(State(desk): State<Desk>, sight: Sight) -> Json<dto::Ledger> {
+    Json(desk.operations.ledger(&sight))
 }
 
 /// The server in figures.
 #[utoipa::path(get, path = "/api/v1/status", tag = "system", responses((status = 200, body = dto::Status)))]
-pub(crate) async fn status(State(desk): State<Desk>) -> Json<dto::Status> {
-    Json(desk.operations.status().await)
+pub(crate) async fn status(State(desk): State<Desk>, sight: Sight) -> Json<dto::Status> {
+    Json(desk.operations.status(&sight).await)
 }
 
 /// Whether the process is alive: 200 as long as it can answer.
@@ -65,8 +65,8 @@ pub(crate) async fn readyz(State(desk): State<Desk>) -> Response {
 /// Health of each part; also under `/health`, where some probers look.
 #[utoipa::path(get, path = "/healthz", tag = "health",
     responses((status = 200, body = dto::Health), (status = 503, body = dto::Health, description = "A component fails")))]
-pub(crate) async fn healthz(State(desk): State<Desk>) -> Response {
-    let health = desk.operations.health();
+pub(crate) async fn healthz(State(desk): State<Desk>, sight: Sight) -> Response {
+    let health = desk.operations.health(&sight);
     let status = match health.status {
         dto::HealthStatus::Fail => StatusCode::SERVICE_UNAVAILABLE,
         dto::HealthStatus::Pass | dto::HealthStatus::Warn => StatusCode::OK,
@@ -74,9 +74,9 @@ pub(crate) async fn healthz(State(desk): State<Desk>) -> Response {
     (status, Json(health)).into_response()
 }
 
-/// The server's own metrics in Prometheus' text format.
+/// The server's own metrics in Prometheus' text format; of other tenants only with an `admin` key.
 #[utoipa::path(get, path = "/metrics", tag = "health", responses((status = 200, content_type = "text/plain", body = String)))]
-pub(crate) async fn own_metrics(State(desk): State<Desk>) -> Response {
+pub(crate) async fn own_metrics(State(desk): State<Desk>, sight: Sight) -> Response {
     let content_type = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores";
-    ([(header::CONTENT_TYPE, content_type)], desk.operations.metrics()).into_response()
+    ([(header::CONTENT_TYPE, content_type)], desk.operations.metrics(&sight)).into_response()
 }

@@ -15,21 +15,21 @@ use tower::ServiceExt;
 use crate::dto::{self, HealthStatus};
 use crate::prometheus::*;
 use crate::queries::*;
-use crate::{Operations, router};
+use crate::{Operations, Sight, router};
 
 /// A server with these components.
 struct Parts(Vec<(&'static str, HealthStatus)>);
 
 impl Operations for Parts {
-    fn status(&self) -> Pin<Box<dyn Future<Output = dto::Status> + Send + '_>> {
+    fn status<'a>(&'a self, _: &'a Sight) -> Pin<Box<dyn Future<Output = dto::Status> + Send + 'a>> {
         unreachable!("nobody asks")
     }
 
-    fn ledger(&self) -> dto::Ledger {
+    fn ledger(&self, _: &Sight) -> dto::Ledger {
         unreachable!("nobody asks")
     }
 
-    fn health(&self) -> dto::Health {
+    fn health(&self, _: &Sight) -> dto::Health {
         let component = |(name, status): &(&str, HealthStatus)| dto::Component {
             name: (*name).into(),
             status: *status,
@@ -45,7 +45,7 @@ impl Operations for Parts {
         unreachable!("nobody asks")
     }
 
-    fn metrics(&self) -> String {
+    fn metrics(&self, _: &Sight) -> String {
         unreachable!("nobody asks")
     }
 }

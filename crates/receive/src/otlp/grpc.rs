@@ -87,16 +87,31 @@ async fn answer(door: Door, signal: Signal, request: Request<HttpBody>) -> Respo
         Ok(Outcome { rejected, message, .. }) => {
             succeeded(&response::export(signal, rejected, &message, Format::Protobuf))
         }
-        Err(refusal @ Refusal::ContentEncoding { .. }) => failed(UNIMPLEMENTED, &refusal.to_string(), None),
-        // Over the memory budget: RetryInfo tells the sender that it may come again. Without it
-        // (a body over its limit) the sender must not.
-        Err(refusal) => {
-            let details = refusal.retry_after().map(|after| {
-                response::status(code_of(refusal.kind()), &refusal.to_string(), Some(after), Format::Protobuf)
-            });
-            failed(code_of(refusal.kind()), &refusal.to_string(), details)
-        }
+        Err(refusal) => refuse(&refusal),
     }
+}
+
+/// The answer to a request with these headers that whoever stands before the door refuses.
+pub fn refusal(refusal: &Refusal, headers: &HeaderMap) -> Response {
+    if is_grpc(headers) {
+        return refuse(refusal);
+    }
+    let mut response = Response::new(HttpBody::from(format!("{refusal}\n")));
+    *response.status_mut() = crate::http::status(refusal);
+    response
+}
+
+fn refuse(refusal: &Refusal) -> Response {
+    let code = match refusal {
+        Refusal::ContentEncoding { .. } => UNIMPLEMENTED,
+        other => code_of(other.kind()),
+    };
+    // Over the memory budget: RetryInfo tells the sender that it may come again. Without it (a body
+    // over its limit) the sender must not.
+    let details = refusal
+        .retry_after()
+        .map(|after| response::status(code, &refusal.to_string(), Some(after), Format::Protobuf));
+    failed(code, &refusal.to_string(), details)
 }
 
 async fn take(door: &Door, signal: Signal, request: Request<HttpBody>) -> Result<Outcome, Refusal> {

@@ -109,6 +109,11 @@ fn encoding_of(headers: &HeaderMap) -> Result<Encoding, Refusal> {
     Encoding::parse(name).ok_or_else(|| Refusal::content_encoding(name, ENCODINGS))
 }
 
+/// The answer to a request with these headers that whoever stands before the door refuses.
+pub fn refusal(refusal: &Refusal, headers: &HeaderMap) -> Response {
+    refuse(refusal, format_of(headers).unwrap_or(Format::Protobuf))
+}
+
 fn refuse(refusal: &Refusal, format: Format) -> Response {
     let code = super::grpc::code_of(refusal.kind());
     let body = response::status(code, &refusal.to_string(), refusal.retry_after(), format);

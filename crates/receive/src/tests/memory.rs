@@ -8,7 +8,7 @@ use model::{Budget, Signal, Tenant};
 use wire::compression::Encoding;
 
 use super::{Memory, intake_of};
-use crate::{Body, Intake, LimitConfig, Outcome, Refusal};
+use crate::{Body, Intake, LimitConfig, Message, Outcome, Refusal};
 
 /// What requests may have of a budget of this many bytes.
 fn share(budget: &Budget) -> u64 {
@@ -53,18 +53,19 @@ fn deflate(bytes: &[u8]) -> Vec<u8> {
 async fn take(intake: &Intake, encoding: Encoding, packed: &[u8]) -> Result<Outcome, Refusal> {
     let bytes = Bytes::copy_from_slice(packed);
     let reservation = intake.admit(bytes.len() as u64)?;
-    let body = Body { json: true, encoding, bytes, reservation };
+    let body = Body { message: Message::OtlpJson, encoding, bytes, reservation };
     intake.take(Tenant::default(), Signal::Logs, body).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_hides_its_size_takes_no_more_memory_than_there_is() {
     let bytes = repetitive();
-    type Encode = fn(&[u8]) -> Vec<u8>;
-    let encodings: [(Encoding, Encode); 3] =
-        [(Encoding::Zstd, zstd), (Encoding::Gzip, gzip), (Encoding::Deflate, deflate)];
-    for (encoding, encode) in encodings {
-        let packed = encode(&bytes);
+    let packed = [
+        (Encoding::Zstd, zstd(&bytes)),
+        (Encoding::Gzip, gzip(&bytes)),
+        (Encoding::Deflate, deflate(&bytes)),
+    ];
+    for (encoding, packed) in packed {
         assert!(packed.len() < 100 << 10, "{encoding:?}: {} bytes", packed.len());
         let small = Budget::new(8 << 20);
         let refusal = take(&intake(&small), encoding, &packed).await.unwrap_err();

@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 
 use crate::cli::RemoteArgs;
 use crate::failure::{Failure, Result};
+use crate::progress::Progress;
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 
@@ -21,7 +22,7 @@ pub struct Answer {
     pub complete: Option<bool>,
 }
 
-/// Sends one request and reads the whole answer.
+/// Sends one request and reads the whole answer; on a terminal it shows that it waits.
 pub fn ask(remote: &RemoteArgs, method: Method, path: &str, body: String) -> Result<Answer> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -66,18 +67,23 @@ async fn exchange(remote: &RemoteArgs, method: Method, path: &str, body: String)
     let request = request
         .body(Full::new(Bytes::from(body)))
         .map_err(|error| Failure::usage("not a valid request").cause(error))?;
+    let progress = &Progress::default();
     // The sender moves in and ends with the answer; the connection ends with the sender.
     let exchange = async move {
         let response = sender.send_request(request).await?;
         let status = response.status();
-        let collected = response.into_body().collect().await?;
+        let counted = response.into_body().map_frame(|frame| {
+            progress.received(frame.data_ref().map_or(0, Bytes::len));
+            frame
+        });
+        let collected = counted.collect().await?;
         let complete = collected
             .trailers()
             .and_then(|trailers| trailers.get("x-fresnel-complete"))
             .map(|value| value == "true");
         Ok::<_, hyper::Error>((status, collected.to_bytes(), complete))
     };
-    let (answer, _) = tokio::join!(exchange, connection);
+    let (answer, _) = progress.during(async { tokio::join!(exchange, connection) }).await;
     let (status, body, complete) = answer.map_err(|error| {
         Failure::new("the answer broke off; what was printed is not the whole").chain(&error)
     })?;

@@ -19,10 +19,10 @@ use crate::answers::Answers;
 use crate::cli::ServeArgs;
 use crate::config::{self, Config};
 use crate::failure::{Failure, Result};
-use crate::guard::{self, Guard};
+use crate::guard::{self, Guard, Medium};
 use crate::listen::Door;
 use crate::observe::{self, Observer};
-use crate::operations::{Desk, unix_ms};
+use crate::operations::{Checked, Desk, unix_ms};
 use crate::publication::Published;
 use crate::sink::{StoreSink, chain};
 use crate::source::StoreSource;
@@ -36,16 +36,16 @@ const OWN_MEMORY: u64 = 64 << 20;
 const QUERY_NICENESS: i32 = 5;
 /// Tenants whose indexes are read ahead of the first question.
 const WARM_TENANTS: usize = 16;
+/// How long background work may take to end when the server stops. Everything it does can be cut
+/// off: it is what a crash would cut off.
+const WORK_WITHIN: Duration = Duration::from_secs(10);
 /// How long the last seal may take when the server stops; what is not sealed is replayed.
 const SEAL_WITHIN: Duration = Duration::from_secs(30);
 
 /// Runs until SIGTERM, SIGINT, or a failure of the disk.
 pub fn run(args: &ServeArgs) -> Result<()> {
     let started = (Instant::now(), SystemTime::now());
-    let watch = watch(loader(args))?;
-    let runtime = runtime()?;
-    let server = runtime.block_on(Server::start(watch, started))?;
-    runtime.block_on(server.run())
+    drive(watch(loader(args))?, started, |_| {})
 }
 
 /// Tells where to reach a server that was started inside another command.
@@ -56,11 +56,30 @@ pub struct Started {
 
 /// Runs a server inside another command until SIGTERM or SIGINT.
 pub fn run_within(loader: Loader<Config>, started: impl FnOnce(Started)) -> Result<()> {
-    let watch = watch(loader)?;
+    drive(watch(loader)?, (Instant::now(), SystemTime::now()), |doors| {
+        started(Started { http: doors.http.address(), otlp_http: doors.otlp_http.address() });
+    })
+}
+
+/// Starts and runs a server.
+fn drive(watch: Watch<Config>, started: (Instant, SystemTime), listening: impl FnOnce(&Doors)) -> Result<()> {
     let runtime = runtime()?;
-    let server = runtime.block_on(Server::start(watch, (Instant::now(), SystemTime::now())))?;
-    started(Started { http: server.doors.http.address(), otlp_http: server.doors.otlp_http.address() });
-    runtime.block_on(server.run())
+    let ended = runtime.block_on(async {
+        let server = Server::start(watch, started).await?;
+        listening(&server.doors);
+        server.run().await
+    });
+    // A thread may never come back from its disk, and a runtime that is dropped waits for it. What
+    // goes on anyway ends with the process, as in a crash.
+    std::mem::forget(runtime);
+    ended
+}
+
+/// Ends the background work, within a bound.
+async fn finish(work: &Supervisor) {
+    if !work.finish(WORK_WITHIN).await {
+        tracing::warn!("cut background work that did not end in time");
+    }
 }
 
 fn loader(args: &ServeArgs) -> Loader<Config> {
@@ -193,9 +212,8 @@ impl Server {
             addresses: doors.addresses(),
             started,
             ready: Arc::clone(&ready),
-            pending_restart: Box::new(move || {
-                pending.pending_restart().into_iter().map(|change| change.path.to_string()).collect()
-            }),
+            pending_restart: Box::new(move || pending.pending_restart()),
+            checked: Checked::default(),
         };
         observe::register(&registry, &store, &engine, &budget, memory_limit);
         Ok(Self {
@@ -243,7 +261,7 @@ impl Server {
             reason = &mut stop => {
                 // The next start replays what is left.
                 tracing::info!(reason, "stop during the replay");
-                desk.supervisor.finish().await;
+                finish(&desk.supervisor).await;
                 serving.await;
                 store.close();
                 queries.shutdown_background();
@@ -266,7 +284,7 @@ impl Server {
             Ok(reason) => {
                 tracing::info!(reason, "stop");
                 // The doors let in nobody new and finish with those who are in.
-                desk.supervisor.finish().await;
+                finish(&desk.supervisor).await;
                 serving.await;
                 // Last, so that it tells of them too.
                 observer.shutdown();
@@ -382,12 +400,13 @@ fn serve(
     // Beside what readers are let in to: it has its own answers to who is there and what is ready.
     let page = page.merge(receive::prometheus::router(intake.clone(), Arc::clone(senders)));
     let routers = [
-        (http, page),
-        (otlp_grpc, receive::otlp::grpc_router(intake.clone(), Arc::clone(senders))),
-        (otlp_http, receive::otlp::http_router(intake.clone(), Arc::clone(senders))),
+        (http, Medium::Api, page),
+        (otlp_grpc, Medium::OtlpGrpc, receive::otlp::grpc_router(intake.clone(), Arc::clone(senders))),
+        (otlp_http, Medium::OtlpHttp, receive::otlp::http_router(intake.clone(), Arc::clone(senders))),
     ];
-    let serving = routers.map(|(door, router)| {
-        let router = Guard::new(door.address(), &config.api).protect(router);
+    let panics = guard::panics(&desk.registry);
+    let serving = routers.map(|(door, medium, router)| {
+        let router = Guard::new(door.address(), medium, &config.api, &panics).protect(router);
         #[expect(clippy::disallowed_methods, reason = "ends with the stop signal and is awaited")]
         tokio::spawn(door.serve(router, desk.supervisor.stop()))
     });
@@ -528,6 +547,7 @@ pub fn instruments(registry: &Registry, folder: &Path) -> Result<()> {
     Published::default().register(registry);
     // Counters register themselves; they are bound when something is counted.
     let _ = receive::Metrics::new(registry);
+    let _ = guard::panics(registry);
     let _ = StoreSink::new(Arc::clone(&store), registry);
     observe::register_collecting(registry)
 }

@@ -69,6 +69,10 @@ fn tell(status: &Value, health: &Value, ledger: &Value) -> Result<()> {
             ))?;
         }
     }
+    for change in status["config"]["pending"].as_array().into_iter().flatten() {
+        let (path, old, new) = (text(&change["path"]), text(&change["old"]), text(&change["new"]));
+        print::line(&format!("restart       {path}: {old} -> {new}"))?;
+    }
     for file in store["set_aside"].as_array().into_iter().flatten() {
         print::line(&format!("set aside     {}: {}", text(&file["path"]), text(&file["reason"])))?;
     }

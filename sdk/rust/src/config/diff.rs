@@ -22,6 +22,22 @@ pub struct Change {
     pub(super) key: KeyPath,
 }
 
+impl Change {
+    /// What it was, as JSON; `unset` if it was not there.
+    pub fn old_text(&self) -> String {
+        text(self.old_value.as_ref())
+    }
+
+    /// What it is to be, as JSON; `unset` if it is gone.
+    pub fn new_text(&self) -> String {
+        text(self.new_value.as_ref())
+    }
+}
+
+fn text(value: Option<&Json>) -> String {
+    value.map_or_else(|| "unset".into(), Json::to_string)
+}
+
 /// What differs. Tables are compared key by key, lists as a whole.
 pub(super) fn diff<T: Config>(old: &T, new: &T, restart: &[KeyPath]) -> Vec<Change> {
     let mut paths = Vec::new();

@@ -187,12 +187,22 @@ fn watch<T: Config>(shared: &Shared<T>, mut files: Files, poll: Duration, stoppe
         if files.look() == FileChange::Settled {
             match catch_unwind(AssertUnwindSafe(|| shared.reload(|_| {}))) {
                 Ok(Ok(changes)) if changes.is_empty() => {}
-                Ok(Ok(changes)) => tracing::info!(changes = changes.len(), "configuration reloaded"),
+                Ok(Ok(changes)) => changes.iter().for_each(tell),
                 Ok(Err(error)) => tracing::error!(%error, "configuration not reloaded, the old one stays"),
                 Err(_) => tracing::error!("reloading the configuration panicked, the old one stays"),
             }
             files.follow(shared.state.lock().watched.clone());
         }
+    }
+}
+
+/// Says what changed, or is to.
+fn tell(change: &Change) {
+    let (path, old, new) = (&change.path, change.old_text(), change.new_text());
+    if change.requires_restart {
+        tracing::info!(%path, %old, %new, "configuration changed, in force after a restart");
+    } else {
+        tracing::info!(%path, %old, %new, "configuration changed");
     }
 }
 

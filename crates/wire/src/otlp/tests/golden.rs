@@ -326,7 +326,7 @@ fn a_severity_that_is_only_a_word_has_its_number() {
     let severity = |number: i32, text: &str| {
         let record = LogRecord { severity_number: number, severity_text: text.into(), ..body("x") };
         let rows = cells::tables(&accept(Signal::Logs, &logs(vec![record])).batch).remove(0);
-        assert_eq!(get(&rows[0], "severity_text"), &super::cells::text(text), "the word stays");
+        assert_eq!(get(&rows[0], "severity_text"), &crate::cells::text(text), "the word stays");
         get(&rows[0], "severity_number").clone()
     };
     let words = [

@@ -9,7 +9,7 @@ use super::family::Family;
 use super::instrument::{Buckets, Counter, Gauge, Histogram, UpDownCounter};
 use super::read::Reader;
 use super::{Labels, prometheus};
-use crate::telemetry::otlp::{KeyValue, Metric, Number, Resource, Scope, encode_metrics};
+use crate::telemetry::otlp::{Data, KeyValue, Metric, Number, Resource, Scope, encode_metrics};
 use crate::telemetry::unix_nanos;
 
 /// Series of one instrument, unless said otherwise: what the specification suggests.
@@ -206,6 +206,21 @@ impl Registry {
     /// The snapshot in the Prometheus text format, version 0.0.4.
     pub fn prometheus(&self) -> String {
         prometheus::render(&self.snapshot())
+    }
+
+    /// Of the snapshot what has attributes that a reader may see, in the Prometheus text format.
+    pub fn prometheus_for(&self, may_see: impl Fn(&[KeyValue]) -> bool) -> String {
+        let mut metrics = self.snapshot();
+        for metric in &mut metrics {
+            match &mut metric.data {
+                Data::Gauge(points) | Data::Sum { points, .. } => {
+                    points.retain(|point| may_see(&point.attributes));
+                }
+                Data::Histogram { points, .. } => points.retain(|point| may_see(&point.attributes)),
+            }
+        }
+        metrics.retain(|metric| !metric.data.is_empty());
+        prometheus::render(&metrics)
     }
 
     fn family<C>(&self) -> Arc<Family<C>> {

@@ -40,6 +40,16 @@ pub enum Data {
     },
 }
 
+impl Data {
+    /// Whether there is no point.
+    pub(crate) fn is_empty(&self) -> bool {
+        match self {
+            Self::Gauge(points) | Self::Sum { points, .. } => points.is_empty(),
+            Self::Histogram { points, .. } => points.is_empty(),
+        }
+    }
+}
+
 /// Since when a value adds up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Temporality {
