@@ -1,5 +1,7 @@
 //! Batches as rows of plain values, so that tests can compare them one by one.
 
+#![allow(clippy::unwrap_used)]
+
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int32Type, Int64Type, UInt32Type};
 use arrow_array::{Array, RecordBatch, StructArray};

@@ -1,5 +1,7 @@
 //! Requests as a test damages them, or writes them in another way.
 
+#![allow(clippy::unwrap_used)]
+
 use rand::Rng;
 use rand::rngs::StdRng;
 

@@ -106,6 +106,15 @@ fn metrics() {
 }
 
 #[test]
+fn remote_write() {
+    run("remote_write", |body| {
+        wire::prometheus::Version::ALL
+            .into_iter()
+            .for_each(|version| targets::check_remote_write(version, body));
+    });
+}
+
+#[test]
 fn json() {
     run("json", targets::json);
 }

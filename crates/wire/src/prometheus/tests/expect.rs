@@ -178,11 +178,14 @@ fn flags(value: f64) -> Cell {
     Cell::Int((value.to_bits() == 0x7ff0_0000_0000_0002).into())
 }
 
+/// Labels, values as far as they are text.
+type Named = Vec<(String, Option<String>)>;
+
 #[derive(Default)]
 struct Expect {
     expected: Expected,
     /// By labels: the row of the series.
-    known: Vec<(Vec<(String, Option<String>)>, Row)>,
+    known: Vec<(Named, Row)>,
     points: Vec<(usize, usize, Row)>,
 }
 

@@ -188,7 +188,7 @@ impl Registry {
             unit: instrument.unit.into(),
             data: reader.read(&instrument.kind),
         });
-        metrics.filter(|metric| metric.data.len() > 0).collect()
+        metrics.filter(|metric| !metric.data.is_empty()).collect()
     }
 
     /// Name, kind, unit and description of every instrument, for the reference.
