@@ -196,9 +196,12 @@ fn variables_in_files_beside_it_go_over_the_file_and_are_followed() {
         let pending = server.get_json("/api/v1/status")["config"]["pending_restart"].clone();
         (pending == serde_json::json!(["memory.limit"])).then_some(())
     });
-    wait_for("both changes in the log", Duration::from_secs(20), || {
-        server.log().iter().any(|line| line.contains("configuration reloaded changes=2")).then_some(())
-    });
+    for path in ["path=telemetry.level", "path=memory.limit"] {
+        wait_for("both changes in the log", Duration::from_secs(20), || {
+            let log = server.log();
+            log.iter().any(|line| line.contains("configuration changed") && line.contains(path)).then_some(())
+        });
+    }
 }
 
 #[test]

@@ -85,13 +85,28 @@ fn a_lost_catalog_is_made_again_from_the_segments() {
     server.send(&sender.logs(100));
     sealed(&server);
     server.send(&sender.logs(50));
-    server.kill9();
-    let segments = files(&server.data_dir().join("segments"), ".parquet").len();
-    std::fs::remove_dir_all(server.data_dir().join("manifest")).unwrap();
-    server.allow_warning("manifest");
-    server.restart();
+    let lose = |server: &mut Fresnel, folders: &[&str]| {
+        server.kill9();
+        let segments = files(&server.data_dir().join("segments"), ".parquet").len();
+        folders.iter().for_each(|folder| std::fs::remove_dir_all(server.data_dir().join(folder)).unwrap());
+        server.restart();
+        assert!(files(&server.data_dir().join("segments"), ".parquet").len() >= segments);
+    };
+    // The log still has all of it.
+    lose(&mut server, &["manifest"]);
     assert_eq!(count(&server), 150);
-    assert!(files(&server.data_dir().join("segments"), ".parquet").len() >= segments);
+    wait_for("everything sealed", Duration::from_secs(20), || {
+        (server.get_json("/api/v1/status")["store"]["memtable_rows"].as_u64() == Some(0)).then_some(())
+    });
+    // The segments are all there is.
+    server.allow_warning("manifest");
+    server.allow_warning("log is missing");
+    lose(&mut server, &["manifest", "wal"]);
+    let rows =
+        server.sql_as_far_as_possible("default", "SELECT count(*) FROM logs WHERE service_name = 'kept'");
+    assert_eq!((rows.integer(), rows.complete), (150, false), "what was in the log only is lost: {rows:?}");
+    let status = server.get_json("/api/v1/status")["store"]["set_aside"].to_string();
+    assert!(status.contains("read again"), "the status says so: {status}");
     server.balanced_ledger();
 }
 
@@ -208,6 +223,8 @@ fn a_flipped_byte_in_the_log_is_found_and_said() {
         !rows.complete && rows.integer() < 1_000,
         "what is broken is not invented, and is missed: {rows:?}"
     );
+    let ledger = server.balanced_ledger();
+    assert_eq!(ledger.entry("default", "logs").unwrap().received, 1_000, "what is broken is counted");
     let status = server.get_json("/api/v1/status");
     assert!(!status["store"]["set_aside"].as_array().unwrap().is_empty(), "{status}");
     server.send(&Sender::new("after", 1).logs(1));

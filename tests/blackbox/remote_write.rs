@@ -359,10 +359,11 @@ fn a_kill_loses_nothing_doubles_nothing_and_changes_no_decision() {
     assert_eq!(written(&send(&server, &of(vec![alone])).expect(204)), (0, 0, 1));
     let all = |server: &Fresnel| -> Vec<Rows> {
         [
-            "SELECT time, start_time, value, flags, series_id FROM samples ORDER BY series_id, time, value",
+            "SELECT time, start_time, value, flags, series_id FROM samples ORDER BY series_id, time, value, \
+             start_time",
             "SELECT time, count, count_double, sum, positive_buckets, series_id FROM histograms \
-             ORDER BY time, series_id, count_double",
-            "SELECT time, value, trace_id, attributes, series_id FROM exemplars ORDER BY value, series_id",
+             ORDER BY time, series_id, count_double, count, sum, start_time",
+            "SELECT time, value, trace_id, attributes, series_id FROM exemplars ORDER BY value, series_id, time",
             "SELECT series_id, min(metric_name), min(kind), min(service_name), min(map_keys(attributes)[1]) \
              FROM series GROUP BY series_id ORDER BY series_id",
         ]

@@ -9,7 +9,6 @@
 #![expect(clippy::print_stderr, reason = "a test talks on stderr")]
 
 mod disk;
-mod growth;
 mod kill;
 mod memory;
 mod senders;

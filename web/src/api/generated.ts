@@ -11,7 +11,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What became of every record received. */
+        /** What became of every record received: of the key's tenant, or with an `admin` key of all. */
         get: operations["ledger"];
         put?: never;
         post?: never;
@@ -267,7 +267,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The server's own metrics in Prometheus' text format. */
+        /** The server's own metrics in Prometheus' text format; of other tenants only with an `admin` key. */
         get: operations["own_metrics"];
         put?: never;
         post?: never;
@@ -676,6 +676,8 @@ export interface components {
         };
         /** @description The state of the configuration. */
         ConfigStatus: {
+            /** @description The same with what is in force and what is to be. */
+            pending: components["schemas"]["PendingChange"][];
             /** @description Changed in the file, in effect only after a restart. */
             pending_restart: string[];
         };
@@ -837,7 +839,7 @@ export interface components {
         Metric: {
             /** @description What it measures. */
             description: string;
-            /** @description gauge, sum, histogram, exponential_histogram, summary */
+            /** @description gauge, sum, histogram, exponential_histogram, summary, unknown */
             kind: string;
             /** @description Whether a sum only grows. */
             monotonic?: boolean | null;
@@ -862,7 +864,7 @@ export interface components {
         };
         /** @description A metric's series over time. */
         MetricSeries: components["schemas"]["Summary"] & {
-            /** @description gauge, sum, histogram, exponential_histogram, summary */
+            /** @description gauge, sum, histogram, exponential_histogram, summary, unknown */
             kind: string;
             /** @description The series, the largest first. */
             series: components["schemas"]["Series"][];
@@ -883,6 +885,15 @@ export interface components {
         Metrics: components["schemas"]["Summary"] & {
             /** @description In alphabetical order. */
             metrics: components["schemas"]["Metric"][];
+        };
+        /** @description A change that waits for a restart. */
+        PendingChange: {
+            /** @description What is to be. */
+            new: string;
+            /** @description What is in force, as JSON with secrets masked; `unset` where nothing is. */
+            old: string;
+            /** @description The dotted path of the setting. */
+            path: string;
         };
         /** @description An error as RFC 9457 has it, content type `application/problem+json`. */
         Problem: {
