@@ -56,7 +56,12 @@ async fn write(State(door): State<Door>, request: Request<HttpBody>) -> Response
         Err(refusal) => {
             // After a failure of the disk nobody can tell.
             let written = (!matches!(refusal, Refusal::Failed(_))).then(Written::default);
-            let mut response = reply(status(&refusal), written, &refusal.to_string());
+            // A Prometheus drops what was answered with 429 unless it is told otherwise; 5xx it repeats.
+            let status = match status(&refusal) {
+                StatusCode::TOO_MANY_REQUESTS => StatusCode::SERVICE_UNAVAILABLE,
+                other => other,
+            };
+            let mut response = reply(status, written, &refusal.to_string());
             advise(&mut response, &refusal, version);
             response
         }
