@@ -14,6 +14,7 @@ mod cells;
 mod columns;
 pub mod compression;
 #[cfg(test)]
+#[path = "tests/damage.rs"]
 mod damage;
 pub mod grpc;
 mod json;

@@ -8,6 +8,9 @@ use fresnel_sdk::config::Duration;
 use model::{NANOS_PER_DAY, Signal, Table, Tenant, day_of};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
 
 use super::fixture::*;
 use crate::disk::{Chance, ForgetfulDisk};
@@ -146,7 +149,14 @@ fn without_last_columns(path: &Path, columns: usize) {
     let reader = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(whole.clone())).unwrap();
     let kept: Vec<usize> = (0..reader.schema().fields().len() - columns).collect();
     let schema = Arc::new(reader.schema().project(&kept).unwrap());
-    let mut writer = ArrowWriter::try_new(Vec::new(), schema, None).unwrap();
+    // Small, so that there is room for padding.
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(19).unwrap()))
+        .set_statistics_enabled(EnabledStatistics::None)
+        .set_offset_index_disabled(true)
+        .build();
+    let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
+    let mut writer = ArrowWriter::try_new_with_options(Vec::new(), schema, options).unwrap();
     for batch in reader.build().unwrap() {
         writer.write(&batch.unwrap().project(&kept).unwrap()).unwrap();
     }
@@ -164,7 +174,7 @@ async fn files_from_before_a_column_was_added_are_read_and_merged() {
     let dir = tempfile::tempdir().unwrap();
     let sent = rows(0..400, |id| NOON + ((id * 7919) % 400) as i64);
     let store = open_local(dir.path()).await;
-    for part in sent.chunks(200) {
+    for part in sent.chunks(100) {
         append(&store, Signal::Metrics, part.to_vec()).await;
         store.seal_all().await.unwrap();
     }
