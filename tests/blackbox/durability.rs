@@ -158,8 +158,8 @@ fn a_broken_segment_is_set_aside_named_and_stops_nothing() {
     server.send(&Sender::new("after", 1).logs(1));
 }
 
-#[test]
-fn a_question_that_finds_a_damaged_page_is_answered_without_it_and_says_so() {
+/// Sets a segment of two aside by damaging it while the server runs, and asks.
+fn a_question_is_answered_without(damage: impl FnOnce(&Path)) {
     let mut server =
         fresnel().config(&format!("{QUIET}{SEAL_AT_ONCE}[store.compact]\nfiles_min = 64\n")).start();
     server.send(&Sender::new("kept", 1).logs(100));
@@ -167,11 +167,7 @@ fn a_question_that_finds_a_damaged_page_is_answered_without_it_and_says_so() {
     server.send(&Sender::new("kept", 2).logs(10));
     wait_for("two segments", Duration::from_secs(20), || (sealed(&server).len() == 2).then_some(()));
     server.allow_warning(&segment.file_name().unwrap().to_string_lossy());
-    // Inside of the first page, below everything that the footer says.
-    let mut file = OpenOptions::new().write(true).open(&segment).unwrap();
-    file.seek(SeekFrom::Start(4)).unwrap();
-    file.write_all(&[0xff; 200]).unwrap();
-    drop(file);
+    damage(&segment);
     // Sorted, so that nothing is answered before everything has been read.
     let all = "SELECT * FROM logs WHERE service_name = 'kept' ORDER BY time";
     for _ in 0..2 {
@@ -180,6 +176,25 @@ fn a_question_that_finds_a_damaged_page_is_answered_without_it_and_says_so() {
     }
     assert!(!segment.exists());
     server.balanced_ledger();
+}
+
+#[test]
+fn a_question_that_finds_a_damaged_page_is_answered_without_it_and_says_so() {
+    a_question_is_answered_without(|segment| {
+        // Inside of the first page, below everything that the footer says.
+        let mut file = OpenOptions::new().write(true).open(segment).unwrap();
+        file.seek(SeekFrom::Start(4)).unwrap();
+        file.write_all(&[0xff; 200]).unwrap();
+    });
+}
+
+#[test]
+fn a_question_that_finds_a_damaged_footer_is_answered_without_the_segment_and_says_so() {
+    a_question_is_answered_without(|segment| {
+        let mut file = OpenOptions::new().write(true).open(segment).unwrap();
+        file.seek(SeekFrom::End(-200)).unwrap();
+        file.write_all(&[0xff; 180]).unwrap();
+    });
 }
 
 #[test]

@@ -389,6 +389,37 @@ fn a_kill_loses_nothing_doubles_nothing_and_changes_no_decision() {
 }
 
 #[test]
+fn points_of_too_many_series_are_rejected_and_counted_and_the_rest_is_stored() {
+    let limits = "[store]\nseries_max = 1000\nseries_max_per_metric = 600\n\
+                  [store.retention]\nmetrics = \"36500d\"\n";
+    let mut server = fresnel().config(&format!("{QUIET}{limits}")).start();
+    let many = |name: &str, count: usize| {
+        let sample = |user: usize| series(&[("__name__", name), ("user", &user.to_string())], &[(1.0, AT)]);
+        of((0..count).map(sample).collect())
+    };
+    assert_eq!(written(&send(&server, &many("a", 600)).expect(204)), (600, 0, 0));
+    let refused = send(&server, &many("a", 605)).expect(400);
+    assert_eq!(written(&refused), (600, 0, 0));
+    assert!(refused.text().contains("5 rejected: too_many_series_of_metric"), "{}", refused.text());
+    let refused = send(&server, &many("b", 407)).expect(400);
+    assert_eq!(written(&refused), (400, 0, 0));
+    assert!(refused.text().contains("7 rejected: too_many_series ("), "{}", refused.text());
+    let check = |server: &Fresnel| {
+        assert_eq!(server.sql("SELECT count(*) FROM samples").integer(), 1600);
+        let ledger = server.balanced_ledger();
+        let entry = ledger.entry("default", "metrics").unwrap();
+        assert_eq!((entry.received, entry.stored, entry.rejected), (1612, 1600, 12));
+        let counts = server.get_json("/api/v1/ledger").to_string();
+        assert!(counts.contains("\"too_many_series\":7"), "{counts}");
+        assert!(counts.contains("\"too_many_series_of_metric\":5"), "{counts}");
+    };
+    check(&server);
+    server.kill9();
+    server.restart();
+    check(&server);
+}
+
+#[test]
 fn staleness_and_old_samples_are_kept_as_they_came() {
     let server = fresnel().config(QUIET).start();
     let stale = f64::from_bits(0x7ff0_0000_0000_0002);

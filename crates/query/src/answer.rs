@@ -101,7 +101,12 @@ impl Scan {
         }
     }
 
-    /// Segments of which rows were read.
+    /// A segment that cannot be understood is to be examined, though no row of it was read.
+    pub(crate) fn suspect(&self, path: &Arc<str>) {
+        self.read.lock().insert(Arc::clone(path));
+    }
+
+    /// Segments of which rows were read, or that are suspect.
     pub(crate) fn segments_read(&self) -> Vec<Arc<str>> {
         self.read.lock().iter().cloned().collect()
     }

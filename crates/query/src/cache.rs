@@ -139,8 +139,9 @@ impl ParquetFileReaderFactory for Segments {
     }
 }
 
-/// Reads a segment and counts it. A segment whose footer cannot be read has no rows, and the
-/// answer says that it is not complete.
+/// Reads a segment and counts it. When the store does not answer for its footer, it has no rows, and
+/// the answer says that it is not complete. A footer that makes no sense is an error, as pages are:
+/// the segment is then examined, set aside, and the question asked again.
 pub(crate) struct SegmentReader {
     segments: Segments,
     path: Arc<str>,
@@ -152,9 +153,9 @@ impl SegmentReader {
         object_store::path::Path::from(self.path.as_ref())
     }
 
-    async fn footer(&mut self) -> Arc<ParquetMetaData> {
+    async fn footer(&mut self) -> Result<Arc<ParquetMetaData>> {
         if let Some(footer) = self.segments.footers.get(&self.path) {
-            return footer;
+            return Ok(footer);
         }
         let size = self.bytes;
         let reader = ParquetMetaDataReader::new()
@@ -164,12 +165,16 @@ impl SegmentReader {
             Ok(footer) => {
                 let footer = Arc::new(footer);
                 self.segments.footers.put(&self.path, &footer);
-                footer
+                Ok(footer)
             }
-            Err(error) => {
+            Err(error) if is_of_the_store(&error) => {
                 tracing::warn!(segment = %self.path, %error, "skip unreadable segment");
                 self.segments.scan.incomplete(format!("segment `{}` cannot be read: {error}", self.path));
-                no_rows(self.segments.table)
+                Ok(no_rows(self.segments.table))
+            }
+            Err(error) => {
+                self.segments.scan.suspect(&self.path);
+                Err(error)
             }
         }
     }
@@ -231,12 +236,17 @@ impl AsyncFileReader for SegmentReader {
         &'a mut self,
         _: Option<&'a ArrowReaderOptions>,
     ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>>> {
-        async move { Ok(self.footer().await) }.boxed()
+        self.footer().boxed()
     }
 }
 
 fn external(error: impl std::error::Error + Send + Sync + 'static) -> ParquetError {
     ParquetError::External(Box::new(error))
+}
+
+/// Whether the bytes could not be had; what they say is another matter.
+fn is_of_the_store(error: &ParquetError) -> bool {
+    matches!(error, ParquetError::External(source) if source.is::<object_store::Error>())
 }
 
 /// The footer of a file of the table without rows.

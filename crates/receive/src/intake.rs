@@ -13,7 +13,7 @@ use wire::{Context, Decide, Decoded, Limits, Malformed, Rejection};
 use crate::config::LimitConfig;
 use crate::error::Refusal;
 use crate::metrics::Metrics;
-use crate::sink::{Accepted, Refused, Sink};
+use crate::sink::{Accepted, NoRoom, Refused, Sink};
 use crate::tenants::Tenants;
 
 /// Share of the memory budget that requests may use; the rest is for sealing what they brought
@@ -164,6 +164,21 @@ impl Message {
     }
 }
 
+impl Outcome {
+    /// Counts as rejected what was counted as stored.
+    fn reject(&mut self, NoRoom { reason, message, points }: &NoRoom) {
+        let records = (points.samples + points.histograms) as u64;
+        self.stored = self.stored.saturating_sub(records);
+        self.rejected += records;
+        let Written { samples, histograms, exemplars } = &mut self.written;
+        *samples = samples.saturating_sub(points.samples);
+        *histograms = histograms.saturating_sub(points.histograms);
+        *exemplars = exemplars.saturating_sub(points.exemplars);
+        let separator = if self.message.is_empty() { "" } else { "; " };
+        self.message.push_str(&format!("{separator}{records} rejected: {reason} ({message})"));
+    }
+}
+
 impl Written {
     fn of(batch: &Batch) -> Self {
         match batch {
@@ -289,7 +304,7 @@ impl Intake {
         let Body { message, encoding, bytes, mut reservation } = body;
         let decoded = self.decode(signal, message, encoding, &bytes, &mut reservation, received_unix_nano)?;
         drop(slot);
-        let outcome = outcome(&decoded);
+        let mut outcome = outcome(&decoded);
         // Exemplars may come alone; they are no records.
         if decoded.received > 0 || !decoded.batch.is_empty() {
             let claim = self.0.tenants.claim(&tenant)?;
@@ -305,7 +320,10 @@ impl Intake {
                 reservation,
             };
             match self.0.sink.append(accepted).await {
-                Ok(()) => claim.keep(),
+                Ok(no_room) => {
+                    claim.keep();
+                    no_room.iter().for_each(|points| outcome.reject(points));
+                }
                 Err(refused) => {
                     match refused {
                         Refused::Failed(_) => claim.keep(),

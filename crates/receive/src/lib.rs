@@ -26,7 +26,7 @@ pub use error::Refusal;
 pub use intake::{Body, Intake, Message, Outcome, ReplayError, Written};
 pub use metrics::Metrics;
 pub use senders::{Reader, Senders, Unidentified};
-pub use sink::{Accepted, AppendFuture, Refused, Sink};
+pub use sink::{Accepted, AppendFuture, NoRoom, Refused, Sink};
 pub use wire::compression::Encoding;
 
 #[cfg(test)]

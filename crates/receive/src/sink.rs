@@ -6,6 +6,8 @@ use bytes::Bytes;
 use model::{Batch, Reservation, Signal, Tenant};
 use wire::Rejection;
 
+use crate::intake::Written;
+
 /// Where accepted records go. What it promises: `Ok` means on disk.
 pub trait Sink: Send + Sync + 'static {
     /// Stores a request's records. Dropping the future does not undo it.
@@ -13,7 +15,18 @@ pub trait Sink: Send + Sync + 'static {
 }
 
 /// The future of [`Sink::append`].
-pub type AppendFuture<'a> = Pin<Box<dyn Future<Output = Result<(), Refused>> + Send + 'a>>;
+pub type AppendFuture<'a> = Pin<Box<dyn Future<Output = Result<Vec<NoRoom>, Refused>> + Send + 'a>>;
+
+/// Points that the sink rejected while it stored the others: there are too many series.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoRoom {
+    /// Stable name of the reason.
+    pub reason: &'static str,
+    /// Which limit, for the sender.
+    pub message: String,
+    /// How many.
+    pub points: Written,
+}
 
 /// A request that was decoded and judged.
 #[derive(Debug)]

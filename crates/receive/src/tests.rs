@@ -17,8 +17,8 @@ use tower::ServiceExt;
 use wire::compression::Encoding;
 
 use crate::{
-    Accepted, AppendFuture, Body, Intake, KeyConfig, LimitConfig, Message, Metrics, Refusal, Refused,
-    Senders, Sink, otlp,
+    Accepted, AppendFuture, Body, Intake, KeyConfig, LimitConfig, Message, Metrics, NoRoom, Refusal, Refused,
+    Senders, Sink, Written, otlp,
 };
 
 /// Remembers what it was given, and refuses when told to.
@@ -26,6 +26,7 @@ use crate::{
 struct Memory {
     accepted: Mutex<Vec<Accepted>>,
     refuse: Option<fn() -> Refused>,
+    no_room: Vec<NoRoom>,
 }
 
 fn full() -> Refused {
@@ -39,7 +40,7 @@ impl Sink for Memory {
                 return Err(refuse());
             }
             self.accepted.lock().push(accepted);
-            Ok(())
+            Ok(self.no_room.clone())
         })
     }
 }
@@ -102,6 +103,26 @@ async fn a_record_reaches_the_sink_with_its_body_and_is_read_again_the_same() {
         .replay(Signal::Logs, accepted.protocol, accepted.received_unix_nano, &[], JSON.as_bytes())
         .unwrap();
     assert_eq!(format!("{again:?}"), format!("{:?}", accepted.batch));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn points_that_there_is_no_room_for_are_told_and_the_others_are_acknowledged() {
+    let points = Written { samples: 2, ..Written::default() };
+    let no_room = NoRoom { reason: "too_many_series", message: "of 7".into(), points };
+    let sink = Arc::new(Memory { no_room: vec![no_room], ..Memory::default() });
+    let point = r#"{"asDouble":1,"timeUnixNano":"1"}"#;
+    let body = format!(
+        r#"{{"resourceMetrics":[{{"scopeMetrics":[{{"metrics":[{{"name":"m","gauge":{{"dataPoints":[{point},{point},{point}]}}}}]}}]}}]}}"#
+    );
+    let intake = intake(Arc::clone(&sink), 1 << 30);
+    let (status, _, answer) =
+        post(&intake, "/v1/metrics", &[("content-type", "application/json")], &body).await;
+    assert_eq!(status, StatusCode::OK);
+    let answer: serde_json::Value = serde_json::from_slice(&answer).unwrap();
+    let partial = &answer["partialSuccess"];
+    assert_eq!(partial["rejectedDataPoints"], "2");
+    assert_eq!(partial["errorMessage"], "2 rejected: too_many_series (of 7)");
+    assert_eq!(sink.accepted.lock().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fresnel_sdk::telemetry::metrics::{BoundHistogram, Registry, SECONDS};
-use receive::{Accepted, AppendFuture, Refused, Sink};
-use store::{AppendError, Entry, EntryMeta, Rejection, Store};
+use receive::{Accepted, AppendFuture, NoRoom, Refused, Sink, Written};
+use store::{AppendError, Entry, EntryMeta, RefusedPoints, Rejection, Store};
 
 /// The store as `receive` wants to see it.
 pub struct StoreSink {
@@ -46,14 +46,22 @@ impl Sink for StoreSink {
                 .into_iter()
                 .map(|rejection| Rejection { reason: rejection.reason.into(), indices: rejection.indices })
                 .collect();
-            let meta = EntryMeta { tenant, signal, protocol, received_unix_nano, records, rejected };
+            let meta = EntryMeta {
+                tenant,
+                signal,
+                protocol,
+                received_unix_nano,
+                records,
+                rejected,
+                refused: Vec::new(),
+            };
             // A request of which nothing was taken leaves only its counts.
             let body = if batch.is_empty() { bytes::Bytes::new() } else { body };
             let arrived = Instant::now();
             match self.store.append(Entry { meta, body }, batch, reservation).await {
-                Ok(_) => {
+                Ok(appended) => {
                     self.duration.record_duration(arrived.elapsed());
-                    Ok(())
+                    Ok(appended.refused.into_iter().map(no_room).collect())
                 }
                 Err(error) => Err(refused(&error)),
             }
@@ -61,12 +69,17 @@ impl Sink for StoreSink {
     }
 }
 
+fn no_room(refused: RefusedPoints) -> NoRoom {
+    let RefusedPoints { reason, message, samples, histograms, exemplars } = refused;
+    NoRoom { reason, message, points: Written { samples, histograms, exemplars } }
+}
+
 fn refused(error: &AppendError) -> Refused {
     match error {
         AppendError::Closed => Refused::Closed,
         AppendError::Fatal { .. } => Refused::Failed(chain(error)),
         AppendError::TooLarge { limit } => Refused::TooLarge { limit: *limit },
-        AppendError::Full { .. } | AppendError::Series { .. } | AppendError::Io { .. } => {
+        AppendError::Full { .. } | AppendError::Io { .. } => {
             Refused::Full { reason: chain(error), retry_after: RETRY_AFTER }
         }
     }

@@ -18,9 +18,12 @@ pub struct Config {
     pub seal: SealConfig,
     /// How small files become larger ones.
     pub compact: CompactConfig,
-    /// Most active series of a tenant: those sent within about an hour. A request that brings more
-    /// is refused, and may be sent again; at least 1,000.
+    /// Most active series of a tenant: those sent within about an hour. Points of more are rejected,
+    /// as `too_many_series`, and those of the others stored; at least 1,000.
     pub series_max: u64,
+    /// Most active series of a tenant with the same metric name; points of more are rejected, as
+    /// `too_many_series_of_metric`. At least 100.
+    pub series_max_per_metric: u64,
     /// How long records stay.
     pub retention: RetentionConfig,
     /// An S3-compatible store for the files. Without it they lie in `dir`; the log and the
@@ -200,6 +203,7 @@ impl Default for Config {
             seal: SealConfig::default(),
             compact: CompactConfig::default(),
             series_max: 1_000_000,
+            series_max_per_metric: 200_000,
             retention: RetentionConfig::default(),
             s3: None,
         }
@@ -259,6 +263,9 @@ impl Validate for Config {
         }
         if self.series_max < 1_000 {
             report.error("series_max", "must be at least 1000");
+        }
+        if self.series_max_per_metric < 100 {
+            report.error("series_max_per_metric", "must be at least 100");
         }
         if !(2..=64).contains(&self.compact.files_min) {
             report.error("compact.files_min", "must be 2 to 64");

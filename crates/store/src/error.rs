@@ -2,7 +2,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use model::{ErrorKind, OverBudget, Tenant};
+use model::{ErrorKind, OverBudget};
 
 use crate::manifest::ManifestError;
 use crate::wal::WalError;
@@ -16,17 +16,6 @@ pub enum AppendError {
         /// What is used up.
         what: &'static str,
         /// Its size.
-        limit: u64,
-    },
-    /// The tenant would have too many series.
-    #[error(
-        "tenant `{tenant}` would have more than {limit} active series (`store.series_max`); \
-         series that are not sent for an hour make room"
-    )]
-    Series {
-        /// Whose request.
-        tenant: Tenant,
-        /// How many there may be.
         limit: u64,
     },
     /// The request is larger than the log can hold in one entry.
@@ -58,7 +47,7 @@ impl AppendError {
     /// What kind of failure it is.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Full { .. } | Self::Series { .. } => ErrorKind::ResourceExhausted,
+            Self::Full { .. } => ErrorKind::ResourceExhausted,
             Self::TooLarge { .. } => ErrorKind::InvalidArgument,
             Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 ErrorKind::ResourceExhausted

@@ -36,10 +36,9 @@ impl Counts {
         let received = u64::from(entry.records);
         let mut stored = received;
         self.received += received;
-        for rejection in &entry.rejected {
-            let rejected = rejection.indices.len() as u64;
+        for (reason, rejected) in entry.counts() {
             stored = stored.saturating_sub(rejected);
-            *slot(&mut self.rejected, &rejection.reason) += rejected;
+            *slot(&mut self.rejected, reason) += rejected;
         }
         self.stored += stored;
     }

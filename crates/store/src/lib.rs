@@ -47,9 +47,9 @@ pub use manifest::{ManifestError, SegmentMeta, SetAside, Whose};
 pub use metrics::{Problem, Status, TableStatus};
 pub use replay::Replay;
 pub use snapshot::{MemoryChunk, Missing, Snapshot};
-pub use store::{Options, Segments, Store};
+pub use store::{Appended, Options, RefusedPoints, Segments, Store};
 pub use trace::Trace;
-pub use wal::{Entry, EntryMeta, Histogram, HistogramSnapshot, Rejection, WalError, WalStats};
+pub use wal::{Entry, EntryMeta, Histogram, HistogramSnapshot, RefusedSeries, Rejection, WalError, WalStats};
 
 #[cfg(test)]
 mod tests;

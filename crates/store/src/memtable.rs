@@ -10,6 +10,7 @@ mod days;
 mod fold;
 mod generation;
 mod prepare;
+mod refuse;
 mod series_index;
 mod shard;
 mod streams;
@@ -19,7 +20,10 @@ pub(crate) use self::chunk::{Chunk, time_range, times};
 pub(crate) use self::days::SeriesDays;
 pub(crate) use self::generation::Generation;
 pub(crate) use self::prepare::Prepared;
-pub(crate) use self::series_index::{IdHasher, SeriesCatalog, SeriesId, SeriesIndex, series_id};
+pub(crate) use self::refuse::{points_of, without};
+pub(crate) use self::series_index::{
+    IdHasher, SeriesCatalog, SeriesId, SeriesIndex, SeriesLimits, series_id,
+};
 pub(crate) use self::shard::{Memory, Shard};
 pub(crate) use self::streams::{merge_streams, stream_ids};
 

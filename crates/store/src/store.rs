@@ -33,6 +33,7 @@ use crate::replay::Replay;
 use crate::trace::IndexCache;
 use crate::wal::{EntryMeta, Publish, Wal, WalOptions};
 
+pub use self::intake::{Appended, RefusedPoints};
 pub(crate) use self::run::blocking;
 pub use self::view::Segments;
 

@@ -29,7 +29,7 @@ use model::Lsn;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-pub use entry::{Entry, EntryMeta, Rejection};
+pub use entry::{Entry, EntryMeta, RefusedSeries, Rejection};
 pub use error::WalError;
 pub use replay::{Damage, DamageKind, Recovery};
 pub use stats::{Histogram, HistogramSnapshot, WalStats};

@@ -101,6 +101,11 @@ impl Placed {
         block_on(self.objects.put(&path.into(), bytes.into())).unwrap();
     }
 
+    pub(super) fn remove(&self, table: Table, index: usize) {
+        let path = self.segments[&table][index].path.clone();
+        block_on(self.objects.delete(&path.into())).unwrap();
+    }
+
     pub(super) fn segments(&self, table: Table) -> &[Segment] {
         self.segments.get(&table).map_or(&[], Vec::as_slice)
     }

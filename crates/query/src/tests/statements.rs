@@ -106,9 +106,9 @@ async fn what_is_missing_is_said() {
 }
 
 #[tokio::test]
-async fn a_segment_without_a_footer_is_left_out_and_said() {
+async fn a_segment_that_the_store_does_not_give_is_left_out_and_said() {
     let placed = Placed::shop(|_, row| if row < 200 { Place::Segment(0) } else { Place::Segment(1) });
-    placed.overwrite(Table::Logs, 1, vec![0; 5_000]);
+    placed.remove(Table::Logs, 1);
     let (rows, summary) = ask(&engine(placed), "SELECT count(body) FROM logs").await.unwrap();
     assert_eq!(rows[0][0], "184");
     assert!(!summary.complete);

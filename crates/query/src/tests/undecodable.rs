@@ -1,4 +1,4 @@
-//! A segment whose footer is sound and whose pages are not.
+//! A segment whose pages or whose footer cannot be decoded.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,8 +24,18 @@ struct Damaged {
 }
 
 impl Damaged {
-    fn new(finds: bool) -> Self {
-        let whole = Placed::shop(|_, row| if row < 200 { Place::Segment(0) } else { Place::Segment(1) });
+    fn footer() -> Self {
+        let whole = Self::whole();
+        whole.overwrite(Table::Logs, 1, vec![0; 5_000]);
+        Self { whole, looks: Arc::default(), finds: true }
+    }
+
+    fn whole() -> Placed {
+        Placed::shop(|_, row| if row < 200 { Place::Segment(0) } else { Place::Segment(1) })
+    }
+
+    fn pages(finds: bool) -> Self {
+        let whole = Self::whole();
         let segment = whole.segments(Table::Logs)[1].clone();
         let path = object_store::path::Path::from(segment.path.as_str());
         let read = async { whole.objects().get(&path).await?.bytes().await };
@@ -69,18 +79,21 @@ impl Source for Damaged {
 
 #[tokio::test]
 async fn a_damaged_segment_is_looked_at_and_the_question_answered_without_it() {
-    let (rows, summary) = ask(&engine(Damaged::new(true)), "SELECT count(body) FROM logs").await.unwrap();
-    assert_eq!((rows[0][0].as_str(), summary.complete), ("184", false));
-    assert_eq!((summary.warnings, summary.segments), (vec!["1 is gone".to_owned()], 1));
-    let engine = engine(Damaged::new(true));
-    let answer = engine.logs(&tenant(), &logs_of(ALL, 5)).await.unwrap();
-    assert_eq!((answer.value.records.len(), answer.summary.complete), (5, false));
-    assert!(engine.running(&tenant()).is_empty());
+    let damages: [fn() -> Damaged; 2] = [|| Damaged::pages(true), Damaged::footer];
+    for damage in damages {
+        let (rows, summary) = ask(&engine(damage()), "SELECT count(body) FROM logs").await.unwrap();
+        assert_eq!((rows[0][0].as_str(), summary.complete), ("184", false));
+        assert_eq!((summary.warnings, summary.segments), (vec!["1 is gone".to_owned()], 1));
+        let engine = engine(damage());
+        let answer = engine.logs(&tenant(), &logs_of(ALL, 5)).await.unwrap();
+        assert_eq!((answer.value.records.len(), answer.summary.complete), (5, false));
+        assert!(engine.running(&tenant()).is_empty());
+    }
 }
 
 #[tokio::test]
 async fn what_is_sound_is_looked_at_once_and_the_failure_is_told() {
-    let damaged = Damaged::new(false);
+    let damaged = Damaged::pages(false);
     let looks = Arc::clone(&damaged.looks);
     let engine = engine(damaged);
     for _ in 0..3 {

@@ -26,6 +26,7 @@ fn meta(records: u32, rejected: &[(&str, &[u32])]) -> EntryMeta {
         received_unix_nano: 0,
         records,
         rejected: rejected.collect(),
+        refused: Vec::new(),
     }
 }
 

@@ -51,22 +51,12 @@ impl Prepared {
 
     /// Takes the memory of the chunks from `budget`, whatever its limit: admission is the caller's.
     pub(crate) fn new(batch: Batch, index: Option<&Arc<SeriesIndex>>, budget: &Budget) -> Self {
-        Self::within(batch, index, usize::MAX, budget).expect("there is no limit")
-    }
-
-    /// As [`Prepared::new`]; nothing when the index would have more than `series_max` series.
-    pub(crate) fn within(
-        batch: Batch,
-        index: Option<&Arc<SeriesIndex>>,
-        series_max: usize,
-        budget: &Budget,
-    ) -> Option<Self> {
         let signal = batch.signal();
         let stream_chunk = |table, streams, records: RecordBatch| {
             let some = records.num_rows() > 0;
             some.then(|| (table, Chunk::new(table, Some(streams), records, budget))).into_iter().collect()
         };
-        Some(match batch {
+        match batch {
             Batch::Logs(Logs { streams, records }) => {
                 Self { signal, chunks: stream_chunk(Table::Logs, streams, records), series: None }
             }
@@ -75,19 +65,14 @@ impl Prepared {
             }
             Batch::Metrics(metrics) => {
                 let index = index.expect("the shard of metrics has an index");
-                return Self::metrics(metrics, index, series_max, budget);
+                Self::metrics(metrics, index, budget)
             }
-        })
+        }
     }
 
-    fn metrics(
-        metrics: Metrics,
-        index: &Arc<SeriesIndex>,
-        series_max: usize,
-        budget: &Budget,
-    ) -> Option<Self> {
+    fn metrics(metrics: Metrics, index: &Arc<SeriesIndex>, budget: &Budget) -> Self {
         let Metrics { streams, series, samples, histograms, exemplars } = metrics;
-        let numbers = index.resolve_within(&series, series_max)?;
+        let numbers = index.resolve(&series);
         let points =
             [(Table::Samples, samples), (Table::Histograms, histograms), (Table::Exemplars, exemplars)];
         let seen = seen(&series, &points);
@@ -100,7 +85,7 @@ impl Prepared {
             })
             .collect();
         let series = PreparedSeries { index: Arc::clone(index), streams, rows: series, numbers, seen };
-        Some(Self { signal: Signal::Metrics, chunks, series: Some(series) })
+        Self { signal: Signal::Metrics, chunks, series: Some(series) }
     }
 
     /// Moves the points to the numbers of another index: the tenant's was replaced meanwhile.

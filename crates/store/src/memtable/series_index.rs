@@ -2,8 +2,8 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
+use arrow_array::{BinaryArray, RecordBatch, StringArray};
 use model::{Budget, Reservation};
 use parking_lot::RwLock;
 
@@ -34,6 +34,24 @@ pub(crate) struct SeriesCatalog {
     /// Per series its place in `names`.
     pub(crate) name_of: Vec<u32>,
     pub(crate) names: Vec<Arc<str>>,
+    /// Per name how many series have it.
+    of_name: Vec<usize>,
+    most_of_a_name: usize,
+}
+
+/// How many series there may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SeriesLimits {
+    pub(crate) tenant: usize,
+    /// With the same metric name.
+    pub(crate) metric: usize,
+}
+
+/// Rows of a request's series that there is no room for, by the limit that says so.
+#[derive(Debug, Default)]
+pub(crate) struct Beyond {
+    pub(crate) tenant: Vec<u32>,
+    pub(crate) metric: Vec<u32>,
 }
 
 /// The ids are hashes already: eight of their bytes are as good as any hash of them.
@@ -78,15 +96,42 @@ impl SeriesIndex {
         self.known.read().reservation.bytes()
     }
 
-    /// The number of each row of `series` (row schema of the table `series`), however many there are.
-    pub(crate) fn resolve(&self, series: &RecordBatch) -> Vec<u32> {
-        self.resolve_within(series, usize::MAX).expect("fewer than there can be numbers")
+    /// The rows of `series` (row schema of the table `series`) that are beyond the limits: new ones
+    /// for which there is no room. Of a series that is twice in a request the second counts as well.
+    pub(crate) fn beyond(&self, series: &RecordBatch, limits: SeriesLimits) -> Beyond {
+        let known = self.known.read();
+        let mut beyond = Beyond::default();
+        let rows = series.num_rows();
+        // Mostly there is room for all, whichever they are.
+        if known.catalog.ids.len().saturating_add(rows) <= limits.tenant
+            && known.catalog.most_of_a_name.saturating_add(rows) <= limits.metric
+        {
+            return beyond;
+        }
+        let (ids, names) = (series_ids(series), metric_names(series));
+        let mut new_of_name = HashMap::<&str, usize>::new();
+        let mut room = limits.tenant.saturating_sub(known.catalog.ids.len());
+        for row in (0..rows).filter(|row| !known.numbers.contains_key(&series_id(ids.value(*row)))) {
+            let name = names.value(row);
+            let new = new_of_name.entry(name).or_default();
+            let there = known.name_numbers.get(name).map_or(0, |name| known.catalog.of_name[*name as usize]);
+            let number = u32::try_from(row).expect("a request has fewer series than bytes");
+            if there + *new >= limits.metric {
+                beyond.metric.push(number);
+            } else if room == 0 {
+                beyond.tenant.push(number);
+            } else {
+                room -= 1;
+                *new += 1;
+            }
+        }
+        beyond
     }
 
-    /// As [`SeriesIndex::resolve`]; nothing, and none is added, when there would be more than `limit`.
-    pub(crate) fn resolve_within(&self, series: &RecordBatch, limit: usize) -> Option<Vec<u32>> {
+    /// The number of each row of `series` (row schema of the table `series`), however many there are.
+    pub(crate) fn resolve(&self, series: &RecordBatch) -> Vec<u32> {
         const UNKNOWN: u32 = u32::MAX;
-        let ids = series.column_by_name("series_id").expect("in the schema").as_binary::<i32>();
+        let ids = series_ids(series);
         let mut missing = false;
         let mut numbers: Vec<u32> = {
             let known = self.known.read();
@@ -94,20 +139,15 @@ impl SeriesIndex {
             (0..series.num_rows()).map(number).inspect(|number| missing |= *number == UNKNOWN).collect()
         };
         if missing {
-            let names = series.column_by_name("metric_name").expect("in the schema").as_string::<i32>();
+            let names = metric_names(series);
             let mut known = self.known.write();
-            // The same one twice in a request is rare, and counts twice here.
-            let new = numbers.iter().filter(|number| **number == UNKNOWN).count();
-            if known.catalog.ids.len().saturating_add(new) > limit {
-                return None;
-            }
             for (row, number) in numbers.iter_mut().enumerate().filter(|(_, number)| **number == UNKNOWN) {
                 *number = known.number(series_id(ids.value(row)), names.value(row));
             }
             let bytes = known.catalog.ids.len() * SERIES_BYTES + known.catalog.names.len() * 96;
             known.reservation.settle(bytes as u64);
         }
-        Some(numbers)
+        numbers
     }
 
     /// Ids and names as they are now: what is in a chunk already is in it.
@@ -144,12 +184,16 @@ impl SeriesCatalog {
             let number = u32::try_from(self.names.len()).expect("fewer names than series");
             let name: Arc<str> = name.into();
             self.names.push(Arc::clone(&name));
+            self.of_name.push(0);
             name_numbers.insert(name, number);
             number
         });
         let number = u32::try_from(self.ids.len()).expect("memory ends before four billion series");
         self.ids.push(id);
         self.name_of.push(name_number);
+        let of_name = &mut self.of_name[name_number as usize];
+        *of_name += 1;
+        self.most_of_a_name = self.most_of_a_name.max(*of_name);
         number
     }
 
@@ -161,6 +205,14 @@ impl SeriesCatalog {
     pub(crate) fn name(&self, series: u32) -> &str {
         &self.names[self.name_of[series as usize] as usize]
     }
+}
+
+fn series_ids(series: &RecordBatch) -> &BinaryArray {
+    series.column_by_name("series_id").expect("in the schema").as_binary::<i32>()
+}
+
+fn metric_names(series: &RecordBatch) -> &StringArray {
+    series.column_by_name("metric_name").expect("in the schema").as_string::<i32>()
 }
 
 /// The id as an array; ids of another length, which no decoder makes, are cut or filled with zeros.

@@ -177,7 +177,7 @@ impl Inner {
 
 /// Records of a request that were not rejected when it came.
 fn left(meta: &EntryMeta) -> u32 {
-    let rejected = meta.rejected.iter().map(|rejection| rejection.indices.len()).sum::<usize>();
+    let rejected = meta.counts().map(|(_, records)| records).sum::<u64>();
     meta.records.saturating_sub(u32::try_from(rejected).unwrap_or(u32::MAX))
 }
 

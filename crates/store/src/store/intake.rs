@@ -1,19 +1,44 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use model::{Batch, Lsn, Reservation};
+use model::{Batch, Lsn, Metrics, Reservation};
 
 use super::{Inner, Payload, READY, STARTING, STOPPING, Store};
 use crate::error::{AppendError, WorkError};
-use crate::memtable::Prepared;
-use crate::wal::{Entry, EntryMeta};
+use crate::memtable::{Prepared, SeriesLimits, points_of, without};
+use crate::wal::{Entry, EntryMeta, RefusedSeries};
 
 /// How long a series that is not sent any more counts as active at least.
 const ACTIVE_NANOS: i64 = 3_600_000_000_000;
 
+/// What became of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// Its place in the log.
+    pub lsn: Lsn,
+    /// Points that were rejected, since there is no room for their series.
+    pub refused: Vec<RefusedPoints>,
+}
+
+/// Points of series that there is no room for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedPoints {
+    /// Stable name of the reason.
+    pub reason: &'static str,
+    /// Which limit, for the sender.
+    pub message: String,
+    /// Number points.
+    pub samples: usize,
+    /// Histogram points.
+    pub histograms: usize,
+    /// Exemplars; they are no records.
+    pub exemplars: usize,
+}
+
 impl Store {
     /// Stores the records of a request: on return they are on disk and in every snapshot that is
-    /// taken from then on. Dropping the future does not undo it.
+    /// taken from then on, but for points of new series that there is no room for. Dropping the
+    /// future does not undo it.
     ///
     /// `reservation` is what was taken from the budget for body and batch; what they really need
     /// is settled here. The entry counts as many records as the batch has, and those rejected.
@@ -22,10 +47,10 @@ impl Store {
     /// [`AppendError`]; nothing of the request is kept then.
     pub async fn append(
         &self,
-        entry: Entry,
-        batch: Batch,
+        mut entry: Entry,
+        mut batch: Batch,
         mut reservation: Reservation,
-    ) -> Result<Lsn, AppendError> {
+    ) -> Result<Appended, AppendError> {
         let inner = &self.0;
         if inner.phase.load(Ordering::Acquire) != READY {
             return Err(AppendError::Closed);
@@ -39,9 +64,15 @@ impl Store {
         reservation.grow(more).inspect_err(|_| inner.filled.notify_one())?;
         // The chunks take their part themselves.
         reservation.settle(rest);
-        let prepared = inner.prepare_within(&entry.meta, batch)?;
+        let mut refused = Vec::new();
+        if let Batch::Metrics(metrics) = batch {
+            let (metrics, points) = inner.within_limits(&mut entry.meta, metrics);
+            (batch, refused) = (Batch::Metrics(metrics), points);
+        }
+        let prepared = inner.prepare(&entry.meta, batch);
         let payload = Payload { prepared, _rest: reservation };
-        Ok(inner.wal.append(entry, payload).await?)
+        let lsn = inner.wal.append(entry, payload).await?;
+        Ok(Appended { lsn, refused })
     }
 
     /// Puts an entry that came out of [`crate::Replay`] back into memory, decoded. What has become
@@ -54,6 +85,12 @@ impl Store {
     pub async fn restore(&self, lsn: Lsn, meta: &EntryMeta, batch: Batch) -> Result<(), WorkError> {
         let inner = &self.0;
         debug_assert_eq!(inner.phase.load(Ordering::Acquire), STARTING);
+        let batch = match batch {
+            Batch::Metrics(metrics) if !meta.refused.is_empty() => {
+                Batch::Metrics(without(metrics, meta.refused.iter().flat_map(|some| &some.rows).copied()))
+            }
+            other => other,
+        };
         let prepared = inner.prepare(meta, batch);
         inner.ledger.count(meta);
         inner.memory.publish(lsn, meta, prepared);
@@ -102,19 +139,46 @@ impl Inner {
         Prepared::new(batch, shard.series().as_ref(), &self.budget)
     }
 
-    /// As [`Inner::prepare`], unless the tenant has too many series then.
-    fn prepare_within(&self, meta: &EntryMeta, batch: Batch) -> Result<Prepared, AppendError> {
+    /// Takes out the series of a request that there is no room for, and notes it.
+    fn within_limits(&self, meta: &mut EntryMeta, metrics: Metrics) -> (Metrics, Vec<RefusedPoints>) {
+        let number = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);
+        let crate::Config { series_max, series_max_per_metric, .. } = self.config;
+        let limits = SeriesLimits { tenant: number(series_max), metric: number(series_max_per_metric) };
         let shard = self.memory.shard(&meta.tenant, meta.signal);
-        let limit = usize::try_from(self.config.series_max).unwrap_or(usize::MAX);
-        let prepared = Prepared::within(batch, shard.series().as_ref(), limit, &self.budget);
-        prepared.ok_or_else(|| {
-            // Those of the last hour stay active; older ones that are not sent any more make room.
-            if self.memory.renew_index(&shard, ACTIVE_NANOS) {
-                tracing::info!(tenant = %meta.tenant, limit, "begin the index of series anew");
-                self.filled.notify_one();
-            }
-            AppendError::Series { tenant: meta.tenant.clone(), limit: self.config.series_max }
-        })
+        let index = shard.series().expect("the shard of metrics has an index");
+        let beyond = index.beyond(&metrics.series, limits);
+        if beyond.tenant.is_empty() && beyond.metric.is_empty() {
+            return (metrics, Vec::new());
+        }
+        // Those of the last hour stay active; older ones that are not sent any more make room.
+        if self.memory.renew_index(&shard, ACTIVE_NANOS) {
+            tracing::info!(tenant = %meta.tenant, "begin the index of series anew");
+            self.filled.notify_one();
+        }
+        let tenant = format!(
+            "tenant `{}` has {series_max} active series (`store.series_max`); \
+             those that are not sent for an hour make room",
+            meta.tenant
+        );
+        let metric = format!(
+            "a metric of tenant `{}` has {series_max_per_metric} active series \
+             (`store.series_max_per_metric`); those that are not sent for an hour make room",
+            meta.tenant
+        );
+        let reasons = [
+            ("too_many_series", tenant, beyond.tenant),
+            ("too_many_series_of_metric", metric, beyond.metric),
+        ];
+        let mut points = Vec::new();
+        for (reason, message, rows) in reasons.into_iter().filter(|(.., rows)| !rows.is_empty()) {
+            let [samples, histograms, exemplars] =
+                [&metrics.samples, &metrics.histograms, &metrics.exemplars].map(|all| points_of(all, &rows));
+            let records = u32::try_from(samples + histograms).unwrap_or(u32::MAX);
+            meta.refused.push(RefusedSeries { reason: reason.to_owned(), rows, records });
+            points.push(RefusedPoints { reason, message, samples, histograms, exemplars });
+        }
+        let rows = meta.refused.iter().flat_map(|some| &some.rows).copied();
+        (without(metrics, rows), points)
     }
 
     /// Whether what this entry brought is in segments; then nothing is left to do for it.

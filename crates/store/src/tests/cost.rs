@@ -280,6 +280,7 @@ async fn on_disk(signal: Signal, batches: Vec<Batch>, told: bool) -> (crate::Sto
             received_unix_nano: NOON,
             records: ROWS as u32,
             rejected: Vec::new(),
+            refused: Vec::new(),
         };
         let entry = crate::Entry { meta, body: body.clone() };
         store.append(entry, batch, budget.reserve(0).unwrap()).await.unwrap();
@@ -368,6 +369,7 @@ async fn traces_in_millions_of_spans() {
             received_unix_nano: NOON,
             records: ROWS as u32,
             rejected: Vec::new(),
+            refused: Vec::new(),
         };
         let entry = crate::Entry { meta, body: vec![0; 1000].into() };
         store.append(entry, batch, budget.reserve(0).unwrap()).await.unwrap();

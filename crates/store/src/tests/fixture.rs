@@ -78,6 +78,7 @@ impl Request {
             received_unix_nano: NOON,
             records: stored + self.rejected,
             rejected,
+            refused: Vec::new(),
         };
         Entry { meta, body: serde_json::to_vec(self).unwrap().into() }
     }
@@ -344,7 +345,7 @@ pub(crate) async fn send(
 ) -> Result<model::Lsn, crate::AppendError> {
     let (entry, batch) = (request.entry(tenant, signal), request.batch(signal));
     let reservation = store.inner().budget.reserve(batch.bytes() + entry.body.len() as u64)?;
-    store.append(entry, batch, reservation).await
+    Ok(store.append(entry, batch, reservation).await?.lsn)
 }
 
 /// All rows of a snapshot in the file schema: those in memory, and those in files.

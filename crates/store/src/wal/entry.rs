@@ -25,6 +25,9 @@ pub struct EntryMeta {
     pub records: u32,
     /// Which records were rejected.
     pub rejected: Vec<Rejection>,
+    /// Which series of those that were not there was no room for; their points are rejected too.
+    /// [`crate::Store::append`] fills it.
+    pub refused: Vec<RefusedSeries>,
 }
 
 /// Records of a request that were rejected for one reason.
@@ -36,7 +39,24 @@ pub struct Rejection {
     pub indices: Vec<u32>,
 }
 
+/// Series of a request of metrics that there was no room for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedSeries {
+    /// The reason, a short fixed text.
+    pub reason: String,
+    /// Their rows among the series of the decoded request.
+    pub rows: Vec<u32>,
+    /// Records of the request that are points of them.
+    pub records: u32,
+}
+
 impl EntryMeta {
+    /// Records that were rejected, by reason.
+    pub(crate) fn counts(&self) -> impl Iterator<Item = (&str, u64)> {
+        let rejected = self.rejected.iter().map(|some| (some.reason.as_str(), some.indices.len() as u64));
+        rejected.chain(self.refused.iter().map(|some| (some.reason.as_str(), u64::from(some.records))))
+    }
+
     /// Appends the metadata as the log's files hold it.
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.protocol.to_le_bytes());
@@ -47,10 +67,13 @@ impl EntryMeta {
         put_len(out, self.rejected.len());
         for rejection in &self.rejected {
             put_text(out, &rejection.reason);
-            put_len(out, rejection.indices.len());
-            for index in &rejection.indices {
-                out.extend_from_slice(&index.to_le_bytes());
-            }
+            put_numbers(out, &rejection.indices);
+        }
+        put_len(out, self.refused.len());
+        for refused in &self.refused {
+            put_text(out, &refused.reason);
+            out.extend_from_slice(&refused.records.to_le_bytes());
+            put_numbers(out, &refused.rows);
         }
     }
 
@@ -65,13 +88,17 @@ impl EntryMeta {
         // No capacity from the input: what is not there must not be allocated.
         let mut rejected = Vec::new();
         for _ in 0..input.number()? {
-            let reason = input.text()?.to_owned();
-            let indices = input.number()? as usize;
-            let indices = input.take(indices.checked_mul(4)?)?;
-            let indices = indices.as_chunks::<4>().0.iter().map(|index| u32::from_le_bytes(*index)).collect();
-            rejected.push(Rejection { reason, indices });
+            rejected.push(Rejection { reason: input.text()?.to_owned(), indices: input.numbers()? });
         }
-        input.0.is_empty().then_some(Self { tenant, signal, protocol, received_unix_nano, records, rejected })
+        let mut refused = Vec::new();
+        // Files of version 2 end here.
+        let count = if input.0.is_empty() { 0 } else { input.number()? };
+        for _ in 0..count {
+            let (reason, records) = (input.text()?.to_owned(), input.number()?);
+            refused.push(RefusedSeries { reason, records, rows: input.numbers()? });
+        }
+        let meta = Self { tenant, signal, protocol, received_unix_nano, records, rejected, refused };
+        input.0.is_empty().then_some(meta)
     }
 }
 
@@ -98,6 +125,11 @@ fn put_len(out: &mut Vec<u8>, len: usize) {
     out.extend_from_slice(&u32::try_from(len).unwrap_or(u32::MAX).to_le_bytes());
 }
 
+fn put_numbers(out: &mut Vec<u8>, numbers: &[u32]) {
+    put_len(out, numbers.len());
+    out.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
+}
+
 struct Input<'a>(&'a [u8]);
 
 impl<'a> Input<'a> {
@@ -113,6 +145,12 @@ impl<'a> Input<'a> {
 
     fn number(&mut self) -> Option<u32> {
         self.array().map(u32::from_le_bytes)
+    }
+
+    fn numbers(&mut self) -> Option<Vec<u32>> {
+        let bytes = (self.number()? as usize).checked_mul(4)?;
+        let numbers = self.take(bytes)?.as_chunks::<4>().0;
+        Some(numbers.iter().map(|number| u32::from_le_bytes(*number)).collect())
     }
 
     fn text(&mut self) -> Option<&'a str> {

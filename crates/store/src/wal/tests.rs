@@ -14,7 +14,7 @@ use bytes::Bytes;
 use model::{Lsn, Signal, Tenant};
 use parking_lot::Mutex;
 
-use super::{Damage, Entry, EntryMeta, Recovery, Rejection, Wal, WalError, WalOptions};
+use super::{Damage, Entry, EntryMeta, Recovery, RefusedSeries, Rejection, Wal, WalError, WalOptions};
 use crate::disk::{Chance, Disk, ForgetfulDisk};
 use crate::fatal::Fatal;
 
@@ -37,6 +37,10 @@ pub(crate) fn entry(id: u64) -> Entry {
         received_unix_nano: id as i64 - 5,
         records: 4 + chance.below(100) as u32,
         rejected,
+        refused: match chance.below(5) {
+            0 => vec![RefusedSeries { reason: "too many".to_owned(), rows: vec![0, 7], records: 3 }],
+            _ => Vec::new(),
+        },
     };
     Entry { meta, body: body.into() }
 }
@@ -121,5 +125,8 @@ fn open_published(options: &WalOptions) -> (Wal<u64>, Published) {
 }
 
 fn empty_entry() -> Entry {
-    Entry { meta: EntryMeta { records: 0, rejected: Vec::new(), ..entry(1).meta }, body: Bytes::new() }
+    Entry {
+        meta: EntryMeta { records: 0, rejected: Vec::new(), refused: Vec::new(), ..entry(1).meta },
+        body: Bytes::new(),
+    }
 }

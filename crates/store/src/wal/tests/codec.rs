@@ -9,9 +9,15 @@ fn metadata_survives_and_nothing_shorter_or_longer_is_taken_for_it() {
         let meta = entry(id).meta;
         let mut bytes = Vec::new();
         meta.encode(&mut bytes);
-        assert_eq!(EntryMeta::decode(&bytes), Some(meta));
+        assert_eq!(EntryMeta::decode(&bytes).as_ref(), Some(&meta));
+        // As version 2 wrote it.
+        let before = EntryMeta { refused: Vec::new(), ..meta.clone() };
+        let mut old = Vec::new();
+        before.encode(&mut old);
+        old.truncate(old.len() - 4);
         for len in 0..bytes.len() {
-            assert_eq!(EntryMeta::decode(&bytes[..len]), None);
+            let expected = (len == old.len()).then(|| before.clone());
+            assert_eq!(EntryMeta::decode(&bytes[..len]), expected);
         }
         bytes.push(0);
         assert_eq!(EntryMeta::decode(&bytes), None);
@@ -21,7 +27,7 @@ fn metadata_survives_and_nothing_shorter_or_longer_is_taken_for_it() {
 #[test]
 fn hostile_lengths_allocate_nothing() {
     let mut bytes = Vec::new();
-    EntryMeta { rejected: Vec::new(), ..entry(1).meta }.encode(&mut bytes);
+    EntryMeta { refused: Vec::new(), ..entry(1).meta }.encode(&mut bytes);
     let count = bytes.len() - 4;
     bytes[count..].copy_from_slice(&u32::MAX.to_le_bytes());
     assert_eq!(EntryMeta::decode(&bytes), None);
