@@ -7,6 +7,7 @@ import uPlot from "uplot";
 import { clock, day, span } from "../format";
 import type { Window } from "../range/range";
 import { color } from "../theme";
+import { type Mark, marksPlugin } from "./marks";
 import { logTicks, valueRange } from "./scale";
 import { tooltipPlugin } from "./tooltip";
 
@@ -22,6 +23,9 @@ export interface PlotSpec {
   readonly format: (value: number) => string;
   /** The value as it was before stacking. */
   readonly raw: (series: number, index: number) => number | null;
+  readonly marks: () => readonly Mark[];
+  /** A moment that a line marks, milliseconds. */
+  readonly moment: () => number | null;
   readonly onBrush: (from: number, to: number) => void;
   readonly onZoomOut: () => void;
 }
@@ -178,6 +182,7 @@ function options(spec: PlotSpec, width: number, names: () => void): uPlot.Option
       destroy: [names],
     },
     plugins: [
+      marksPlugin(spec),
       tooltipPlugin({
         series: spec.series,
         format: spec.format,
