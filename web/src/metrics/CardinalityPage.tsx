@@ -150,7 +150,7 @@ function Totals(props: { counts: Counts; narrowed: Narrowed }) {
           </span>
         )}
       </div>
-      <p class="muted small pad">
+      <p class="muted small">
         Series are known by the day (UTC). A histogram counts once for itself, its buckets, its sum and its
         count.
       </p>
@@ -199,9 +199,11 @@ function Lists(props: { counts: Counts; narrowed: Narrowed }) {
       <CountList
         title="labels"
         unit="values"
-        rows={grown(now.labelValueCountByLabelName, then.labelValueCountByLabelName)}
+        rows={grown(now.labelValueCountByLabelName, then.labelValueCountByLabelName).filter(
+          ({ name }) => name !== "__name__",
+        )}
         total={null}
-        onPick={(label) => (label === "__name__" ? setParams({ label: null }) : setParams({ label }))}
+        onPick={(label) => setParams({ label })}
       />
       <CountList
         title="labels with values"
@@ -316,7 +318,7 @@ function CountList(props: {
           </tbody>
         </table>
       </div>
-      {found.length === 0 && <p class="muted small pad">Nothing is called that.</p>}
+      {found.length === 0 && <p class="muted small">Nothing is called that.</p>}
       {found.length > ROWS_SHOWN && (
         <button type="button" class="link small pad" onClick={() => (all.value = !all.value)}>
           {all.value ? "fewer" : `all ${count(found.length)}`}

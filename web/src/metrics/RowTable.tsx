@@ -30,7 +30,7 @@ export function RowTable(props: Props) {
   const sums = rows.some(({ sum }) => sum !== undefined);
   return (
     <div class="table-scroll">
-      <table class="rows-table" aria-label={props.label}>
+      <table class="rows-table values-table" aria-label={props.label}>
         <thead>
           <tr>
             {columns.map((label) => (
@@ -81,7 +81,7 @@ export function RowTable(props: Props) {
         </tbody>
       </table>
       {rows.length > ROWS_MAX && (
-        <p class="muted small pad">{count(rows.length - ROWS_MAX)} more rows, each with a smaller value.</p>
+        <p class="muted small">{count(rows.length - ROWS_MAX)} more rows, each with a smaller value.</p>
       )}
     </div>
   );

@@ -90,14 +90,14 @@ function SourcePanel(props: { letter: string; source: Source; units: UnitOf; onS
         <span class="muted">{rows.length} series</span>
       </div>
       {rows.length === 0 ? (
-        <p class="muted small pad">No series has a value at this moment.</p>
+        <p class="muted small">No series has a value at this moment.</p>
       ) : (
         <RowTable
           rows={rows}
           shares
           format={(value) => withUnit(value, unit, true)}
           label={`Series of ${letter}`}
-          action={{ title: "show alone", run: props.onShow }}
+          action={{ title: "graph it", run: props.onShow }}
         />
       )}
     </section>

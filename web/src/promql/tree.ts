@@ -103,7 +103,17 @@ export function selectorText(node: Node): string {
 export const labelText = (name: string): string =>
   /^[A-Za-z_]\w*$/.test(name) ? name : JSON.stringify(name);
 
-const duration = (ms: number): string => (ms % 1000 === 0 ? `${ms / 1000}s` : `${ms}ms`);
+/** In the largest unit that divides it. */
+function duration(ms: number): string {
+  const units: [number, string][] = [
+    [86_400_000, "d"],
+    [3_600_000, "h"],
+    [60_000, "m"],
+    [1000, "s"],
+  ];
+  const [size, unit] = units.find(([size]) => ms >= size && ms % size === 0) ?? [1, "ms"];
+  return `${ms / size}${unit}`;
+}
 
 /** Where in time a selector looks. */
 function placeText({ offset = 0, timestamp, startOrEnd }: Node): string {
