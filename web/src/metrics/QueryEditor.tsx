@@ -99,7 +99,8 @@ export function QueryEditor(props: Props) {
   const context = open.value ? contextAt(text, cursor.value) : null;
   const choices = useChoices(context, props.metrics);
   const shown = open.value ? choices : [];
-  const fault = useFault(text);
+  // What is being typed is unfinished, not wrong.
+  const fault = useFault(shown.length > 0 ? "" : text);
 
   // The URL changed by other means: show it.
   useEffect(() => {
@@ -233,7 +234,7 @@ function Choices(props: {
       role="listbox"
       aria-label="Proposals"
       hidden={choices.length === 0}
-      style={{ left: `min(${place.left}px, 100% - 300px)`, top: `${place.top + 4}px` }}
+      style={{ left: `max(0px, min(${place.left}px, 100% - 560px))`, top: `${place.top + 4}px` }}
       // The text area keeps the focus.
       onMouseDown={(event) => event.preventDefault()}
     >
