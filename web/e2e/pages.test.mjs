@@ -346,6 +346,38 @@ check(
 );
 
 check(
+  "a histogram is seen as a heatmap",
+  async (page, go) => {
+    await go(`/metrics/explore?${RANGE}&name=${server.histogram}`);
+    await page.getByRole("button", { name: "Show as a heatmap" }).click();
+    await addressed(
+      page,
+      (params) => /^sum\(rate\(/.test(params.get("q") ?? ""),
+      "its query is in the address",
+    );
+    const heat = page.locator(".heat .chart");
+    await heat.locator("canvas").waitFor();
+    // Cells are drawn: the canvas has more than its axes.
+    await page.waitForFunction(() => {
+      const canvas = document.querySelector(".heat canvas");
+      const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+      let pixels = 0;
+      // Blue, as the first colour of both themes is.
+      for (let i = 0; i < data.length; i += 4)
+        if (data[i + 2] > data[i] + 20 && data[i + 3] > 20) pixels += 1;
+      return pixels > 200;
+    });
+    await brush(page, heat);
+    await addressed(
+      page,
+      (params) => /^\d{4}-/.test(params.get("from") ?? ""),
+      "a drag sets the range here, too",
+    );
+  },
+  { needs: "histogram" },
+);
+
+check(
   "an exemplar leads to its trace, and a span back to the metrics of its service",
   async (page, go) => {
     await go(`/metrics/explore?${RANGE}&name=${server.histogram}`);

@@ -179,9 +179,28 @@ export function query(parameters) {
   return { resultType: "vector", result };
 }
 
+/** A native histogram around a mean: most in the middle. */
+function nativeHistogram(mean, count) {
+  const bounds = [0.25, 0.5, 1, 2, 4].map((factor) => String(mean * factor));
+  const buckets = [0.2, 0.5, 0.25, 0.05].map((part, i) => [
+    0,
+    bounds[i],
+    bounds[i + 1],
+    String(count * part),
+  ]);
+  return { count: String(count), sum: String(mean * count), buckets };
+}
+
 export function queryRange(parameters) {
   const text = parameters.get("query") ?? "";
   const [start, end, step] = ["start", "end", "step"].map((name) => Number(parameters.get(name)));
+  const metric = KNOWN.get(subject(text));
+  if (metric?.kind === "histogram" && metric.base === subject(text) && !text.includes("histogram_")) {
+    const histograms = [];
+    for (let time = start; time <= end; time += step)
+      histograms.push([time, nativeHistogram(0.04, metric.rate(metric.sets[0].set, time * 1000))]);
+    return { resultType: "matrix", result: [{ metric: {}, histograms }] };
+  }
   const result = evaluated(text).map(({ labels, value }) => {
     const values = [];
     for (let time = start; time <= end; time += step) values.push([time, String(value(time * 1000))]);

@@ -105,7 +105,15 @@ function timeLabels(_: uPlot, splits: number[], __: number, ___: number, incr: n
   });
 }
 
-function axes(spec: PlotSpec): uPlot.Axis[] {
+interface AxesSpec {
+  readonly format: (value: number) => string;
+  readonly kind?: PlotSpec["kind"];
+  readonly binary?: boolean;
+  readonly logarithmic: boolean;
+}
+
+/** The axes of time and of values, as all charts have them. */
+export function chartAxes(spec: AxesSpec): uPlot.Axis[] {
   const shared = {
     font: FONT,
     stroke: () => color("--muted"),
@@ -152,7 +160,7 @@ function options(spec: PlotSpec, width: number, names: () => void): uPlot.Option
     },
     series: [{}, ...stackSeries],
     bands: bandsOf(spec),
-    axes: axes(spec),
+    axes: chartAxes(spec),
     cursor: {
       y: false,
       points: { show: spec.kind !== "bars", size: 6 },
@@ -196,15 +204,22 @@ function options(spec: PlotSpec, width: number, names: () => void): uPlot.Option
 
 /** Builds the plot and keeps it as wide as its host. */
 export function createPlot(host: HTMLElement, spec: PlotSpec, data: uPlot.AlignedData): uPlot {
-  const observer = new ResizeObserver(([entry]) => {
-    const width = Math.floor(entry?.contentRect.width ?? 0);
-    if (width > 0 && width !== plot.width) plot.setSize({ width, height: spec.height });
-  });
+  let stop = () => {};
   const plot = new uPlot(
-    options(spec, Math.max(host.clientWidth, 80), () => observer.disconnect()),
+    options(spec, Math.max(host.clientWidth, 80), () => stop()),
     data,
     host,
   );
-  observer.observe(host);
+  stop = followWidth(host, plot, spec.height);
   return plot;
+}
+
+/** Keeps a plot as wide as its host until the function that it gives is called. */
+export function followWidth(host: HTMLElement, plot: uPlot, height: number): () => void {
+  const observer = new ResizeObserver(([entry]) => {
+    const width = Math.floor(entry?.contentRect.width ?? 0);
+    if (width > 0 && width !== plot.width) plot.setSize({ width, height });
+  });
+  observer.observe(host);
+  return () => observer.disconnect();
 }

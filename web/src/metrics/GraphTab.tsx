@@ -3,24 +3,18 @@ import { useSignal } from "@preact/signals";
 import { useMemo } from "preact/hooks";
 import { align, type Column, summarize } from "../chart/align";
 import { Chart } from "../chart/Chart";
+import { Heatmap } from "../chart/Heatmap";
 import type { Mark } from "../chart/marks";
-import { count, duration, plural, unitWords, withUnit } from "../format";
+import { clock, count, duration, number, plural, unitWords, withUnit } from "../format";
 import { Empty } from "../parts/Notice";
-import type { UnitOf } from "../promql/tree";
-import { unitOf } from "../promql/tree";
+import { measured, type UnitOf, unitOf } from "../promql/tree";
 import { zoomOut } from "../range/range";
 import { href, setParams } from "../router";
 import { paletteVar } from "../theme";
 import { ExemplarList } from "./ExemplarList";
 import type { Explored } from "./explored";
-import {
-  type ExemplarPoint,
-  exemplarPoints,
-  hasHistograms,
-  linesOf,
-  seriesName,
-  tellingLabels,
-} from "./result";
+import { cellAt, type Heat, heatOf } from "./heat";
+import { type ExemplarPoint, exemplarPoints, linesOf, seriesName, tellingLabels } from "./result";
 import type { Answers, Outcome } from "./useAnswers";
 
 /** Lines of a chart; nobody tells more apart. */
@@ -64,7 +58,10 @@ function groupsOf(answers: Answers, units: UnitOf): Group[] {
   const byUnit = new Map<string, { outcome: Outcome; lines: Omit<DrawnLine, "color">[] }[]>();
   for (const outcome of answers.outcomes) {
     if (!outcome.answer) continue;
-    const unit = outcome.tree ? unitOf(outcome.tree, units) : "";
+    // The line of a native histogram is the number of its observations.
+    const counts = heatOf(outcome.answer.data) !== null;
+    const own = outcome.tree ? unitOf(outcome.tree, units) : "";
+    const unit = counts ? (/\/s$|^1$/.test(own) ? "/s" : "") : own;
     const members = byUnit.get(unit) ?? [];
     byUnit.set(unit, members);
     members.push({ outcome, lines: drawn(outcome, answers, several) });
@@ -88,19 +85,60 @@ export function GraphTab(props: { answers: Answers; explored: Explored; units: U
   const { answers, units } = props;
   const groups = useMemo(() => groupsOf(answers, units), [answers, units]);
   const filled = groups.filter(({ lines }) => lines.length > 0);
+  const heated = useMemo(() => heatsOf(answers, units), [answers, units]);
   if (filled.length === 0) return answers.outcomes.some(({ answer }) => answer) ? <NoValue /> : null;
   return (
     <>
+      {heated.map(({ outcome, heat, unit }) => (
+        <HeatPanel key={outcome.letter} letter={outcome.letter} heat={heat} unit={unit} {...props} />
+      ))}
       {filled.map((group) => (
         <GraphPanel key={group.unit} group={group} alone={filled.length === 1} {...props} />
       ))}
-      {answers.outcomes.some(({ answer }) => answer && hasHistograms(answer.data)) && (
-        <p class="muted small">
-          Of a native histogram the line is the number of its observations. For its values ask for{" "}
-          <code>histogram_quantile(0.95, …)</code> or <code>histogram_avg(…)</code>.
-        </p>
-      )}
     </>
+  );
+}
+
+/** Native histograms of the answers, as heatmaps. */
+function heatsOf(answers: Answers, units: UnitOf) {
+  return answers.outcomes.flatMap((outcome) => {
+    const heat = outcome.answer ? heatOf(outcome.answer.data) : null;
+    const unit = outcome.tree ? measured(outcome.tree, units) : "";
+    return heat ? [{ outcome, heat, unit }] : [];
+  });
+}
+
+function HeatPanel(props: { letter: string; heat: Heat; unit: string; answers: Answers; stale: boolean }) {
+  const { letter, heat, unit, answers } = props;
+  const format = useMemo(() => formatter(unit), [unit]);
+  const tell = (timeMs: number, value: number): string | null => {
+    const cell = cellAt(heat, timeMs, value, answers.stepMs);
+    return cell
+      ? `${clock(cell.timeMs)}   ${format(cell.low)} – ${format(cell.high)}: ${number(cell.count)}`
+      : null;
+  };
+  return (
+    <section class="panel heat" aria-label={`Heatmap of ${letter}`}>
+      <div class="panel-line">
+        {answers.outcomes.length > 1 && <b>{letter}</b>}
+        <span>{unitWords(unit) || "value"}, how often over time</span>
+        <span class="muted">step {duration(answers.stepMs * 1e6)}</span>
+      </div>
+      <Heatmap
+        label={`Heatmap of ${letter}: how often which values were measured, over time`}
+        {...heat}
+        stepMs={answers.stepMs}
+        window={answers.window}
+        height={260}
+        format={format}
+        tell={tell}
+        stale={props.stale}
+      />
+      <p class="muted small">
+        The stronger the colour, the more often. Below is how many there were. For a quantile ask for{" "}
+        <code>histogram_quantile(0.95, …)</code>.
+      </p>
+    </section>
   );
 }
 
@@ -136,7 +174,7 @@ function GraphPanel(props: {
     <section class="panel graph" aria-label={`Graph of ${title}`}>
       <div class="panel-line">
         {answers.outcomes.length > 1 && <b>{title}</b>}
-        <span>{unitWords(group.unit) || "value"}</span>
+        <span>{group.unit === "/s" ? "per second" : unitWords(group.unit) || "value"}</span>
         <span class="muted">{count(group.lines.length + group.more)} series</span>
         <span class="muted">step {duration(answers.stepMs * 1e6)}</span>
         {only >= 0 && (

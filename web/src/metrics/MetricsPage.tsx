@@ -15,7 +15,7 @@ import type { KnownMetric } from "../promql/choices";
 import { askedOf } from "../promql/tree";
 import { range, resolve, zoomOut } from "../range/range";
 import { href, location, setParams } from "../router";
-import { queriesFor, serviceQueries } from "./build";
+import { heatQuery, queriesFor, serviceQueries } from "./build";
 import { type Explored, readExplored, type Tab, toggled, withQueries } from "./explored";
 import { GraphTab } from "./GraphTab";
 import { listed, matched, resolved, unitLookup, useKnown } from "./known";
@@ -137,6 +137,23 @@ function Filters(props: { explored: Explored }) {
   );
 }
 
+/** What the metric is, and for a histogram the way to all of it. */
+function Picked(props: { metric: KnownMetric; explored: Explored }) {
+  const { metric, explored } = props;
+  const heat = heatQuery(metric, explored.match, stepOf(resolve(range.value, Date.now())));
+  if (!metric.help && heat === null) return null;
+  return (
+    <p class="muted metric-help">
+      {metric.help}{" "}
+      {heat !== null && (
+        <button type="button" class="link" onClick={() => setParams(withQueries([heat]))}>
+          Show as a heatmap
+        </button>
+      )}
+    </p>
+  );
+}
+
 const TABS: readonly { tab: Tab; title: string; says: string }[] = [
   { tab: "graph", title: "Graph", says: "Over time" },
   { tab: "table", title: "Table", says: "Values at the end of the range" },
@@ -159,7 +176,7 @@ function Explorer(props: {
   return (
     <div class="one-metric">
       <div class="metric-charts">
-        {metric?.help && <p class="muted metric-help">{metric.help}</p>}
+        {metric && explored.written.length === 0 && <Picked metric={metric} explored={explored} />}
         <QueryList
           queries={queries}
           explored={explored}

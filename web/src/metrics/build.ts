@@ -82,6 +82,12 @@ export function queriesFor(metric: KnownMetric, picked: Picked, stepMs: number):
   }
 }
 
+/** The query whose answer is drawn as a heatmap; `null` for what came as buckets, which are series of their own. */
+export function heatQuery(metric: KnownMetric, match: readonly string[], stepMs: number): string | null {
+  if (metric.kind !== "histogram" || metric.name.endsWith("_bucket")) return null;
+  return `sum(rate(${selector(metric.name, match)}[${rateWindow(stepMs)}]))`;
+}
+
 /** Rate, errors and durations of a service, where it has a histogram of its requests. */
 export function serviceQueries(
   metrics: readonly KnownMetric[],

@@ -6,6 +6,7 @@ import { metricsOf } from "../trace/SpanDetail";
 import { queriesFor, rateWindow, selector, serviceQueries } from "./build";
 import { growing, growthText, readNarrowed, selectorOf } from "./cardinality";
 import { hiddenWithout, readExplored, toggledMatch, withQueries } from "./explored";
+import { cellAt, heatOf } from "./heat";
 import { described, listed, resolved, searched } from "./known";
 import { gathered } from "./Remarks";
 import { exemplarPoints, linesOf, rowsOf, seriesName, tellingLabels, totalOf } from "./result";
@@ -199,6 +200,54 @@ describe("answers", () => {
     const of = ["B", "A"].map((letter) => ({ letter, warnings: ["cut"], infos: [] }));
     expect(gathered(of, "warnings")).toEqual(["A, B: cut"]);
     expect(gathered(of, "infos")).toEqual([]);
+  });
+});
+
+describe("heatmaps", () => {
+  const matrix = (...list: [number, [number, string, string, string][]][]) => ({
+    resultType: "matrix" as const,
+    result: [
+      {
+        metric: {},
+        histograms: list.map(([time, buckets]) => [time, { count: "1", sum: "1", buckets }] as const),
+      },
+    ],
+  });
+  it("add up series and find the cell of a time and a value", () => {
+    const one = matrix([
+      10,
+      [
+        [0, "0.1", "0.2", "3"],
+        [0, "0.2", "0.4", "1"],
+      ],
+    ]);
+    const heat = heatOf({ ...one, result: [...one.result, ...one.result] });
+    expect(heat).toMatchObject({ low: 0.1, high: 0.4, most: 6, logarithmic: false });
+    expect(heat && cellAt(heat, 8000, 0.15, 5000)?.count).toBe(6);
+    expect(heat && cellAt(heat, 4000, 0.15, 5000)).toBeUndefined();
+    expect(heat && cellAt(heat, 8000, 0.5, 5000)).toBeUndefined();
+  });
+  it("stand on powers where values differ widely, with room for what has no bound", () => {
+    const heat = heatOf(
+      matrix([
+        1,
+        [
+          [0, "0", "0.001", "1"],
+          [0, "0.001", "1", "1"],
+          [0, "1", "+Inf", "2"],
+        ],
+      ]),
+    );
+    expect(heat).toMatchObject({ low: 0.0005, high: 2, logarithmic: true });
+    expect(heat?.cells.map(({ low, high }) => [low, high])).toEqual([
+      [0.0005, 0.001],
+      [0.001, 1],
+      [1, 2],
+    ]);
+  });
+  it("are none without buckets", () => {
+    expect(heatOf(matrix([1, []]))).toBeNull();
+    expect(heatOf({ resultType: "matrix", result: [{ metric: {}, values: [[1, "1"]] }] })).toBeNull();
   });
 });
 

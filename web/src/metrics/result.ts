@@ -57,10 +57,6 @@ export function linesOf(data: QueryData, window: Window): Line[] {
   }
 }
 
-/** Whether an answer has histograms, of which a line shows only the count. */
-export const hasHistograms = (data: QueryData): boolean =>
-  data.resultType === "matrix" && data.result.some(({ histograms = [] }) => histograms.length > 0);
-
 export interface Row {
   readonly labels: Labels;
   readonly value: number;

@@ -56,7 +56,7 @@ function unitOfCall(node: Node, known: UnitOf): string {
 }
 
 /** The unit of the first series that a tree reads. */
-function measured(node: Node, known: UnitOf): string {
+export function measured(node: Node, known: UnitOf): string {
   const [selector] = selectorsOf(node);
   return known((selector?.name ?? "").replace(/_bucket$/, "")) ?? "";
 }
