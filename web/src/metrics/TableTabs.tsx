@@ -52,22 +52,36 @@ export function SeriesTab(props: {
         Which series make it up: what each query reads before it adds up, filters or computes, at{" "}
         {at(answers.window.to)}.
       </p>
-      {answers.outcomes.map((outcome) =>
-        outcome.sources?.map((source) => (
-          <SourcePanel
-            key={`${outcome.letter} ${sourceText(source.node)}`}
-            letter={outcome.letter}
-            source={source}
-            units={props.units}
-            onShow={(row) => show(row, source, props.queries, explored)}
-          />
-        )),
-      )}
+      {gathered(answers).map(({ letters, source }) => (
+        <SourcePanel
+          key={sourceText(source.node)}
+          letters={letters}
+          source={source}
+          units={props.units}
+          onShow={(row) => show(row, source, props.queries, explored)}
+        />
+      ))}
       {answers.outcomes.some(({ sources }) => sources?.length === 0) && (
         <p class="muted small">A query without a selector reads no series.</p>
       )}
     </>
   );
+}
+
+/** Each source once, with the letters of the queries that read it. */
+function gathered(answers: Answers): { letters: string; source: Source }[] {
+  const found = new Map<string, { letters: string; source: Source }>();
+  for (const { letter, sources = [] } of answers.outcomes) {
+    for (const source of sources) {
+      const text = sourceText(source.node);
+      const known = found.get(text);
+      found.set(
+        text,
+        known ? { ...known, letters: `${known.letters}, ${letter}` } : { letters: letter, source },
+      );
+    }
+  }
+  return [...found.values()];
 }
 
 /** A series as a query of its own, beside the others. */
@@ -77,15 +91,15 @@ function show(row: Row, source: Source, queries: readonly string[], explored: Ex
   setParams({ ...withQueries([...kept, own], explored.hidden), tab: null });
 }
 
-function SourcePanel(props: { letter: string; source: Source; units: UnitOf; onShow: (row: Row) => void }) {
-  const { letter, source } = props;
+function SourcePanel(props: { letters: string; source: Source; units: UnitOf; onShow: (row: Row) => void }) {
+  const { letters, source } = props;
   const rows = rowsOf(source.answer.data);
   const text = sourceText(source.node);
   const unit = unitOf(source.node, props.units);
   return (
-    <section class="panel" aria-label={`Series of ${letter}`}>
+    <section class="panel" aria-label={`Series of ${letters}`}>
       <div class="panel-line">
-        <b>{letter}</b>
+        <b>{letters}</b>
         <code class="source-text">{text}</code>
         <span class="muted">{rows.length} series</span>
       </div>
@@ -96,7 +110,7 @@ function SourcePanel(props: { letter: string; source: Source; units: UnitOf; onS
           rows={rows}
           shares
           format={(value) => withUnit(value, unit, true)}
-          label={`Series of ${letter}`}
+          label={`Series of ${letters}`}
           action={{ title: "graph it", run: props.onShow }}
         />
       )}

@@ -62,10 +62,23 @@ interface Question {
   readonly stepMs: number;
 }
 
+/** Trees of queries: a text has one, whenever it is asked. */
+const trees = new Map<string, Node>();
+const TREES_MAX = 100;
+
+async function treeOf(text: string, signal: AbortSignal): Promise<Node> {
+  const known = trees.get(text);
+  if (known) return known;
+  const { data } = await prometheus.parse(text, signal);
+  if (trees.size >= TREES_MAX) trees.clear();
+  trees.set(text, data);
+  return data;
+}
+
 async function asked(query: Asked, question: Question, signal: AbortSignal): Promise<Outcome> {
   const { tab, window, stepMs } = question;
   const { text } = query;
-  const tree = (await prometheus.parse(text, signal)).data;
+  const tree = await treeOf(text, signal);
   if (tab === "table") {
     return { ...query, tree, answer: await prometheus.query(text, window.to, SERIES_MAX, signal) };
   }
@@ -89,6 +102,7 @@ async function asked(query: Asked, question: Question, signal: AbortSignal): Pro
 }
 
 export function useAnswers(queries: readonly Asked[], tab: Tab): Resource<Answers> {
+  const current = resolve(range.value, Date.now());
   const load = async (signal: AbortSignal): Promise<Answers> => {
     const window = resolve(range.peek(), Date.now());
     const question = { tab, window, stepMs: stepOf(window) };
@@ -105,7 +119,8 @@ export function useAnswers(queries: readonly Asked[], tab: Tab): Resource<Answer
     return { ...question, outcomes };
   };
   return useResource(`answers ${tab} ${JSON.stringify(queries)} ${rangeKey.value}`, load, {
-    refreshMs: refreshMs.value,
+    // Before the next step there is nothing new.
+    refreshMs: refreshMs.value === null ? null : Math.max(refreshMs.value, stepOf(current)),
     paused: queries.length === 0,
   });
 }
