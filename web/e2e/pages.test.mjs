@@ -321,7 +321,7 @@ check(
     const name = `${translated(server.histogram)}_seconds_count`;
     await go(`/metrics/explore?${RANGE}&q=sum(rate(${name}{job="${server.service}"}[10m]))&tab=table`);
     await page.getByRole("table", { name: "Values of A" }).locator("tbody tr").first().waitFor();
-    await page.getByRole("tab", { name: "Series" }).click();
+    await page.getByRole("button", { name: "Series", exact: true }).click();
     await addressed(page, (params) => params.get("tab") === "series", "the tab is in the address");
     const rows = page.getByRole("table", { name: "Series of A" }).locator("tbody tr");
     await rows.nth(1).waitFor();

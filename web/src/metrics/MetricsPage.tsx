@@ -192,13 +192,12 @@ function Explorer(props: {
         ) : (
           <>
             <div class="tabs-line">
-              <div class="tabs" role="tablist" aria-label="Views of the answer">
+              <div class="tabs" role="group" aria-label="Views of the answer">
                 {TABS.map(({ tab, title, says }) => (
                   <button
                     key={tab}
                     type="button"
-                    role="tab"
-                    aria-selected={explored.tab === tab}
+                    aria-pressed={explored.tab === tab}
                     title={says}
                     onClick={() => setParams({ tab: tab === "graph" ? null : tab })}
                   >
