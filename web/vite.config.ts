@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 
 // In development the API comes from a server that is already running, or from the mock.
 const api = process.env.FRESNEL_URL ?? "http://127.0.0.1:4390";
-const proxied = ["/api", "/healthz", "/livez", "/readyz", "/metrics"];
+const proxied = ["/api", "/healthz", "/livez", "/readyz", "/metrics", "/prometheus"];
 
 export default defineConfig({
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },

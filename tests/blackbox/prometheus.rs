@@ -551,10 +551,40 @@ fn what_clients_ask_first_is_answered() {
     let statistics = data(&server, "status/tsdb", &[]);
     assert_eq!(statistics["headStats"]["numSeries"], 1);
     assert_eq!(statistics["seriesCountByMetricName"], json!([{"name": "level", "value": 1}]));
+    assert_eq!(statistics["seriesCountByFocusLabelValue"], Value::Null);
     let tree = data(&server, "parse_query", &[("query", "rate(a[5m])")]);
     assert_eq!((&tree["type"], &tree["args"][0]["range"]), (&json!("call"), &json!(300_000)));
     assert_eq!(server.get("/prometheus/-/healthy").expect(200).text(), "Fresnel is Healthy.\n");
     assert_eq!(server.get("/prometheus/-/ready").expect(200).text(), "Fresnel is Ready.\n");
+}
+
+#[test]
+fn series_are_counted_by_day_selector_and_label() {
+    let server = quiet();
+    let today = now_unix_nano() / SECOND;
+    let yesterday = today - 86_400;
+    send(&server, "a", vec![gauge("level", "", vec![number(yesterday, 1.0, "/")])]);
+    send(&server, "a", vec![gauge("level", "", vec![number(today, 1.0, "/"), number(today, 2.0, "/cart")])]);
+    send(&server, "b", vec![gauge("level", "", vec![number(today, 3.0, "/")])]);
+    send(&server, "a", vec![gauge("depth", "", vec![number(today, 4.0, "/")])]);
+    let count = |parameters: &[(&str, &str)]| data(&server, "status/tsdb", parameters);
+    let (today, yesterday) = (today.to_string(), yesterday.to_string());
+
+    let before = count(&[("start", &yesterday), ("end", &yesterday)]);
+    assert_eq!(before["headStats"]["numSeries"], 1);
+    assert_eq!(before["seriesCountByMetricName"], json!([{"name": "level", "value": 1}]));
+    let now = count(&[("start", &today), ("end", &today), ("focusLabel", "http_route")]);
+    assert_eq!(now["headStats"]["numSeries"], 4);
+    let by_route = json!([{"name": "/", "value": 3}, {"name": "/cart", "value": 1}]);
+    assert_eq!(now["seriesCountByFocusLabelValue"], by_route);
+    let narrowed = count(&[("match[]", "level{instance=\"a\"}"), ("focusLabel", "http_route"), ("limit", "1")]);
+    assert_eq!(narrowed["headStats"]["numSeries"], 2);
+    assert_eq!(narrowed["seriesCountByMetricName"], json!([{"name": "level", "value": 2}]));
+    assert_eq!(narrowed["seriesCountByFocusLabelValue"], json!([{"name": "/", "value": 1}]));
+    let either = count(&[("match[]", "level"), ("match[]", "{instance=\"a\"}")]);
+    assert_eq!(either["headStats"]["numSeries"], 4, "a series that fits twice is one");
+    ask(&server, "status/tsdb", &[("match[]", "{")]).expect(400);
+    ask(&server, "status/tsdb", &[("start", "noon")]).expect(400);
 }
 
 #[test]

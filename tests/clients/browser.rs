@@ -4,7 +4,10 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use testkit::records::{POINTS, Random, Sender, now_unix_nano, value};
+use testkit::otlp::proto::metrics::v1::{
+    Exemplar, Histogram, HistogramDataPoint, Metric, exemplar, metric::Data,
+};
+use testkit::records::{POINTS, Random, Sender, metrics, now_unix_nano, text, value};
 use testkit::{Fresnel, skip, wait_for};
 
 use crate::fresnel;
@@ -12,6 +15,8 @@ use crate::program::{root, run};
 
 const SERVICE: &str = "checkout";
 const BODY: &str = "payment was refused by the bank";
+const HISTOGRAM: &str = "http.server.request.duration";
+const SECOND: u64 = 1_000_000_000;
 
 /// Sends what the tests of the page look for; gives the id of a trace.
 fn fill(server: &Fresnel) -> String {
@@ -26,7 +31,45 @@ fn fill(server: &Fresnel) -> String {
     let trace = sender.trace_id(0);
     server.send(&sender.spans(80));
     server.send(&Sender::at(SERVICE, 3, start).points(300));
+    server.send(&metrics(sender.resource(), vec![durations(start, &trace)]));
     trace
+}
+
+/// Requests of two routes, one of them twice as often: a point every ten seconds since `start`, each with an
+/// exemplar of the trace.
+fn durations(start: u64, trace: &str) -> Metric {
+    let trace_id: Vec<_> = (0..trace.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&trace[at..at + 2], 16).expect("a trace id is hex"))
+        .collect();
+    let point = |step: u64, route: &str, requests: u64| {
+        let exemplar = Exemplar {
+            time_unix_nano: start + step * 10 * SECOND,
+            trace_id: trace_id.clone(),
+            span_id: vec![1; 8],
+            value: Some(exemplar::Value::AsDouble(0.4)),
+            ..Default::default()
+        };
+        HistogramDataPoint {
+            attributes: vec![text("http.route", route)],
+            start_time_unix_nano: start,
+            time_unix_nano: start + step * 10 * SECOND,
+            count: step * requests * 2,
+            sum: Some(0.25),
+            bucket_counts: vec![step * requests, step * requests, 0],
+            explicit_bounds: vec![0.1, 0.5],
+            exemplars: vec![exemplar],
+            ..Default::default()
+        }
+    };
+    let data_points = (1..=29).flat_map(|step| [point(step, "/cart", 4), point(step, "/checkout", 2)]).collect();
+    Metric {
+        name: HISTOGRAM.to_owned(),
+        unit: "s".to_owned(),
+        description: "how long requests take".to_owned(),
+        data: Some(Data::Histogram(Histogram { data_points, aggregation_temporality: 2 })),
+        ..Default::default()
+    }
 }
 
 fn chromium() -> Option<&'static str> {
@@ -62,6 +105,7 @@ fn the_page_works_in_chromium() {
         .env("FRESNEL_E2E_BODY", BODY)
         .env("FRESNEL_E2E_TRACE", trace)
         .env("FRESNEL_E2E_METRIC", POINTS)
+        .env("FRESNEL_E2E_HISTOGRAM", HISTOGRAM)
         .env("CHROMIUM", chromium);
     run(command);
 }

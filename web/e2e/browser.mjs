@@ -30,13 +30,15 @@ export const pageMissing = existsSync(new URL("../dist/index.html", import.meta.
 export async function target() {
   const { FRESNEL_URL: url, FRESNEL_E2E_SERVICE: service, FRESNEL_E2E_BODY: body } = process.env;
   const { FRESNEL_E2E_TRACE: trace, FRESNEL_E2E_METRIC: metric } = process.env;
+  const { FRESNEL_E2E_HISTOGRAM: histogram } = process.env;
   if (url) {
-    return { url: url.replace(/\/$/, ""), service, body, trace, metric, mock: false, stop: () => {} };
+    const known = { service, body, trace, metric, histogram };
+    return { url: url.replace(/\/$/, ""), ...known, mock: false, stop: () => {} };
   }
   const mock = await startMock(0);
   return {
     ...{ url: mock.url, stop: mock.stop, mock: true, service: "checkout", body: "id=" },
-    ...{ trace: telling(), metric: "http.server.request.duration" },
+    ...{ trace: telling(), metric: "app.queue.depth", histogram: "http.server.request.duration" },
   };
 }
 

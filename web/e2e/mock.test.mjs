@@ -37,7 +37,9 @@ check("an incomplete answer has a banner", async (page, go) => {
   await go("/traces?mock=incomplete");
   await page.getByText("incomplete: segment 0193-logs-7 could not be read").first().waitFor();
   await go("/metrics/explore?mock=incomplete&name=system.cpu.utilization");
-  await page.getByText("incomplete: segment 0193-logs-7 could not be read").first().waitFor();
+  await page.getByText(/may not be complete.*A: segment 0193-logs-7 could not be read/).waitFor();
+  await go("/metrics/cardinality?mock=incomplete");
+  await page.getByText(/may not be complete.*segment 0193-logs-7 could not be read/).waitFor();
 });
 
 check("an error shows the server's own words", async (page, go, errors) => {

@@ -14,7 +14,11 @@ const views = {
   traces: "/traces",
   trace: `/traces/${server.trace}`,
   metrics: "/metrics/explore",
-  metric: `/metrics/explore?name=${server.metric}&by=http.route`,
+  metric: `/metrics/explore?name=${server.histogram}`,
+  "metric-grouped": `/metrics/explore?name=${server.histogram}&by=http_route`,
+  heatmap: "/metrics/explore?q=sum(rate(http_server_request_duration_seconds[2m]))",
+  "metric-series": "/metrics/explore?q=sum(rate(http_server_request_duration_seconds_count[2m]))&tab=series",
+  cardinality: "/metrics/cardinality",
   "metric-one": `/metrics/explore?name=app.queue.depth&from=now-1h&to=now`,
 };
 if (server.mock) {

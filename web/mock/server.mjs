@@ -11,6 +11,7 @@ import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as logs from "./logs.mjs";
 import * as metrics from "./metrics.mjs";
+import * as prometheus from "./prometheus.mjs";
 import * as traces from "./traces.mjs";
 
 const DIST = fileURLToPath(new URL("../dist/", import.meta.url));
@@ -107,8 +108,42 @@ function health() {
   };
 }
 
+const envelope = (data) => ({ body: { status: "success", data } });
+const prometheusFault = (status, errorType, error) => ({
+  status,
+  body: { status: "error", errorType, error },
+});
+
+/** Prometheus' part of the API, in its envelope. */
+function prometheusAnswer(path, query) {
+  const text = query.get("query");
+  const wrong = text === null ? undefined : prometheus.fault(text);
+  if (wrong) return prometheusFault(400, "bad_data", `invalid parameter "query": ${wrong}`);
+  switch (path) {
+    case "query":
+      return envelope(prometheus.query(query));
+    case "query_range":
+      return envelope(prometheus.queryRange(query));
+    case "query_exemplars":
+      return envelope(prometheus.exemplars(query));
+    case "parse_query":
+      return envelope(prometheus.tree(text));
+    case "format_query":
+      return envelope(text.replaceAll(/\s+/g, " ").trim());
+    case "metadata":
+      return envelope(prometheus.metadata());
+    case "status/tsdb":
+      return envelope(prometheus.statistics(query));
+    default:
+      return undefined;
+  }
+}
+
+const PROMETHEUS = "/prometheus/api/v1/";
+
 /** The answer for a path, or `undefined` when the API has no such path. */
 function answer(path, query, address) {
+  if (path.startsWith(PROMETHEUS)) return prometheusAnswer(path.slice(PROMETHEUS.length), query);
   const range = rangeOf(query);
   const metric = /^\/api\/v1\/metrics\/([^/]+)\/(labels|series)$/.exec(path);
   if (metric) {
@@ -160,6 +195,9 @@ const EMPTY = {
 
 /** What the page's own address asks of the mock. */
 function distorted(mode, path, result) {
+  if (mode === "error" && path.startsWith(PROMETHEUS)) {
+    return prometheusFault(503, "unavailable", "the memory budget is used up");
+  }
   if (mode === "error" && path !== "/api/v1/status") {
     return problem(
       503,
@@ -167,6 +205,13 @@ function distorted(mode, path, result) {
       "the memory budget is used up",
       "raise memory.limit or narrow the time range",
     );
+  }
+  if (path.startsWith(PROMETHEUS)) {
+    if (mode === "incomplete")
+      return { body: { ...result.body, warnings: ["segment 0193-logs-7 could not be read"] } };
+    if (mode === "empty" && path.endsWith("tsdb"))
+      return envelope(prometheus.statistics(new URLSearchParams("match[]=nothing")));
+    return result;
   }
   if (mode === "incomplete" && result.body?.complete !== undefined) {
     return { body: { ...result.body, complete: false, warnings: ["segment 0193-logs-7 could not be read"] } };
@@ -193,7 +238,8 @@ async function file(path) {
 
 async function serve(request, response) {
   const url = new URL(request.url, "http://mock");
-  const api = url.pathname.startsWith("/api/") || url.pathname === "/healthz";
+  const api =
+    url.pathname.startsWith("/api/") || url.pathname.startsWith(PROMETHEUS) || url.pathname === "/healthz";
   if (!api) {
     try {
       const { body, type } = await file(url.pathname);

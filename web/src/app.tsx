@@ -10,10 +10,10 @@ import { lostSince, probe } from "./connection";
 import { clock } from "./format";
 import { useKeys } from "./keys";
 import { LogsPage } from "./logs/LogsPage";
-import { MetricsPage } from "./metrics/MetricsPage";
 import { OverviewPage } from "./overview/OverviewPage";
 import { Help } from "./parts/Help";
 import { Icon, type IconName, Mark } from "./parts/Icon";
+import { later } from "./parts/later";
 import { Empty } from "./parts/Notice";
 import { Palette } from "./parts/Palette";
 import { RangeControl } from "./range/RangeControl";
@@ -22,6 +22,10 @@ import { href, location, navigate, tail } from "./router";
 import { dark, toggleTheme } from "./theme";
 import { TracePage } from "./trace/TracePage";
 import { TracesPage } from "./traces/TracesPage";
+
+/** Pages that the first one does without. */
+const MetricsPage = later(async () => (await import("./metrics/MetricsPage")).MetricsPage);
+const CardinalityPage = later(async () => (await import("./metrics/CardinalityPage")).CardinalityPage);
 
 interface Place {
   readonly path: string;
@@ -41,7 +45,9 @@ const PLACES: readonly Place[] = [
 function isAt(place: Place, path: string): boolean {
   if (place.path === "/") return path === "/";
   return (
-    path === place.path || path.startsWith(`${place.path}/`) || (place.key === "m" && path === "/metrics")
+    path === place.path ||
+    path.startsWith(`${place.path}/`) ||
+    (place.key === "m" && /^\/metrics(\/|$)/.test(path))
   );
 }
 
@@ -58,6 +64,8 @@ function page(path: string): ComponentChildren {
     case "/metrics":
     case "/metrics/explore":
       return <MetricsPage />;
+    case "/metrics/cardinality":
+      return <CardinalityPage />;
     default:
       return (
         <Empty title="There is no such page">

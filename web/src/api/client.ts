@@ -39,7 +39,7 @@ export class Unreachable extends ApiError {
 }
 
 type Param = string | number | boolean | readonly string[] | null | undefined;
-type Params = Record<string, Param>;
+export type Params = Record<string, Param>;
 
 /** Writes parameters; empty ones are left out, lists are repeated. */
 export function queryString(params: Params): string {
@@ -78,12 +78,28 @@ async function request(path: string, signal: AbortSignal, init: RequestInit = {}
   return response;
 }
 
+/** Prometheus' kinds of errors in words. */
+const PROMETHEUS_WORDS: Record<string, string> = {
+  bad_data: "Not understood",
+  execution: "No answer with these series",
+  timeout: "It took too long",
+  canceled: "Cancelled",
+  unavailable: "Busy",
+};
+
 async function toError(response: Response): Promise<ApiError> {
   const text = await response.text().catch(() => "");
   const type = response.headers.get("content-type") ?? "";
   if (type.includes("json")) {
     try {
-      const problem = JSON.parse(text) as Partial<t.Problem>;
+      const problem = JSON.parse(text) as Partial<t.Problem & t.PrometheusError>;
+      if (problem.errorType) {
+        return new ApiError(
+          response.status,
+          PROMETHEUS_WORDS[problem.errorType] ?? "Failed",
+          problem.error ?? "",
+        );
+      }
       const title = problem.title ?? response.statusText;
       return new ApiError(response.status, title, problem.detail ?? "", problem.hint ?? undefined);
     } catch {
@@ -93,7 +109,7 @@ async function toError(response: Response): Promise<ApiError> {
   return new ApiError(response.status, response.statusText || `HTTP ${response.status}`, text.slice(0, 500));
 }
 
-async function get<T>(path: string, params: Params, signal: AbortSignal, alsoOk?: number): Promise<T> {
+export async function get<T>(path: string, params: Params, signal: AbortSignal, alsoOk?: number): Promise<T> {
   const response = await request(path + queryString(params), signal);
   if (!response.ok && response.status !== alsoOk) throw await toError(response);
   return (await response.json()) as T;
@@ -168,9 +184,6 @@ export const api = {
 
   metrics: (window: Window, text: string, signal: AbortSignal) =>
     get<t.MetricsAnswer>("/api/v1/metrics", { ...window, q: text }, signal),
-
-  labels: (name: string, window: Window, signal: AbortSignal) =>
-    get<t.LabelsAnswer>(metricPath(name, "labels"), { ...window }, signal),
 
   series: (name: string, window: Window, query: SeriesQuery, signal: AbortSignal) =>
     get<t.SeriesAnswer>(

@@ -12,6 +12,7 @@ type Schemas = components["schemas"];
 /** Every answer with data says whether it is complete. */
 export type Answer = Schemas["Summary"];
 export type Problem = Schemas["Problem"];
+export type PrometheusError = Schemas["PrometheusError"];
 /** Values are text; what was not text is its JSON. */
 export type Attributes = Readonly<Record<string, string>>;
 
@@ -30,7 +31,6 @@ export type TraceAnswer = Schemas["Trace"];
 
 export type Metric = Schemas["Metric"];
 export type MetricsAnswer = Schemas["Metrics"];
-export type LabelsAnswer = Schemas["MetricLabels"];
 
 /** Points are pairs of Unix milliseconds and a value; OpenAPI 3 has no word for a pair. */
 export type Series = Omit<Schemas["Series"], "points"> & { points: [number, number | null][] };

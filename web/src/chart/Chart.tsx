@@ -11,6 +11,7 @@ import type uPlot from "uplot";
 import { setWindow, type Window, zoomOut } from "../range/range";
 import { dark, paletteVar } from "../theme";
 import { bridge, type Column, stacked } from "./align";
+import type { Mark } from "./marks";
 import { createPlot, type PlotSpec } from "./plot";
 
 export interface ChartSeries {
@@ -36,10 +37,16 @@ export interface ChartProps {
   readonly logarithmic?: boolean;
   /** A fixed upper end of the value axis, such as 1 for a ratio. */
   readonly top?: number;
+  /** Points that lead somewhere. */
+  readonly marks?: readonly Mark[];
+  /** A moment that a line marks, milliseconds. */
+  readonly moment?: number | null;
   /** Draw only this series strongly. */
   readonly focus?: number | null;
   readonly stale?: boolean;
 }
+
+const NO_MARKS: readonly Mark[] = [];
 
 function columnsOf(props: ChartProps): Column[] {
   const raw = props.series.map((series) => series.values);
@@ -82,6 +89,8 @@ export function Chart(props: ChartProps) {
       window: () => latest.current.window,
       format: (value) => latest.current.format(value),
       raw: (series, index) => latest.current.series[series]?.values[index] ?? null,
+      marks: () => latest.current.marks ?? NO_MARKS,
+      moment: () => latest.current.moment ?? null,
       onBrush: setWindow,
       onZoomOut: zoomOut,
     };
@@ -101,6 +110,10 @@ export function Chart(props: ChartProps) {
   useEffect(() => {
     if (plot.current && plot.current.data !== data) plot.current.setData(data);
   }, [data]);
+
+  useEffect(() => {
+    plot.current?.redraw(false, false);
+  }, [props.marks, props.moment]);
 
   // The window of a live range moves although the data may be the same.
   useEffect(() => {

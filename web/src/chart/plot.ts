@@ -7,6 +7,7 @@ import uPlot from "uplot";
 import { clock, day, span } from "../format";
 import type { Window } from "../range/range";
 import { color } from "../theme";
+import { type Mark, marksPlugin } from "./marks";
 import { logTicks, valueRange } from "./scale";
 import { tooltipPlugin } from "./tooltip";
 
@@ -22,6 +23,9 @@ export interface PlotSpec {
   readonly format: (value: number) => string;
   /** The value as it was before stacking. */
   readonly raw: (series: number, index: number) => number | null;
+  readonly marks: () => readonly Mark[];
+  /** A moment that a line marks, milliseconds. */
+  readonly moment: () => number | null;
   readonly onBrush: (from: number, to: number) => void;
   readonly onZoomOut: () => void;
 }
@@ -101,7 +105,15 @@ function timeLabels(_: uPlot, splits: number[], __: number, ___: number, incr: n
   });
 }
 
-function axes(spec: PlotSpec): uPlot.Axis[] {
+interface AxesSpec {
+  readonly format: (value: number) => string;
+  readonly kind?: PlotSpec["kind"];
+  readonly binary?: boolean;
+  readonly logarithmic: boolean;
+}
+
+/** The axes of time and of values, as all charts have them. */
+export function chartAxes(spec: AxesSpec): uPlot.Axis[] {
   const shared = {
     font: FONT,
     stroke: () => color("--muted"),
@@ -148,7 +160,7 @@ function options(spec: PlotSpec, width: number, names: () => void): uPlot.Option
     },
     series: [{}, ...stackSeries],
     bands: bandsOf(spec),
-    axes: axes(spec),
+    axes: chartAxes(spec),
     cursor: {
       y: false,
       points: { show: spec.kind !== "bars", size: 6 },
@@ -178,6 +190,7 @@ function options(spec: PlotSpec, width: number, names: () => void): uPlot.Option
       destroy: [names],
     },
     plugins: [
+      marksPlugin(spec),
       tooltipPlugin({
         series: spec.series,
         format: spec.format,
@@ -191,15 +204,22 @@ function options(spec: PlotSpec, width: number, names: () => void): uPlot.Option
 
 /** Builds the plot and keeps it as wide as its host. */
 export function createPlot(host: HTMLElement, spec: PlotSpec, data: uPlot.AlignedData): uPlot {
-  const observer = new ResizeObserver(([entry]) => {
-    const width = Math.floor(entry?.contentRect.width ?? 0);
-    if (width > 0 && width !== plot.width) plot.setSize({ width, height: spec.height });
-  });
+  let stop = () => {};
   const plot = new uPlot(
-    options(spec, Math.max(host.clientWidth, 80), () => observer.disconnect()),
+    options(spec, Math.max(host.clientWidth, 80), () => stop()),
     data,
     host,
   );
-  observer.observe(host);
+  stop = followWidth(host, plot, spec.height);
   return plot;
+}
+
+/** Keeps a plot as wide as its host until the function that it gives is called. */
+export function followWidth(host: HTMLElement, plot: uPlot, height: number): () => void {
+  const observer = new ResizeObserver(([entry]) => {
+    const width = Math.floor(entry?.contentRect.width ?? 0);
+    if (width > 0 && width !== plot.width) plot.setSize({ width, height });
+  });
+  observer.observe(host);
+  return () => observer.disconnect();
 }

@@ -1,44 +1,72 @@
 /** The labels of a metric with their values: narrow by one, or group by a label. */
 import { pair } from "../api/client";
-import type { LabelsAnswer } from "../api/types";
-import { number } from "../format";
+import { prometheus } from "../api/prometheus";
+import { count, number } from "../format";
 import { Name } from "../parts/Name";
+import { Failure } from "../parts/Notice";
+import { range, rangeKey, resolve } from "../range/range";
+import { useResource } from "../resource";
 import { setParams } from "../router";
-import { type MetricQuery, toggledBy, toggledMatch } from "./query";
+import { selector } from "./build";
+import { type Explored, toggled, toggledMatch } from "./explored";
 
 /** Values shown before the rest is opened. */
 const OPEN_VALUES_MAX = 8;
+const VALUES_MAX = 200;
+const LABELS_MAX = 100;
 
-export function LabelPanel(props: { labels: LabelsAnswer["labels"]; query: MetricQuery }) {
-  const { labels, query } = props;
-  const keys = Object.keys(labels).sort((a, b) => rank(labels, b) - rank(labels, a) || (a < b ? -1 : 1));
-  if (keys.length === 0) return <p class="muted small pad">This metric has no labels.</p>;
+export function LabelPanel(props: { name: string; explored: Explored }) {
+  const { name, explored } = props;
+  const statistics = useResource(`labels ${name} ${rangeKey.value}`, (signal) =>
+    prometheus.statistics(
+      resolve(range.peek(), Date.now()),
+      { match: [selector(name, [])], limit: LABELS_MAX * VALUES_MAX },
+      signal,
+    ),
+  );
+  const { data } = statistics;
+  const labels = data?.data.labelValueCountByLabelName.filter((label) => label.name !== "__name__") ?? [];
+  // Labels with a choice stand above those with a single value.
+  const ordered = labels
+    .slice(0, LABELS_MAX)
+    .toSorted((a, b) => Number(b.value > 1) - Number(a.value > 1) || (a.name < b.name ? -1 : 1));
+  const valuesOf = (label: string) =>
+    (data?.data.seriesCountByLabelValuePair ?? []).flatMap(({ name: text, value }) =>
+      text.startsWith(`${label}=`) ? [{ value: text.slice(label.length + 1), series: value }] : [],
+    );
   return (
-    <>
-      {keys.map((key) => (
-        <Label key={key} name={key} values={labels[key] ?? []} query={query} />
+    <aside class="panel label-panel" aria-label="Labels">
+      <Failure error={statistics.error} what="Labels" />
+      {data && ordered.length === 0 && <p class="muted small pad">This metric has no labels.</p>}
+      {ordered.map((label) => (
+        <Label
+          key={label.name}
+          name={label.name}
+          many={label.value}
+          values={valuesOf(label.name)}
+          explored={explored}
+        />
       ))}
-    </>
+    </aside>
   );
 }
 
-/** Labels with a choice stand above those with a single value. */
-function rank(labels: LabelsAnswer["labels"], key: string): number {
-  return (labels[key]?.length ?? 0) > 1 ? 1 : 0;
-}
-
-function Label(props: { name: string; values: LabelsAnswer["labels"][string]; query: MetricQuery }) {
-  const { name, values, query } = props;
-  const ordered = values.toSorted((a, b) => b.series - a.series || (a.value < b.value ? -1 : 1));
+function Label(props: {
+  name: string;
+  many: number;
+  values: readonly { value: string; series: number }[];
+  explored: Explored;
+}) {
+  const { name, values, explored } = props;
   const value = (item: { value: string; series: number }) => {
-    const active = query.match.includes(pair(name, item.value));
+    const active = explored.match.includes(pair(name, item.value));
     return (
       <li key={item.value}>
         <button
           type="button"
           class={`label-value ${active ? "active" : ""}`}
           aria-pressed={active}
-          onClick={() => setParams({ match: toggledMatch(query.match, name, item.value) })}
+          onClick={() => setParams({ match: toggledMatch(explored.match, name, item.value) })}
         >
           <span title={item.value}>{item.value || "(empty)"}</span>
           <span class="muted">{number(item.series)}</span>
@@ -46,32 +74,35 @@ function Label(props: { name: string; values: LabelsAnswer["labels"][string]; qu
       </li>
     );
   };
-  const grouped = query.by.includes(name);
-  const rest = ordered.slice(OPEN_VALUES_MAX);
+  const grouped = explored.by.includes(name);
+  const rest = values.slice(OPEN_VALUES_MAX, VALUES_MAX);
   return (
     <section class="label">
       <header>
         <h3>
           <Name text={name} />
         </h3>
-        {values.length > 1 && (
+        {props.many > 1 && (
           <button
             type="button"
             class={`small ${grouped ? "active" : "ghost"}`}
             aria-pressed={grouped}
             aria-label={`Group by ${name}`}
-            onClick={() => setParams({ by: toggledBy(query.by, name) })}
+            onClick={() => setParams({ by: toggled(explored.by, name) })}
           >
             group
           </button>
         )}
       </header>
-      <ul class="plain">{ordered.slice(0, OPEN_VALUES_MAX).map(value)}</ul>
+      <ul class="plain">{values.slice(0, OPEN_VALUES_MAX).map(value)}</ul>
       {rest.length > 0 && (
         <details>
           <summary class="small muted">{rest.length} more</summary>
           <ul class="plain">{rest.map(value)}</ul>
         </details>
+      )}
+      {props.many > VALUES_MAX && (
+        <p class="muted small">{count(props.many - VALUES_MAX)} values are not shown.</p>
       )}
     </section>
   );

@@ -1,25 +1,16 @@
-/** All metrics of the time range, searched as one types. */
+/** All metrics of the time range, searched as one types. Picking one writes its query. */
 import { useSignal } from "@preact/signals";
-import type { Metric } from "../api/types";
 import { count, number, unitWords } from "../format";
 import { VirtualList } from "../list/VirtualList";
+import type { KnownMetric } from "../promql/choices";
+import { searched } from "./known";
 
 const ROW_HEIGHT = 40;
 
-/** Metrics whose name or description has every word. */
-export function searched(metrics: readonly Metric[], text: string): readonly Metric[] {
-  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
-  if (words.length === 0) return metrics;
-  return metrics.filter((metric) => {
-    const hay = `${metric.name} ${metric.description}`.toLowerCase();
-    return words.every((word) => hay.includes(word));
-  });
-}
-
 export function MetricList(props: {
-  metrics: readonly Metric[];
+  metrics: readonly KnownMetric[];
   selected: string | null;
-  onSelect: (metric: Metric) => void;
+  onSelect: (metric: KnownMetric) => void;
 }) {
   const text = useSignal("");
   const shown = searched(props.metrics, text.value);
@@ -60,14 +51,14 @@ export function MetricList(props: {
   );
 }
 
-function MetricRow(props: { metric: Metric | undefined }) {
+function MetricRow(props: { metric: KnownMetric | undefined }) {
   const { metric } = props;
   if (!metric) return null;
   return (
-    <span role="gridcell" class="metric-row" title={metric.description}>
+    <span role="gridcell" class="metric-row" title={`${metric.name}\n${metric.help}`}>
       <span class="metric-name">{metric.name}</span>
       <span class="muted small">
-        {metric.kind.replace("_", " ")}
+        {metric.kind}
         {unitWords(metric.unit) && ` · ${unitWords(metric.unit)}`} · {number(metric.series)} series
       </span>
     </span>

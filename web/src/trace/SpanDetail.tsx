@@ -1,10 +1,12 @@
 /** Everything a span says, and the logs that were written while it ran. */
 import type { ComponentChildren } from "preact";
-import type { SpanEvent, SpanLink } from "../api/types";
-import { duration, nanoTime, share } from "../format";
+import { pair } from "../api/client";
+import type { Span, SpanEvent, SpanLink } from "../api/types";
+import { duration, nanosToMs, nanoTime, share } from "../format";
 import { AttributeTable } from "../parts/AttributeTable";
 import { CopyButton } from "../parts/CopyButton";
 import { Drawer } from "../parts/Drawer";
+import { absoluteBound } from "../range/bound";
 import { href } from "../router";
 import { serviceVar } from "../theme";
 import type { CriticalPart } from "./critical";
@@ -74,6 +76,9 @@ export function SpanDetail(props: Props) {
         <a class="button" href={href("/logs", logs)}>
           Logs at the time of this span
         </a>
+        <a class="button" href={href("/metrics/explore", metricsOf(span))}>
+          Metrics of {span.service_name} at this time
+        </a>
       </p>
       <AttributeTable title="Attributes" attributes={span.attributes} />
       <Events events={span.events} start={span.start_unix_nano} />
@@ -82,6 +87,23 @@ export function SpanDetail(props: Props) {
       <AttributeTable title="Resource" attributes={span.resource_attributes} />
     </Drawer>
   );
+}
+
+/** Before and after a span: what its service did meanwhile. */
+const AROUND_MS = 15 * 60_000;
+
+/** Where the metrics of a span's service are, around its time, which is marked. `job` is Prometheus' name of a service. */
+export function metricsOf(span: Span): Record<string, string> {
+  const namespace = span.resource_attributes["service.namespace"];
+  const job = namespace ? `${namespace}/${span.service_name}` : span.service_name;
+  const start = nanosToMs(span.start_unix_nano);
+  const end = nanosToMs(span.end_unix_nano);
+  return {
+    match: pair("job", job),
+    mark: String(start),
+    from: absoluteBound(start - AROUND_MS),
+    to: absoluteBound(end + AROUND_MS),
+  };
 }
 
 function Fact(props: { name: string; children: ComponentChildren }) {

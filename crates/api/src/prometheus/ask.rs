@@ -29,11 +29,11 @@ pub trait Prometheus: Send + Sync + 'static {
     ) -> PrometheusFuture<'_, BTreeMap<String, BTreeSet<MetricMetadata>>>;
     /// Exemplars of series.
     fn prometheus_exemplars(&self, selection: PrometheusSelection) -> PrometheusFuture<'_, Vec<ExemplarsOf>>;
-    /// How many series there are of what, at most so many entries a list.
+    /// How many series there are of what, at most so many entries a list; by the values of a label, too.
     fn prometheus_statistics(
         &self,
-        tenant: Tenant,
-        times_ms: (i64, i64),
+        selection: PrometheusSelection,
+        label: Option<String>,
         limit: usize,
     ) -> PrometheusFuture<'_, SeriesStatistics>;
 }
@@ -134,4 +134,6 @@ pub struct SeriesStatistics {
     pub bytes_by_label: Vec<(String, u64)>,
     /// Series by `label=value`.
     pub by_pair: Vec<(String, u64)>,
+    /// Series by the values of the label that was asked for.
+    pub by_value: Vec<(String, u64)>,
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::Fault;
 use super::answer::Answer;
+use super::ask::PrometheusSelection;
 use super::fault::PrometheusError;
 use super::parameters::{Parameters, now_ms};
 use crate::Sight;
@@ -114,9 +115,15 @@ pub(crate) async fn flags() -> Answer {
     answer(&json!({}))
 }
 
-/// How many series there are today, and what most of them have.
+/// How many series there are, and what most of them have: today, or on the days of a time. Selectors narrow
+/// to some of them.
 #[utoipa::path(get, path = "/prometheus/api/v1/status/tsdb", tag = "prometheus",
-    params(("limit" = Option<u64>, Query, description = "Entries of a list, 10 when missing")),
+    params(("limit" = Option<u64>, Query, description = "Entries of a list, 10 when missing"),
+        ("match[]" = Option<Vec<String>>, Query, description = "Selectors of series; Fresnel's own"),
+        ("start" = Option<String>, Query, description = "A time on the first day, now when missing; Fresnel's own"),
+        ("end" = Option<String>, Query, description = "A time on the last day, now when missing; Fresnel's own"),
+        ("focusLabel" = Option<String>, Query,
+            description = "The label whose values `seriesCountByFocusLabelValue` counts; Fresnel's own")),
     responses((status = 200, description = "Prometheus' envelope", content_type = "application/json", body = Object),
         (status = 400, body = PrometheusError)))]
 pub(crate) async fn tsdb(
@@ -126,12 +133,16 @@ pub(crate) async fn tsdb(
 ) -> Result<Answer, Fault> {
     let limit = parameters.limit("limit")?.unwrap_or(TOP).min(TOP_MAX);
     let now = now_ms();
-    let answered = desk.queries.prometheus_statistics(tenant, (now, now), limit).await?;
+    let times_ms = (parameters.time_or("start", || now)?, parameters.time_or("end", || now)?);
+    let selection = PrometheusSelection { tenant, selectors: parameters.selectors()?, times_ms };
+    let label = Some(parameters.get("focusLabel").to_owned()).filter(|label| !label.is_empty());
+    let focused = label.is_some();
+    let answered = desk.queries.prometheus_statistics(selection, label, limit).await?;
     let list = |counts: Vec<(String, u64)>| -> Value {
         counts.into_iter().map(|(name, value)| json!({"name": name, "value": value})).collect()
     };
     let known = answered.value;
-    let data = json!({
+    let mut data = json!({
         "headStats": {
             "numSeries": known.series,
             "numLabelPairs": known.label_pairs,
@@ -144,6 +155,9 @@ pub(crate) async fn tsdb(
         "memoryInBytesByLabelName": list(known.bytes_by_label),
         "seriesCountByLabelValuePair": list(known.by_pair),
     });
+    if focused {
+        data["seriesCountByFocusLabelValue"] = list(known.by_value);
+    }
     Ok(answer(&data).with(answered.warnings, Vec::new()))
 }
 

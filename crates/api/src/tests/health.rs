@@ -82,7 +82,7 @@ unasked! {
     prometheus_labels(PrometheusSelection, Option<String>) -> PrometheusFuture<'_, Vec<String>>;
     prometheus_metadata(Tenant, Option<String>) -> PrometheusFuture<'_, BTreeMap<String, BTreeSet<MetricMetadata>>>;
     prometheus_exemplars(PrometheusSelection) -> PrometheusFuture<'_, Vec<ExemplarsOf>>;
-    prometheus_statistics(Tenant, (i64, i64), usize) -> PrometheusFuture<'_, SeriesStatistics>;
+    prometheus_statistics(PrometheusSelection, Option<String>, usize) -> PrometheusFuture<'_, SeriesStatistics>;
 }
 
 /// Status, content type and body, as a browser would ask.

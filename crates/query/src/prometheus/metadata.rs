@@ -4,7 +4,7 @@ use model::Tenant;
 
 use super::evaluate::compute;
 use super::exposed::{Matching, Translator};
-use super::labels::counted;
+use super::labels::{PrometheusSelection, counted};
 use super::select::Store;
 use super::series::{self, Which};
 use crate::{Answer, Engine, QueryError};
@@ -35,6 +35,8 @@ pub struct SeriesStatistics {
     pub bytes_by_label: Vec<(String, u64)>,
     /// Series by `label=value`.
     pub by_pair: Vec<(String, u64)>,
+    /// Series by the values of the label that was asked for.
+    pub by_value: Vec<(String, u64)>,
 }
 
 /// All that was ever stored.
@@ -76,36 +78,46 @@ impl Engine {
         .await
     }
 
-    /// How many series there are of what, with at most so many entries a list.
+    /// How many of the series that fit there are of what, with at most so many entries a list; by the
+    /// values of a label too, where one is named. Bounds of histograms do not count.
     ///
     /// # Errors
     /// [`QueryError`] as for [`Engine::sql`].
     pub async fn prometheus_statistics(
         &self,
-        tenant: &Tenant,
-        times_ms: (i64, i64),
+        selection: PrometheusSelection,
+        label: Option<String>,
         limit: usize,
     ) -> Result<Answer<SeriesStatistics>, QueryError> {
-        let session = self.ask(tenant, "statistics of Prometheus").await?;
+        let session = self.ask(&selection.tenant, "statistics of Prometheus").await?;
         compute(session, move |session, snapshots| {
             let store = Store::new(session, snapshots, false)?;
-            let (matching, mut translator) = (Matching::new(&[]), Translator::default());
-            let which =
-                Which { times: super::points::nanos(times_ms), name_may_fit: &|_| true, every_row: false };
-            let mut all = Vec::new();
-            series::each(&store.memory, &store.series, &which, &mut |row| {
-                let labels = translator.seen_as(row, &matching);
-                store.memory.grow(labels.iter().map(|(labels, _)| 32 + labels.len() * 32).sum())?;
-                all.extend(labels.into_iter().map(|(labels, _)| labels));
-                Ok(())
-            })?;
-            Ok(session.answer(statistics(&all, limit), all.len()))
+            let mut translator = Translator::default();
+            let any = [Vec::new()];
+            let selectors = if selection.selectors.is_empty() { &any[..] } else { &selection.selectors[..] };
+            let mut all = BTreeSet::new();
+            for matchers in selectors {
+                let matching = Matching::new(matchers);
+                let which = Which {
+                    times: super::points::nanos(selection.times_ms),
+                    name_may_fit: &|shape| matching.may_fit(shape),
+                    every_row: false,
+                };
+                series::each(&store.memory, &store.series, &which, &mut |row| {
+                    let labels = translator.seen_as(row, &matching);
+                    store.memory.grow(labels.iter().map(|(labels, _)| 32 + labels.len() * 32).sum())?;
+                    all.extend(labels.into_iter().map(|(labels, _)| labels));
+                    Ok(())
+                })?;
+            }
+            let statistics = statistics(&all, label.as_deref(), limit);
+            Ok(session.answer(statistics, all.len()))
         })
         .await
     }
 }
 
-fn statistics(all: &[promql::Labels], limit: usize) -> SeriesStatistics {
+fn statistics(all: &BTreeSet<promql::Labels>, label: Option<&str>, limit: usize) -> SeriesStatistics {
     let pairs = counted(all.iter().flat_map(promql::Labels::iter));
     let mut bytes: BTreeMap<&str, u64> = BTreeMap::new();
     for (name, value) in pairs.keys() {
@@ -117,6 +129,7 @@ fn statistics(all: &[promql::Labels], limit: usize) -> SeriesStatistics {
         counts.truncate(limit);
         counts
     };
+    let values = label.map(|name| counted(all.iter().map(|labels| labels.get(name))));
     SeriesStatistics {
         series: all.len() as u64,
         label_pairs: pairs.len() as u64,
@@ -127,6 +140,7 @@ fn statistics(all: &[promql::Labels], limit: usize) -> SeriesStatistics {
             .into_iter()
             .map(|((name, value), count)| (format!("{name}={value}"), count))
             .collect()),
+        by_value: top(owned(values.unwrap_or_default())),
     }
 }
 

@@ -73,18 +73,20 @@ impl Prometheus for Answers {
 
     fn prometheus_statistics(
         &self,
-        tenant: Tenant,
-        times_ms: (i64, i64),
+        asked: PrometheusSelection,
+        label: Option<String>,
         limit: usize,
     ) -> PrometheusFuture<'_, SeriesStatistics> {
         Box::pin(async move {
-            answer(self.0.prometheus_statistics(&tenant, times_ms, limit).await, |known| SeriesStatistics {
+            let known = self.0.prometheus_statistics(selection(asked), label, limit).await;
+            answer(known, |known| SeriesStatistics {
                 series: known.series,
                 label_pairs: known.label_pairs,
                 by_metric: known.by_metric,
                 values_by_label: known.values_by_label,
                 bytes_by_label: known.bytes_by_label,
                 by_pair: known.by_pair,
+                by_value: known.by_value,
             })
         })
     }
