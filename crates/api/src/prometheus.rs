@@ -12,6 +12,7 @@ pub(crate) mod label;
 mod parameters;
 pub(crate) mod query;
 pub(crate) mod status;
+pub(crate) mod target;
 mod tree;
 mod write;
 
@@ -19,8 +20,8 @@ use axum::Router;
 use axum::routing::get;
 
 pub use ask::{
-    Exemplar, ExemplarsOf, MetricMetadata, Prometheus, PrometheusAnswer, PrometheusFuture, PrometheusQuery,
-    PrometheusSelection, SeriesStatistics, When,
+    Exemplar, ExemplarsOf, MetricMetadata, MetricMetadataText, Prometheus, PrometheusAnswer,
+    PrometheusFuture, PrometheusQuery, PrometheusSelection, ScrapePool, ScrapeTarget, SeriesStatistics, When,
 };
 pub use fault::{ErrorType, Fault};
 
@@ -41,7 +42,9 @@ pub(crate) fn router() -> Router<Desk> {
         .route("/metadata", get(label::metadata))
         .route("/rules", get(status::rules))
         .route("/alerts", get(status::alerts))
-        .route("/targets", get(status::targets))
+        .route("/targets", get(target::targets))
+        .route("/targets/metadata", get(target::metadata))
+        .route("/scrape_pools", get(target::pools))
         .route("/alertmanagers", get(status::alertmanagers))
         .route("/status/buildinfo", get(status::build))
         .route("/status/runtimeinfo", get(status::runtime))

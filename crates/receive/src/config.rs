@@ -6,6 +6,8 @@ use fresnel_sdk::config::{ByteSize, Duration, Report, Secret, Validate};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::scrape;
+
 /// Shortest secret of a key.
 const KEY_LEN_MIN: usize = 16;
 
@@ -19,6 +21,8 @@ pub struct Config {
     pub host: HostConfig,
     /// Bounds on what one request may be.
     pub limit: LimitConfig,
+    /// Targets that are scraped as Prometheus scrapes them.
+    pub scrape: scrape::Config,
     /// Keys of senders by name. With none, whoever reaches the address may send.
     pub key: BTreeMap<String, KeyConfig>,
 }
@@ -138,6 +142,7 @@ impl Validate for Config {
                 report.error(name, "must be 1 KiB to 256 MiB");
             }
         }
+        report.within("scrape", &self.scrape);
         if self.limit.tenants == 0 {
             report.error("limit.tenants", "must be at least 1");
         }

@@ -8,6 +8,7 @@ use model::{Batch, Budget, OverBudget, Reservation, Signal, Tenant};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use wire::compression::{self, Encoding};
 use wire::prometheus::Version;
+use wire::prometheus::exposition::{self, Format};
 use wire::{Context, Decide, Decoded, Limits, Malformed, Rejection};
 
 use crate::config::LimitConfig;
@@ -70,6 +71,8 @@ pub enum Message {
     OtlpJson,
     /// Prometheus' remote write: metrics, whatever signal is named.
     RemoteWrite(Version),
+    /// What Prometheus' clients expose, pushed: metrics too.
+    Exposition(Format),
 }
 
 /// What became of a request that was taken.
@@ -129,8 +132,14 @@ impl Body {
 }
 
 impl Message {
-    const ALL: [Self; 4] =
-        [Self::Otlp, Self::OtlpJson, Self::RemoteWrite(Version::V1), Self::RemoteWrite(Version::V2)];
+    const ALL: [Self; 6] = [
+        Self::Otlp,
+        Self::OtlpJson,
+        Self::RemoteWrite(Version::V1),
+        Self::RemoteWrite(Version::V2),
+        Self::Exposition(Format::Text),
+        Self::Exposition(Format::OpenMetrics),
+    ];
 
     /// The number in the write-ahead log; none is ever used for another message.
     fn number(self) -> u16 {
@@ -139,6 +148,8 @@ impl Message {
             Self::OtlpJson => 1,
             Self::RemoteWrite(Version::V1) => 2,
             Self::RemoteWrite(Version::V2) => 3,
+            Self::Exposition(Format::Text) => 4,
+            Self::Exposition(Format::OpenMetrics) => 5,
         }
     }
 
@@ -150,6 +161,7 @@ impl Message {
                 wire::otlp::decode(signal, &message, context)
             }
             Self::RemoteWrite(version) => wire::prometheus::decode(version, bytes, context),
+            Self::Exposition(format) => exposition::decode(format, bytes, context),
         }
     }
 
@@ -157,7 +169,7 @@ impl Message {
     /// that JSON is brought into, which is no longer than it, or columns of what is only referred to.
     fn more_bytes(self, bytes: &[u8]) -> Result<u64, Malformed> {
         match self {
-            Self::Otlp => Ok(0),
+            Self::Otlp | Self::Exposition(_) => Ok(0),
             Self::OtlpJson => Ok(bytes.len() as u64),
             Self::RemoteWrite(version) => wire::prometheus::resolved_bytes(version, bytes),
         }

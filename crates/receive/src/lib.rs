@@ -17,6 +17,7 @@ mod intake;
 mod metrics;
 pub mod otlp;
 pub mod prometheus;
+pub mod scrape;
 mod senders;
 mod sink;
 mod tenants;

@@ -1,6 +1,6 @@
-//! Prometheus' remote write, 1.0 and 2.0, below Prometheus' base URL on the HTTP port.
+//! Prometheus' remote write, 1.0 and 2.0, and pushed text, below Prometheus' base URL on the HTTP port.
 //!
-//! Enters: `POST /prometheus/api/v1/write`. Leaves: 204 when all is on disk; 400 when something was
+//! Enters: `POST /prometheus/api/v1/write`, or to one of the paths in [`push`]. Leaves: 204 when all is on disk; 400 when something was
 //! rejected, which a sender does not send again, and the rest is on disk; both say exactly what was
 //! written. Must hold: a status that a sender repeats means that nothing was stored.
 
@@ -25,6 +25,8 @@ use crate::senders::Senders;
 /// Where senders write to.
 pub const PATH: &str = "/prometheus/api/v1/write";
 
+mod push;
+
 const MEDIA_TYPE: &str = "application/x-protobuf";
 const MESSAGES: &str = "application/x-protobuf, without `proto` or with proto=prometheus.WriteRequest or \
                         proto=io.prometheus.write.v2.Request";
@@ -41,15 +43,21 @@ struct Door {
     senders: Arc<Senders>,
 }
 
-/// [`PATH`] and nothing else.
+/// [`PATH`], and [`push::PATH`].
 pub fn router(intake: Intake, senders: Arc<Senders>) -> Router {
-    Router::new().route(PATH, any(write)).with_state(Door { intake, senders })
+    let router = Router::new().route(PATH, any(write)).route(push::PATH, any(push::push));
+    router.with_state(Door { intake, senders })
 }
 
 async fn write(State(door): State<Door>, request: Request<HttpBody>) -> Response {
     let version = request.version();
     let result = take(&door, request).await;
     door.intake.metrics().request(Signal::Metrics, "remote_write", result.as_ref().err());
+    respond(result, version)
+}
+
+/// What a sender of either kind is told.
+fn respond(result: Result<Outcome, Refusal>, version: http::Version) -> Response {
     match result {
         Ok(Outcome { rejected: 0, written, .. }) => reply(StatusCode::NO_CONTENT, Some(written), ""),
         Ok(Outcome { message, written, .. }) => reply(StatusCode::BAD_REQUEST, Some(written), &message),

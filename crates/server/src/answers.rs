@@ -1,5 +1,7 @@
 //! Introduces `query` to `api`: the questions of one in the words of the other.
 
+use std::sync::Arc;
+
 use api::{
     Failure, LogFilter, MetricFilter, NextBatch, Queries, QueryFuture, RecordStream, SeriesRequest,
     SqlRequest, TimeRange, TraceFilter, dto,
@@ -7,11 +9,12 @@ use api::{
 use arrow::datatypes::SchemaRef;
 use model::Tenant;
 use query::{Answer, Engine, QueryError, Running};
+use receive::scrape::Scraper;
 
 mod prometheus;
 
-/// The engine as the API wants to see it.
-pub struct Answers(pub Engine);
+/// The engine as the API wants to see it, and the targets.
+pub struct Answers(pub Engine, pub Arc<Scraper>);
 
 impl Queries for Answers {
     fn sql(&self, request: SqlRequest) -> QueryFuture<'_, Box<dyn RecordStream>> {

@@ -67,6 +67,7 @@ pub const RESTART: &[&str] = &[
     "receive.limit",
     "receive.key",
     "receive.host",
+    "receive.scrape",
     "store",
     "publish",
     "query.concurrency",

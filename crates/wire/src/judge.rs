@@ -6,6 +6,7 @@
 use model::Batch;
 
 use crate::columns::{Id, NotUtf8};
+use crate::prometheus::exposition::Wrong;
 use crate::proto::{Malformed, Reader, Refused};
 
 /// The largest request there can be, uncompressed, whatever limits are set. A byte becomes at most
@@ -114,6 +115,7 @@ pub(crate) enum Reason {
     InvalidSpanId,
     InvalidTraceId,
     InvalidUtf8,
+    MalformedLine(Wrong),
     MillisecondsOutOfRange,
     MissingValue,
     MixedCounts,
@@ -164,6 +166,7 @@ impl Reason {
             Self::InvalidSpanId => ("invalid_span_id", id(found, "span_id", 8)),
             Self::InvalidTraceId => ("invalid_trace_id", id(found, "trace_id", 16)),
             Self::InvalidUtf8 => ("invalid_utf8", "a text is not UTF-8".into()),
+            Self::MalformedLine(wrong) => ("malformed_line", format!("line {found}: {wrong}")),
             Self::MillisecondsOutOfRange => (
                 "time_out_of_range",
                 format!(

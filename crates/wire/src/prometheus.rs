@@ -25,8 +25,10 @@
 //! - A series that cannot be stored has all its records rejected.
 
 mod exemplars;
+pub mod exposition;
 mod histograms;
 mod labels;
+mod request;
 mod series;
 mod symbols;
 mod write;
@@ -37,6 +39,8 @@ use crate::judge::{BODY_BYTES_MAX, Context, Decoded, Judge};
 use crate::proto::{Known, Malformed, Reader, Refused};
 use symbols::Symbols;
 use write::Write;
+
+pub use request::RequestWriter;
 
 /// Which of the two messages a request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -57,6 +57,9 @@ pub enum Malformed {
     /// Not the JSON of such a request; says what is wrong, at which line and column.
     #[error("JSON: {0}")]
     Json(String),
+    /// Not a whole body of Prometheus' text or of OpenMetrics; says what is wrong, in which line.
+    #[error("exposition: {0}")]
+    Exposition(String),
 }
 
 impl Malformed {

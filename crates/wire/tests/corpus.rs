@@ -115,6 +115,11 @@ fn remote_write() {
 }
 
 #[test]
+fn exposition() {
+    run("exposition", targets::check_exposition);
+}
+
+#[test]
 fn json() {
     run("json", targets::json);
 }

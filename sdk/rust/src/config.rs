@@ -70,6 +70,7 @@ mod tests;
 pub use self::app::{AppConfig, CorsConfig, Environment};
 pub use self::diff::Change;
 pub use self::error::{LoadError, Problem, Warning};
+pub use self::file::read_value;
 pub use self::load::Loader;
 pub use self::loaded::Loaded;
 pub use self::origin::Origin;

@@ -36,6 +36,57 @@ pub trait Prometheus: Send + Sync + 'static {
         label: Option<String>,
         limit: usize,
     ) -> PrometheusFuture<'_, SeriesStatistics>;
+    /// What is scraped for the tenant, by job.
+    fn prometheus_targets(&self, tenant: &Tenant) -> Vec<ScrapePool>;
+}
+
+/// The targets of a job.
+#[derive(Clone, Debug, Default)]
+pub struct ScrapePool {
+    /// The job.
+    pub name: String,
+    /// Those that are scraped.
+    pub active: Vec<ScrapeTarget>,
+    /// Labels, before the rules, of those that rules dropped: the first of them.
+    pub dropped: Vec<Vec<(String, String)>>,
+    /// How many were dropped.
+    pub dropped_count: usize,
+}
+
+/// A target.
+#[derive(Clone, Debug, Default)]
+pub struct ScrapeTarget {
+    /// Labels before the rules.
+    pub discovered: Vec<(String, String)>,
+    /// Labels of its series.
+    pub labels: Vec<(String, String)>,
+    /// Where it is asked.
+    pub url: String,
+    /// up, down, unknown
+    pub health: &'static str,
+    /// Why the last scrape failed; empty if it did not.
+    pub last_error: String,
+    /// When the last scrape began, milliseconds since 1970; `None` before the first.
+    pub last_scrape_unix_ms: Option<i64>,
+    /// How long it took.
+    pub last_scrape_duration: Duration,
+    /// How often it is asked, as in the configuration.
+    pub interval: String,
+    /// How long a scrape may take.
+    pub timeout: String,
+    /// What it told of its metrics, by name.
+    pub metadata: BTreeMap<String, MetricMetadataText>,
+}
+
+/// What a target told of a metric, as it told it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MetricMetadataText {
+    /// counter, gauge and so on
+    pub kind: String,
+    /// A sentence.
+    pub help: String,
+    /// As its name ends.
+    pub unit: String,
 }
 
 /// The future of a [`Prometheus`] method.

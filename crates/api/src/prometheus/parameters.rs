@@ -128,6 +128,14 @@ impl Parameters {
         }
     }
 
+    /// A selector; without one, everything fits.
+    pub(super) fn selector(&self, name: &str) -> Result<Vec<Matcher>, Fault> {
+        match self.get(name) {
+            "" => Ok(Vec::new()),
+            text => promql::parse_selector(text).map_err(|error| Fault::bad_data(error.to_string())),
+        }
+    }
+
     /// The selectors of `match[]`.
     pub(super) fn selectors(&self) -> Result<Vec<Vec<Matcher>>, Fault> {
         let selector = |text: &str| {

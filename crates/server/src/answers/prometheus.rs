@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use api::{
-    ErrorType, Exemplar, ExemplarsOf, Fault, MetricMetadata, Prometheus, PrometheusAnswer, PrometheusFuture,
-    PrometheusQuery, PrometheusSelection, SeriesStatistics, When,
+    ErrorType, Exemplar, ExemplarsOf, Fault, MetricMetadata, MetricMetadataText, Prometheus,
+    PrometheusAnswer, PrometheusFuture, PrometheusQuery, PrometheusSelection, ScrapePool, ScrapeTarget,
+    SeriesStatistics, When,
 };
 use model::{ErrorKind, Tenant};
 use promql::{Labels, Outcome};
 use query::{Answer, LabelsOf, QueryError};
+use receive::scrape::{Health, Metadata, PoolTargets, TargetState};
 
 use super::Answers;
 
@@ -89,6 +91,42 @@ impl Prometheus for Answers {
                 by_value: known.by_value,
             })
         })
+    }
+
+    fn prometheus_targets(&self, tenant: &Tenant) -> Vec<ScrapePool> {
+        if self.1.tenant() != tenant {
+            return Vec::new();
+        }
+        let pool = |pool: PoolTargets| {
+            let PoolTargets { pool: name, active, dropped, dropped_count } = pool;
+            ScrapePool { name, active: active.into_iter().map(target).collect(), dropped, dropped_count }
+        };
+        self.1.targets().into_iter().map(pool).collect()
+    }
+}
+
+fn target(target: TargetState) -> ScrapeTarget {
+    let text = |duration| fresnel_sdk::config::Duration::from(duration).to_string();
+    let metadata = target.metadata.iter().map(|(name, known)| {
+        let Metadata { kind, help, unit } = known.clone();
+        (name.clone(), MetricMetadataText { kind, help, unit })
+    });
+    let began = target.last_scrape_unix_nano;
+    ScrapeTarget {
+        metadata: metadata.collect(),
+        discovered: target.discovered,
+        labels: target.labels,
+        url: target.url,
+        health: match target.health {
+            Health::Unknown => "unknown",
+            Health::Up => "up",
+            Health::Down => "down",
+        },
+        last_error: target.last_error,
+        last_scrape_unix_ms: (began != 0).then_some(began / 1_000_000),
+        last_scrape_duration: target.last_scrape_duration,
+        interval: text(target.interval),
+        timeout: text(target.timeout),
     }
 }
 

@@ -9,6 +9,8 @@ pub fn run(args: &CheckArgs) -> Result<()> {
     for warning in &loaded.warnings {
         complain(&warning.to_string());
     }
+    // Its files are configuration too.
+    super::serve::scraper(&loaded.value)?;
     let sources = loaded.sources().join(", ");
     complain(&format!("configuration is valid; sources: {sources}"));
     print::line(&loaded.export())

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use fresnel_sdk::config::{Loaded, Loader, Subscription, Watch, WatchOptions};
 use fresnel_sdk::telemetry::metrics::Registry;
 use model::{Budget, Tenant};
+use receive::scrape::{Scraper, StartError};
 use receive::{Intake, Senders};
 use store::{Replay, Store};
 use tokio::runtime::Runtime;
@@ -155,6 +156,7 @@ struct Server {
     store: Arc<Store>,
     intake: Intake,
     senders: Arc<Senders>,
+    scraper: Arc<Scraper>,
     engine: query::Engine,
     queries: Runtime,
     desk: Arc<Desk>,
@@ -186,6 +188,7 @@ impl Server {
         let store = Arc::new(store);
         let senders = Senders::new(&config.receive.key)
             .map_err(|error| Failure::usage("invalid configuration").cause(error))?;
+        let scraper = scraper(&config)?;
         let intake = Intake::new(
             Arc::new(StoreSink::new(Arc::clone(&store), &registry)),
             budget.clone(),
@@ -222,6 +225,7 @@ impl Server {
             store,
             intake,
             senders: Arc::new(senders),
+            scraper,
             engine,
             queries,
             desk: Arc::new(desk),
@@ -241,6 +245,7 @@ impl Server {
             store,
             intake,
             senders,
+            scraper,
             engine,
             queries,
             desk,
@@ -250,7 +255,8 @@ impl Server {
             _watch,
         } = self;
         announce(&config.store.dir, &desk.addresses)?;
-        let serving = serve(&config, doors, &intake, &senders, engine.clone(), &desk);
+        let answers = Answers(engine.clone(), Arc::clone(&scraper));
+        let serving = serve(&config, doors, &intake, &senders, answers, &desk);
         let replaying = {
             let (store, intake) = (Arc::clone(&store), intake.clone());
             recover(store, intake, replay)
@@ -274,6 +280,7 @@ impl Server {
         greet(&desk, replayed);
         warm(engine, store.tenants(), &desk.supervisor);
         work(&config, &store, &intake, &desk, &observer);
+        scrape(scraper, &intake, &desk.supervisor);
         let fatal = store.fatal();
         let reason = tokio::select! {
             reason = &mut stop => Ok(reason),
@@ -390,12 +397,12 @@ fn serve(
     doors: Doors,
     intake: &Intake,
     senders: &Arc<Senders>,
-    engine: query::Engine,
+    answers: Answers,
     desk: &Arc<Desk>,
 ) -> impl Future<Output = ()> + use<> {
     let Doors { http, otlp_grpc, otlp_http } = doors;
     let ready = Arc::clone(&desk.ready);
-    let page = api::router(Arc::new(Answers(engine)), Arc::clone(desk) as Arc<dyn api::Operations>);
+    let page = api::router(Arc::new(answers), Arc::clone(desk) as Arc<dyn api::Operations>);
     let page = guard::scope(page, Arc::clone(senders), ready);
     // Beside what readers are let in to: it has its own answers to who is there and what is ready.
     let page = page.merge(receive::prometheus::router(intake.clone(), Arc::clone(senders)));
@@ -456,6 +463,27 @@ fn work(config: &Config, store: &Arc<Store>, intake: &Intake, desk: &Desk, obser
         observer.connect(intake.clone());
     }
     crate::publication::start(config, store, &desk.published, supervisor);
+}
+
+/// What is scraped, as the configuration says.
+pub fn scraper(config: &Config) -> Result<Arc<Scraper>> {
+    let scraper = Scraper::start(&config.receive.scrape);
+    scraper.map(Arc::new).map_err(|error| match error {
+        StartError::File(error) => error.into(),
+        error => Failure::usage("invalid configuration").cause(error),
+    })
+}
+
+/// Starts scraping, where there is something to scrape.
+fn scrape(scraper: Arc<Scraper>, intake: &Intake, supervisor: &Supervisor) {
+    if scraper.is_idle() {
+        return;
+    }
+    let intake = intake.clone();
+    supervisor.spawn("scraper", move |stop| {
+        let (scraper, intake) = (Arc::clone(&scraper), intake.clone());
+        async move { scraper.run(intake, observe::now_unix_nano, stop.cancelled_owned()).await }
+    });
 }
 
 /// Writes where the doors are, for programs that start a server on free ports.

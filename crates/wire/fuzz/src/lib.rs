@@ -3,6 +3,7 @@
 
 use model::Signal;
 use wire::compression::{Encoding, decompress, decompress_within, size_hint};
+use wire::prometheus::exposition::{Entry, Format, Lines, labels};
 use wire::prometheus::{self, Version};
 use wire::{Context, Decide, Decoded, Limits, Malformed, otlp};
 
@@ -24,6 +25,29 @@ pub fn check_remote_write(version: Version, body: &[u8]) {
     check_decoder(|context| {
         prometheus::decode(version, body, context).inspect(|_| assert!(resolved.is_ok()))
     });
+}
+
+/// Checks a body of Prometheus' text, and as OpenMetrics.
+///
+/// # Panics
+/// As [`check_decoder`], or when an entry is not told with the line that it stands in.
+pub fn check_exposition(body: &[u8]) {
+    for format in [Format::Text, Format::OpenMetrics] {
+        check_decoder(|context| prometheus::exposition::decode(format, body, context));
+        let (mut last, mut read) = (0, Vec::new());
+        for line in Lines::new(format, body) {
+            let number = match line {
+                Ok(Entry::Sample(sample)) => {
+                    let _ = labels(sample.series, &mut read);
+                    sample.line
+                }
+                Ok(_) => continue,
+                Err(fault) => fault.line,
+            };
+            assert!(last <= number && number as usize <= body.len());
+            last = number;
+        }
+    }
 }
 
 /// A request in JSON, as one of each signal.

@@ -9,7 +9,7 @@ use crate::canonical::{self, Canonical};
 use crate::columns::{Attributes, Id, Ids, Text};
 use crate::judge::{Judge, Limits, Reason};
 use crate::points::words;
-use crate::proto::{Known, Reader, Refused};
+use crate::proto::{Known, Reader, Refused, put_varint};
 
 const LABEL: Known = Known::new("Label", &[1, 2]);
 
@@ -231,6 +231,22 @@ pub(super) fn read_labels(
         }
     }
     Ok(sent)
+}
+
+/// Appends a label as a field of a series.
+pub(super) fn put_label(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    out.push(LABEL_TAG);
+    put_varint(out, (2 + length_of(name.len()) + name.len() + length_of(value.len()) + value.len()) as u64);
+    for (key, text) in [(0x0a, name), (0x12, value)] {
+        out.push(key);
+        put_varint(out, text.len() as u64);
+        out.extend_from_slice(text);
+    }
+}
+
+/// Bytes of a varint.
+pub(super) fn length_of(value: usize) -> usize {
+    (value | 1).ilog2() as usize / 7 + 1
 }
 
 /// Name and value of a `Label`.

@@ -2,6 +2,7 @@ use crate::judge::{BODY_BYTES_MAX, Judge, Reason};
 use crate::proto::{Malformed, Reader, Refused, Slot, put_varint};
 
 use super::NOTHING;
+use super::labels::length_of;
 
 /// The texts of a request that its labels refer to.
 pub(super) struct Symbols<'a> {
@@ -172,9 +173,4 @@ impl<'a> Symbols<'a> {
     fn length(&self, reference: u32) -> usize {
         self.slots.get(reference as usize).map_or(0, |slot| self.body.at(*slot).len())
     }
-}
-
-/// Bytes of a varint.
-fn length_of(value: usize) -> usize {
-    (value | 1).ilog2() as usize / 7 + 1
 }

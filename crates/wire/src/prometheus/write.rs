@@ -168,6 +168,37 @@ impl Write {
         Ok(())
     }
 
+    /// Takes a sample that did not come as a `TimeSeries`: the labels of its series as the fields of
+    /// version 1, what its metric is, value and time in milliseconds, and an `Exemplar` of version 1.
+    pub(super) fn line(
+        &mut self,
+        labels: &[u8],
+        help: &[u8],
+        (value, time_ms): (f64, i64),
+        exemplar: Option<&[u8]>,
+        judge: &mut Judge<'_>,
+    ) -> Result<(), Refused> {
+        judge.expect(1 + usize::from(exemplar.is_some()))?;
+        let (set, before) = judge.share(|judge| match self.sets.find(labels) {
+            Some(set) => Ok(Some(set)),
+            None => self.read_set(&[Reader::new(labels)], judge),
+        })?;
+        let owner = Owner { set, created: 0, help: Reader::new(help) };
+        if judge.begin() {
+            let time = judge.milliseconds(time_ms);
+            if judge.accept(|| Ok(()))
+                && let Some(row) = self.row(&owner, time)
+            {
+                self.push_sample(row, value, time, 0);
+            }
+        }
+        if let Some(exemplar) = exemplar {
+            self.exemplar_v1(&owner, Reader::new(exemplar), judge)?;
+        }
+        judge.unshare(before);
+        Ok(())
+    }
+
     fn read_set(&mut self, runs: &[Reader<'_>], judge: &mut Judge<'_>) -> Result<Option<usize>, Refused> {
         self.series.settle(&self.sets);
         self.sets.read(runs, judge)

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::error::Problem;
+use super::error::{LoadError, Problem};
 use super::node::Node;
 use super::origin::Origin;
 use super::path::KeyPath;
@@ -25,6 +25,19 @@ pub(super) fn read(path: &Path, required: bool, problems: &mut Vec<Problem>) -> 
             None
         }
     }
+}
+
+/// What a file in TOML, YAML or JSON says, without a type to go by.
+///
+/// # Errors
+/// It cannot be read, or is not what its name says; with the place.
+pub fn read_value(path: &Path) -> Result<serde_json::Value, LoadError> {
+    let mut problems = Vec::new();
+    let tree = read(path, true, &mut problems);
+    if !problems.is_empty() {
+        return Err(LoadError::new(problems, Vec::new()));
+    }
+    Ok(tree.map_or(serde_json::Value::Null, |tree| tree.to_json()))
 }
 
 /// The files in a folder that are configuration by their names, in the order of these; none when

@@ -1,0 +1,105 @@
+use std::collections::HashMap;
+
+use crate::proto::Writer;
+
+/// Writes a request of version 2: what a scrape found, as a Prometheus would send it.
+///
+/// Must hold: what is written is what [`super::decode`] reads.
+pub struct RequestWriter {
+    known: HashMap<Box<[u8]>, u32>,
+    symbols: Writer,
+    series: Writer,
+    references: Vec<u32>,
+}
+
+impl Default for RequestWriter {
+    fn default() -> Self {
+        let mut writer = Self {
+            known: HashMap::new(),
+            symbols: Writer::default(),
+            series: Writer::default(),
+            references: Vec::new(),
+        };
+        // Symbol 0 is the empty text, which stands for none.
+        writer.symbol(&[]);
+        writer
+    }
+}
+
+impl RequestWriter {
+    /// A request without a series.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a sample: the labels of its series, the help of its metric (empty for none), its value
+    /// and its time in milliseconds since 1970; and an exemplar's labels, value and time.
+    pub fn sample<'a>(
+        &mut self,
+        labels: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
+        help: &str,
+        sample: (f64, i64),
+        exemplar: Option<(&[(&'a [u8], &'a [u8])], f64, i64)>,
+    ) {
+        self.refer(labels);
+        let series = self.series.begin(5);
+        self.put_references();
+        let open = self.series.begin(2);
+        self.put_point(1, sample);
+        self.series.end(open);
+        if let Some((labels, value, time_ms)) = exemplar {
+            self.refer(labels.iter().copied());
+            let open = self.series.begin(4);
+            self.put_references();
+            self.put_point(2, (value, time_ms));
+            self.series.end(open);
+        }
+        if !help.is_empty() {
+            let help = self.symbol(help.as_bytes());
+            let open = self.series.begin(5);
+            self.series.varint(3, help.into());
+            self.series.end(open);
+        }
+        self.series.end(series);
+    }
+
+    /// The request.
+    pub fn finish(self) -> Vec<u8> {
+        let mut request = self.symbols;
+        request.raw(&self.series.finish());
+        request.finish()
+    }
+
+    fn refer<'a>(&mut self, labels: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) {
+        let mut references = std::mem::take(&mut self.references);
+        references.clear();
+        for (name, value) in labels {
+            references.extend([self.symbol(name), self.symbol(value)]);
+        }
+        self.references = references;
+    }
+
+    fn put_references(&mut self) {
+        let open = self.series.begin(1);
+        for reference in &self.references {
+            self.series.raw_varint((*reference).into());
+        }
+        self.series.end(open);
+    }
+
+    /// Value and time in fields that follow each other.
+    fn put_point(&mut self, field: u32, (value, time_ms): (f64, i64)) {
+        self.series.fixed64(field, value.to_bits());
+        self.series.varint(field + 1, time_ms.cast_unsigned());
+    }
+
+    fn symbol(&mut self, text: &[u8]) -> u32 {
+        if let Some(number) = self.known.get(text) {
+            return *number;
+        }
+        let number = u32::try_from(self.known.len()).unwrap_or(u32::MAX);
+        self.symbols.bytes(4, text);
+        self.known.insert(text.into(), number);
+        number
+    }
+}

@@ -1,0 +1,413 @@
+//! The scraper, by Prometheus' configuration, and what is told of its targets; pushed text.
+
+mod target;
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use testkit::http::{Request, percent_encoded};
+use testkit::{Fresnel, wait_for};
+
+use self::target::{Answer, Target};
+use crate::fresnel;
+use crate::settings::QUIET;
+
+const API: &str = "/prometheus/api/v1";
+const PUSH: &str = "/prometheus/api/v1/import/prometheus";
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// A server that scrapes by a file, and the folder that the file is in.
+struct Scraping {
+    server: Fresnel,
+    folder: tempfile::TempDir,
+}
+
+impl Scraping {
+    fn start(jobs: &str) -> Self {
+        Self::allowing(jobs, &[])
+    }
+
+    /// With warnings that are expected.
+    fn allowing(jobs: &str, warnings: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("prometheus.yml");
+        write(&file, &whole(jobs));
+        let config = format!("{QUIET}[receive.scrape]\nfiles = [\"{}\"]\n", file.display());
+        let builder = warnings.iter().fold(fresnel().config(&config), |it, text| it.allow_warning(text));
+        Self { server: builder.start(), folder }
+    }
+
+    fn configure(&self, text: &str) {
+        write(&self.folder.path().join("prometheus.yml"), text);
+    }
+
+    /// What an instant query finds now: labels and values.
+    fn query(&self, query: &str) -> Vec<(Value, String)> {
+        let answer = self.server.get_json(&format!("{API}/query?query={}", percent_encoded(query)));
+        assert_eq!(answer["status"], "success", "{answer}");
+        let result = answer["data"]["result"].as_array().unwrap();
+        let pair = |it: &Value| (it["metric"].clone(), it["value"][1].as_str().unwrap().to_owned());
+        result.iter().map(pair).collect()
+    }
+
+    /// The values that a query finds.
+    fn values(&self, query: &str) -> Vec<String> {
+        self.query(query).into_iter().map(|(_, value)| value).collect()
+    }
+
+    #[track_caller]
+    fn wait(&self, query: &str, expected: &[&str]) {
+        wait_for(&format!("{query} to be {expected:?}"), DEADLINE, || {
+            (self.values(query) == expected).then_some(())
+        });
+    }
+
+    fn targets(&self, parameters: &str) -> Value {
+        self.server.get_json(&format!("{API}/targets{parameters}"))["data"].clone()
+    }
+
+    /// The only target of a job.
+    fn target_of(&self, job: &str) -> Value {
+        let targets = self.targets(&format!("?state=active&scrapePool={job}"));
+        targets["activeTargets"].as_array().unwrap().first().cloned().unwrap_or_default()
+    }
+
+    #[track_caller]
+    fn wait_error(&self, job: &str, error: &str) {
+        wait_for(&format!("{job} to fail with {error:?}"), DEADLINE, || {
+            let target = self.target_of(job);
+            (target["health"] == "down" && target["lastError"].as_str()?.contains(error)).then_some(())
+        });
+    }
+}
+
+/// Written beside and renamed, as editors do.
+fn write(path: &Path, text: &str) {
+    let new = path.with_extension("new");
+    std::fs::write(&new, text).unwrap();
+    std::fs::rename(new, path).unwrap();
+}
+
+fn whole(jobs: &str) -> String {
+    format!("global:\n  scrape_interval: 200ms\nscrape_configs:\n{jobs}")
+}
+
+/// A job with one target; `more` is further lines.
+fn job(name: &str, target: &Target, more: &str) -> String {
+    let own: String = more.lines().map(|line| format!("    {line}\n")).collect();
+    format!("  - job_name: {name}\n{own}    static_configs:\n      - targets: ['{}']\n", target.address())
+}
+
+#[test]
+fn a_target_is_asked_as_prometheus_asks_and_what_it_says_is_stored() {
+    let target = Target::start(
+        "# HELP shop_orders_total Orders \\\\ so far.\n# TYPE shop_orders_total counter\n\
+         shop_orders_total{code=\"200\"} 7\nshop_orders_total{code=\"500\",job=\"own\"} 1\n",
+    );
+    let more = "metrics_path: /m\nparams:\n  module: [a, b]\nbasic_auth:\n  username: u\n  password: p\n\
+                http_headers:\n  x-own:\n    values: [v]\nscrape_timeout: 150ms";
+    let scraping = Scraping::start(&job("shop", &target, more));
+    scraping.wait("shop_orders_total{code=\"200\"}", &["7"]);
+    let instance = target.address();
+    let (labels, _) = scraping.query("shop_orders_total{code=\"500\"}").remove(0);
+    let expected = json!({"__name__": "shop_orders_total", "code": "500", "exported_job": "own",
+        "instance": instance, "job": "shop"});
+    assert_eq!(labels, expected);
+    for (series, value) in [
+        ("up", "1"),
+        ("scrape_samples_scraped", "2"),
+        ("scrape_samples_post_metric_relabeling", "2"),
+        ("count(scrape_series_added)", "1"),
+        ("scrape_duration_seconds < bool 10", "1"),
+    ] {
+        assert_eq!(scraping.values(series), [value], "{series}");
+    }
+
+    let head = target.asked().remove(0).to_ascii_lowercase();
+    for part in [
+        "get /m?module=a&module=b http/1.1",
+        "authorization: basic dtpw",
+        "x-own: v",
+        "accept-encoding: gzip",
+        "x-prometheus-scrape-timeout-seconds: 0.15",
+        "accept: application/openmetrics-text;version=1.0.0",
+        &format!("host: {instance}"),
+    ] {
+        assert!(head.contains(part), "{part} in {head}");
+    }
+
+    let told = scraping.target_of("shop");
+    assert_eq!(told["labels"], json!({"instance": instance, "job": "shop"}));
+    assert_eq!((&told["health"], &told["lastError"]), (&json!("up"), &json!("")));
+    assert_eq!(told["scrapeUrl"], json!(format!("http://{instance}/m?module=a&module=b")));
+    assert_eq!((&told["scrapeInterval"], &told["scrapeTimeout"]), (&json!("200ms"), &json!("150ms")));
+    assert_eq!(told["discoveredLabels"]["__address__"], json!(instance));
+    assert!(told["lastScrapeDuration"].as_f64().unwrap() > 0.0, "{told}");
+    assert!(told["lastScrape"].as_str().unwrap() > "2020", "{told}");
+    assert_eq!(
+        scraping.server.get_json(&format!("{API}/scrape_pools"))["data"],
+        json!({"scrapePools": ["shop"]})
+    );
+    let selector = percent_encoded("{job=\"shop\"}");
+    let metadata = scraping.server.get_json(&format!("{API}/targets/metadata?match_target={selector}"));
+    let expected = json!([{"target": told["labels"], "metric": "shop_orders_total", "type": "counter",
+        "help": "Orders \\ so far.", "unit": ""}]);
+    assert_eq!(metadata["data"], expected);
+    let elsewhere = percent_encoded("{job=\"other\"}");
+    let metadata = scraping.server.get_json(&format!("{API}/targets/metadata?match_target={elsewhere}"));
+    assert_eq!(metadata["data"], json!([]));
+    let entry = scraping.server.balanced_ledger().entry("default", "metrics").unwrap().clone();
+    assert_eq!((entry.rejected, entry.received), (0, entry.stored));
+}
+
+#[test]
+fn what_is_gone_is_gone_at_once() {
+    let target = Target::start("a 1\nb 1\n");
+    let scraping = Scraping::start(&job("shop", &target, ""));
+    scraping.wait("count({job=\"shop\",__name__=~\"a|b\"})", &["2"]);
+    // A series that disappears is not shown for the five minutes that a query looks back.
+    target.expose("a 2\n");
+    scraping.wait("b", &[]);
+    scraping.wait("a", &["2"]);
+    // Nor what a target had that does not answer.
+    target.answer(Answer { status: "503 Service Unavailable", ..Answer::text("a 3\n") });
+    scraping.wait("up", &["0"]);
+    assert_eq!(scraping.values("a"), Vec::<String>::new());
+    scraping.wait_error("shop", "server returned HTTP status 503 Service Unavailable");
+    target.expose("a 4\n");
+    scraping.wait("a", &["4"]);
+    assert_eq!(scraping.values("up"), ["1"]);
+}
+
+#[test]
+fn a_scrape_that_is_not_as_it_should_be_fails_as_a_whole_and_says_why() {
+    let body = "a 1\nb 1\n";
+    let targets: Vec<Target> = (0..8).map(|_| Target::start(body)).collect();
+    let [garbage, slow, many, large, nameless, html, zipped, bomb] = &targets[..] else { panic!("eight") };
+    garbage.expose("a 1\nb{ 1\n");
+    slow.answer(Answer { held: true, ..Answer::text(body) });
+    html.answer(Answer { content_type: "text/html", ..Answer::text(body) });
+    zipped.answer(Answer { encoding: "gzip", body: gzip(body.as_bytes()), ..Answer::text("") });
+    bomb.answer(Answer { encoding: "gzip", body: gzip(&vec![b'#'; 1 << 20]), ..Answer::text("") });
+    nameless.answer(Answer {
+        content_type: "application/openmetrics-text; version=1.0.0",
+        ..Answer::text("a 1\n")
+    });
+    let jobs = [
+        job("garbage", garbage, ""),
+        job("slow", slow, "scrape_timeout: 100ms"),
+        job("many", many, "sample_limit: 1"),
+        job("large", large, "body_size_limit: 7B"),
+        job("cut-off", nameless, ""),
+        job("html", html, ""),
+        job("html-as-text", html, "fallback_scrape_protocol: PrometheusText0.0.4"),
+        job("zipped", zipped, ""),
+        job("bomb", bomb, "body_size_limit: 64KB"),
+        job("labels", many, "label_limit: 2"),
+        "  - job_name: crowd\n    target_limit: 1\n    static_configs:\n      - targets: ['a:1', 'b:1']\n"
+            .to_owned(),
+    ];
+    let scraping = Scraping::start(&jobs.concat());
+    for (job, error) in [
+        ("garbage", "line 2: a quote or a brace does not end"),
+        ("slow", "no answer within the timeout of 100ms"),
+        ("many", "sample_limit of 1 exceeded: 2 samples"),
+        ("large", "body_size_limit exceeded: more than 7 bytes"),
+        ("cut-off", "the body ends without `# EOF`: it was cut off"),
+        ("html", "received unsupported Content-Type \"text/html\""),
+        ("bomb", "body_size_limit exceeded: more than 64000 bytes"),
+        ("labels", "label_limit of 2 exceeded: a has 3 labels"),
+        ("crowd", "target_limit of 1 exceeded: 2 targets"),
+    ] {
+        scraping.wait_error(job, error);
+        scraping.wait(&format!("max(up{{job=\"{job}\"}})"), &["0"]);
+        assert_eq!(scraping.query(&format!("{{job=\"{job}\",__name__=~\"a|b\"}}")), [], "{job}");
+    }
+    for job in ["html-as-text", "zipped"] {
+        scraping.wait(&format!("up{{job=\"{job}\"}}"), &["1"]);
+        assert_eq!(scraping.values(&format!("sum({{job=\"{job}\",__name__=~\"a|b\"}})")), ["2"], "{job}");
+    }
+    slow.expose(body);
+    scraping.wait("up{job=\"slow\"}", &["1"]);
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    testkit::Encoding::Gzip.encode(bytes)
+}
+
+#[test]
+fn labels_are_rewritten_as_prometheus_rewrites_them() {
+    let (kept, dropped) = (Target::start("a{job=\"own\",secret=\"x\"} 1\ngo_gc 1\n"), Target::start("a 1\n"));
+    let config = format!(
+        "  - job_name: shop
+    honor_labels: true
+    static_configs:
+      - targets: ['{}', '{}']
+        labels: {{zone: 'eu-1'}}
+    relabel_configs:
+      - source_labels: [__address__]
+        regex: '{}'
+        action: drop
+      - source_labels: [zone]
+        regex: '(.*)-(.*)'
+        target_label: region
+        replacement: '$1'
+      - target_label: instance
+        replacement: renamed
+    metric_relabel_configs:
+      - source_labels: [__name__]
+        regex: 'go_.*'
+        action: drop
+      - regex: secret
+        action: labeldrop
+",
+        kept.address(),
+        dropped.address(),
+        dropped.address()
+    );
+    let scraping = Scraping::start(&config);
+    scraping.wait("a", &["1"]);
+    let (labels, _) = scraping.query("a").remove(0);
+    assert_eq!(
+        labels,
+        json!({"__name__": "a", "instance": "renamed", "job": "own", "region": "eu", "zone": "eu-1"})
+    );
+    assert_eq!(scraping.values("scrape_samples_scraped{job=\"shop\"}"), ["2"]);
+    assert_eq!(scraping.values("scrape_samples_post_metric_relabeling{job=\"shop\"}"), ["1"]);
+    assert_eq!(scraping.query("go_gc"), []);
+    let told = scraping.targets("");
+    assert_eq!(told["activeTargets"].as_array().unwrap().len(), 1);
+    assert_eq!(told["droppedTargets"][0]["discoveredLabels"]["__address__"], json!(dropped.address()));
+    assert_eq!(told["droppedTargetCounts"], json!({"shop": 1}));
+    assert_eq!(dropped.asked(), Vec::<String>::new());
+}
+
+#[test]
+fn files_are_followed_while_the_server_runs() {
+    let (first, second) = (Target::start("a 1\n"), Target::start("b 1\n"));
+    let discovered = "  - job_name: files\n    file_sd_configs:\n      - files: ['targets-*.json']\n";
+    let scraping = Scraping::allowing(
+        &(job("one", &first, "") + discovered),
+        &["configuration not reloaded", "keep the targets that a file had before"],
+    );
+    scraping.wait("a", &["1"]);
+    // A new file of targets is found, and what it does not have any more is marked.
+    let file = scraping.folder.path().join("targets-1.json");
+    let groups = json!([{"targets": [second.address()], "labels": {"zone": "x", "shelf": 3}}]);
+    write(&file, &groups.to_string());
+    scraping.wait("b{job=\"files\",zone=\"x\",shelf=\"3\"}", &["1"]);
+    let discovered_from = scraping.target_of("files")["discoveredLabels"]["__meta_filepath"].clone();
+    assert_eq!(discovered_from, json!(file.to_str().unwrap()));
+    write(&file, "[{");
+    wait_for("a warning", DEADLINE, || {
+        scraping.server.log().iter().any(|line| line.contains("keep the targets")).then_some(())
+    });
+    assert_eq!(scraping.values("b"), ["1"]);
+    write(&file, "[]");
+    scraping.wait("b", &[]);
+    assert_eq!(scraping.values("up{job=\"files\"}"), Vec::<String>::new());
+
+    // A configuration that is wrong changes nothing; one that is right does.
+    scraping.configure(&whole("  - job_nam: x\n"));
+    wait_for("an error", DEADLINE, || {
+        scraping.server.log().iter().any(|line| line.contains("configuration not reloaded")).then_some(())
+    });
+    first.expose("a 2\n");
+    scraping.wait("a", &["2"]);
+    scraping.configure(&whole(&job("two", &second, "")));
+    scraping.wait("b{job=\"two\"}", &["1"]);
+    scraping.wait("a", &[]);
+    scraping.wait("count(up)", &["1"]);
+    // The target stays, its job changes: nothing is marked, and nothing is missing.
+    scraping.configure(&whole(&job("two", &second, "sample_limit: 100")));
+    wait_for("more scrapes", DEADLINE, || (second.asked().len() > 20).then_some(()));
+    let stale = "SELECT count(*) FROM samples WHERE metric_name = 'b' AND flags = 1 AND \
+                 attributes['job'] = 'two'";
+    let stale = scraping.server.sql(&stale.replace("samples", "metrics"));
+    assert_eq!(stale.integer(), 0);
+    assert_eq!(
+        scraping.server.get_json(&format!("{API}/scrape_pools"))["data"],
+        json!({"scrapePools": ["two"]})
+    );
+}
+
+#[test]
+fn targets_come_from_a_server_too() {
+    let target = Target::start("a 1\n");
+    let groups = json!([{"targets": [target.address()], "labels": {"__meta_rack": "r1"}}]).to_string();
+    let discovery = Target::start("");
+    discovery.answer(Answer { content_type: "application/json", ..Answer::text(&groups) });
+    let config = format!(
+        "  - job_name: found\n    http_sd_configs:\n      - url: http://{}/targets\n        refresh_interval: 100ms\n    \
+         relabel_configs:\n      - source_labels: [__meta_rack]\n        target_label: rack\n",
+        discovery.address()
+    );
+    let scraping = Scraping::start(&config);
+    scraping.wait("a{rack=\"r1\"}", &["1"]);
+    discovery.answer(Answer { content_type: "application/json", ..Answer::text("[]") });
+    scraping.wait("a", &[]);
+}
+
+#[test]
+fn a_configuration_that_cannot_be_used_is_refused_with_the_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("prometheus.yml");
+    for (text, expected) in [
+        (
+            whole("  - job_name: a\n    scrape_intervall: 5s\n"),
+            "prometheus.yml:5:5: unknown key `scrape_intervall`",
+        ),
+        (
+            whole("  - job_name: a\n    kubernetes_sd_configs: [{role: pod}]\n"),
+            "prometheus.yml:5:28: `kubernetes_sd_configs` is a discovery that Fresnel does not have",
+        ),
+        (
+            whole("  - job_name: a\n    relabel_configs:\n      - regex: '('\n        target_label: b\n"),
+            "prometheus.yml:6:16: `regex` is not a regular expression",
+        ),
+        (
+            whole("  - job_name: a\n    scrape_interval: 1s\n    scrape_timeout: 2s\n"),
+            "prometheus.yml:6:21: `scrape_timeout` must be at most the scrape_interval",
+        ),
+        (whole("  - job_name: a\n  - job_name: a\n"), "there is a job `a` already"),
+    ] {
+        write(&file, &text);
+        let config = format!("[receive.scrape]\nfiles = [\"{}\"]\n", file.display());
+        let refused = fresnel().config(&config).refused().expect(2);
+        assert!(refused.stderr.contains(expected), "{expected} in {}", refused.stderr);
+    }
+}
+
+#[test]
+fn pushed_text_is_stored_line_by_line_and_again_after_a_crash() {
+    let mut server = fresnel().config(QUIET).start();
+    let body = "# HELP jobs_done How many.\njobs_done{job=\"backup\"} 3 1700000000000\nbroken{ 1\n\
+                jobs_done{job=\"backup\"} 4 1700000060000\n";
+    let refused = server.ask(&Request::post(PUSH, body)).expect(400);
+    let expected = "1 rejected: malformed_line (line 3: a quote or a brace does not end)";
+    assert_eq!(refused.text(), expected);
+    assert_eq!(refused.header("x-prometheus-remote-write-samples-written"), Some("2"));
+    let open = "# TYPE t counter\nt_total{job=\"om\"} 5 1700000000 # {trace_id=\"0af7651916cd43dd8448eb211c80319c\"} 1\n# EOF\n";
+    let typed =
+        |request: Request| request.header("content-type", "application/openmetrics-text; version=1.0.0");
+    server
+        .ask(&typed(Request::post(PUSH, gzip(open.as_bytes())).header("content-encoding", "gzip")))
+        .expect(204);
+    let cut = server.ask(&typed(Request::post(PUSH, "t_total 6\n"))).expect(400);
+    assert!(cut.text().contains("the body ends without `# EOF`"), "{}", cut.text());
+    server.ask(&Request::get(PUSH)).expect(405);
+    server.ask(&Request::post(PUSH, "a 1\n").header("content-type", "application/json")).expect(415);
+    for round in 0..2 {
+        let rows = server
+            .sql("SELECT value, description FROM metrics WHERE metric_name = 'jobs_done' ORDER BY time");
+        assert_eq!(rows.texts("value"), ["3.0", "4.0"], "round {round}");
+        assert_eq!(rows.texts("description"), ["How many."; 2]);
+        assert_eq!(server.sql("SELECT count(*) FROM metrics WHERE metric_name = 't_total'").integer(), 1);
+        assert_eq!(server.sql("SELECT trace_id FROM exemplars").texts("trace_id").len(), 1);
+        let entry = server.balanced_ledger().entry("default", "metrics").unwrap().clone();
+        assert_eq!((entry.received, entry.stored, entry.rejected), (4, 3, 1));
+        server.kill9();
+        server.restart();
+    }
+}
