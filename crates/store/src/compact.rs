@@ -4,7 +4,10 @@
 //! their place. Row groups that are large already are copied as they are, page by page; small ones
 //! are read, sorted together and written anew. So a row is rewritten until its row group is large,
 //! and then no more; memory is that of one row group. Must hold: the rows are the same (of the
-//! table `series`: each series is there).
+//! table `series`: each series is there). Samples are merged run by run (`samples`), until their
+//! runs are long.
+
+mod samples;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,6 +37,9 @@ const PENDING_BYTES: u64 = 64 << 20;
 
 /// How long what could not be merged is left alone.
 const PAUSE_MS: i64 = 300_000;
+
+/// A row group that is written anew.
+type Small = (SegmentFile, Arc<ParquetMetaData>, usize);
 
 /// What is merged together.
 type Place = (Tenant, Table, i32);
@@ -160,7 +166,7 @@ impl Inner {
 
     fn merge_into(&self, writer: &mut SegmentWriter, inputs: &Inputs) -> Result<(), WorkError> {
         let mut memory = self.budget.take(0);
-        let mut small = Vec::new();
+        let mut small: Vec<Small> = Vec::new();
         for input in inputs {
             let file = SegmentFile::new(&self.objects, input);
             let metadata = file.metadata(Wanted::Pages)?;
@@ -183,8 +189,11 @@ impl Inner {
         }
         drop(memory);
         let table = inputs[0].table;
-        let mut pending = Pending::default();
         let limit = PENDING_BYTES.min(self.budget.limit() / 16);
+        if table == Table::Samples {
+            return self.merge_samples(writer, &small, limit);
+        }
+        let mut pending = Pending::default();
         for (file, metadata, group) in small {
             for batch in file.group(&metadata, group)? {
                 pending.chunks.push(unfile(table, &batch?, &mut pending.series, &self.budget));

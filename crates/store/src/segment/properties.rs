@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use model::{Table, schema};
+use model::{Table, scaled, schema};
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::basic::{Compression, Encoding, Type, ZstdLevel};
 use parquet::file::metadata::{RowGroupMetaData, SortingColumn};
@@ -31,11 +31,17 @@ pub(super) struct Treatment {
     pub(super) dictionary: bool,
     /// Whether the least and the greatest value of each page are noted.
     pub(super) pages: bool,
+    /// Whether a part of each page of integers decides how they are written.
+    pub(super) sampled: bool,
 }
 
 /// How this column is written.
 pub(super) fn treatment(column: &ColumnDescriptor) -> Treatment {
-    Treatment { dictionary: has_dictionary(column), pages: statistics(column) == EnabledStatistics::Page }
+    Treatment {
+        dictionary: has_dictionary(column),
+        pages: statistics(column) == EnabledStatistics::Page,
+        sampled: column.name() == scaled::SCALED,
+    }
 }
 
 /// Rows of a page: what a look-up of a single row has to decode.
@@ -64,19 +70,33 @@ pub(crate) fn group_rows(table: Table) -> usize {
     }
 }
 
+/// A row group that has one part in so many of the most rows is a large one.
+const PARTS: usize = 8;
+/// Of samples, as long as the runs are.
+const LARGE_ROWS: usize = 1 << 18;
+const RUN_ROWS: u64 = 256;
+/// Whose distinct values are told, of samples that were merged: how many runs there are.
+pub(super) const SERIES_ID: &str = "series_id";
+
 /// Whether little is won by merging a row group with others: to write a row anew costs twice
 /// what it cost to write it first, and saves a few percent of its bytes. A sender of some hundred
-/// records a second fills such a row group between two seals.
+/// records a second fills such a row group between two seals. Samples are worth it until the runs of
+/// their series are long, however many rows there are.
 pub(crate) fn is_large(table: Table, group: &RowGroupMetaData) -> bool {
     const LARGE_BYTES: i64 = 4 << 20;
     let rows = usize::try_from(group.num_rows()).unwrap_or(0);
-    rows >= group_rows(table) / 8 || group.total_byte_size() >= LARGE_BYTES
+    if table == Table::Samples {
+        let series = group.columns().iter().find(|column| column.column_path().parts() == [SERIES_ID]);
+        let series = series.and_then(|series| series.statistics()?.distinct_count_opt());
+        return rows >= LARGE_ROWS && series.is_some_and(|series| rows as u64 / series.max(1) >= RUN_ROWS);
+    }
+    rows >= group_rows(table) / PARTS || group.total_byte_size() >= LARGE_BYTES
 }
 
 /// The Parquet schema of a table.
 pub(crate) fn parquet_schema(table: Table) -> SchemaDescPtr {
     let converter = ArrowSchemaConverter::new();
-    Arc::new(converter.convert(&schema::file(table)).expect("the file schemas can be written as Parquet"))
+    Arc::new(converter.convert(&schema::stored(table)).expect("the stored schemas can be written as Parquet"))
 }
 
 /// How a table's columns are encoded.
@@ -134,7 +154,7 @@ fn encoding(column: &ColumnDescriptor) -> Option<Encoding> {
 fn has_dictionary(column: &ColumnDescriptor) -> bool {
     match column.physical_type() {
         Type::BOOLEAN => false,
-        Type::INT64 => !is_time(column) && column.name() != "duration_nano",
+        Type::INT64 => !is_time(column) && !matches!(column.name(), "duration_nano" | scaled::SCALED),
         _ => !is_unique(column),
     }
 }
