@@ -577,7 +577,8 @@ fn series_are_counted_by_day_selector_and_label() {
     assert_eq!(now["headStats"]["numSeries"], 4);
     let by_route = json!([{"name": "/", "value": 3}, {"name": "/cart", "value": 1}]);
     assert_eq!(now["seriesCountByFocusLabelValue"], by_route);
-    let narrowed = count(&[("match[]", "level{instance=\"a\"}"), ("focusLabel", "http_route"), ("limit", "1")]);
+    let narrowed =
+        count(&[("match[]", "level{instance=\"a\"}"), ("focusLabel", "http_route"), ("limit", "1")]);
     assert_eq!(narrowed["headStats"]["numSeries"], 2);
     assert_eq!(narrowed["seriesCountByMetricName"], json!([{"name": "level", "value": 2}]));
     assert_eq!(narrowed["seriesCountByFocusLabelValue"], json!([{"name": "/", "value": 1}]));

@@ -62,7 +62,8 @@ fn durations(start: u64, trace: &str) -> Metric {
             ..Default::default()
         }
     };
-    let data_points = (1..=29).flat_map(|step| [point(step, "/cart", 4), point(step, "/checkout", 2)]).collect();
+    let data_points =
+        (1..=29).flat_map(|step| [point(step, "/cart", 4), point(step, "/checkout", 2)]).collect();
     Metric {
         name: HISTOGRAM.to_owned(),
         unit: "s".to_owned(),

@@ -600,7 +600,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** How many series there are today, and what most of them have. */
+        /**
+         * How many series there are, and what most of them have.
+         * @description Today, or on the days of a time. Selectors narrow to some of them.
+         */
         get: operations["tsdb"];
         put?: never;
         post?: never;
@@ -2554,6 +2557,14 @@ export interface operations {
             query?: {
                 /** @description Entries of a list, 10 when missing */
                 limit?: number;
+                /** @description Selectors of series; Fresnel's own */
+                "match[]"?: string[];
+                /** @description A time on the first day, now when missing; Fresnel's own */
+                start?: string;
+                /** @description A time on the last day, now when missing; Fresnel's own */
+                end?: string;
+                /** @description The label whose values `seriesCountByFocusLabelValue` counts; Fresnel's own */
+                focusLabel?: string;
             };
             header?: never;
             path?: never;

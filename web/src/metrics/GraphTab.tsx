@@ -7,7 +7,7 @@ import { Heatmap } from "../chart/Heatmap";
 import type { Mark } from "../chart/marks";
 import { clock, count, duration, number, plural, unitWords, withUnit } from "../format";
 import { Empty } from "../parts/Notice";
-import { measured, type UnitOf, unitOf } from "../promql/tree";
+import { measured, observationsUnit, type UnitOf, unitOf } from "../promql/tree";
 import { zoomOut } from "../range/range";
 import { href, setParams } from "../router";
 import { paletteVar } from "../theme";
@@ -60,8 +60,7 @@ function groupsOf(answers: Answers, units: UnitOf): Group[] {
     if (!outcome.answer) continue;
     // The line of a native histogram is the number of its observations.
     const counts = heatOf(outcome.answer.data) !== null;
-    const own = outcome.tree ? unitOf(outcome.tree, units) : "";
-    const unit = counts ? (/\/s$|^1$/.test(own) ? "/s" : "") : own;
+    const unit = outcome.tree ? (counts ? observationsUnit : unitOf)(outcome.tree, units) : "";
     const members = byUnit.get(unit) ?? [];
     byUnit.set(unit, members);
     members.push({ outcome, lines: drawn(outcome, answers, several) });

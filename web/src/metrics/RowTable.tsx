@@ -1,5 +1,7 @@
 /** Values at one moment: a row for each series, its labels as columns. */
-import { count, share } from "../format";
+import type { Node } from "../api/prometheus";
+import { count, share, withUnit } from "../format";
+import { measured, observationsUnit, type UnitOf, unitOf } from "../promql/tree";
 import { type Row, tellingLabels, totalOf } from "./result";
 
 /** More rows than this are counted: a table is read, not scrolled for minutes. */
@@ -7,9 +9,27 @@ const ROWS_MAX = 200;
 /** Labels with columns of their own; the rest stands in one. */
 const COLUMNS_MAX = 6;
 
+/** How values are written. A row of a native histogram is the number of its observations, and their mean. */
+export interface Formats {
+  readonly value: (value: number) => string;
+  readonly observations: (value: number) => string;
+  readonly mean: (value: number) => string;
+}
+
+/** The formats for what a tree answers. */
+export function formatsOf(tree: Node | undefined, units: UnitOf): Formats {
+  const write = (unit: string) => (value: number) => withUnit(value, unit, true);
+  if (!tree) return { value: write(""), observations: write(""), mean: write("") };
+  return {
+    value: write(unitOf(tree, units)),
+    observations: write(observationsUnit(tree)),
+    mean: write(measured(tree, units)),
+  };
+}
+
 interface Props {
   readonly rows: readonly Row[];
-  readonly format: (value: number) => string;
+  readonly formats: Formats;
   readonly label: string;
   /** Shows what each row is of their sum. */
   readonly shares?: boolean;
@@ -18,7 +38,7 @@ interface Props {
 }
 
 export function RowTable(props: Props) {
-  const { rows, format, action } = props;
+  const { rows, formats, action } = props;
   const telling = tellingLabels(rows).filter((label) => label !== "__name__");
   const named = new Set(rows.map(({ labels }) => labels.__name__)).size > 1;
   const all = Object.keys(rows[0]?.labels ?? {}).filter((label) => label !== "__name__");
@@ -62,15 +82,17 @@ export function RowTable(props: Props) {
                 <td key={label}>{row.labels[label] ?? <span class="muted">–</span>}</td>
               ))}
               {columns.length === 0 && <td class="muted">{labelText(row) || "all"}</td>}
-              <td class="right">{sums ? count(row.value) : format(row.value)}</td>
-              {sums && <td class="right">{row.sum === undefined ? "" : format(row.sum / row.value)}</td>}
+              <td class="right">{sums ? formats.observations(row.value) : formats.value(row.value)}</td>
+              {sums && (
+                <td class="right">{row.sum === undefined ? "" : formats.mean(row.sum / row.value)}</td>
+              )}
               {total !== null && (
                 <td>
                   <Share value={row.value} total={total} />
                 </td>
               )}
               {action && (
-                <td class="right">
+                <td class="right action">
                   <button type="button" class="ghost small" onClick={() => action.run(row)}>
                     {action.title}
                   </button>

@@ -1,13 +1,13 @@
 /** The values at the end of the range, and the series that make a query up. */
-import { clock, day, withUnit } from "../format";
+import { clock, day } from "../format";
 import type { UnitOf } from "../promql/tree";
-import { sourceText, unitOf } from "../promql/tree";
+import { sourceText } from "../promql/tree";
 import { setParams } from "../router";
 import { type Explored, QUERIES_MAX, withQueries } from "./explored";
 import { NoValue } from "./GraphTab";
-import { RowTable } from "./RowTable";
+import { formatsOf, RowTable } from "./RowTable";
 import { type Row, rowsOf } from "./result";
-import type { Answers, Outcome, Source } from "./useAnswers";
+import type { Answers, Source } from "./useAnswers";
 
 const at = (ms: number): string => `${day(ms)} ${clock(ms)}`;
 
@@ -27,17 +27,16 @@ export function TableTab(props: { answers: Answers; units: UnitOf }) {
               {rows.length} series at {at(answers.window.to)}
             </span>
           </div>
-          <RowTable rows={rows} format={formatter(outcome, units)} label={`Values of ${outcome.letter}`} />
+          <RowTable
+            rows={rows}
+            formats={formatsOf(outcome.tree, units)}
+            label={`Values of ${outcome.letter}`}
+          />
         </section>
       ))}
     </>
   );
 }
-
-const formatter = ({ tree }: Outcome, units: UnitOf) => {
-  const unit = tree ? unitOf(tree, units) : "";
-  return (value: number): string => withUnit(value, unit, true);
-};
 
 export function SeriesTab(props: {
   answers: Answers;
@@ -95,7 +94,6 @@ function SourcePanel(props: { letters: string; source: Source; units: UnitOf; on
   const { letters, source } = props;
   const rows = rowsOf(source.answer.data);
   const text = sourceText(source.node);
-  const unit = unitOf(source.node, props.units);
   return (
     <section class="panel" aria-label={`Series of ${letters}`}>
       <div class="panel-line">
@@ -109,7 +107,7 @@ function SourcePanel(props: { letters: string; source: Source; units: UnitOf; on
         <RowTable
           rows={rows}
           shares
-          format={(value) => withUnit(value, unit, true)}
+          formats={formatsOf(source.node, props.units)}
           label={`Series of ${letters}`}
           action={{ title: "graph it", run: props.onShow }}
         />

@@ -5,7 +5,7 @@ import { applied, type KnownMetric, labelChoices, valueChoices, wordChoices } fr
 import { contextAt } from "./context";
 import { faultOf } from "./fault";
 import { tokens } from "./tokens";
-import { askedOf, sourcesOf, sourceText, unitOf } from "./tree";
+import { askedOf, observationsUnit, sourcesOf, sourceText, unitOf } from "./tree";
 import { FUNCTIONS } from "./words";
 
 /** The context at the bar in a text. */
@@ -143,6 +143,11 @@ describe("units", () => {
     expect(unit(call("increase", range(vector("io"))))).toBe("By");
     expect(unit(call("count_over_time", range(vector("io"))))).toBe("");
     expect(unit({ type: "aggregation", op: "count", expr: vector("io") })).toBe("");
+  });
+  it("of observations are a second where rates are taken", () => {
+    expect(observationsUnit(sum(call("rate", range(vector("dur")))))).toBe("/s");
+    expect(observationsUnit(sum(vector("dur")))).toBe("");
+    expect(unit(call("histogram_count", call("rate", range(vector("dur")))))).toBe("/s");
   });
   it("of a quantile are those of what was measured", () => {
     const buckets = sum(call("rate", range(vector("dur_bucket"))));

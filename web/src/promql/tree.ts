@@ -51,8 +51,14 @@ function unitOfCall(node: Node, known: UnitOf): string {
   if (name === "histogram_fraction") return "1";
   // Of rates of a histogram the quantile and the mean are what was measured, not that a second.
   if (/^histogram_(quantile|avg|stddev)$/.test(name)) return measured(series, known);
-  if (name === "histogram_count") return unitOf(series, known).endsWith("/s") ? "/s" : "";
+  if (name === "histogram_count") return observationsUnit(series);
   return KEEPS.test(name) ? unitOf(series, known) : "";
+}
+
+/** Of native histograms the number of observations: a second, where the tree takes rates. */
+export function observationsUnit(node: Node): string {
+  if (node.type === "call" && PER_SECOND.test(node.func?.name ?? "")) return "/s";
+  return children(node).some((child) => observationsUnit(child) === "/s") ? "/s" : "";
 }
 
 /** The unit of the first series that a tree reads. */

@@ -108,8 +108,9 @@ pub(crate) async fn flags() -> Answer {
     answer(&json!({}))
 }
 
-/// How many series there are, and what most of them have: today, or on the days of a time. Selectors narrow
-/// to some of them.
+/// How many series there are, and what most of them have.
+///
+/// Today, or on the days of a time. Selectors narrow to some of them.
 #[utoipa::path(get, path = "/prometheus/api/v1/status/tsdb", tag = "prometheus",
     params(("limit" = Option<u64>, Query, description = "Entries of a list, 10 when missing"),
         ("match[]" = Option<Vec<String>>, Query, description = "Selectors of series; Fresnel's own"),
