@@ -14,6 +14,7 @@ mod prometheus;
 mod promtool;
 mod python;
 mod s3;
+mod scrape;
 mod sent;
 
 use testkit::{Builder, Fresnel};

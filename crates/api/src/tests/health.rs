@@ -83,6 +83,7 @@ unasked! {
     prometheus_metadata(Tenant, Option<String>) -> PrometheusFuture<'_, BTreeMap<String, BTreeSet<MetricMetadata>>>;
     prometheus_exemplars(PrometheusSelection) -> PrometheusFuture<'_, Vec<ExemplarsOf>>;
     prometheus_statistics(PrometheusSelection, Option<String>, usize) -> PrometheusFuture<'_, SeriesStatistics>;
+    prometheus_targets(&Tenant) -> Vec<ScrapePool>;
 }
 
 /// Status, content type and body, as a browser would ask.

@@ -138,8 +138,9 @@ impl Rule {
             Action::Labelmap => {
                 let before = labels.clone();
                 for (name, value) in before.iter() {
-                    if let Some(groups) = self.regex.captures(name) {
-                        labels.set(&expanded(&groups, &self.replacement), value);
+                    let new = self.regex.captures(name).map(|groups| expanded(&groups, &self.replacement));
+                    if let Some(new) = new.filter(|new| !new.is_empty()) {
+                        labels.set(&new, value);
                     }
                 }
             }
