@@ -244,8 +244,8 @@ fn no_rows(table: Table) -> Arc<ParquetMetaData> {
     static EMPTY: LazyLock<[Arc<ParquetMetaData>; 6]> = LazyLock::new(|| {
         Table::ALL.map(|table| {
             let columns = ArrowSchemaConverter::new()
-                .convert(&schema::file(table))
-                .expect("every type of a file schema has a Parquet type");
+                .convert(&schema::stored(table))
+                .expect("every type of a stored schema has a Parquet type");
             Arc::new(ParquetMetaData::new(
                 FileMetaData::new(2, 0, None, None, Arc::new(columns), None),
                 vec![],

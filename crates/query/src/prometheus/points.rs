@@ -8,6 +8,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use arrow::array::{Array, AsArray, Float64Array, Int32Array, Int64Array, RecordBatch};
 use arrow::datatypes::{Float64Type, Int32Type, Int64Type};
+use model::scaled;
 use promql::Chunk;
 use promql::histogram::STALE_NAN_BITS;
 
@@ -80,9 +81,10 @@ impl<'m> Points<'m> {
 
     /// Reads numbers.
     pub(super) fn read_samples(&mut self, rows: &Rows<'_>, sought: &Sought<'_>) -> Result<(), QueryError> {
-        let columns = ["series_id", "time_unix_nano", "value", "flags", "start_time_unix_nano"];
-        let columns = if self.starts { &columns[..] } else { &columns[..4] };
-        rows.each(columns, &sought.wanted(), &mut |batch| self.add_samples(batch))
+        let mut columns = vec!["series_id", "time_unix_nano", "flags"];
+        columns.extend(scaled::COLUMNS);
+        columns.extend(self.starts.then_some("start_time_unix_nano"));
+        rows.each(&columns, &sought.wanted(), &mut |batch| self.add_samples(batch))
     }
 
     fn add_samples(&mut self, batch: &RecordBatch) -> Result<(), QueryError> {
@@ -164,7 +166,7 @@ impl<'m> Points<'m> {
 /// The number columns of samples.
 struct Numbers<'a> {
     times: &'a Int64Array,
-    values: &'a Float64Array,
+    values: Float64Array,
     flags: &'a Int32Array,
     starts: Option<&'a Int64Array>,
 }
@@ -173,11 +175,12 @@ impl<'a> Numbers<'a> {
     fn of(batch: &'a RecordBatch) -> Result<Self, QueryError> {
         let column = |name| column(batch, name);
         let times = column("time_unix_nano")?.as_primitive_opt::<Int64Type>();
-        let values = column("value")?.as_primitive_opt::<Float64Type>();
+        let values = scaled::values_of(batch).ok();
+        let values = values.and_then(|values| values.as_primitive_opt::<Float64Type>().cloned());
         let flags = column("flags")?.as_primitive_opt::<Int32Type>();
         Ok(Self {
             times: times.ok_or_else(|| misfit("time_unix_nano"))?,
-            values: values.ok_or_else(|| misfit("value"))?,
+            values: values.ok_or_else(|| misfit(scaled::RAW))?,
             flags: flags.ok_or_else(|| misfit("flags"))?,
             starts: batch.column_by_name("start_time_unix_nano").and_then(|starts| starts.as_primitive_opt()),
         })
