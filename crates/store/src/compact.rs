@@ -26,6 +26,8 @@ use crate::segment::{
 };
 use crate::store::Inner;
 
+/// About what a sample takes that was sealed and not merged.
+const SEALED_SAMPLE_BYTES: u64 = 4;
 /// Most segments that are merged at once.
 const INPUTS_MAX: usize = 64;
 /// Segments below are of the lowest tier.
@@ -251,7 +253,7 @@ impl Pending {
 fn tiered(segments: &[Arc<SegmentMeta>], files_min: usize, size: u64) -> Option<Inputs> {
     let mut tiers: BTreeMap<u32, Inputs> = BTreeMap::new();
     for segment in segments {
-        let tier = (segment.bytes / TIER_BYTES).max(1).ilog(4);
+        let tier = (tier_bytes(segment) / TIER_BYTES).max(1).ilog(4);
         tiers.entry(tier).or_default().push(Arc::clone(segment));
     }
     tiers.into_values().find_map(|mut tier| {
@@ -261,6 +263,15 @@ fn tiered(segments: &[Arc<SegmentMeta>], files_min: usize, size: u64) -> Option<
         tier.sort_by(|a, b| (a.min_time, &a.id).cmp(&(b.min_time, &b.id)));
         fitting(tier, size)
     })
+}
+
+/// The size by which a segment is among others. Samples become several times smaller when they are
+/// merged, and would be merged again and again with what was just sealed.
+fn tier_bytes(segment: &SegmentMeta) -> u64 {
+    match segment.table {
+        Table::Samples => segment.rows.saturating_mul(SEALED_SAMPLE_BYTES),
+        _ => segment.bytes,
+    }
 }
 
 /// All of a day that nothing more is expected for.

@@ -3,7 +3,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::Tenant;
 
 use super::evaluate::compute;
-use super::exposed::{Matching, Translator};
 use super::labels::{PrometheusSelection, counted};
 use super::select::Store;
 use super::series::{self, Which};
@@ -92,23 +91,12 @@ impl Engine {
         let session = self.ask(&selection.tenant, "statistics of Prometheus").await?;
         compute(session, move |session, snapshots| {
             let store = Store::new(session, snapshots, false)?;
-            let mut translator = Translator::default();
             let any = [Vec::new()];
             let selectors = if selection.selectors.is_empty() { &any[..] } else { &selection.selectors[..] };
             let mut all = BTreeSet::new();
             for matchers in selectors {
-                let matching = Matching::new(matchers);
-                let which = Which {
-                    times: super::points::nanos(selection.times_ms),
-                    name_may_fit: &|shape| matching.may_fit(shape),
-                    every_row: false,
-                };
-                series::each(&store.memory, &store.series, &which, &mut |row| {
-                    let labels = translator.seen_as(row, &matching);
-                    store.memory.grow(labels.iter().map(|(labels, _)| 32 + labels.len() * 32).sum())?;
-                    all.extend(labels.into_iter().map(|(labels, _)| labels));
-                    Ok(())
-                })?;
+                let found = store.find(matchers, selection.times_ms)?;
+                all.extend(found.into_iter().map(|(labels, _)| labels));
             }
             let statistics = statistics(&all, label.as_deref(), limit);
             Ok(session.answer(statistics, all.len()))

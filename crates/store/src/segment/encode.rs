@@ -36,9 +36,6 @@ use super::order::Pick;
 use super::properties::{Effort, SERIES_ID, Treatment, treatment};
 use super::rows::{Belongs, Rows, stream_columns};
 
-/// Rows of a page, unless it is shorter because of its bytes, or longer because all of them are the
-/// same.
-const PAGE_ROWS: usize = 8192;
 /// Bytes of values at which a page ends.
 const PAGE_BYTES: usize = 256 << 10;
 

@@ -44,8 +44,16 @@ pub(super) fn treatment(column: &ColumnDescriptor) -> Treatment {
     }
 }
 
-/// Rows of a page: what a look-up of a single row has to decode.
-const PAGE_ROWS: usize = 8192;
+/// Rows of a page, unless it is shorter because of its bytes, or longer because all of them are the
+/// same: what a look-up of a single row has to decode. Of samples that are merged a row is less than
+/// a byte, so that what a page has beside its rows would be a tenth of it.
+pub(super) fn page_rows(table: Table, effort: Effort) -> usize {
+    match (table, effort) {
+        (Table::Samples, Effort::Compact) => 32_768,
+        _ => 8_192,
+    }
+}
+
 const PAGE_BYTES: usize = 256 << 10;
 const DICTIONARY_BYTES: usize = 512 << 10;
 
@@ -73,7 +81,7 @@ pub(crate) fn group_rows(table: Table) -> usize {
 /// A row group that has one part in so many of the most rows is a large one.
 const PARTS: usize = 8;
 /// Of samples, as long as the runs are.
-const LARGE_ROWS: usize = 1 << 18;
+const LARGE_ROWS: usize = 1 << 17;
 const RUN_ROWS: u64 = 256;
 /// Whose distinct values are told, of samples that were merged: how many runs there are.
 pub(super) const SERIES_ID: &str = "series_id";
@@ -105,7 +113,7 @@ pub(crate) fn properties(table: Table, effort: Effort) -> WriterPropertiesPtr {
     let mut properties = WriterProperties::builder()
         .set_created_by("fresnel".into())
         .set_compression(Compression::ZSTD(effort.level()))
-        .set_data_page_row_count_limit(PAGE_ROWS)
+        .set_data_page_row_count_limit(page_rows(table, effort))
         .set_data_page_size_limit(PAGE_BYTES)
         .set_dictionary_page_size_limit(DICTIONARY_BYTES)
         .set_max_row_group_row_count(None)

@@ -80,7 +80,7 @@ impl SegmentWriter {
         let writer = ArrowWriter::try_new_with_options(output, schema::stored(table), options)?;
         let (file, factory) = writer.into_serialized_writer()?;
         let trace = (table == Table::Spans).then(TraceIndexBuilder::default);
-        let (columns, codec) = (parquet_schema(table), Codec::new(effort)?);
+        let (columns, codec) = (parquet_schema(table), Codec::new(table, effort)?);
         Ok(Self {
             table,
             effort,

@@ -12,7 +12,7 @@ use super::bits::{Bits, indices};
 use super::delta::binary_packed;
 use super::dictionary::Numbers;
 use super::page::{Codec, Column, Page, PageBounds};
-use super::{Encoded, Group, PAGE_ROWS};
+use super::{Encoded, Group};
 
 /// Distinct values up to which a dictionary is used.
 const DICTIONARY_LEN: usize = 1 << 16;
@@ -205,7 +205,7 @@ pub(super) fn encode_values(
 ) -> Result<Encoded> {
     let rows = valid.map_or(values.len(), <[bool]>::len);
     let uniform = values.is_empty() || (valid.is_none() && values.iter().all(|value| *value == values[0]));
-    let page_rows = if uniform { rows.max(1) } else { PAGE_ROWS };
+    let page_rows = if uniform { rows.max(1) } else { codec.page_rows() };
     let kind = column.leaf.physical_type();
     let interning = column.treatment.dictionary;
     let mut coding = Coding { dictionary: interning.then(Numbers::new), interning, sampled: column.treatment.sampled };

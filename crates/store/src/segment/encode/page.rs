@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use model::Table;
 use parquet::basic::{BoundaryOrder, Compression, ConvertedType, Encoding};
 use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::{ParquetError, Result};
@@ -10,12 +11,13 @@ use zstd::bulk::Compressor;
 use super::Encoded;
 use super::bits::{Levels, zigzag};
 use super::numbers::Bounds;
-use crate::segment::properties::{Effort, Treatment};
+use crate::segment::properties::{Effort, Treatment, page_rows};
 
 /// Compresses pages; its tables are allocated once.
 pub(crate) struct Codec {
     compressor: Compressor<'static>,
     compression: Compression,
+    page_rows: usize,
     buffer: Vec<u8>,
     /// Buffers of columns that are done, for the next ones: memory that is touched for the first
     /// time costs more than what is written to it.
@@ -23,12 +25,18 @@ pub(crate) struct Codec {
 }
 
 impl Codec {
-    pub(crate) fn new(effort: Effort) -> Result<Self> {
+    pub(crate) fn new(table: Table, effort: Effort) -> Result<Self> {
         let level = effort.level();
         let compressor = Compressor::new(level.compression_level())
             .map_err(|error| ParquetError::External(error.into()))?;
         let compression = Compression::ZSTD(level);
-        Ok(Self { compressor, compression, buffer: Vec::new(), spare: Vec::new() })
+        let page_rows = page_rows(table, effort);
+        Ok(Self { compressor, compression, page_rows, buffer: Vec::new(), spare: Vec::new() })
+    }
+
+    /// Rows of a page.
+    pub(super) fn page_rows(&self) -> usize {
+        self.page_rows
     }
 
     /// Memory that is kept from page to page and column to column.

@@ -104,7 +104,7 @@ fn every_value_comes_back_bit_for_bit() {
             1 => (chance.number() >> chance.below(64)) as f64 / digits,
             2 => -((chance.number() >> (11 + chance.below(40))) as f64) / digits,
             3 => f64::from_bits(chance.number()),
-            4 => (chance.below(1000) * step) as f64,
+            4 => chance.below(1000).wrapping_mul(step) as f64,
             5 => [0.0, -0.0, f64::NAN, f64::INFINITY, f64::from_bits(promql_stale_bits())][chance.below(5) as usize],
             6 => f64::from_bits(chance.number() >> 12),
             7 => chance.number() as f64 * 1e10,
