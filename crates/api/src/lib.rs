@@ -23,8 +23,9 @@ pub use openapi::document as openapi_document;
 pub use operations::Operations;
 pub use problem::Problem;
 pub use prometheus::{
-    ErrorType, Exemplar, ExemplarsOf, Fault, MetricMetadata, Prometheus, PrometheusAnswer, PrometheusFuture,
-    PrometheusQuery, PrometheusSelection, SeriesStatistics, When,
+    ActiveAlert, Alerting, ErrorType, Evaluated, Exemplar, ExemplarsOf, Fault, MetricMetadata, Prometheus,
+    PrometheusAnswer, PrometheusFuture, PrometheusQuery, PrometheusSelection, Rule, RuleGroup,
+    SeriesStatistics, When,
 };
 pub use queries::{
     Failure, LogFilter, MetricFilter, NextBatch, Queries, QueryFuture, RecordStream, SeriesRequest,

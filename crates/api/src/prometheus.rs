@@ -11,6 +11,7 @@ mod fault;
 pub(crate) mod label;
 mod parameters;
 pub(crate) mod query;
+pub(crate) mod rules;
 pub(crate) mod status;
 mod tree;
 mod write;
@@ -19,8 +20,8 @@ use axum::Router;
 use axum::routing::get;
 
 pub use ask::{
-    Exemplar, ExemplarsOf, MetricMetadata, Prometheus, PrometheusAnswer, PrometheusFuture, PrometheusQuery,
-    PrometheusSelection, SeriesStatistics, When,
+    ActiveAlert, Alerting, Evaluated, Exemplar, ExemplarsOf, MetricMetadata, Prometheus, PrometheusAnswer,
+    PrometheusFuture, PrometheusQuery, PrometheusSelection, Rule, RuleGroup, SeriesStatistics, When,
 };
 pub use fault::{ErrorType, Fault};
 
@@ -39,8 +40,8 @@ pub(crate) fn router() -> Router<Desk> {
         .route("/label/{name}/values", get(label::values))
         .route("/series", get(label::series).post(label::series_form))
         .route("/metadata", get(label::metadata))
-        .route("/rules", get(status::rules))
-        .route("/alerts", get(status::alerts))
+        .route("/rules", get(rules::rules))
+        .route("/alerts", get(rules::alerts))
         .route("/targets", get(status::targets))
         .route("/alertmanagers", get(status::alertmanagers))
         .route("/status/buildinfo", get(status::build))

@@ -8,10 +8,12 @@ use arrow::datatypes::SchemaRef;
 use model::Tenant;
 use query::{Answer, Engine, QueryError, Running};
 
+use crate::rules::Board;
+
 mod prometheus;
 
-/// The engine as the API wants to see it.
-pub struct Answers(pub Engine);
+/// The engine, and the rules, as the API wants to see them.
+pub struct Answers(pub Engine, pub Board);
 
 impl Queries for Answers {
     fn sql(&self, request: SqlRequest) -> QueryFuture<'_, Box<dyn RecordStream>> {

@@ -1,5 +1,4 @@
-//! What Prometheus tells about itself. There are no rules, alerts and targets yet: the lists are
-//! empty, in the right shape.
+//! What Prometheus tells about itself. There are no targets yet: the list is empty, in the right shape.
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -23,20 +22,6 @@ const TOP_MAX: usize = 10_000;
 
 fn answer(data: &Value) -> Answer {
     Answer::of(data.to_string())
-}
-
-/// Rules; there are none.
-#[utoipa::path(get, path = "/prometheus/api/v1/rules", tag = "prometheus",
-    responses((status = 200, description = "Prometheus' envelope", content_type = "application/json", body = Object)))]
-pub(crate) async fn rules() -> Answer {
-    answer(&json!({"groups": []}))
-}
-
-/// Alerts; there are none.
-#[utoipa::path(get, path = "/prometheus/api/v1/alerts", tag = "prometheus",
-    responses((status = 200, description = "Prometheus' envelope", content_type = "application/json", body = Object)))]
-pub(crate) async fn alerts() -> Answer {
-    answer(&json!({"alerts": []}))
 }
 
 /// Targets; there are none.
@@ -94,7 +79,7 @@ pub(crate) async fn runtime(State(desk): State<Desk>, sight: Sight) -> Answer {
 }
 
 /// RFC 3339.
-fn moment(unix_ms: i64) -> String {
+pub(super) fn moment(unix_ms: i64) -> String {
     arrow::temporal_conversions::timestamp_ms_to_datetime(unix_ms)
         .map(|time| time.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
         .unwrap_or_default()

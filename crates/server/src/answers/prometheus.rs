@@ -1,10 +1,11 @@
 //! The questions of Prometheus' API.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use api::{
     ErrorType, Exemplar, ExemplarsOf, Fault, MetricMetadata, Prometheus, PrometheusAnswer, PrometheusFuture,
-    PrometheusQuery, PrometheusSelection, SeriesStatistics, When,
+    PrometheusQuery, PrometheusSelection, RuleGroup, SeriesStatistics, When,
 };
 use model::{ErrorKind, Tenant};
 use promql::{Labels, Outcome};
@@ -87,6 +88,10 @@ impl Prometheus for Answers {
                 by_pair: known.by_pair,
             })
         })
+    }
+
+    fn prometheus_rules(&self, tenant: &Tenant) -> Vec<Arc<RuleGroup>> {
+        self.1.groups(tenant)
     }
 }
 

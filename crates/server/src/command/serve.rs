@@ -24,6 +24,7 @@ use crate::listen::Door;
 use crate::observe::{self, Observer};
 use crate::operations::{Checked, Desk, unix_ms};
 use crate::publication::Published;
+use crate::rules::{self, Board, Rules};
 use crate::sink::{StoreSink, chain};
 use crate::source::StoreSource;
 use crate::supervise::Supervisor;
@@ -159,16 +160,18 @@ struct Server {
     queries: Runtime,
     desk: Arc<Desk>,
     observer: Observer,
+    rules: Rules,
     ready: Arc<AtomicBool>,
     replay: Replay,
     // Held for their threads.
-    _watch: (Arc<Watch<Config>>, Subscription),
+    _watch: (Arc<Watch<Config>>, [Subscription; 2]),
 }
 
 impl Server {
     async fn start(watch: Watch<Config>, started: (Instant, SystemTime)) -> Result<Self> {
         let loaded = watch.loaded();
         let config = Arc::clone(&loaded.value);
+        check_rules(&config)?;
         let registry = Registry::new();
         let mut observer = Observer::install(&config, registry.clone())?;
         tell_sources(&loaded);
@@ -196,6 +199,18 @@ impl Server {
         let (engine, queries) = engine(&store, &budget, &config)?;
         let limits = engine.clone();
         let limits = watch.subscribe("query", move |event| limits.reconfigure(event.config.query.clone()));
+        let (told, settings) = tokio::sync::watch::channel(Arc::clone(&config));
+        let told = watch.subscribe("", move |event| {
+            told.send_replace(Arc::clone(&event.config));
+        });
+        let rules = Rules {
+            engine: engine.clone(),
+            intake: intake.clone(),
+            board: Board::default(),
+            metrics: rules::Metrics::new(&registry),
+            settings,
+        };
+        rules.board.register(&registry);
         let ready = Arc::new(AtomicBool::new(false));
         let pending = Arc::clone(&watch);
         let published = Published::default();
@@ -226,9 +241,10 @@ impl Server {
             queries,
             desk: Arc::new(desk),
             observer,
+            rules,
             ready,
             replay,
-            _watch: (watch, limits),
+            _watch: (watch, [limits, told]),
         })
     }
 
@@ -245,12 +261,14 @@ impl Server {
             queries,
             desk,
             observer,
+            rules,
             ready,
             replay,
             _watch,
         } = self;
         announce(&config.store.dir, &desk.addresses)?;
-        let serving = serve(&config, doors, &intake, &senders, engine.clone(), &desk);
+        let serving =
+            serve(&config, doors, &intake, &senders, Answers(engine.clone(), rules.board.clone()), &desk);
         let replaying = {
             let (store, intake) = (Arc::clone(&store), intake.clone());
             recover(store, intake, replay)
@@ -274,6 +292,7 @@ impl Server {
         greet(&desk, replayed);
         warm(engine, store.tenants(), &desk.supervisor);
         work(&config, &store, &intake, &desk, &observer);
+        desk.supervisor.spawn("rules", move |stop| rules.clone().run(stop));
         let fatal = store.fatal();
         let reason = tokio::select! {
             reason = &mut stop => Ok(reason),
@@ -317,6 +336,18 @@ fn open(config: &Config, budget: &Budget) -> Result<(Store, Replay)> {
             .chain(&error)
             .hint("the folder comes from `store.dir` or --data-dir; it must be writable, and one process uses it at a time")
     })
+}
+
+/// What the configuration's rule files say is right, or nothing is started.
+pub fn check_rules(config: &Config) -> Result<()> {
+    let checked = rules::files::read_configured(&config.rules.files, config.query.prometheus.experimental);
+    let problems = checked.err().unwrap_or_default();
+    if problems.is_empty() {
+        return Ok(());
+    }
+    let failure = Failure::usage("invalid rules")
+        .hint("the files come from `rules.files`; `fresnel check rules FILE` checks one");
+    Err(problems.into_iter().fold(failure, Failure::cause))
 }
 
 /// Says what the configuration was read from, and what is odd about it.
@@ -390,12 +421,12 @@ fn serve(
     doors: Doors,
     intake: &Intake,
     senders: &Arc<Senders>,
-    engine: query::Engine,
+    answers: Answers,
     desk: &Arc<Desk>,
 ) -> impl Future<Output = ()> + use<> {
     let Doors { http, otlp_grpc, otlp_http } = doors;
     let ready = Arc::clone(&desk.ready);
-    let page = api::router(Arc::new(Answers(engine)), Arc::clone(desk) as Arc<dyn api::Operations>);
+    let page = api::router(Arc::new(answers), Arc::clone(desk) as Arc<dyn api::Operations>);
     let page = guard::scope(page, Arc::clone(senders), ready);
     // Beside what readers are let in to: it has its own answers to who is there and what is ready.
     let page = page.merge(receive::prometheus::router(intake.clone(), Arc::clone(senders)));
@@ -548,6 +579,8 @@ pub fn instruments(registry: &Registry, folder: &Path) -> Result<()> {
     // Counters register themselves; they are bound when something is counted.
     let _ = receive::Metrics::new(registry);
     let _ = guard::panics(registry);
+    let _ = rules::Metrics::new(registry);
+    Board::default().register(registry);
     let _ = StoreSink::new(Arc::clone(&store), registry);
     observe::register_collecting(registry)
 }
