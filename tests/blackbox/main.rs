@@ -21,6 +21,7 @@ mod own_telemetry;
 mod prometheus;
 mod reference;
 mod remote_write;
+mod rules;
 mod scrape;
 mod settings;
 mod sql;

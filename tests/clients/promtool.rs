@@ -1,5 +1,6 @@
 //! `promtool` of Prometheus itself, from Debian's package.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use testkit::otlp::proto::metrics::v1::{
@@ -9,7 +10,7 @@ use testkit::records::{Sender, metrics, now_unix_nano, text};
 use testkit::{Fresnel, skip};
 
 use crate::fresnel;
-use crate::program::run;
+use crate::program::{root, run};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -86,4 +87,62 @@ fn promtool_queries() {
     assert!(!refused.status.success());
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(said.contains("bad_data: invalid parameter \"query\": 1:5: parse error"), "{said}");
+}
+
+/// Files below `tests/golden/rules`.
+fn rule_files(folder: &str, end: &str) -> Vec<PathBuf> {
+    let folder = root().join("tests/golden/rules").join(folder);
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> = entries.filter(|path| path.to_str().unwrap().ends_with(end)).collect();
+    files.sort();
+    assert!(files.len() > 1, "{files:?}");
+    files
+}
+
+/// Whether promtool and we say the same of each file; the answers.
+fn verdicts(command: &[&str; 2], files: &[PathBuf]) -> Option<Vec<bool>> {
+    let verdict = |file: &PathBuf| {
+        let file = file.to_str().unwrap();
+        let theirs = promtool(&[command[0], command[1], file])?.output().unwrap();
+        let ours = fresnel().run(&[command[0], command[1], file]);
+        let passed = theirs.status.success();
+        let (stdout, stderr) =
+            (String::from_utf8_lossy(&theirs.stdout), String::from_utf8_lossy(&theirs.stderr));
+        assert_eq!(
+            ours.code(),
+            Some(i32::from(!passed)),
+            "{file}: {} {}\n{stdout}\n{stderr}",
+            ours.stdout,
+            ours.stderr
+        );
+        Some(passed)
+    };
+    files.iter().map(verdict).collect()
+}
+
+#[test]
+fn unit_tests_of_rules_have_promtools_verdict() {
+    let files = rule_files("", ".test.yml");
+    let Some(verdicts) = verdicts(&["test", "rules"], &files) else { return };
+    for (file, passed) in files.iter().zip(verdicts) {
+        let expected = file.file_name().unwrap().to_str().unwrap().starts_with("pass");
+        assert_eq!(passed, expected, "{}", file.display());
+    }
+}
+
+#[test]
+fn rule_files_have_promtools_verdict() {
+    let mut files = rule_files("broken", ".yml");
+    files.push(root().join("tests/golden/rules/shop.rules.yml"));
+    let Some(verdicts) = verdicts(&["check", "rules"], &files) else { return };
+    // This one is only found out when it is evaluated.
+    let right = ["same-series.yml", "shop.rules.yml"];
+    for (file, passed) in files.iter().zip(verdicts) {
+        assert_eq!(
+            passed,
+            right.contains(&file.file_name().unwrap().to_str().unwrap()),
+            "{}",
+            file.display()
+        );
+    }
 }

@@ -23,8 +23,9 @@ pub use openapi::document as openapi_document;
 pub use operations::Operations;
 pub use problem::Problem;
 pub use prometheus::{
-    ErrorType, Exemplar, ExemplarsOf, Fault, MetricMetadata, MetricMetadataText, Prometheus,
-    PrometheusAnswer, PrometheusFuture, PrometheusQuery, PrometheusSelection, ScrapePool, ScrapeTarget,
+    ActiveAlert, Alerting, ErrorType, Evaluated, Exemplar, ExemplarsOf, Fault, MetricMetadata, MetricMetadataText,
+    Prometheus, PrometheusAnswer, PrometheusFuture, PrometheusQuery, PrometheusSelection, Rule, RuleGroup,
+    ScrapePool, ScrapeTarget,
     SeriesStatistics, When,
 };
 pub use queries::{

@@ -11,6 +11,7 @@ mod fault;
 pub(crate) mod label;
 mod parameters;
 pub(crate) mod query;
+pub(crate) mod rules;
 pub(crate) mod status;
 pub(crate) mod target;
 mod tree;
@@ -20,8 +21,9 @@ use axum::Router;
 use axum::routing::get;
 
 pub use ask::{
-    Exemplar, ExemplarsOf, MetricMetadata, MetricMetadataText, Prometheus, PrometheusAnswer,
-    PrometheusFuture, PrometheusQuery, PrometheusSelection, ScrapePool, ScrapeTarget, SeriesStatistics, When,
+    ActiveAlert, Alerting, Evaluated, Exemplar, ExemplarsOf, MetricMetadata, MetricMetadataText, Prometheus,
+    PrometheusAnswer, PrometheusFuture, PrometheusQuery, PrometheusSelection, Rule, RuleGroup, ScrapePool,
+    ScrapeTarget, SeriesStatistics, When,
 };
 pub use fault::{ErrorType, Fault};
 
@@ -40,8 +42,8 @@ pub(crate) fn router() -> Router<Desk> {
         .route("/label/{name}/values", get(label::values))
         .route("/series", get(label::series).post(label::series_form))
         .route("/metadata", get(label::metadata))
-        .route("/rules", get(status::rules))
-        .route("/alerts", get(status::alerts))
+        .route("/rules", get(rules::rules))
+        .route("/alerts", get(rules::alerts))
         .route("/targets", get(target::targets))
         .route("/targets/metadata", get(target::metadata))
         .route("/scrape_pools", get(target::pools))

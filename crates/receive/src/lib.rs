@@ -29,6 +29,7 @@ pub use metrics::Metrics;
 pub use senders::{Reader, Senders, Unidentified};
 pub use sink::{Accepted, AppendFuture, NoRoom, Refused, Sink};
 pub use wire::compression::Encoding;
+pub use wire::prometheus::Version as RemoteWriteVersion;
 
 #[cfg(test)]
 mod tests;

@@ -11,10 +11,16 @@ use model::Tenant;
 use query::{Answer, Engine, QueryError, Running};
 use receive::scrape::Scraper;
 
+use crate::rules::Board;
+
 mod prometheus;
 
-/// The engine as the API wants to see it, and the targets.
-pub struct Answers(pub Engine, pub Arc<Scraper>);
+/// What the API asks.
+pub struct Answers {
+    pub engine: Engine,
+    pub scraper: Arc<Scraper>,
+    pub rules: Board,
+}
 
 impl Queries for Answers {
     fn sql(&self, request: SqlRequest) -> QueryFuture<'_, Box<dyn RecordStream>> {
@@ -30,7 +36,7 @@ impl Queries for Answers {
     }
 
     fn running(&self, tenant: &Tenant) -> Vec<dto::RunningQuery> {
-        let queries = self.0.running(tenant).into_iter();
+        let queries = self.engine.running(tenant).into_iter();
         queries
             .map(|query| dto::RunningQuery {
                 id: query.id,
@@ -44,13 +50,13 @@ impl Queries for Answers {
     }
 
     fn cancel(&self, tenant: &Tenant, id: &str) -> bool {
-        self.0.cancel(tenant, id)
+        self.engine.cancel(tenant, id)
     }
 
     fn services(&self, tenant: Tenant, asked: TimeRange) -> QueryFuture<'_, dto::Services> {
         Box::pin(async move {
             let Answer { value: services, summary } =
-                self.0.services(&tenant, range(asked)).await.map_err(failure)?;
+                self.engine.services(&tenant, range(asked)).await.map_err(failure)?;
             Ok(dto::Services { services, summary: self::summary(summary) })
         })
     }
@@ -58,7 +64,7 @@ impl Queries for Answers {
     fn logs(&self, tenant: Tenant, filter: LogFilter) -> QueryFuture<'_, dto::Logs> {
         Box::pin(async move {
             let Answer { value, summary } =
-                self.0.logs(&tenant, &log_filter(filter)).await.map_err(failure)?;
+                self.engine.logs(&tenant, &log_filter(filter)).await.map_err(failure)?;
             let logs = value.records.into_iter().map(log).collect();
             Ok(dto::Logs { logs, next: value.next, summary: self::summary(summary) })
         })
@@ -71,7 +77,7 @@ impl Queries for Answers {
         buckets: u32,
     ) -> QueryFuture<'_, dto::LogHistogram> {
         Box::pin(async move {
-            let answer = self.0.log_histogram(&tenant, &log_filter(filter), buckets).await;
+            let answer = self.engine.log_histogram(&tenant, &log_filter(filter), buckets).await;
             let Answer { value, summary } = answer.map_err(failure)?;
             let buckets = value.buckets.into_iter().map(|bucket| {
                 let query::SeverityCounts { trace, debug, info, warn, error, fatal, unset } = bucket.counts;
@@ -106,7 +112,7 @@ impl Queries for Answers {
                 duration_max_nano,
                 limit,
             };
-            let Answer { value, summary } = self.0.traces(&tenant, &filter).await.map_err(failure)?;
+            let Answer { value, summary } = self.engine.traces(&tenant, &filter).await.map_err(failure)?;
             let traces = value.into_iter().map(|trace| dto::TraceSummary {
                 trace_id: trace.trace_id,
                 root_service: trace.root_service,
@@ -123,7 +129,7 @@ impl Queries for Answers {
 
     fn trace(&self, tenant: Tenant, id: [u8; 16]) -> QueryFuture<'_, dto::Trace> {
         Box::pin(async move {
-            let Answer { value, summary } = self.0.trace(&tenant, id).await.map_err(failure)?;
+            let Answer { value, summary } = self.engine.trace(&tenant, id).await.map_err(failure)?;
             let spans = value.spans.into_iter().map(span).collect();
             Ok(dto::Trace { trace_id: value.trace_id, spans, summary: self::summary(summary) })
         })
@@ -132,7 +138,7 @@ impl Queries for Answers {
     fn metrics(&self, tenant: Tenant, filter: MetricFilter) -> QueryFuture<'_, dto::Metrics> {
         Box::pin(async move {
             let filter = query::MetricFilter { range: range(filter.range), text: filter.text };
-            let Answer { value, summary } = self.0.metrics(&tenant, &filter).await.map_err(failure)?;
+            let Answer { value, summary } = self.engine.metrics(&tenant, &filter).await.map_err(failure)?;
             let metrics = value.into_iter().map(|metric| dto::Metric {
                 name: metric.name,
                 unit: metric.unit,
@@ -153,7 +159,7 @@ impl Queries for Answers {
         asked: TimeRange,
     ) -> QueryFuture<'_, dto::MetricLabels> {
         Box::pin(async move {
-            let answer = self.0.metric_labels(&tenant, &name, range(asked)).await;
+            let answer = self.engine.metric_labels(&tenant, &name, range(asked)).await;
             let Answer { value, summary } = answer.map_err(failure)?;
             let labels = value.into_iter().map(|(name, values)| {
                 let values = values.into_iter();
@@ -168,7 +174,7 @@ impl Queries for Answers {
         Box::pin(async move {
             let SeriesRequest { name, range: asked, step_ms, matches, by, limit } = request;
             let request = query::SeriesRequest { name, range: range(asked), step_ms, matches, by, limit };
-            let Answer { value, summary } = self.0.metric_series(&tenant, &request).await.map_err(failure)?;
+            let Answer { value, summary } = self.engine.metric_series(&tenant, &request).await.map_err(failure)?;
             let series = value.series.into_iter();
             let series = series.map(|series| dto::Series {
                 labels: series.labels.into_iter().collect(),

@@ -25,8 +25,11 @@ pub enum Command {
     Serve(ServeArgs),
     /// Run a small shop that sends logs, traces and metrics, so that every page is full.
     Demo(DemoArgs),
-    /// Check the configuration and show what is in effect, secrets masked.
+    /// Check the configuration and show what is in effect, secrets masked; or check other files.
+    #[command(args_conflicts_with_subcommands = true)]
     Check(CheckArgs),
+    /// Test what is configured, without a server.
+    Test(TestArgs),
     /// Ask a running server in SQL.
     #[command(
         after_help = "Example:\n  fresnel query \"SELECT time, service_name, body FROM logs ORDER BY time DESC LIMIT 20\"\n\n\
@@ -91,6 +94,57 @@ pub struct CheckArgs {
     /// Configuration file, TOML or YAML [default: fresnel.toml, if there is one].
     #[arg(long, short, value_name = "FILE", env = "FRESNEL_CONFIG")]
     pub config: Option<PathBuf>,
+    #[command(subcommand)]
+    pub what: Option<CheckWhat>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum CheckWhat {
+    /// Check Prometheus' rule files: syntax, expressions and templates, everything at once.
+    Rules(CheckRulesArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct CheckRulesArgs {
+    /// Rule files.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Allow experimental functions and syntax (query.prometheus.experimental).
+    #[arg(long)]
+    pub experimental: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct TestArgs {
+    #[command(subcommand)]
+    pub what: TestWhat,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum TestWhat {
+    /// Run the unit test files of `promtool test rules`.
+    Rules(TestRulesArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct TestRulesArgs {
+    /// Test files; they name the rule files.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// How the results are printed.
+    #[arg(long, short, value_enum, default_value_t = TestOutput::Text)]
+    pub format: TestOutput,
+    /// Allow experimental functions and syntax (query.prometheus.experimental).
+    #[arg(long)]
+    pub experimental: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TestOutput {
+    /// What differs, for people.
+    Text,
+    /// One JSON document.
+    Json,
 }
 
 #[derive(Debug, Args)]

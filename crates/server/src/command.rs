@@ -2,8 +2,10 @@
 
 pub mod check;
 pub mod demo;
+mod difference;
 pub mod query;
 pub mod reference;
 mod remote;
 pub mod serve;
 pub mod status;
+pub mod test;

@@ -18,6 +18,8 @@ pub struct Config {
     pub publish: publish::Config,
     /// What questions may take.
     pub query: query::Config,
+    /// Prometheus' recording and alerting rules.
+    pub rules: crate::rules::RulesConfig,
     /// The page and the API.
     pub api: api::Config,
     /// The one memory budget.
@@ -98,6 +100,7 @@ impl Validate for Config {
         report.within("store", &self.store);
         report.within("publish", &self.publish);
         report.within("query", &self.query);
+        report.within("rules", &self.rules);
         report.within("api", &self.api);
         if self.memory.limit.bytes() < MEMORY_LIMIT_MIN {
             report.error("memory.limit", "must be at least 128 MiB");

@@ -26,6 +26,7 @@ mod operations;
 mod print;
 mod progress;
 mod publication;
+mod rules;
 mod sink;
 mod source;
 mod supervise;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         cli::Command::Serve(args) => command::serve::run(&args),
         cli::Command::Demo(args) => command::demo::run(&args),
         cli::Command::Check(args) => command::check::run(&args),
+        cli::Command::Test(args) => command::test::run(&args),
         cli::Command::Query(args) => command::query::run(&args),
         cli::Command::Status(args) => command::status::run(&args),
         cli::Command::Version => print::line(&format!("fresnel {}", env!("CARGO_PKG_VERSION"))),

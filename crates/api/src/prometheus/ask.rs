@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use model::Tenant;
@@ -38,6 +39,8 @@ pub trait Prometheus: Send + Sync + 'static {
     ) -> PrometheusFuture<'_, SeriesStatistics>;
     /// What is scraped for the tenant, by job.
     fn prometheus_targets(&self, tenant: &Tenant) -> Vec<ScrapePool>;
+    /// The groups of rules and how they were at their last evaluation, in the order of file and name.
+    fn prometheus_rules(&self, tenant: &Tenant) -> Vec<Arc<RuleGroup>>;
 }
 
 /// The targets of a job.
@@ -187,4 +190,79 @@ pub struct SeriesStatistics {
     pub by_pair: Vec<(String, u64)>,
     /// Series by the values of the label that was asked for.
     pub by_value: Vec<(String, u64)>,
+}
+
+/// A group of rules.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RuleGroup {
+    /// Within its file.
+    pub name: String,
+    /// As it was configured.
+    pub file: String,
+    /// Between evaluations.
+    pub interval: Duration,
+    /// Most series or alerts of a rule; 0 for no limit.
+    pub limit: usize,
+    /// In the order of the file.
+    pub rules: Vec<Rule>,
+    /// How the last evaluation of all of them went.
+    pub evaluated: Evaluated,
+}
+
+/// A rule.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rule {
+    /// The metric's or the alert's name.
+    pub name: String,
+    /// The expression as Prometheus prints it.
+    pub query: String,
+    /// As they are written; of alerts, templates.
+    pub labels: BTreeMap<String, String>,
+    /// How its last evaluation went.
+    pub evaluated: Evaluated,
+    /// None before the first evaluation; else why it went wrong, where it did.
+    pub health: Option<Result<(), String>>,
+    /// What an alerting rule has besides.
+    pub alerting: Option<Alerting>,
+}
+
+/// When something was evaluated last, and how long it took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Evaluated {
+    /// Milliseconds since 1970; none before the first time.
+    pub at_ms: Option<i64>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// What an alerting rule has and a recording rule has not.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Alerting {
+    /// The highest state of its alerts: inactive, pending, firing.
+    pub state: &'static str,
+    /// `for`
+    pub hold: Duration,
+    /// `keep_firing_for`
+    pub keep_firing: Duration,
+    /// As they are written.
+    pub annotations: BTreeMap<String, String>,
+    /// Those that are active.
+    pub alerts: Vec<ActiveAlert>,
+}
+
+/// An alert that is pending or fires.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ActiveAlert {
+    /// What it is known by.
+    pub labels: Labels,
+    /// Filled in.
+    pub annotations: BTreeMap<String, String>,
+    /// pending or firing
+    pub state: &'static str,
+    /// Since when it is active, milliseconds since 1970.
+    pub active_at_ms: i64,
+    /// Since when it only goes on firing.
+    pub keep_firing_since_ms: Option<i64>,
+    /// What the expression gave; 0 for a histogram.
+    pub value: f64,
 }

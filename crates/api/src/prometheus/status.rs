@@ -1,5 +1,4 @@
-//! What Prometheus tells about itself. There are no rules and alerts yet: the lists are empty, in
-//! the right shape.
+//! What Prometheus tells about itself.
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -24,20 +23,6 @@ const TOP_MAX: usize = 10_000;
 
 fn answer(data: &Value) -> Answer {
     Answer::of(data.to_string())
-}
-
-/// Rules; there are none.
-#[utoipa::path(get, path = "/prometheus/api/v1/rules", tag = "prometheus",
-    responses((status = 200, description = "Prometheus' envelope", content_type = "application/json", body = Object)))]
-pub(crate) async fn rules() -> Answer {
-    answer(&json!({"groups": []}))
-}
-
-/// Alerts; there are none.
-#[utoipa::path(get, path = "/prometheus/api/v1/alerts", tag = "prometheus",
-    responses((status = 200, description = "Prometheus' envelope", content_type = "application/json", body = Object)))]
-pub(crate) async fn alerts() -> Answer {
-    answer(&json!({"alerts": []}))
 }
 
 /// Alertmanagers; there are none.

@@ -1,11 +1,12 @@
 //! The questions of Prometheus' API.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use api::{
     ErrorType, Exemplar, ExemplarsOf, Fault, MetricMetadata, MetricMetadataText, Prometheus,
-    PrometheusAnswer, PrometheusFuture, PrometheusQuery, PrometheusSelection, ScrapePool, ScrapeTarget,
-    SeriesStatistics, When,
+    PrometheusAnswer, PrometheusFuture, PrometheusQuery, PrometheusSelection, RuleGroup, ScrapePool,
+    ScrapeTarget, SeriesStatistics, When,
 };
 use model::{ErrorKind, Tenant};
 use promql::{Labels, Outcome};
@@ -23,12 +24,12 @@ impl Prometheus for Answers {
                 When::Range(steps) => query::When::Range(steps),
             };
             let query = query::PrometheusQuery { tenant, text, when, timeout, lookback_ms };
-            answer(self.0.prometheus_query(query).await, |outcome| outcome)
+            answer(self.engine.prometheus_query(query).await, |outcome| outcome)
         })
     }
 
     fn prometheus_series(&self, asked: PrometheusSelection) -> PrometheusFuture<'_, Vec<Labels>> {
-        Box::pin(async move { answer(self.0.prometheus_series(selection(asked)).await, |series| series) })
+        Box::pin(async move { answer(self.engine.prometheus_series(selection(asked)).await, |series| series) })
     }
 
     fn prometheus_labels(
@@ -37,7 +38,7 @@ impl Prometheus for Answers {
         name: Option<String>,
     ) -> PrometheusFuture<'_, Vec<String>> {
         let of = name.map_or(LabelsOf::Names, LabelsOf::Values);
-        Box::pin(async move { answer(self.0.prometheus_labels(selection(asked), of).await, |texts| texts) })
+        Box::pin(async move { answer(self.engine.prometheus_labels(selection(asked), of).await, |texts| texts) })
     }
 
     fn prometheus_metadata(
@@ -46,7 +47,7 @@ impl Prometheus for Answers {
         metric: Option<String>,
     ) -> PrometheusFuture<'_, BTreeMap<String, BTreeSet<MetricMetadata>>> {
         Box::pin(async move {
-            answer(self.0.prometheus_metadata(&tenant, metric).await, |metrics| {
+            answer(self.engine.prometheus_metadata(&tenant, metric).await, |metrics| {
                 let known = |known: query::MetricMetadata| {
                     let query::MetricMetadata { kind, help, unit } = known;
                     MetricMetadata { kind, help, unit }
@@ -59,7 +60,7 @@ impl Prometheus for Answers {
 
     fn prometheus_exemplars(&self, asked: PrometheusSelection) -> PrometheusFuture<'_, Vec<ExemplarsOf>> {
         Box::pin(async move {
-            answer(self.0.prometheus_exemplars(selection(asked)).await, |all| {
+            answer(self.engine.prometheus_exemplars(selection(asked)).await, |all| {
                 let exemplar = |exemplar: query::Exemplar| {
                     let query::Exemplar { labels, value, time_ms } = exemplar;
                     Exemplar { labels, value, time_ms }
@@ -80,7 +81,7 @@ impl Prometheus for Answers {
         limit: usize,
     ) -> PrometheusFuture<'_, SeriesStatistics> {
         Box::pin(async move {
-            let known = self.0.prometheus_statistics(selection(asked), label, limit).await;
+            let known = self.engine.prometheus_statistics(selection(asked), label, limit).await;
             answer(known, |known| SeriesStatistics {
                 series: known.series,
                 label_pairs: known.label_pairs,
@@ -94,14 +95,18 @@ impl Prometheus for Answers {
     }
 
     fn prometheus_targets(&self, tenant: &Tenant) -> Vec<ScrapePool> {
-        if self.1.tenant() != tenant {
+        if self.scraper.tenant() != tenant {
             return Vec::new();
         }
         let pool = |pool: PoolTargets| {
             let PoolTargets { pool: name, active, dropped, dropped_count } = pool;
             ScrapePool { name, active: active.into_iter().map(target).collect(), dropped, dropped_count }
         };
-        self.1.targets().into_iter().map(pool).collect()
+        self.scraper.targets().into_iter().map(pool).collect()
+    }
+
+    fn prometheus_rules(&self, tenant: &Tenant) -> Vec<Arc<RuleGroup>> {
+        self.rules.groups(tenant)
     }
 }
 

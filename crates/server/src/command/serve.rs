@@ -25,6 +25,7 @@ use crate::listen::Door;
 use crate::observe::{self, Observer};
 use crate::operations::{Checked, Desk, unix_ms};
 use crate::publication::Published;
+use crate::rules::{self, Board, Rules};
 use crate::sink::{StoreSink, chain};
 use crate::source::StoreSource;
 use crate::supervise::Supervisor;
@@ -161,16 +162,18 @@ struct Server {
     queries: Runtime,
     desk: Arc<Desk>,
     observer: Observer,
+    rules: Rules,
     ready: Arc<AtomicBool>,
     replay: Replay,
     // Held for their threads.
-    _watch: (Arc<Watch<Config>>, Subscription),
+    _watch: (Arc<Watch<Config>>, [Subscription; 2]),
 }
 
 impl Server {
     async fn start(watch: Watch<Config>, started: (Instant, SystemTime)) -> Result<Self> {
         let loaded = watch.loaded();
         let config = Arc::clone(&loaded.value);
+        check_rules(&config)?;
         let registry = Registry::new();
         let mut observer = Observer::install(&config, registry.clone())?;
         tell_sources(&loaded);
@@ -199,6 +202,18 @@ impl Server {
         let (engine, queries) = engine(&store, &budget, &config)?;
         let limits = engine.clone();
         let limits = watch.subscribe("query", move |event| limits.reconfigure(event.config.query.clone()));
+        let (told, settings) = tokio::sync::watch::channel(Arc::clone(&config));
+        let told = watch.subscribe("", move |event| {
+            told.send_replace(Arc::clone(&event.config));
+        });
+        let rules = Rules {
+            engine: engine.clone(),
+            intake: intake.clone(),
+            board: Board::default(),
+            metrics: rules::Metrics::new(&registry),
+            settings,
+        };
+        rules.board.register(&registry);
         let ready = Arc::new(AtomicBool::new(false));
         let pending = Arc::clone(&watch);
         let published = Published::default();
@@ -230,9 +245,10 @@ impl Server {
             queries,
             desk: Arc::new(desk),
             observer,
+            rules,
             ready,
             replay,
-            _watch: (watch, limits),
+            _watch: (watch, [limits, told]),
         })
     }
 
@@ -250,12 +266,17 @@ impl Server {
             queries,
             desk,
             observer,
+            rules,
             ready,
             replay,
             _watch,
         } = self;
         announce(&config.store.dir, &desk.addresses)?;
-        let answers = Answers(engine.clone(), Arc::clone(&scraper));
+        let answers = Answers {
+            engine: engine.clone(),
+            scraper: Arc::clone(&scraper),
+            rules: rules.board.clone(),
+        };
         let serving = serve(&config, doors, &intake, &senders, answers, &desk);
         let replaying = {
             let (store, intake) = (Arc::clone(&store), intake.clone());
@@ -281,6 +302,7 @@ impl Server {
         warm(engine, store.tenants(), &desk.supervisor);
         work(&config, &store, &intake, &desk, &observer);
         scrape(scraper, &intake, &desk.supervisor);
+        desk.supervisor.spawn("rules", move |stop| rules.clone().run(stop));
         let fatal = store.fatal();
         let reason = tokio::select! {
             reason = &mut stop => Ok(reason),
@@ -324,6 +346,18 @@ fn open(config: &Config, budget: &Budget) -> Result<(Store, Replay)> {
             .chain(&error)
             .hint("the folder comes from `store.dir` or --data-dir; it must be writable, and one process uses it at a time")
     })
+}
+
+/// What the configuration's rule files say is right, or nothing is started.
+pub fn check_rules(config: &Config) -> Result<()> {
+    let checked = rules::files::read_configured(&config.rules.files, config.query.prometheus.experimental);
+    let problems = checked.err().unwrap_or_default();
+    if problems.is_empty() {
+        return Ok(());
+    }
+    let failure = Failure::usage("invalid rules")
+        .hint("the files come from `rules.files`; `fresnel check rules FILE` checks one");
+    Err(problems.into_iter().fold(failure, Failure::cause))
 }
 
 /// Says what the configuration was read from, and what is odd about it.
@@ -576,6 +610,8 @@ pub fn instruments(registry: &Registry, folder: &Path) -> Result<()> {
     // Counters register themselves; they are bound when something is counted.
     let _ = receive::Metrics::new(registry);
     let _ = guard::panics(registry);
+    let _ = rules::Metrics::new(registry);
+    Board::default().register(registry);
     let _ = StoreSink::new(Arc::clone(&store), registry);
     observe::register_collecting(registry)
 }
