@@ -1,7 +1,10 @@
 //! What a service needs to be observed and operated, in one crate: typed layered configuration
-//! ([`config`]) and telemetry ([`telemetry`]).
+//! ([`config`]) and telemetry ([`telemetry`]); and, each behind a feature of its name, `flags`,
+//! `security`, `events`, `modules` and `testkit`.
 //!
 //! The Fresnel server uses it for itself. It knows nothing of the server: it speaks OTLP.
 
 pub mod config;
+#[cfg(feature = "flags")]
+pub mod flags;
 pub mod telemetry;
