@@ -7,4 +7,8 @@
 pub mod config;
 #[cfg(feature = "flags")]
 pub mod flags;
+#[cfg(feature = "security")]
+pub mod security;
 pub mod telemetry;
+#[cfg(any(feature = "events", feature = "security"))]
+pub mod time_of_day;
