@@ -5,6 +5,8 @@
 //! The Fresnel server uses it for itself. It knows nothing of the server: it speaks OTLP.
 
 pub mod config;
+#[cfg(feature = "events")]
+pub mod events;
 #[cfg(feature = "flags")]
 pub mod flags;
 #[cfg(feature = "security")]
