@@ -9,6 +9,8 @@ pub mod config;
 pub mod events;
 #[cfg(feature = "flags")]
 pub mod flags;
+#[cfg(feature = "modules")]
+pub mod modules;
 #[cfg(feature = "security")]
 pub mod security;
 pub mod telemetry;
