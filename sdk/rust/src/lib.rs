@@ -14,5 +14,7 @@ pub mod modules;
 #[cfg(feature = "security")]
 pub mod security;
 pub mod telemetry;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 #[cfg(any(feature = "events", feature = "security"))]
 pub mod time_of_day;
