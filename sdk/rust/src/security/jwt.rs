@@ -12,7 +12,7 @@
 //! ```
 //! use fresnel_sdk::security::jwt::{Key, KeySet, TokenError, Validator, ValidatorOptions};
 //!
-//! let secret = "an example of a secret with 32 bytes".into();
+//! let secret = "an example of a secret with 32 bytes".to_owned().into();
 //! let keys = KeySet::new([Key::hmac_sha256(None, &secret)?])?;
 //! let options = ValidatorOptions::new("https://login.example.com", "shop");
 //! let validator = Validator::new(keys, options);

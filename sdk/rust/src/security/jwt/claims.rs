@@ -87,13 +87,16 @@ fn texts(claims: &mut Map<String, Value>, name: &str, split: bool) -> Result<Vec
     }
 }
 
+/// Later times, in seconds, do not fit into every clock.
+const TIME_MAX: u64 = 1_000_000_000_000_000;
+
 /// Seconds since 1970, which may have a fraction.
 fn time(claims: &mut Map<String, Value>, name: &str) -> Result<Option<u64>, TokenError> {
     match claims.remove(name) {
         None => Ok(None),
         Some(Value::Number(number)) => match (number.as_u64(), number.as_f64()) {
-            (Some(seconds), _) => Ok(Some(seconds)),
-            (None, Some(seconds)) if (0.0..1e15).contains(&seconds) => Ok(Some(seconds as u64)),
+            (Some(seconds), _) if seconds < TIME_MAX => Ok(Some(seconds)),
+            (None, Some(seconds)) if (0.0..TIME_MAX as f64).contains(&seconds) => Ok(Some(seconds as u64)),
             _ => Err(TokenError::Malformed),
         },
         Some(_) => Err(TokenError::Malformed),

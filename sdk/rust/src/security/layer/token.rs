@@ -24,7 +24,7 @@ use crate::security::jwt::{TokenError, Validator};
 ///     claims.subject.clone().unwrap_or_default()
 /// }
 ///
-/// let secret = "an example of a secret with 32 bytes".into();
+/// let secret = "an example of a secret with 32 bytes".to_owned().into();
 /// let keys = KeySet::new([Key::hmac_sha256(None, &secret)?])?;
 /// let validator = Validator::new(keys, ValidatorOptions::new("https://login.example.com", "shop"));
 /// let app: Router = Router::new().route("/me", get(me)).layer(TokenLayer::new(Arc::new(validator)));
