@@ -29,6 +29,7 @@ format:
 
 lint:
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy --package fresnel-sdk --all-features --all-targets --locked -- -D warnings
 
 # The advisory database is not asked: the tests run without a network.
 deny:
@@ -50,13 +51,17 @@ web:
 	fi
 
 # nextest where it is installed: a test of its own process and a bound on its time. Documentation
-# examples are not among what it runs.
+# examples are not among what it runs. The parts of the SDK that the server does without have runs
+# of their own, so that the server is tested as it is shipped.
 unit:
 	if cargo nextest --version > /dev/null 2>&1; then
 	  cargo nextest run --workspace --locked
+	  cargo nextest run --package fresnel-sdk --all-features --locked
 	  cargo test --workspace --locked --doc
+	  cargo test --package fresnel-sdk --all-features --locked --doc
 	else
 	  cargo test --workspace --locked
+	  cargo test --package fresnel-sdk --all-features --locked
 	fi
 
 reference:

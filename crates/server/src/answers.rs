@@ -27,7 +27,7 @@ impl Queries for Answers {
         Box::pin(async move {
             let SqlRequest { tenant, text, timeout, id } = request;
             let running = self
-                .0
+                .engine
                 .sql(query::SqlRequest { tenant, text, timeout, memory_share: None, id })
                 .await
                 .map_err(failure)?;

@@ -77,6 +77,8 @@ pub use self::origin::Origin;
 pub use self::unit::{ByteSize, Duration, ParseUnitError, Secret};
 pub use self::validate::{Report, Validate};
 pub use self::watch::{Event, ReloadError, Subscription, Watch, WatchOptions};
+#[cfg(feature = "flags")]
+pub(crate) use self::watch::{FileChange, Files};
 
 use schemars::JsonSchema;
 use serde::Serialize;

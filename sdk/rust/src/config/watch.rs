@@ -14,7 +14,7 @@ use std::time::Duration;
 use parking_lot::{Mutex, RwLock};
 use serde::Serialize;
 
-use self::files::{Change as FileChange, Files};
+pub(crate) use self::files::{Change as FileChange, Files};
 use self::subscribers::Subscribers;
 pub use self::subscribers::{Event, Subscription};
 use super::Config;

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 /// Files that are looked at from time to time. A file that another one is renamed over, that is
 /// reached by a link which moves, or that appears and goes, is a changed file.
-pub(super) struct Files {
+pub(crate) struct Files {
     seen: BTreeMap<PathBuf, Option<Mark>>,
     /// The files changed and may not be written completely yet.
     restless: bool,
@@ -21,7 +21,7 @@ struct Mark {
 
 /// What one look told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Change {
+pub(crate) enum Change {
     None,
     /// Something changed since the last look.
     Ongoing,
@@ -30,11 +30,11 @@ pub(super) enum Change {
 }
 
 impl Files {
-    pub(super) fn new(paths: Vec<PathBuf>) -> Self {
+    pub(crate) fn new(paths: Vec<PathBuf>) -> Self {
         Self { seen: marks(paths), restless: false }
     }
 
-    pub(super) fn look(&mut self) -> Change {
+    pub(crate) fn look(&mut self) -> Change {
         let now = marks(self.seen.keys().cloned());
         let changed = now != self.seen;
         self.seen = now;
@@ -47,7 +47,7 @@ impl Files {
 
     /// Looks at `paths` from now on. What was already watched keeps its mark and what is new gets
     /// none, so that a change since it was read is seen, at the price of one reload for nothing.
-    pub(super) fn follow(&mut self, paths: Vec<PathBuf>) {
+    pub(crate) fn follow(&mut self, paths: Vec<PathBuf>) {
         self.seen.retain(|path, _| paths.contains(path));
         for path in paths {
             self.seen.entry(path).or_insert(None);

@@ -1,0 +1,108 @@
+//! Telling: in order, isolated, nothing missed.
+
+use std::sync::mpsc::{Receiver, sync_channel};
+
+use super::PATIENCE;
+use crate::events::{
+    Event, Events, EventsOptions, MemoryStore, NewEvent, Pattern, Start, SubscribeError, Subscription,
+};
+
+fn emit(events: &Events, kinds: &[&str]) {
+    let batch = kinds.iter().map(|kind| NewEvent::new(*kind)).collect();
+    events.emit_batch(batch).unwrap().wait(PATIENCE).unwrap();
+}
+
+/// Kinds as they are told.
+fn listen(events: &Events, pattern: &str, start: Start) -> (Subscription, Receiver<String>) {
+    let (sender, receiver) = sync_channel(1000);
+    let callback = move |event: &Event| sender.send(event.kind.clone()).unwrap();
+    (events.subscribe(pattern.parse().unwrap(), start, callback).unwrap(), receiver)
+}
+
+fn next(told: &Receiver<String>) -> String {
+    told.recv_timeout(PATIENCE).unwrap()
+}
+
+#[test]
+fn subscribers_hear_what_they_asked_for_in_order() {
+    let events = Events::new(MemoryStore::default(), EventsOptions::default());
+    emit(&events, &["OLD.A"]);
+    let (_all, all) = listen(&events, "*", Start::Now);
+    let (_orders, orders) = listen(&events, "ORDER.*", Start::Now);
+    let (replay, from_first) = listen(&events, "*", Start::After(0));
+    emit(&events, &["ORDER.A", "USER.A"]);
+    emit(&events, &["ORDER.B"]);
+    assert_eq!([next(&all), next(&all), next(&all)], ["ORDER.A", "USER.A", "ORDER.B"]);
+    assert_eq!([next(&orders), next(&orders)], ["ORDER.A", "ORDER.B"]);
+    assert_eq!(
+        (0..4).map(|_| next(&from_first)).collect::<Vec<_>>(),
+        ["OLD.A", "ORDER.A", "USER.A", "ORDER.B"]
+    );
+    assert_eq!(events.health().subscribers, 3);
+    drop(replay);
+    emit(&events, &["ORDER.C"]);
+    assert_eq!(next(&all), "ORDER.C");
+    assert!(from_first.recv_timeout(PATIENCE).is_err(), "it hears no more, and its thread is gone");
+}
+
+#[test]
+fn one_that_panics_or_blocks_disturbs_nobody_and_misses_nothing() {
+    let events = Events::new(MemoryStore::default(), EventsOptions::default());
+    let (sender, panicking) = sync_channel(1000);
+    let panics = move |event: &Event| {
+        sender.send(event.kind.clone()).unwrap();
+        assert!(event.kind != "E0", "on purpose");
+    };
+    let _panics = events.subscribe(Pattern::everything(), Start::Now, panics).unwrap();
+    // Blocks until somebody takes what it says, one at a time.
+    let (sender, slow) = sync_channel(0);
+    let blocks = move |event: &Event| drop(sender.send(event.kind.clone()));
+    let _blocks = events.subscribe(Pattern::everything(), Start::Now, blocks).unwrap();
+    let (_fine, fine) = listen(&events, "*", Start::Now);
+    let kinds: Vec<_> = (0..600).map(|n| format!("E{n}")).collect();
+    for kind in &kinds {
+        emit(&events, &[kind]);
+    }
+    let heard = |told: &Receiver<String>| (0..600).map(|_| next(told)).collect::<Vec<_>>();
+    assert_eq!(heard(&fine), kinds);
+    assert_eq!(heard(&panicking), kinds);
+    assert_eq!(heard(&slow), kinds, "however late");
+}
+
+#[test]
+fn no_more_may_subscribe_than_said_and_none_after_the_end() {
+    let options = EventsOptions { subscribers_max: 1, ..EventsOptions::default() };
+    let events = Events::new(MemoryStore::default(), options);
+    let (first, told) = listen(&events, "*", Start::Now);
+    let second = events.subscribe(Pattern::everything(), Start::Now, |_| {});
+    assert!(matches!(second, Err(SubscribeError::TooMany(1))));
+    drop(first);
+    // Its place is free once its thread is gone, which drops what it says.
+    assert!(told.recv_timeout(PATIENCE).is_err());
+    while events.health().subscribers > 0 {
+        std::thread::yield_now();
+    }
+    let (_again, told) = listen(&events, "*", Start::Now);
+    events.close(PATIENCE).unwrap();
+    assert!(told.recv_timeout(PATIENCE).is_err());
+    let late = events.subscribe(Pattern::everything(), Start::Now, |_| {});
+    assert!(matches!(late, Err(SubscribeError::Closed)));
+}
+
+#[test]
+fn where_a_subscriber_is_can_be_kept_and_gone_on_from() {
+    let events = Events::new(MemoryStore::default(), EventsOptions::default());
+    let (first, told) = listen(&events, "*", Start::Now);
+    emit(&events, &["A", "B"]);
+    next(&told);
+    next(&told);
+    // The position is known a moment after the call.
+    while first.position() < 2 {
+        std::thread::yield_now();
+    }
+    let position = first.position();
+    drop(first);
+    emit(&events, &["C"]);
+    let (_second, told) = listen(&events, "*", Start::After(position));
+    assert_eq!(next(&told), "C");
+}

@@ -1,0 +1,381 @@
+//! Modules that run, fail, panic, hang and are replaced.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+
+use crate::modules::{
+    BoxFuture, Context, Failure, Health, Manifest, Module, Modules, Options, Outcome, ReplaceError, Services,
+    StartError, StopError,
+};
+
+fn run<F: Future>(future: F) -> F::Output {
+    // Two threads, so that a module that blocks holds up only itself; a hang ends at once.
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_time()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+/// What happened, in order.
+#[derive(Clone, Default)]
+struct Diary(Arc<Mutex<Vec<String>>>);
+
+impl Diary {
+    fn write(&self, line: impl Into<String>) {
+        self.0.lock().push(line.into());
+    }
+
+    fn read(&self) -> Vec<String> {
+        std::mem::take(&mut *self.0.lock())
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Does {
+    Work,
+    Fail,
+    Panic,
+    Hang,
+}
+
+/// A module that writes into the diary and does what the test says.
+struct Scripted {
+    id: &'static str,
+    diary: Diary,
+    start: Does,
+    stop: Does,
+    health: Health,
+    state: Option<Value>,
+}
+
+impl Scripted {
+    fn new(id: &'static str, diary: &Diary) -> Self {
+        Self {
+            id,
+            diary: diary.clone(),
+            start: Does::Work,
+            stop: Does::Work,
+            health: Health::Healthy,
+            state: None,
+        }
+    }
+
+    async fn act(&self, does: Does) -> Result<(), Failure> {
+        match does {
+            Does::Work => Ok(()),
+            Does::Fail => Err(format!("{} cannot", self.id).into()),
+            Does::Panic => panic!("{} panics on purpose", self.id),
+            Does::Hang => pending().await,
+        }
+    }
+}
+
+impl Module for Scripted {
+    fn start<'a>(&'a self, context: &'a Context) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async move {
+            let state = context.state().map(|state| format!(" with {state}")).unwrap_or_default();
+            self.diary.write(format!("start {}{state}", self.id));
+            self.act(self.start).await
+        })
+    }
+
+    fn stop(&self) -> BoxFuture<'_, Result<(), Failure>> {
+        Box::pin(async move {
+            self.diary.write(format!("stop {}", self.id));
+            self.act(self.stop).await
+        })
+    }
+
+    fn health(&self) -> BoxFuture<'_, Health> {
+        Box::pin(std::future::ready(self.health.clone()))
+    }
+
+    fn state(&self) -> BoxFuture<'_, Option<Value>> {
+        Box::pin(std::future::ready(self.state.clone()))
+    }
+}
+
+/// A module may hang for this long.
+fn brief() -> Options {
+    let brief = Duration::from_millis(20);
+    Options {
+        start_timeout: brief,
+        stop_timeout: brief,
+        health_timeout: Duration::from_secs(20),
+        ..Options::default()
+    }
+}
+
+fn manifest(id: &str) -> Manifest {
+    Manifest::new(id, "1.0.0")
+}
+
+#[test]
+fn modules_start_in_order_and_stop_the_other_way_round() {
+    run(async {
+        let diary = Diary::default();
+        let modules = Modules::new(Services::default(), Options::default());
+        let add = |manifest, id| modules.register(manifest, Scripted::new(id, &diary));
+        add(manifest("a").needs("c", "^1"), "a").await.unwrap();
+        add(manifest("b").needs("a", "^1"), "b").await.unwrap();
+        add(manifest("c"), "c").await.unwrap();
+        let report = modules.start_all().await.unwrap();
+        assert!(report.is_complete());
+        assert_eq!(modules.running(), ["c", "a", "b"]);
+        assert_eq!(modules.start_all().await.unwrap().outcome("a"), Some(&Outcome::Running));
+        let stopped = modules.stop_all().await;
+        assert!(stopped.iter().all(|(_, problem)| problem.is_none()));
+        assert_eq!(diary.read(), ["start c", "start a", "start b", "stop b", "stop a", "stop c"]);
+        assert_eq!(modules.running(), [""; 0]);
+    });
+}
+
+#[test]
+fn one_that_fails_takes_down_only_those_that_need_it() {
+    run(async {
+        for (does, problem) in [
+            (Does::Fail, "bad cannot"),
+            (Does::Panic, "it panicked: bad panics on purpose"),
+            (Does::Hang, "it took longer than 20ms"),
+        ] {
+            let diary = Diary::default();
+            let modules = Modules::new(Services::default(), brief());
+            let bad = Scripted { start: does, ..Scripted::new("bad", &diary) };
+            modules.register(manifest("bad"), bad).await.unwrap();
+            let add = |manifest, id| modules.register(manifest, Scripted::new(id, &diary));
+            add(manifest("needs").needs("bad", "*"), "needs").await.unwrap();
+            add(manifest("uses").uses("bad", "*"), "uses").await.unwrap();
+            add(manifest("other"), "other").await.unwrap();
+            let report = modules.start_all().await.unwrap();
+            assert!(!report.is_complete());
+            assert_eq!(report.outcome("bad"), Some(&Outcome::Failed(problem.into())));
+            let needs = Outcome::Failed("it needs `bad`, which does not run".into());
+            assert_eq!(report.outcome("needs"), Some(&needs));
+            assert_eq!(modules.running(), ["other", "uses"]);
+            assert_eq!(
+                diary.read(),
+                ["start bad", "stop bad", "start other", "start uses"],
+                "what it began is stopped"
+            );
+        }
+    });
+}
+
+#[test]
+fn a_stop_is_bounded_and_goes_on_after_one_that_does_not() {
+    run(async {
+        let diary = Diary::default();
+        let modules = Modules::new(Services::default(), brief());
+        for (id, stop) in [("a", Does::Work), ("b", Does::Hang), ("c", Does::Panic), ("d", Does::Fail)] {
+            modules.register(manifest(id), Scripted { stop, ..Scripted::new(id, &diary) }).await.unwrap();
+        }
+        modules.start_all().await.unwrap();
+        let expected = [
+            ("d", Some("d cannot")),
+            ("c", Some("it panicked: c panics on purpose")),
+            ("b", Some("it took longer than 20ms")),
+            ("a", None),
+        ];
+        let stopped = modules.stop_all().await;
+        let stopped: Vec<_> = stopped.iter().map(|(id, problem)| (id.as_str(), problem.as_deref())).collect();
+        assert_eq!(stopped, expected);
+        assert_eq!(modules.running(), [""; 0]);
+    });
+}
+
+#[test]
+fn a_graph_without_an_order_starts_nothing() {
+    run(async {
+        let diary = Diary::default();
+        let modules = Modules::new(Services::default(), Options::default());
+        let add = |manifest, id| modules.register(manifest, Scripted::new(id, &diary));
+        add(manifest("first"), "first").await.unwrap();
+        add(manifest("x").needs("y", "*"), "x").await.unwrap();
+        add(manifest("y").needs("x", "*"), "y").await.unwrap();
+        let error = modules.start_all().await.unwrap_err();
+        assert_eq!(error.to_string(), "modules need each other: x -> y -> x");
+        assert!(matches!(modules.start("first").await, Err(StartError::Plan(_))));
+        assert_eq!(diary.read(), [""; 0]);
+        assert!(add(manifest("first"), "first").await.is_err(), "an id is taken once");
+    });
+}
+
+#[test]
+fn lazy_ones_start_when_they_are_needed_and_disabled_ones_never() {
+    run(async {
+        let diary = Diary::default();
+        let options = Options { disabled: ["off".to_owned()].into(), ..Options::default() };
+        let modules = Modules::new(Services::default(), options);
+        let lazy = |id: &str| Manifest { lazy: true, ..manifest(id) };
+        let add = |manifest, id| modules.register(manifest, Scripted::new(id, &diary));
+        add(lazy("needed"), "needed").await.unwrap();
+        add(lazy("later"), "later").await.unwrap();
+        add(manifest("eager").needs("needed", "*"), "eager").await.unwrap();
+        add(manifest("off"), "off").await.unwrap();
+        add(manifest("needs-off").needs("off", "*"), "needs-off").await.unwrap();
+        let report = modules.start_all().await.unwrap();
+        assert_eq!(report.outcome("later"), Some(&Outcome::Lazy));
+        assert_eq!(report.outcome("off"), Some(&Outcome::Disabled));
+        assert_eq!(
+            report.outcome("needs-off"),
+            Some(&Outcome::Failed("it needs `off`, which does not run".into()))
+        );
+        assert_eq!(modules.running(), ["needed", "eager"]);
+        let report = modules.start("later").await.unwrap();
+        assert_eq!(report.modules.len(), 1);
+        assert_eq!(modules.running(), ["needed", "eager", "later"]);
+        assert_eq!(modules.start("nobody").await, Err(StartError::Unknown("nobody".into())));
+    });
+}
+
+#[derive(Debug)]
+struct Price(u32);
+
+type Found = Arc<Mutex<Option<Result<u32, String>>>>;
+
+/// Provides a price, or takes one and says whether it found it.
+struct Trader {
+    provides: Option<u32>,
+    found: Found,
+}
+
+impl Module for Trader {
+    fn start<'a>(&'a self, context: &'a Context) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async move {
+            let price = context.service::<Price>();
+            *self.found.lock() = Some(price.map(|price| price.0).map_err(|error| error.to_string()));
+            if let Some(price) = self.provides {
+                let settings: Value = context.settings()?;
+                context.provide(Arc::new(Price(price + settings["extra"].as_u64().unwrap_or(0) as u32)));
+            }
+            Ok(())
+        })
+    }
+}
+
+#[test]
+fn a_module_sees_what_it_declared_and_no_more() {
+    run(async {
+        let settings = [("seller".to_owned(), json!({"extra": 3}))].into();
+        let host = Services::default().with(Arc::new("host".to_owned()));
+        let modules = Modules::new(host, Options { settings, ..Options::default() });
+        let found = || -> Found { Arc::new(Mutex::new(None)) };
+        let (seller, buyer, stranger) = (found(), found(), found());
+        let trader = |provides, found: &Found| Trader { provides, found: found.clone() };
+        modules.register(manifest("seller"), trader(Some(4), &seller)).await.unwrap();
+        modules.register(manifest("buyer").needs("seller", "*"), trader(None, &buyer)).await.unwrap();
+        modules.register(manifest("stranger"), trader(None, &stranger)).await.unwrap();
+        assert!(modules.start_all().await.unwrap().is_complete());
+        assert_eq!(*buyer.lock(), Some(Ok(7)));
+        let error = stranger.lock().clone().unwrap().unwrap_err();
+        assert!(error.starts_with("there is no service `") && error.contains("Price"), "{error}");
+    });
+}
+
+#[test]
+fn one_that_is_needed_is_not_unloaded() {
+    run(async {
+        let diary = Diary::default();
+        let modules = Modules::new(Services::default(), Options::default());
+        let add = |manifest, id| modules.register(manifest, Scripted::new(id, &diary));
+        add(manifest("a"), "a").await.unwrap();
+        add(manifest("b").needs("a", "*"), "b").await.unwrap();
+        modules.start_all().await.unwrap();
+        assert_eq!(modules.unload("a").await, Err(StopError::InUse(vec!["b".into()])));
+        modules.unload("b").await.unwrap();
+        modules.unload("a").await.unwrap();
+        assert_eq!(modules.unload("a").await, Err(StopError::Unknown("a".into())));
+        assert_eq!(diary.read(), ["start a", "start b", "stop b", "stop a"]);
+    });
+}
+
+#[test]
+fn a_replacement_takes_over_the_state_before_the_old_one_stops() {
+    run(async {
+        let diary = Diary::default();
+        let modules = Modules::new(Services::default(), brief());
+        let old = Scripted { state: Some(json!({"count": 7})), ..Scripted::new("old", &diary) };
+        modules.register(manifest("a"), old).await.unwrap();
+        modules.register(manifest("b").needs("a", "^1"), Scripted::new("b", &diary)).await.unwrap();
+        modules.start_all().await.unwrap();
+        let new = Scripted::new("new", &diary);
+        modules.replace(Manifest::new("a", "1.1.0"), new).await.unwrap();
+        assert_eq!(diary.read(), ["start old", "start b", "start new with {\"count\":7}", "stop old"]);
+        assert_eq!(modules.running(), ["a", "b"], "it still stops after b");
+        modules.stop_all().await;
+        assert_eq!(diary.read(), ["stop b", "stop new"]);
+    });
+}
+
+#[test]
+fn a_replacement_that_does_not_run_leaves_the_old_one() {
+    run(async {
+        let diary = Diary::default();
+        let modules = Modules::new(Services::default(), brief());
+        modules.register(manifest("a"), Scripted::new("old", &diary)).await.unwrap();
+        modules.register(manifest("b").needs("a", "^1"), Scripted::new("b", &diary)).await.unwrap();
+        modules.start_all().await.unwrap();
+        diary.read();
+        for does in [Does::Fail, Does::Panic, Does::Hang] {
+            let new = Scripted { start: does, ..Scripted::new("new", &diary) };
+            let error = modules.replace(manifest("a"), new).await.unwrap_err();
+            assert!(matches!(error, ReplaceError::Failed(_)), "{error}");
+            assert_eq!(diary.read(), ["start new", "stop new"]);
+        }
+        let ill = Scripted { health: Health::Unhealthy("no disk".into()), ..Scripted::new("new", &diary) };
+        let error = modules.replace(manifest("a"), ill).await.unwrap_err();
+        assert_eq!(error.to_string(), "the new module does not run: it is unhealthy: no disk");
+        assert_eq!(diary.read(), ["start new", "stop new"]);
+        // Others need version 1; and the manifest is checked before anything is started.
+        let two = modules.replace(Manifest::new("a", "2.0.0"), Scripted::new("new", &diary)).await;
+        assert!(matches!(two, Err(ReplaceError::Plan(_))));
+        let none = modules.replace(Manifest::new("c", "1.0.0"), Scripted::new("new", &diary)).await;
+        assert_eq!(none, Err(ReplaceError::Unknown("c".into())));
+        assert_eq!(diary.read(), [""; 0]);
+        assert_eq!(modules.running(), ["a", "b"]);
+        modules.stop_all().await;
+        assert_eq!(diary.read(), ["stop b", "stop old"]);
+    });
+}
+
+/// Says how it is in its own way.
+struct Patient(Does);
+
+impl Module for Patient {
+    fn start<'a>(&'a self, _: &'a Context) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn health(&self) -> BoxFuture<'_, Health> {
+        Box::pin(async {
+            match self.0 {
+                Does::Work => Health::Degraded("slow".into()),
+                Does::Hang => pending().await,
+                Does::Fail | Does::Panic => panic!("on purpose"),
+            }
+        })
+    }
+}
+
+#[test]
+fn health_is_told_of_every_one_whatever_it_does() {
+    run(async {
+        let options = Options { health_timeout: Duration::from_millis(20), ..Options::default() };
+        let modules = Modules::new(Services::default(), options);
+        for (id, does) in [("slow", Does::Work), ("hangs", Does::Hang), ("panics", Does::Panic)] {
+            modules.register(manifest(id), Patient(does)).await.unwrap();
+        }
+        let report = modules.start_all().await.unwrap();
+        assert!(report.is_complete(), "not healthy, but it runs");
+        let health = modules.health().await;
+        assert_eq!(health["slow"], Health::Degraded("slow".into()));
+        assert_eq!(health["hangs"], Health::Unhealthy("it took longer than 20ms".into()));
+        assert_eq!(health["panics"], Health::Unhealthy("it panicked: on purpose".into()));
+    });
+}

@@ -1,0 +1,15 @@
+#![allow(clippy::unwrap_used)]
+
+mod addresses;
+mod headers;
+#[cfg(feature = "html")]
+mod html;
+#[cfg(feature = "security-tower")]
+mod layers;
+mod names;
+#[cfg(feature = "jwt")]
+mod rotation;
+#[cfg(feature = "jwt")]
+mod signer;
+#[cfg(feature = "jwt")]
+mod tokens;
