@@ -1,7 +1,23 @@
 //! What a service needs to be observed and operated, in one crate: typed layered configuration
 //! ([`config`]) and telemetry ([`telemetry`]).
 //!
+//! Features add more, each with only the dependencies that it needs:
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `http` | an exporter for OTLP over plain `http://` |
+//! | `resilience` | `resilience`: retries, deadlines, circuit breakers, limits, hedging, balancing, injected faults |
+//! | `health` | `health`: checks, and what a service says of itself |
+//! | `tower` | the parts as tower layers |
+//! | `axum` | the parts as axum routes and answers |
+//!
 //! The Fresnel server uses it for itself. It knows nothing of the server: it speaks OTLP.
 
+#[cfg(any(feature = "health", feature = "resilience"))]
+pub mod clock;
 pub mod config;
+#[cfg(feature = "health")]
+pub mod health;
+#[cfg(feature = "resilience")]
+pub mod resilience;
 pub mod telemetry;
