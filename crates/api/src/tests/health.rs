@@ -84,6 +84,7 @@ unasked! {
     prometheus_exemplars(PrometheusSelection) -> PrometheusFuture<'_, Vec<ExemplarsOf>>;
     prometheus_statistics(PrometheusSelection, Option<String>, usize) -> PrometheusFuture<'_, SeriesStatistics>;
     prometheus_targets(&Tenant) -> Vec<ScrapePool>;
+    prometheus_rules(&Tenant) -> Vec<Arc<RuleGroup>>;
 }
 
 /// Status, content type and body, as a browser would ask.
