@@ -23,10 +23,9 @@ pub use openapi::document as openapi_document;
 pub use operations::Operations;
 pub use problem::Problem;
 pub use prometheus::{
-    ActiveAlert, Alerting, ErrorType, Evaluated, Exemplar, ExemplarsOf, Fault, MetricMetadata, MetricMetadataText,
-    Prometheus, PrometheusAnswer, PrometheusFuture, PrometheusQuery, PrometheusSelection, Rule, RuleGroup,
-    ScrapePool, ScrapeTarget,
-    SeriesStatistics, When,
+    ActiveAlert, Alerting, ErrorType, Evaluated, Exemplar, ExemplarsOf, Fault, MetricMetadata,
+    MetricMetadataText, Prometheus, PrometheusAnswer, PrometheusFuture, PrometheusQuery, PrometheusSelection,
+    Rule, RuleGroup, ScrapePool, ScrapeTarget, SeriesStatistics, When,
 };
 pub use queries::{
     Failure, LogFilter, MetricFilter, NextBatch, Queries, QueryFuture, RecordStream, SeriesRequest,

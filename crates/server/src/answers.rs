@@ -174,7 +174,8 @@ impl Queries for Answers {
         Box::pin(async move {
             let SeriesRequest { name, range: asked, step_ms, matches, by, limit } = request;
             let request = query::SeriesRequest { name, range: range(asked), step_ms, matches, by, limit };
-            let Answer { value, summary } = self.engine.metric_series(&tenant, &request).await.map_err(failure)?;
+            let Answer { value, summary } =
+                self.engine.metric_series(&tenant, &request).await.map_err(failure)?;
             let series = value.series.into_iter();
             let series = series.map(|series| dto::Series {
                 labels: series.labels.into_iter().collect(),

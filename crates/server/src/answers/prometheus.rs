@@ -29,7 +29,9 @@ impl Prometheus for Answers {
     }
 
     fn prometheus_series(&self, asked: PrometheusSelection) -> PrometheusFuture<'_, Vec<Labels>> {
-        Box::pin(async move { answer(self.engine.prometheus_series(selection(asked)).await, |series| series) })
+        Box::pin(
+            async move { answer(self.engine.prometheus_series(selection(asked)).await, |series| series) },
+        )
     }
 
     fn prometheus_labels(
@@ -38,7 +40,9 @@ impl Prometheus for Answers {
         name: Option<String>,
     ) -> PrometheusFuture<'_, Vec<String>> {
         let of = name.map_or(LabelsOf::Names, LabelsOf::Values);
-        Box::pin(async move { answer(self.engine.prometheus_labels(selection(asked), of).await, |texts| texts) })
+        Box::pin(
+            async move { answer(self.engine.prometheus_labels(selection(asked), of).await, |texts| texts) },
+        )
     }
 
     fn prometheus_metadata(

@@ -272,11 +272,8 @@ impl Server {
             _watch,
         } = self;
         announce(&config.store.dir, &desk.addresses)?;
-        let answers = Answers {
-            engine: engine.clone(),
-            scraper: Arc::clone(&scraper),
-            rules: rules.board.clone(),
-        };
+        let answers =
+            Answers { engine: engine.clone(), scraper: Arc::clone(&scraper), rules: rules.board.clone() };
         let serving = serve(&config, doors, &intake, &senders, answers, &desk);
         let replaying = {
             let (store, intake) = (Arc::clone(&store), intake.clone());
