@@ -335,7 +335,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Alerts; there are none. */
+        /** Alerts that are pending or fire. */
         get: operations["alerts"];
         put?: never;
         post?: never;
@@ -494,8 +494,25 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Rules; there are none. */
+        /** Groups of rules, how their last evaluation went, and their alerts. */
         get: operations["rules"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/prometheus/api/v1/scrape_pools": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Jobs that are scraped. */
+        get: operations["pools"];
         put?: never;
         post?: never;
         delete?: never;
@@ -620,8 +637,25 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Targets; there are none. */
+        /** Targets that are scraped, and those that rules dropped. */
         get: operations["targets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/prometheus/api/v1/targets/metadata": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What targets told of their metrics. */
+        get: operations["metadata"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2388,6 +2422,51 @@ export interface operations {
     };
     rules: {
         parameters: {
+            query?: {
+                /** @description alert or record */
+                type?: string;
+                /** @description Only rules with these names */
+                "rule_name[]"?: string[];
+                /** @description Only groups with these names */
+                "rule_group[]"?: string[];
+                /** @description Only groups of these files */
+                "file[]"?: string[];
+                /** @description Only rules whose labels, as they are written, fit a selector */
+                "match[]"?: string[];
+                /** @description Leave out the alerts */
+                exclude_alerts?: boolean;
+                /** @description Groups of an answer */
+                group_limit?: number;
+                /** @description Where the answer before ended */
+                group_next_token?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Prometheus' envelope */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrometheusError"];
+                };
+            };
+        };
+    };
+    pools: {
+        parameters: {
             query?: never;
             header?: never;
             path?: never;
@@ -2593,7 +2672,12 @@ export interface operations {
     };
     targets: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description active, dropped or any */
+                state?: string;
+                /** @description Only those of this job */
+                scrapePool?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -2607,6 +2691,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": Record<string, never>;
+                };
+            };
+        };
+    };
+    metadata: {
+        parameters: {
+            query?: {
+                /** @description A selector of targets by their labels */
+                match_target?: string;
+                /** @description Only of this metric */
+                metric?: string;
+                /** @description Most targets */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Prometheus' envelope */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrometheusError"];
                 };
             };
         };

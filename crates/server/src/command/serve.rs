@@ -192,13 +192,7 @@ impl Server {
         let senders = Senders::new(&config.receive.key)
             .map_err(|error| Failure::usage("invalid configuration").cause(error))?;
         let scraper = scraper(&config)?;
-        let intake = Intake::new(
-            Arc::new(StoreSink::new(Arc::clone(&store), &registry)),
-            budget.clone(),
-            &config.receive.limit,
-            receive::Metrics::new(&registry),
-            observe::now_unix_nano,
-        );
+        let intake = intake(&store, &budget, &config, &registry);
         let (engine, queries) = engine(&store, &budget, &config)?;
         let limits = engine.clone();
         let limits = watch.subscribe("query", move |event| limits.reconfigure(event.config.query.clone()));
@@ -206,14 +200,7 @@ impl Server {
         let told = watch.subscribe("", move |event| {
             told.send_replace(Arc::clone(&event.config));
         });
-        let rules = Rules {
-            engine: engine.clone(),
-            intake: intake.clone(),
-            board: Board::default(),
-            metrics: rules::Metrics::new(&registry),
-            settings,
-        };
-        rules.board.register(&registry);
+        let rules = rules(&engine, &intake, settings, &registry);
         let ready = Arc::new(AtomicBool::new(false));
         let pending = Arc::clone(&watch);
         let published = Published::default();
@@ -275,11 +262,8 @@ impl Server {
         let answers =
             Answers { engine: engine.clone(), scraper: Arc::clone(&scraper), rules: rules.board.clone() };
         let serving = serve(&config, doors, &intake, &senders, answers, &desk);
-        let replaying = {
-            let (store, intake) = (Arc::clone(&store), intake.clone());
-            recover(store, intake, replay)
-                .instrument(tracing::info_span!("replay", otel.name = "replay the log"))
-        };
+        let replaying = recover(Arc::clone(&store), intake.clone(), replay)
+            .instrument(tracing::info_span!("replay", otel.name = "replay the log"));
         let replayed = tokio::select! {
             replayed = replaying => replayed?,
             reason = &mut stop => {
@@ -319,15 +303,36 @@ impl Server {
                 Ok(())
             }
             // What is on the disk is not known any more: the next start reads what is there.
-            Err(reason) => Err(Failure::new("the disk cannot be trusted any more").cause(reason).hint(
-                "nothing that was acknowledged before is lost as far as the disk kept it; repair it and start again",
-            )),
+            Err(reason) => Err(untrusted(&reason)),
         };
         store.close();
         // Nobody waits for what they do any more.
         queries.shutdown_background();
         ended
     }
+}
+
+fn intake(store: &Arc<Store>, budget: &Budget, config: &Config, registry: &Registry) -> Intake {
+    let sink = StoreSink::new(Arc::clone(store), registry);
+    let metrics = receive::Metrics::new(registry);
+    Intake::new(Arc::new(sink), budget.clone(), &config.receive.limit, metrics, observe::now_unix_nano)
+}
+
+fn rules(
+    engine: &query::Engine,
+    intake: &Intake,
+    settings: tokio::sync::watch::Receiver<Arc<Config>>,
+    registry: &Registry,
+) -> Rules {
+    let (board, metrics) = (Board::default(), rules::Metrics::new(registry));
+    board.register(registry);
+    Rules { engine: engine.clone(), intake: intake.clone(), board, metrics, settings }
+}
+
+fn untrusted(reason: &str) -> Failure {
+    Failure::new("the disk cannot be trusted any more").cause(reason).hint(
+        "nothing that was acknowledged before is lost as far as the disk kept it; repair it and start again",
+    )
 }
 
 fn open(config: &Config, budget: &Budget) -> Result<(Store, Replay)> {
