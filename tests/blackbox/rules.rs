@@ -28,6 +28,8 @@ groups:
         labels: {unit: ratio}
       - record: job:queue_high
         expr: job:queue_fill:max > 0.8
+      - record: job:queue_count
+        expr: count by (job) (queue_fill)
   - name: alerts
     limit: 100
     rules:
@@ -278,16 +280,16 @@ fn changed_files_take_effect_without_a_restart() {
     wait_for_one(&server, since);
     wait_for_one(&server, "ALERTS{alertstate='firing'}");
     let before = wait_for_one(&server, since);
-    place.write(
-        "queues.yml",
-        &RULES
-            .replace("record: job:queue_high", "record: job:queue_higher")
-            .replace("expr: job:queue_high\n", "expr: job:queue_higher\n"),
-    );
-    wait_for_one(&server, "job:queue_higher");
+    let changed =
+        RULES.replace("record: job:queue_count", "record: job:queue_number").replace("is at", "stands at");
+    place.write("queues.yml", &changed);
+    wait_for_one(&server, "job:queue_number");
     // What the old file gave ends at once, and the alert goes on.
     wait_for("the end of the old series", DEADLINE, || {
-        ask(&server, "job:queue_high").is_empty().then_some(())
+        ask(&server, "job:queue_count").is_empty().then_some(())
+    });
+    wait_for("the new text", DEADLINE, || {
+        data(&server, "alerts").to_string().contains("cart stands at 90% in eu").then_some(())
     });
     assert_eq!(number(&wait_for_one(&server, since)), number(&before));
 
@@ -300,7 +302,7 @@ fn changed_files_take_effect_without_a_restart() {
             .any(|line| line.contains("keep the rules before") && line.contains("queues.yml:1:9"))
             .then_some(())
     });
-    let newest = || number(&wait_for_one(&server, "timestamp(job:queue_higher)"));
+    let newest = || number(&wait_for_one(&server, "timestamp(job:queue_number)"));
     let seen = newest();
     wait_for("a later evaluation", DEADLINE, || (newest() > seen).then_some(()));
 
