@@ -335,7 +335,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Alerts; there are none. */
+        /** Alerts that are pending or fire. */
         get: operations["alerts"];
         put?: never;
         post?: never;
@@ -494,7 +494,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Rules; there are none. */
+        /** Groups of rules, how their last evaluation went, and their alerts. */
         get: operations["rules"];
         put?: never;
         post?: never;
@@ -2385,7 +2385,24 @@ export interface operations {
     };
     rules: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description alert or record */
+                type?: string;
+                /** @description Only rules with these names */
+                "rule_name[]"?: string[];
+                /** @description Only groups with these names */
+                "rule_group[]"?: string[];
+                /** @description Only groups of these files */
+                "file[]"?: string[];
+                /** @description Only rules whose labels, as they are written, fit a selector */
+                "match[]"?: string[];
+                /** @description Leave out the alerts */
+                exclude_alerts?: boolean;
+                /** @description Groups of an answer */
+                group_limit?: number;
+                /** @description Where the answer before ended */
+                group_next_token?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -2399,6 +2416,14 @@ export interface operations {
                 };
                 content: {
                     "application/json": Record<string, never>;
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrometheusError"];
                 };
             };
         };
