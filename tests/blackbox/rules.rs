@@ -7,7 +7,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use testkit::http::{Request, percent_encoded};
 use testkit::records::now_unix_nano;
-use testkit::remote_write::{V1, WriteRequest, request, series};
+use testkit::remote_write::{
+    BucketSpan, Count, Histogram, TimeSeries, V1, WriteRequest, labels, request, series,
+};
 use testkit::{Builder, Fresnel, wait_for};
 
 use crate::fresnel;
@@ -26,6 +28,8 @@ groups:
         labels: {unit: ratio}
       - record: job:queue_high
         expr: job:queue_fill:max > 0.8
+      - record: job:queue_count
+        expr: count by (job) (queue_fill)
   - name: alerts
     limit: 100
     rules:
@@ -126,6 +130,36 @@ fn rules_are_evaluated_and_what_they_give_is_stored() {
     assert_eq!(ask(&server, "ALERTS{alertname='QueueFullForLong', alertstate='pending'}").len(), 1);
     // They came by the door that everybody comes by.
     assert!(server.balanced_ledger().entry("default", "metrics").unwrap().stored > 10);
+}
+
+#[test]
+fn native_histograms_are_recorded() {
+    let place = Place::new("groups:\n  - name: g\n    rules:\n      - {record: both, expr: sum(duration)}\n");
+    let server = place.server().start();
+    let timestamp = i64::try_from(now_unix_nano() / 1_000_000).unwrap();
+    let of = |instance: &str| TimeSeries {
+        labels: labels(&[("__name__", "duration"), ("instance", instance)]),
+        histograms: vec![Histogram {
+            count: Some(Count::CountFloat(4.0)),
+            sum: 7.5,
+            schema: 1,
+            zero_threshold: 0.5,
+            zero_count_float: 1.0,
+            positive_spans: vec![BucketSpan { offset: -2, length: 1 }, BucketSpan { offset: 1, length: 1 }],
+            positive_counts: vec![1.0, 1.0],
+            negative_spans: vec![BucketSpan { offset: 0, length: 1 }],
+            negative_counts: vec![1.0],
+            timestamp,
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    let message = WriteRequest { timeseries: vec![of("a"), of("b")], metadata: Vec::new() };
+    server.ask(&request(V1, &message)).expect(204);
+    wait_for_one(&server, "both");
+    let of_query = |query: &str| ask(&server, query).remove(0)["histogram"][1].clone();
+    assert_eq!(of_query("both"), of_query("sum(duration)"));
+    assert_eq!(of_query("both")["count"], "8");
 }
 
 #[test]
@@ -246,16 +280,16 @@ fn changed_files_take_effect_without_a_restart() {
     wait_for_one(&server, since);
     wait_for_one(&server, "ALERTS{alertstate='firing'}");
     let before = wait_for_one(&server, since);
-    place.write(
-        "queues.yml",
-        &RULES
-            .replace("record: job:queue_high", "record: job:queue_higher")
-            .replace("expr: job:queue_high\n", "expr: job:queue_higher\n"),
-    );
-    wait_for_one(&server, "job:queue_higher");
+    let changed =
+        RULES.replace("record: job:queue_count", "record: job:queue_number").replace("is at", "stands at");
+    place.write("queues.yml", &changed);
+    wait_for_one(&server, "job:queue_number");
     // What the old file gave ends at once, and the alert goes on.
     wait_for("the end of the old series", DEADLINE, || {
-        ask(&server, "job:queue_high").is_empty().then_some(())
+        ask(&server, "job:queue_count").is_empty().then_some(())
+    });
+    wait_for("the new text", DEADLINE, || {
+        data(&server, "alerts").to_string().contains("cart stands at 90% in eu").then_some(())
     });
     assert_eq!(number(&wait_for_one(&server, since)), number(&before));
 
@@ -268,7 +302,7 @@ fn changed_files_take_effect_without_a_restart() {
             .any(|line| line.contains("keep the rules before") && line.contains("queues.yml:1:9"))
             .then_some(())
     });
-    let newest = || number(&wait_for_one(&server, "timestamp(job:queue_higher)"));
+    let newest = || number(&wait_for_one(&server, "timestamp(job:queue_number)"));
     let seen = newest();
     wait_for("a later evaluation", DEADLINE, || (newest() > seen).then_some(()));
 
@@ -331,7 +365,7 @@ fn rule_files_are_checked_on_the_command_line() {
 fn unit_tests_of_rules_are_run_on_the_command_line() {
     let pass = golden("pass.test.yml");
     let finished = fresnel().run(&["test", "rules", &pass]).expect(0);
-    assert_eq!(finished.stdout, format!("{pass}: ok, 11 checks\n"));
+    assert_eq!(finished.stdout, format!("{pass}: ok, 13 checks\n"));
 
     let fail = golden("fail-alert.test.yml");
     let finished = fresnel().run(&["test", "rules", &pass, &fail]).expect(1);
@@ -350,7 +384,7 @@ fn unit_tests_of_rules_are_run_on_the_command_line() {
         .run(&["test", "rules", "--format", "json", &golden("fail-value.test.yml"), &pass])
         .expect(1);
     let json: Value = serde_json::from_str(&finished.stdout).unwrap();
-    assert_eq!((&json["passed"], &json["checks"], &json["failed"]), (&json!(false), &json!(12), &json!(1)));
+    assert_eq!((&json["passed"], &json["checks"], &json["failed"]), (&json!(false), &json!(14), &json!(1)));
     let failure = &json["files"][0]["failures"][0];
     assert_eq!(
         (&failure["kind"], &failure["line"], &failure["eval_time"]),

@@ -32,7 +32,7 @@ pub trait Series {
     /// Keeps samples; the next query finds them.
     ///
     /// # Errors
-    /// Why they were not kept; then none was.
+    /// Why not all of them were kept.
     fn append(&mut self, samples: Vec<Sample>) -> Result<(), String>;
 }
 
@@ -43,6 +43,8 @@ pub struct Defaults {
     pub interval_ms: i64,
     /// How far in the past rules are evaluated, milliseconds.
     pub query_offset_ms: i64,
+    /// Most series or alerts of a rule, also where the group allows more; 0 for no limit.
+    pub limit: usize,
     /// `$externalLabels` of templates.
     pub external_labels: Labels,
     /// `$externalURL` of templates.
@@ -56,7 +58,10 @@ pub struct Group {
     file: String,
     interval_ms: i64,
     query_offset_ms: i64,
+    /// As the file has it.
     limit: usize,
+    /// What holds.
+    limit_in_force: usize,
     rules: Vec<RuleState>,
     /// Series of rules that are no longer there; they are ended at the next evaluation.
     ended: BTreeSet<Labels>,
@@ -148,6 +153,10 @@ impl Group {
             interval_ms: group.interval_ms.unwrap_or(defaults.interval_ms).max(1),
             query_offset_ms: group.query_offset_ms.unwrap_or(defaults.query_offset_ms),
             limit: group.limit,
+            limit_in_force: match (group.limit, defaults.limit) {
+                (0, limit) | (limit, 0) => limit,
+                (own, all) => own.min(all),
+            },
             rules: group.rules.into_iter().map(state).collect(),
             ended: BTreeSet::new(),
             surroundings: Surroundings {
@@ -177,7 +186,7 @@ impl Group {
         self.query_offset_ms
     }
 
-    /// Most series or alerts of a rule; 0 for no limit.
+    /// Most series or alerts of a rule as the file has it; 0 for none of its own.
     pub fn limit(&self) -> usize {
         self.limit
     }
@@ -223,7 +232,7 @@ impl Group {
         let evaluation = Evaluation {
             time_ms,
             sample_ms: time_ms - self.query_offset_ms,
-            limit: self.limit,
+            limit: self.limit_in_force,
             surroundings: &self.surroundings,
         };
         match rule.evaluate(&evaluation, series) {

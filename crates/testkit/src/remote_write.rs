@@ -142,6 +142,18 @@ pub struct Histogram {
     /// -53: custom bounds.
     #[prost(sint32, tag = "4")]
     pub schema: i32,
+    /// How far the bucket around zero reaches.
+    #[prost(double, tag = "5")]
+    pub zero_threshold: f64,
+    /// Not an integer: observations around zero.
+    #[prost(double, tag = "7")]
+    pub zero_count_float: f64,
+    /// Runs of buckets below zero.
+    #[prost(message, repeated, tag = "8")]
+    pub negative_spans: Vec<BucketSpan>,
+    /// Of counts that are doubles.
+    #[prost(double, repeated, tag = "10")]
+    pub negative_counts: Vec<f64>,
     /// Runs of buckets.
     #[prost(message, repeated, tag = "11")]
     pub positive_spans: Vec<BucketSpan>,

@@ -14,6 +14,7 @@ fn defaults() -> Defaults {
     Defaults {
         interval_ms: MINUTE,
         query_offset_ms: 0,
+        limit: 3,
         external_labels: [("region", "eu")].into_iter().collect(),
         external_url: "http://here".to_owned(),
     }
@@ -115,6 +116,16 @@ fn rules_that_cannot_be_evaluated_say_why() {
     assert_eq!(bad(&group, 4), "rule result is not a vector or scalar");
     assert!(bad(&group, 5).contains("found duplicate series"), "{}", bad(&group, 5));
     assert_eq!(ask(&store, "r", 0).len(), 0);
+}
+
+#[test]
+fn a_group_cannot_raise_the_limit_of_all() {
+    let mut group = group("limit: 100\nrules:\n- record: r\n  expr: m\n- alert: A\n  expr: m");
+    let mut store = store(&["m{a='1'} 1", "m{a='2'} 1", "m{a='3'} 1", "m{a='4'} 1"]);
+    group.evaluate(0, &mut store);
+    assert_eq!(bad(&group, 0), "exceeded limit of 3 with 4 series");
+    assert_eq!((bad(&group, 1), group.limit()), ("exceeded limit of 3 with 4 alerts".to_owned(), 100));
+    assert_eq!(group.rules()[1].active_alerts().count(), 0);
 }
 
 #[test]

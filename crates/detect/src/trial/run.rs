@@ -112,6 +112,7 @@ impl<'a> Trial<'a> {
         let defaults = Defaults {
             interval_ms: test.interval_ms,
             query_offset_ms: 0,
+            limit: 0,
             external_labels: test.external_labels.clone(),
             external_url: test.external_url.clone(),
         };

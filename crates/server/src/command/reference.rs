@@ -37,19 +37,19 @@ fn command_line() -> String {
         String::from("# Command line\n\nGenerated from `crates/server/src/cli.rs`; do not edit.\n");
     let mut command = Cli::command().term_width(100);
     command.build();
-    section(&mut text, "fresnel", &mut command);
-    let names: Vec<String> = command
-        .get_subcommands()
-        .filter(|command| !command.is_hide_set() && command.get_name() != "help")
-        .map(|command| command.get_name().to_owned())
-        .collect();
-    for name in names {
-        if let Some(subcommand) = command.find_subcommand_mut(&name) {
-            section(&mut text, &format!("fresnel {name}"), subcommand);
-        }
-    }
+    sections(&mut text, "fresnel", &mut command);
     text.push_str("\nExit codes: 0 done, 1 the answer is no, 2 usage or configuration.\n");
     text
+}
+
+/// A command and what is below it.
+fn sections(text: &mut String, title: &str, command: &mut clap::Command) {
+    section(text, title, command);
+    let shown = |command: &&mut clap::Command| !command.is_hide_set() && command.get_name() != "help";
+    for subcommand in command.get_subcommands_mut().filter(shown) {
+        let title = format!("{title} {}", subcommand.get_name());
+        sections(text, &title, subcommand);
+    }
 }
 
 fn section(text: &mut String, title: &str, command: &mut clap::Command) {

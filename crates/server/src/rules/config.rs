@@ -16,6 +16,9 @@ pub struct RulesConfig {
     pub evaluation_interval: Duration,
     /// How far in the past a group is evaluated that does not say, for samples that come late.
     pub query_offset: Duration,
+    /// Series that a recording rule may give, and alerts of an alerting rule; a group's own `limit` may
+    /// be lower.
+    pub limit: usize,
     /// Groups that are evaluated at the same time.
     pub concurrency: usize,
     /// Whose series rules read and write.
@@ -36,6 +39,7 @@ impl Default for RulesConfig {
             files: Vec::new(),
             evaluation_interval: Duration::from_mins(1),
             query_offset: Duration::from_secs(0),
+            limit: 100_000,
             concurrency: 4,
             tenant: Tenant::default().to_string(),
             external_labels: BTreeMap::new(),
@@ -54,8 +58,10 @@ impl Validate for RulesConfig {
         if self.evaluation_interval.get().as_millis() < INTERVAL_MIN_MS {
             report.error("evaluation_interval", format!("must be at least {INTERVAL_MIN_MS}ms"));
         }
-        if self.concurrency == 0 {
-            report.error("concurrency", "must be at least 1");
+        for (name, value) in [("concurrency", self.concurrency), ("limit", self.limit)] {
+            if value == 0 {
+                report.error(name, "must be at least 1");
+            }
         }
         if let Err(error) = Tenant::parse(&self.tenant) {
             report.error("tenant", error.to_string());
@@ -74,6 +80,7 @@ impl RulesConfig {
         detect::group::Defaults {
             interval_ms: milliseconds(self.evaluation_interval.get()),
             query_offset_ms: milliseconds(self.query_offset.get()),
+            limit: self.limit,
             external_labels: self.external_labels.iter().collect(),
             external_url: self.external_url.clone(),
         }

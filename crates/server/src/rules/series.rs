@@ -13,6 +13,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::encode;
 
+/// Samples that the intake is given at once.
+const SAMPLES_A_REQUEST: usize = 10_000;
+
 /// Asks the query engine and gives to the intake, from a thread that may wait.
 pub struct StoreSeries {
     pub engine: Engine,
@@ -45,7 +48,14 @@ impl Series for StoreSeries {
     }
 
     fn append(&mut self, samples: Vec<Sample>) -> Result<(), String> {
-        let message = Bytes::from(encode::write_request(&samples));
+        samples.chunks(SAMPLES_A_REQUEST).try_for_each(|samples| self.store(samples))
+    }
+}
+
+impl StoreSeries {
+    /// Gives until it is taken, or refused for good.
+    fn store(&self, samples: &[Sample]) -> Result<(), String> {
+        let message = Bytes::from(encode::write_request(samples));
         let began = Instant::now();
         loop {
             let refusal = match self.runtime.block_on(self.give(message.clone())) {
@@ -61,9 +71,7 @@ impl Series for StoreSeries {
             }
         }
     }
-}
 
-impl StoreSeries {
     async fn give(&self, message: Bytes) -> Result<receive::Outcome, Refusal> {
         let reservation = self.intake.admit(message.len() as u64)?;
         let body = Body {
