@@ -23,9 +23,8 @@ pub(crate) fn found(name: &str, folder: &Path) -> Result<PathBuf> {
         silent(&mut command)
     };
     // The list of packages may be missing; only root may fetch it.
-    download().or_else(|_| {
-        silent(Command::new("apt-get").args(["update", "--quiet"])).and_then(|()| download())
-    })?;
+    download()
+        .or_else(|_| silent(Command::new("apt-get").args(["update", "--quiet"])).and_then(|()| download()))?;
     let files = std::fs::read_dir(&peers).context("read the folder of the peers")?;
     let is_package = |path: &PathBuf| {
         let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();

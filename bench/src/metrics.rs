@@ -69,7 +69,9 @@ pub(crate) fn run(options: &Options) -> Result<Report> {
                 kinds.push(kind);
                 report.note(format!("{} {version}: {}", kind.name(), kind.durability()));
             }
-            Err(error) => report.note(format!("{} is missing, nothing is compared with it: {error:#}", kind.name())),
+            Err(error) => {
+                report.note(format!("{} is missing, nothing is compared with it: {error:#}", kind.name()))
+            }
         }
     }
     let real = scrapes::take(options)?;
@@ -125,7 +127,12 @@ fn ingest(options: &Options, report: &mut Report, kinds: &[Kind], replay: &Repla
         let is_victoria = *kind == Kind::Victoria;
         let rate = all[0].rate(replay).median() / runs.rate(replay).median();
         let bounds = if is_victoria { (1.5, 3.0) } else { (5.0, 10.0) };
-        report.goal(goal(format!("samples a CPU second, of {}'s", kind.name()), rate, bounds, Better::Higher));
+        report.goal(goal(
+            format!("samples a CPU second, of {}'s", kind.name()),
+            rate,
+            bounds,
+            Better::Higher,
+        ));
         let disk = all[0].disk.per_sample() / runs.disk.per_sample();
         let bounds = if is_victoria { (1.0, 0.85) } else { (0.4, 0.3) };
         report.goal(goal(format!("bytes a sample, of {}'s", kind.name()), disk, bounds, Better::Lower));
@@ -174,7 +181,8 @@ fn table(report: &mut Report, title: &str, kinds: &[Kind], all: &[Runs], replay:
         "peak MiB",
     ]);
     for (kind, runs) in kinds.iter().zip(all) {
-        let thousands = |of: &dyn Fn(&Run) -> f64| runs.of(|run| replay.samples as f64 / of(run) / 1e3).range();
+        let thousands =
+            |of: &dyn Fn(&Run) -> f64| runs.of(|run| replay.samples as f64 / of(run) / 1e3).range();
         let bytes = |bytes: u64| match runs.disk.samples {
             0 => String::new(),
             samples => format!("{:.3}", bytes as f64 / samples as f64),

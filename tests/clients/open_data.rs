@@ -107,10 +107,12 @@ fn values_of_merged_samples_are_read_bit_for_bit() {
         // Eight series, each with values of one kind.
         let points = |kind: usize| -> Value {
             let own = part.iter().enumerate().filter(|(number, _)| number % 8 == kind);
-            own.map(|(_, (time, value))| json!({"timeUnixNano": time.to_string(), "asDouble": value})).collect()
+            own.map(|(_, (time, value))| json!({"timeUnixNano": time.to_string(), "asDouble": value}))
+                .collect()
         };
-        let metrics: Vec<Value> =
-            (0..8).map(|kind| json!({"name": format!("m{kind}"), "gauge": {"dataPoints": points(kind)}})).collect();
+        let metrics: Vec<Value> = (0..8)
+            .map(|kind| json!({"name": format!("m{kind}"), "gauge": {"dataPoints": points(kind)}}))
+            .collect();
         let body = json!({"resourceMetrics": [{"scopeMetrics": [{"metrics": metrics}]}]});
         let request = testkit::http::Request::post("/v1/metrics", body.to_string())
             .header("content-type", "application/json");

@@ -22,7 +22,8 @@ pub(super) const API: &str = "/prometheus/api/v1";
 pub(super) const WRITE: &str = "/prometheus/api/v1/write";
 
 /// Everything is sealed soon after the last request; replaced files go soon.
-const CONFIG: &str = "[store.seal]\nage = \"10s\"\n[store.compact]\ngrace = \"1s\"\n[publish]\nenabled = false\n";
+const CONFIG: &str =
+    "[store.seal]\nage = \"10s\"\n[store.compact]\ngrace = \"1s\"\n[publish]\nenabled = false\n";
 const READY_WITHIN: Duration = Duration::from_mins(2);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Background work of the peers after the last request, at full scale.
@@ -62,7 +63,8 @@ impl Kind {
         let output = Command::new(debian::found(self.name(), options.dir())?).arg("--version").output();
         let output = output.context("ask for the version")?;
         let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-        Ok(text.lines().next().unwrap_or("?").to_owned())
+        let line = text.lines().map(str::trim).find(|line| !line.is_empty());
+        Ok(line.unwrap_or("of unknown version").to_owned())
     }
 
     /// How it keeps what it has acknowledged.

@@ -32,7 +32,13 @@ pub(super) struct Replay {
 
 impl Replay {
     /// `machines` with so many of their scrapes, the first one at `start_ms`.
-    pub(super) fn new(real: &[Series], machines: usize, scrapes: usize, start_ms: i64, path: &str) -> Result<Self> {
+    pub(super) fn new(
+        real: &[Series],
+        machines: usize,
+        scrapes: usize,
+        start_ms: i64,
+        path: &str,
+    ) -> Result<Self> {
         let mut fleet: Vec<(Vec<u8>, Vec<f64>)> = Vec::new();
         for machine in 0..machines {
             for series in real {
@@ -120,7 +126,8 @@ fn of_machine(real: &[f64], machine: u64) -> Vec<f64> {
         return real.to_vec();
     }
     let last = real[real.len() - 1];
-    let mut random = Random(machine.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ first.to_bits() >> 3 ^ last.to_bits());
+    let mut random =
+        Random(machine.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ first.to_bits() >> 3 ^ last.to_bits());
     let whole = |value: f64, scale: f64| {
         let scaled = value * scale;
         (scaled - scaled.round()).abs() <= 1e-9 * scaled.abs().max(1.0) && scaled.abs() < WHOLE_MAX
@@ -178,7 +185,8 @@ mod tests {
     fn machines_have_the_same_deltas_in_another_order() {
         let real = [0.25, 0.5, 3.5, 3.5, 4.0];
         let deltas = |values: &[f64]| {
-            let mut deltas: Vec<f64> = values.windows(2).map(|two| ((two[1] - two[0]) * 100.0).round()).collect();
+            let mut deltas: Vec<f64> =
+                values.windows(2).map(|two| ((two[1] - two[0]) * 100.0).round()).collect();
             deltas.sort_by(f64::total_cmp);
             deltas
         };

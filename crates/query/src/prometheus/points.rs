@@ -142,7 +142,8 @@ impl<'m> Points<'m> {
                 continue;
             };
             let places = numbered.places(series.numbering, || chunk.series_numbers(wanted.ids));
-            let place = |number: &u32| places.get(*number as usize).copied().filter(|place| *place != NOWHERE);
+            let place =
+                |number: &u32| places.get(*number as usize).copied().filter(|place| *place != NOWHERE);
             if !series.rows.iter().any(|number| place(number).is_some()) {
                 continue;
             }
@@ -151,7 +152,8 @@ impl<'m> Points<'m> {
             let mut added = 0;
             for (row, number) in series.rows.iter().enumerate() {
                 if let Some(place) = place(number) {
-                    added += numbers.append(row..row + 1, self.times, self.starts, &mut chunks[place as usize]);
+                    added +=
+                        numbers.append(row..row + 1, self.times, self.starts, &mut chunks[place as usize]);
                 }
             }
             self.memory.grow(added * SAMPLE_BYTES)?;
@@ -334,13 +336,7 @@ impl<'a> Numbers<'a> {
     }
 
     /// Takes a run of one series over; gives how many samples fit.
-    fn append(
-        &self,
-        rows: Range<usize>,
-        times: (i64, i64),
-        starts: bool,
-        chunk: &mut Chunk,
-    ) -> usize {
+    fn append(&self, rows: Range<usize>, times: (i64, i64), starts: bool, chunk: &mut Chunk) -> usize {
         let before = chunk.times_ms.len();
         if self.all_fit(rows.clone(), times) {
             // What nearly all runs are.

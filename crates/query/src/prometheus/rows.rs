@@ -191,7 +191,8 @@ fn with_coded_ids(footer: &Arc<ParquetMetaData>) -> Result<ArrowReaderMetadata, 
         }
         _ => Arc::clone(field),
     };
-    let schema: Arc<Schema> = Arc::new(Schema::new(plain.schema().fields().iter().map(coded).collect::<Vec<_>>()));
+    let schema: Arc<Schema> =
+        Arc::new(Schema::new(plain.schema().fields().iter().map(coded).collect::<Vec<_>>()));
     ArrowReaderMetadata::try_new(Arc::clone(footer), ArrowReaderOptions::new().with_schema(schema))
 }
 

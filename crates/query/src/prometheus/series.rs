@@ -143,28 +143,28 @@ fn each_of_file(
     (times, seen): ((i64, i64), &mut HashSet<SeriesId>),
     each: &mut EachRow<'_>,
 ) -> Result<(), QueryError> {
-        let (mut fitting, mut begin) = (Vec::new(), 0);
-        let all = |footer: &parquet::file::metadata::ParquetMetaData| {
-            ((0..footer.num_row_groups()).collect::<Vec<_>>(), None)
-        };
-        file.read(&NAMING, &all, &mut |batch| {
-            let before = seen.len();
-            fitting.extend(fits(batch, which, times, seen)?.into_iter().map(|row| begin + row));
-            begin += batch.num_rows();
-            memory.grow((seen.len() - before) * SEEN_BYTES)
-        })?;
-        if fitting.is_empty() {
-            return Ok(());
-        }
-        let ranges = joined(fitting.into_iter().map(|row| row..row + 1));
-        let selected = |footer: &parquet::file::metadata::ParquetMetaData| {
-            let selection = RowSelection::from_consecutive_ranges(ranges.iter().cloned(), begin);
-            ((0..footer.num_row_groups()).collect::<Vec<_>>(), Some(selection))
-        };
-        file.read(&WHOLE, &selected, &mut |batch| {
-            let columns = Columns::of(batch)?;
-            (0..batch.num_rows()).try_for_each(|row| each(&columns.row(row)))
-        })
+    let (mut fitting, mut begin) = (Vec::new(), 0);
+    let all = |footer: &parquet::file::metadata::ParquetMetaData| {
+        ((0..footer.num_row_groups()).collect::<Vec<_>>(), None)
+    };
+    file.read(&NAMING, &all, &mut |batch| {
+        let before = seen.len();
+        fitting.extend(fits(batch, which, times, seen)?.into_iter().map(|row| begin + row));
+        begin += batch.num_rows();
+        memory.grow((seen.len() - before) * SEEN_BYTES)
+    })?;
+    if fitting.is_empty() {
+        return Ok(());
+    }
+    let ranges = joined(fitting.into_iter().map(|row| row..row + 1));
+    let selected = |footer: &parquet::file::metadata::ParquetMetaData| {
+        let selection = RowSelection::from_consecutive_ranges(ranges.iter().cloned(), begin);
+        ((0..footer.num_row_groups()).collect::<Vec<_>>(), Some(selection))
+    };
+    file.read(&WHOLE, &selected, &mut |batch| {
+        let columns = Columns::of(batch)?;
+        (0..batch.num_rows()).try_for_each(|row| each(&columns.row(row)))
+    })
 }
 
 fn each_in_memory(

@@ -97,8 +97,11 @@ pub(super) fn scaled(rows: &RecordBatch) -> RecordBatch {
         (exact && row % 11 != 3).then_some(scaled / unit)
     };
     let all = 0..values.len();
-    let ints = |of: &dyn Fn(usize) -> Option<i64>| Arc::new(all.clone().map(of).collect::<Int64Array>()) as ArrayRef;
-    let doubles = |of: &dyn Fn(usize) -> Option<f64>| Arc::new(all.clone().map(of).collect::<Float64Array>()) as ArrayRef;
+    let ints =
+        |of: &dyn Fn(usize) -> Option<i64>| Arc::new(all.clone().map(of).collect::<Int64Array>()) as ArrayRef;
+    let doubles = |of: &dyn Fn(usize) -> Option<f64>| {
+        Arc::new(all.clone().map(of).collect::<Float64Array>()) as ArrayRef
+    };
     let stored = schema::stored(Table::Samples);
     let columns = stored.fields().iter().map(|field| match field.name().as_str() {
         scaled::RAW => doubles(&|row| integer(row).is_none().then_some(values[row])),

@@ -94,7 +94,11 @@ impl Placed {
         let times = rows.column_by_name(table.time_column()).unwrap().as_primitive::<Int64Type>().clone();
         // Every other file of samples has its values scaled.
         let scaled = table == Table::Samples && segments.len() % 2 == 0;
-        let bytes = if scaled { parquet(table, &batches::scaled(rows), group_rows) } else { parquet(table, rows, group_rows) };
+        let bytes = if scaled {
+            parquet(table, &batches::scaled(rows), group_rows)
+        } else {
+            parquet(table, rows, group_rows)
+        };
         segments.push(Segment {
             path: path.clone(),
             bytes: bytes.len() as u64,

@@ -272,7 +272,8 @@ fn many_samples() -> Placed {
     };
     let value = |row: u64| if row % 13 == 0 { (row as f64).sqrt() } else { (row * row % 1_000) as f64 / 4.0 };
     let samples: Vec<_> = (0..170_000).map(|row| sample(row % 6, row as i64 / 12, value(row))).collect();
-    let mut placed = Placed { group_rows: 20_000, ..Placed::default() };
+    let mut placed = Placed::default();
+    placed.group_rows = 20_000;
     placed.put(Table::Series, &batches::series(&series), |_, _| Place::Segment(0));
     placed.put(Table::Samples, &batches::samples(&samples), place);
     placed
@@ -283,7 +284,8 @@ fn the_answer_does_not_depend_on_the_number_of_threads() {
     let placed = many_samples();
     let mut answers = Vec::new();
     for threads in [1, 2, 5] {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
         answers.push(runtime.unwrap().block_on(async {
             let engine = engine(placed.clone());
             let found = selected(&engine, "{\"a.b\"}[5h]").await;
@@ -295,7 +297,9 @@ fn the_answer_does_not_depend_on_the_number_of_threads() {
                 timeout: None,
                 lookback_ms: None,
             };
-            let bits = |points: &Points| points.iter().map(|(time, value)| (*time, value.to_bits())).collect::<Vec<_>>();
+            let bits = |points: &Points| {
+                points.iter().map(|(time, value)| (*time, value.to_bits())).collect::<Vec<_>>()
+            };
             let found: Vec<_> = found.iter().map(|(labels, points)| (labels.clone(), bits(points))).collect();
             (found, engine.prometheus_query(query).await.unwrap().value.value)
         }));
@@ -339,7 +343,8 @@ async fn labels_of_files_are_kept_within_a_bound_and_are_the_same() {
 #[allow(clippy::print_stdout)]
 fn what_a_raw_sample_costs() {
     let (series, per_series) = (1_600, 720);
-    let named = |n: u64| own_series(n, &[("__name__", "a.b"), ("n", &n.to_string()), ("mode", &(n % 8).to_string())]);
+    let named =
+        |n: u64| own_series(n, &[("__name__", "a.b"), ("n", &n.to_string()), ("mode", &(n % 8).to_string())]);
     let all: Vec<_> = (0..series).map(named).collect();
     let samples: Vec<_> = (0..series * per_series)
         .map(|row| sample(row % series, (row / series * 15) as i64, (row * 7 % 10_007) as f64 / 100.0))
@@ -349,7 +354,8 @@ fn what_a_raw_sample_costs() {
             0 => Place::Memory(0),
             parts => Place::Segment(row * parts / samples.len()),
         };
-        let mut placed = Placed { group_rows: 1 << 20, ..Placed::default() };
+        let mut placed = Placed::default();
+        placed.group_rows = 1 << 20;
         placed.put(Table::Series, &batches::series(&all), |_, _| Place::Segment(0));
         placed.put(Table::Samples, &batches::samples(&samples), place);
         for threads in [1, 2] {

@@ -174,8 +174,10 @@ struct Points {
 impl Points {
     fn of(batch: &RecordBatch) -> Self {
         let column = |name: &str| batch.column_by_name(name).expect("the reader was asked for it");
-        let (names, ids) =
-            (column("metric_name").as_dictionary::<Int32Type>(), column("series_id").as_dictionary::<Int32Type>());
+        let (names, ids) = (
+            column("metric_name").as_dictionary::<Int32Type>(),
+            column("series_id").as_dictionary::<Int32Type>(),
+        );
         let int = |name: &str| column(name).as_primitive::<Int64Type>().clone();
         Self {
             names: names.values().as_string::<i32>().clone(),

@@ -208,7 +208,8 @@ pub(super) fn encode_values(
     let page_rows = if uniform { rows.max(1) } else { codec.page_rows() };
     let kind = column.leaf.physical_type();
     let interning = column.treatment.dictionary;
-    let mut coding = Coding { dictionary: interning.then(Numbers::new), interning, sampled: column.treatment.sampled };
+    let mut coding =
+        Coding { dictionary: interning.then(Numbers::new), interning, sampled: column.treatment.sampled };
     let mut used_dictionary = false;
     let mut bounds = None;
     let mut rest = values;

@@ -42,12 +42,8 @@ struct Scale {
 impl Scaled {
     /// Of the values of a row group, as bits, and the series that each belongs to.
     pub(super) fn new(values: &[i64], owners: &[u32]) -> Self {
-        let mut all = Self {
-            runs: Vec::new(),
-            scaled: Vec::with_capacity(values.len()),
-            raw: Vec::new(),
-            valid: None,
-        };
+        let mut all =
+            Self { runs: Vec::new(), scaled: Vec::with_capacity(values.len()), raw: Vec::new(), valid: None };
         let mut rest = values;
         let mut mantissas = Vec::new();
         for run in owners.chunk_by(|a, b| a == b) {

@@ -51,7 +51,9 @@ fn read(table: Table, file: &Bytes, selection: Option<RowSelection>) -> Vec<Stri
         builder = builder.with_row_selection(selection);
     }
     let whole = schema::file(table);
-    let restored = |batch: RecordBatch| if schema::stored(table) == whole { batch } else { restored(&batch, &whole).unwrap() };
+    let restored = |batch: RecordBatch| {
+        if schema::stored(table) == whole { batch } else { restored(&batch, &whole).unwrap() }
+    };
     builder.build().unwrap().flat_map(|batch| rows_of(&restored(batch.unwrap()))).collect()
 }
 
@@ -61,7 +63,12 @@ fn check(table: Table, chunks: &[Chunk], catalog: &SeriesCatalog, what: &str) ->
     check_effort(table, chunks, catalog, (what, Effort::Seal))
 }
 
-fn check_effort(table: Table, chunks: &[Chunk], catalog: &SeriesCatalog, (what, effort): (&str, Effort)) -> Bytes {
+fn check_effort(
+    table: Table,
+    chunks: &[Chunk],
+    catalog: &SeriesCatalog,
+    (what, effort): (&str, Effort),
+) -> Bytes {
     let rows = Rows::new(table, chunks, catalog).unwrap();
     let picks = order(&rows);
     let file = written(&rows, &picks, effort);

@@ -10,7 +10,8 @@ fn read(all: &Scaled) -> Vec<u64> {
     let value = |(row, scale): (usize, Option<Scale>)| {
         if all.valid.as_ref().is_none_or(|valid| valid[row]) {
             let scale = scale.unwrap();
-            let sum = scale.unit.checked_mul(*scaled.next().unwrap()).unwrap().checked_add(scale.base).unwrap();
+            let sum =
+                scale.unit.checked_mul(*scaled.next().unwrap()).unwrap().checked_add(scale.base).unwrap();
             return (sum as f64 / scale.divisor).to_bits();
         }
         raw.next().unwrap().cast_unsigned()
@@ -34,7 +35,10 @@ fn check(series: &[Vec<f64>]) -> Scaled {
 fn decimals_are_integers_of_one_scale() {
     let all = check(&[vec![1.25, 1.5, 1.75, -3.0], vec![7.0; 3], vec![1e9, 3e9, 2e9]]);
     let scale = |base, unit, divisor| Some(Scale { base, unit, divisor });
-    assert_eq!(all.runs, [(4, scale(-300, 25, 100.0)), (3, scale(7, 1, 1.0)), (3, scale(1_000_000_000, 1_000_000_000, 1.0))]);
+    assert_eq!(
+        all.runs,
+        [(4, scale(-300, 25, 100.0)), (3, scale(7, 1, 1.0)), (3, scale(1_000_000_000, 1_000_000_000, 1.0))]
+    );
     assert_eq!(all.scaled, [17, 18, 19, 0, 0, 0, 0, 0, 2, 1]);
     assert!(all.raw.is_empty() && all.valid.is_none());
 }
@@ -105,7 +109,8 @@ fn every_value_comes_back_bit_for_bit() {
             2 => -((chance.number() >> (11 + chance.below(40))) as f64) / digits,
             3 => f64::from_bits(chance.number()),
             4 => chance.below(1000).wrapping_mul(step) as f64,
-            5 => [0.0, -0.0, f64::NAN, f64::INFINITY, f64::from_bits(promql_stale_bits())][chance.below(5) as usize],
+            5 => [0.0, -0.0, f64::NAN, f64::INFINITY, f64::from_bits(promql_stale_bits())]
+                [chance.below(5) as usize],
             6 => f64::from_bits(chance.number() >> 12),
             7 => chance.number() as f64 * 1e10,
             _ => f64::from_bits(chance.number() | 0x7ff0_0000_0000_0000),
