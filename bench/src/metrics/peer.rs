@@ -63,7 +63,8 @@ impl Kind {
         let output = Command::new(debian::found(self.name(), options.dir())?).arg("--version").output();
         let output = output.context("ask for the version")?;
         let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-        Ok(text.lines().next().unwrap_or("?").to_owned())
+        let line = text.lines().map(str::trim).find(|line| !line.is_empty());
+        Ok(line.unwrap_or("of unknown version").to_owned())
     }
 
     /// How it keeps what it has acknowledged.
