@@ -221,7 +221,7 @@ impl<T> Inner<T> {
 
 impl<T> Endpoint<T> {
     fn takes_calls(&self, now: std::time::Instant) -> bool {
-        self.healthy.load(Ordering::Relaxed) && !self.breaker.is_closed_to(now)
+        self.healthy.load(Ordering::Relaxed) && !self.breaker.rejects_at(now)
     }
 }
 

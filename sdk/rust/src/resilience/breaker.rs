@@ -147,9 +147,8 @@ impl<J> Breaker<J> {
         self.inner.machine.lock().state()
     }
 
-    /// Whether a call now would be turned away: for those who choose among several. It changes
-    /// nothing.
-    pub fn is_closed_to(&self, now: Instant) -> bool {
+    /// Whether a call would be turned away for the time: for those who choose among several.
+    pub(super) fn rejects_at(&self, now: Instant) -> bool {
         self.inner.machine.lock().open_until().is_some_and(|until| now < until)
     }
 

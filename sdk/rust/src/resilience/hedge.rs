@@ -97,7 +97,7 @@ impl Hedge {
 
 /// What comes next: an answer of an attempt, or the time for another one.
 enum Next<T> {
-    Answer(usize, T),
+    Answer(u32, T),
     Late,
 }
 
@@ -118,55 +118,58 @@ impl<J> Hedge<J> {
         F: Future<Output = Result<T, E>>,
         J: Judge<T, E>,
     {
-        let Inner { options, calls, hedges, .. } = &*self.inner;
-        options.budget.deposit();
+        let inner = &*self.inner;
+        inner.options.budget.deposit();
         let mut running = vec![(0, Box::pin(op()))];
-        let mut attempts = 0;
-        let mut more = true;
+        let mut hedges = 0;
         loop {
-            more = more && attempts < options.max_hedges as usize;
-            let next = if more {
-                next(&mut running, Some(clock::sleep(options.delay))).await
-            } else {
-                next(&mut running, None).await
-            };
-            if let Next::Answer(attempt, answer) = next {
-                let verdict = self.judge.judge(&answer);
-                let success = verdict.outcome == Outcome::Success;
-                if success || (running.is_empty() && !(more && verdict.retryable)) {
-                    let ended = match (success, attempt) {
-                        (false, _) => Ended::Failure,
-                        (true, 0) => Ended::First,
-                        (true, _) => Ended::Hedge,
-                    };
-                    calls.count(ended as usize);
-                    return answer;
-                }
-                if !more || !verdict.retryable {
-                    continue;
-                }
-                if !options.budget.withdraw() {
-                    more = false;
-                    if running.is_empty() {
-                        calls.count(Ended::Failure as usize);
+            let late = (hedges < inner.options.max_hedges).then(|| clock::sleep(inner.options.delay));
+            let hedge = match next(&mut running, late).await {
+                Next::Late => inner.may_hedge(&mut hedges),
+                Next::Answer(attempt, answer) => {
+                    let verdict = self.judge.judge(&answer);
+                    let success = verdict.outcome == Outcome::Success;
+                    let hedge = !success && verdict.retryable && inner.may_hedge(&mut hedges);
+                    if success || (running.is_empty() && !hedge) {
+                        inner.count(success, attempt);
                         return answer;
                     }
-                    continue;
+                    hedge
                 }
-            } else if !options.budget.withdraw() {
-                more = false;
-                continue;
+            };
+            if hedge {
+                running.push((hedges, Box::pin(op())));
             }
-            attempts += 1;
-            hedges.add(1);
-            running.push((attempts, Box::pin(op())));
         }
+    }
+}
+
+impl Inner {
+    /// One more, unless there are enough or the budget is spent; then there will be no more.
+    fn may_hedge(&self, hedges: &mut u32) -> bool {
+        let max = self.options.max_hedges;
+        if *hedges >= max || !self.options.budget.withdraw() {
+            *hedges = max;
+            return false;
+        }
+        *hedges += 1;
+        self.hedges.add(1);
+        true
+    }
+
+    fn count(&self, success: bool, attempt: u32) {
+        let ended = match (success, attempt) {
+            (false, _) => Ended::Failure,
+            (true, 0) => Ended::First,
+            (true, _) => Ended::Hedge,
+        };
+        self.calls.count(ended as usize);
     }
 }
 
 /// Waits for the first of several.
 async fn next<F: Future>(
-    running: &mut Vec<(usize, Pin<Box<F>>)>,
+    running: &mut Vec<(u32, Pin<Box<F>>)>,
     mut late: Option<clock::Sleep>,
 ) -> Next<F::Output> {
     poll_fn(|cx| {

@@ -15,7 +15,8 @@ pub struct BreakerOptions {
     pub minimum_calls: u32,
     /// Opens, too, when too many calls are slow; off.
     pub slow_calls: Option<SlowCalls>,
-    /// How long it stays open before it lets calls through to probe; 30 s.
+    /// How long it stays open before it lets calls through to probe; 30 s. A probe that has not
+    /// ended after as long again is given up, so that another may take its place.
     pub reset_timeout: Duration,
     /// How many may probe at once; 1. 0 counts as 1.
     pub half_open_max: u32,
