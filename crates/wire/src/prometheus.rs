@@ -40,7 +40,7 @@ use crate::proto::{Known, Malformed, Reader, Refused};
 use symbols::Symbols;
 use write::Write;
 
-pub use request::RequestWriter;
+pub use request::{Label, RequestWriter};
 
 /// Which of the two messages a request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

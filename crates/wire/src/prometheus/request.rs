@@ -2,6 +2,9 @@ use std::collections::HashMap;
 
 use crate::proto::Writer;
 
+/// Name and value.
+pub type Label<'a> = (&'a [u8], &'a [u8]);
+
 /// Writes a request of version 2: what a scrape found, as a Prometheus would send it.
 ///
 /// Must hold: what is written is what [`super::decode`] reads.
@@ -36,10 +39,10 @@ impl RequestWriter {
     /// and its time in milliseconds since 1970; and an exemplar's labels, value and time.
     pub fn sample<'a>(
         &mut self,
-        labels: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
+        labels: impl IntoIterator<Item = Label<'a>>,
         help: &str,
         sample: (f64, i64),
-        exemplar: Option<(&[(&'a [u8], &'a [u8])], f64, i64)>,
+        exemplar: Option<(&[Label<'a>], f64, i64)>,
     ) {
         self.refer(labels);
         let series = self.series.begin(5);
@@ -70,7 +73,7 @@ impl RequestWriter {
         request.finish()
     }
 
-    fn refer<'a>(&mut self, labels: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) {
+    fn refer<'a>(&mut self, labels: impl IntoIterator<Item = Label<'a>>) {
         let mut references = std::mem::take(&mut self.references);
         references.clear();
         for (name, value) in labels {
