@@ -67,7 +67,7 @@ pub(super) struct Subscribers {
     ended: Arc<AtomicBool>,
 }
 
-/// Ends the subscription when it is dropped: no call begins after that.
+/// Ends the subscription when it is dropped; a call that is about to begin may still come.
 #[must_use = "dropping the subscription ends it"]
 pub struct Subscription {
     ended: Arc<AtomicBool>,

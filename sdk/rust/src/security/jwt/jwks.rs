@@ -55,8 +55,8 @@ impl Default for JwksOptions {
     }
 }
 
-/// Keys that an issuer publishes, fetched when they are needed: one fetch at a time, whoever asks
-/// waits for it; after a failure there is a growing pause, and the last good keys stay in use until
+/// Keys that an issuer publishes, fetched when they are needed: one fetch at a time, for which others
+/// wait only if there are no keys yet or they lack one; after a failure there is a growing pause, and the last good keys stay in use until
 /// they are too old.
 ///
 /// ```
@@ -125,7 +125,12 @@ impl Jwks {
         match self.usable(now) {
             Some(fetched) if age(&fetched, now) < self.options.refresh_after => Some(fetched),
             _ => {
-                let mut attempts = self.attempts.lock().await;
+                let mut attempts = match (self.attempts.try_lock(), self.usable(now)) {
+                    (Ok(attempts), _) => attempts,
+                    // Somebody fetches: old keys are good enough meanwhile.
+                    (Err(_), Some(fetched)) => return Some(fetched),
+                    (Err(_), None) => self.attempts.lock().await,
+                };
                 // Somebody else may have fetched while this one waited.
                 let fresh = self.usable(now).is_some_and(|it| age(&it, now) < self.options.refresh_after);
                 if !fresh && may(attempts.next, now) {

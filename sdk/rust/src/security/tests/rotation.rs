@@ -103,6 +103,35 @@ fn many_at_once_ask_once() {
     assert_eq!(issuer.fetches(), 1);
 }
 
+/// An issuer that answers once, and then hangs.
+struct Hanging(Issuer);
+
+impl FetchKeys for Hanging {
+    fn fetch(&self) -> BoxFuture<'_, Result<String, FetchError>> {
+        match self.0.fetches() {
+            0 => self.0.fetch(),
+            _ => Box::pin(std::future::pending()),
+        }
+    }
+}
+
+#[test]
+fn while_one_fetches_the_others_go_on_with_what_there_is() {
+    let (issuer, _, hand) = setup();
+    let signer = Signer::ed();
+    issuer.publish(&[("k", &signer)]);
+    let jwks = Jwks::new(Hanging(issuer), JwksOptions::default());
+    let validator = Validator::fetching(jwks, options()).clock(hand.clone());
+    let token = token("k", &signer);
+    run(async {
+        assert!(validator.validate(&token).await.is_ok());
+        hand.advance(3600);
+        let mut first = Box::pin(validator.validate(&token));
+        assert!(futures::poll!(&mut first).is_pending(), "this one asks the issuer");
+        assert!(validator.validate(&token).await.is_ok(), "this one does not wait for it");
+    });
+}
+
 #[test]
 fn after_a_failure_it_waits_and_the_last_good_keys_stay_for_a_day() {
     let (issuer, validator, hand) = setup();
