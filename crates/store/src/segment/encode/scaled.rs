@@ -206,7 +206,7 @@ fn scale(mantissas: &[Option<i64>], digits: usize) -> Scale {
 
 /// The greatest number that divides both; the other one of zero.
 fn common_divisor(mut a: u64, mut b: u64) -> u64 {
-    if a != 0 && b % a == 0 {
+    if a != 0 && b.is_multiple_of(a) {
         return a;
     }
     while b != 0 {

@@ -54,7 +54,7 @@ fn what_is_no_decimal_stays_as_it_is() {
     }
     // Digits that no double has exactly, among some that have few.
     let mut noisy: Vec<f64> = (0..64).map(|n| f64::from(n) / 10.0).collect();
-    noisy[40] = 1234.560_000_000_000_2;
+    noisy[40] = 1_234.560_000_000_000_2;
     let all = check(&[noisy.clone()]);
     assert_eq!((all.scaled.len(), all.raw.len()), (63, 1));
     noisy.iter_mut().step_by(4).for_each(|value| *value = value.sqrt() + 0.1);
