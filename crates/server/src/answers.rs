@@ -14,6 +14,7 @@ use receive::scrape::Scraper;
 mod prometheus;
 
 /// The engine as the API wants to see it, and the targets.
+#[derive(Clone)]
 pub struct Answers(pub Engine, pub Arc<Scraper>);
 
 impl Queries for Answers {

@@ -156,8 +156,7 @@ struct Server {
     store: Arc<Store>,
     intake: Intake,
     senders: Arc<Senders>,
-    scraper: Arc<Scraper>,
-    engine: query::Engine,
+    answers: Answers,
     queries: Runtime,
     desk: Arc<Desk>,
     observer: Observer,
@@ -225,8 +224,7 @@ impl Server {
             store,
             intake,
             senders: Arc::new(senders),
-            scraper,
-            engine,
+            answers: Answers(engine, scraper),
             queries,
             desk: Arc::new(desk),
             observer,
@@ -245,8 +243,7 @@ impl Server {
             store,
             intake,
             senders,
-            scraper,
-            engine,
+            answers,
             queries,
             desk,
             observer,
@@ -255,8 +252,7 @@ impl Server {
             _watch,
         } = self;
         announce(&config.store.dir, &desk.addresses)?;
-        let answers = Answers(engine.clone(), Arc::clone(&scraper));
-        let serving = serve(&config, doors, &intake, &senders, answers, &desk);
+        let serving = serve(&config, doors, &intake, &senders, answers.clone(), &desk);
         let replaying = {
             let (store, intake) = (Arc::clone(&store), intake.clone());
             recover(store, intake, replay)
@@ -278,9 +274,8 @@ impl Server {
         intake.open();
         ready.store(true, Ordering::Release);
         greet(&desk, replayed);
-        warm(engine, store.tenants(), &desk.supervisor);
-        work(&config, &store, &intake, &desk, &observer);
-        scrape(scraper, &intake, &desk.supervisor);
+        warm(answers.0, store.tenants(), &desk.supervisor);
+        work(&config, &store, &intake, answers.1, &desk, &observer);
         let fatal = store.fatal();
         let reason = tokio::select! {
             reason = &mut stop => Ok(reason),
@@ -444,7 +439,14 @@ fn warm(engine: query::Engine, tenants: Vec<Tenant>, supervisor: &Supervisor) {
 }
 
 /// Starts what goes on in the background.
-fn work(config: &Config, store: &Arc<Store>, intake: &Intake, desk: &Desk, observer: &Observer) {
+fn work(
+    config: &Config,
+    store: &Arc<Store>,
+    intake: &Intake,
+    scraper: Arc<Scraper>,
+    desk: &Desk,
+    observer: &Observer,
+) {
     let supervisor = &desk.supervisor;
     let limit = desk.memory_limit;
     supervisor.spawn("memory", move |stop| crate::allocator::watch(limit, stop));
@@ -459,6 +461,7 @@ fn work(config: &Config, store: &Arc<Store>, intake: &Intake, desk: &Desk, obser
             receive::host::run(intake.clone(), interval, observe::now_unix_nano, stop.cancelled_owned())
         });
     }
+    scrape(scraper, intake, supervisor);
     if config.telemetry.enabled {
         observer.connect(intake.clone());
     }
