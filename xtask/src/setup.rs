@@ -49,13 +49,14 @@ fn target_directory() -> Result<PathBuf> {
 }
 
 /// A program, and the Debian packages that bring it.
-const PROGRAMS: [(&str, &[&str]); 6] = [
+const PROGRAMS: [(&str, &[&str]); 7] = [
     ("python3", &["python3", "python3-venv"]),
     ("cc", &["gcc", "libc6-dev"]),
     ("chromium", &["chromium"]),
     ("node", &["nodejs", "npm"]),
     ("prometheus", &["prometheus"]),
     ("prometheus-node-exporter", &["prometheus-node-exporter"]),
+    ("openssl", &["openssl"]),
 ];
 
 fn debian() -> Result<()> {
