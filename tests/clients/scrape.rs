@@ -147,3 +147,69 @@ fn prom_client_is_understood_in_both_formats() {
         assert_eq!(server.balanced_ledger().entry("default", "metrics").unwrap().rejected, 0);
     }
 }
+
+/// Runs openssl in a folder.
+fn openssl(folder: &std::path::Path, arguments: &str) -> Command {
+    let mut command = Command::new("openssl");
+    command.args(arguments.split(' ')).current_dir(folder);
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+#[test]
+fn tls_is_spoken_as_the_configuration_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let made =
+        |arguments: &str| openssl(folder.path(), arguments).status().is_ok_and(|status| status.success());
+    if !made("version") {
+        return skip("openssl is missing: run `cargo xtask setup`");
+    }
+    let key = "-newkey rsa:2048 -nodes -days 2";
+    assert!(made(&format!("req -x509 {key} -keyout ca.key -out ca.pem -subj /CN=ca")));
+    std::fs::write(folder.path().join("names"), "subjectAltName=DNS:target.example\n").unwrap();
+    for name in ["target", "client"] {
+        assert!(made(&format!("req {key} -keyout {name}.key -out {name}.csr -subj /CN={name}.example")));
+        assert!(made(&format!(
+            "x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out {name}.pem -days 2 -extfile names"
+        )));
+    }
+    // A file that is sent as it is, head and all.
+    let answer = "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\na 1\n";
+    std::fs::write(folder.path().join("metrics"), answer).unwrap();
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let serve = format!(
+        "s_server -accept {address} -cert target.pem -key target.key -CAfile ca.pem -Verify 1 \
+                         -verify_return_error -HTTP -quiet"
+    );
+    let _target = Exposing { process: openssl(folder.path(), &serve).spawn().unwrap(), address };
+
+    let shown = "cert_file: client.pem, key_file: client.key";
+    let jobs = [
+        ("well", format!("ca_file: ca.pem, server_name: target.example, {shown}")),
+        ("unchecked", format!("insecure_skip_verify: true, {shown}")),
+        ("stranger", format!("server_name: target.example, {shown}")),
+        ("misnamed", format!("ca_file: ca.pem, {shown}")),
+        ("nobody", "ca_file: ca.pem, server_name: target.example".to_owned()),
+    ];
+    let mut text = "global:\n  scrape_interval: 500ms\nscrape_configs:\n".to_owned();
+    for (job, tls) in &jobs {
+        text += &format!(
+            "  - job_name: {job}\n    scheme: https\n    tls_config: {{{tls}}}\n    static_configs:\n      \
+             - targets: ['{address}']\n"
+        );
+    }
+    let file = folder.path().join("prometheus.yml");
+    std::fs::write(&file, text).unwrap();
+    let server = fresnel().config(&format!("[receive.scrape]\nfiles = [\"{}\"]\n", file.display())).start();
+    for (job, expected) in
+        [("well", "1"), ("unchecked", "1"), ("stranger", "0"), ("misnamed", "0"), ("nobody", "0")]
+    {
+        wait_for(&format!("{job} to be {expected}"), DEADLINE, || {
+            let up = query(&server, &format!("up{{job=\"{job}\"}}"));
+            up.first().is_some_and(|(_, value)| value == expected).then_some(())
+        });
+    }
+    let told = server.get_json("/prometheus/api/v1/targets?scrapePool=misnamed");
+    let error = told["data"]["activeTargets"][0]["lastError"].as_str().unwrap();
+    assert!(error.contains("certificate") && error.contains("127.0.0.1"), "{error}");
+}

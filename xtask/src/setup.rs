@@ -49,7 +49,7 @@ fn target_directory() -> Result<PathBuf> {
 }
 
 /// A program, and the Debian packages that bring it.
-const PROGRAMS: [(&str, &[&str]); 7] = [
+const PROGRAMS: [(&str, &[&str]); 8] = [
     ("python3", &["python3", "python3-venv"]),
     ("cc", &["gcc", "libc6-dev"]),
     ("chromium", &["chromium"]),
@@ -57,6 +57,7 @@ const PROGRAMS: [(&str, &[&str]); 7] = [
     ("prometheus", &["prometheus"]),
     ("victoria-metrics", &["victoria-metrics"]),
     ("prometheus-node-exporter", &["prometheus-node-exporter"]),
+    ("openssl", &["openssl"]),
 ];
 
 fn debian() -> Result<()> {

@@ -16,6 +16,7 @@ use crate::rules::Board;
 mod prometheus;
 
 /// What the API asks.
+#[derive(Clone)]
 pub struct Answers {
     pub engine: Engine,
     pub scraper: Arc<Scraper>,

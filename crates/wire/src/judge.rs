@@ -195,9 +195,7 @@ impl Reason {
                 "bucket_counts_mismatch",
                 format!("{found} bucket counts, must be as many as the spans have together"),
             ),
-            Self::SpansOverlap => {
-                ("spans_overlap", "a span of buckets begins before the end of the last".into())
-            }
+            Self::SpansOverlap => ("spans_overlap", "a span of buckets begins before the last ends".into()),
             Self::TimeOutOfRange => {
                 ("time_out_of_range", format!("time {found} is after the year 2262, the last in nanoseconds"))
             }

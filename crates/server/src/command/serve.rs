@@ -157,8 +157,7 @@ struct Server {
     store: Arc<Store>,
     intake: Intake,
     senders: Arc<Senders>,
-    scraper: Arc<Scraper>,
-    engine: query::Engine,
+    answers: Answers,
     queries: Runtime,
     desk: Arc<Desk>,
     observer: Observer,
@@ -227,8 +226,7 @@ impl Server {
             store,
             intake,
             senders: Arc::new(senders),
-            scraper,
-            engine,
+            answers: Answers { engine, scraper, rules: rules.board.clone() },
             queries,
             desk: Arc::new(desk),
             observer,
@@ -248,8 +246,7 @@ impl Server {
             store,
             intake,
             senders,
-            scraper,
-            engine,
+            answers,
             queries,
             desk,
             observer,
@@ -259,9 +256,7 @@ impl Server {
             _watch,
         } = self;
         announce(&config.store.dir, &desk.addresses)?;
-        let answers =
-            Answers { engine: engine.clone(), scraper: Arc::clone(&scraper), rules: rules.board.clone() };
-        let serving = serve(&config, doors, &intake, &senders, answers, &desk);
+        let serving = serve(&config, doors, &intake, &senders, answers.clone(), &desk);
         let replaying = recover(Arc::clone(&store), intake.clone(), replay)
             .instrument(tracing::info_span!("replay", otel.name = "replay the log"));
         let replayed = tokio::select! {
@@ -280,9 +275,8 @@ impl Server {
         intake.open();
         ready.store(true, Ordering::Release);
         greet(&desk, replayed);
-        warm(engine, store.tenants(), &desk.supervisor);
-        work(&config, &store, &intake, &desk, &observer);
-        scrape(scraper, &intake, &desk.supervisor);
+        warm(answers.engine, store.tenants(), &desk.supervisor);
+        work(&config, &store, &intake, answers.scraper, &desk, &observer);
         desk.supervisor.spawn("rules", move |stop| rules.clone().run(stop));
         let fatal = store.fatal();
         let reason = tokio::select! {
@@ -480,7 +474,14 @@ fn warm(engine: query::Engine, tenants: Vec<Tenant>, supervisor: &Supervisor) {
 }
 
 /// Starts what goes on in the background.
-fn work(config: &Config, store: &Arc<Store>, intake: &Intake, desk: &Desk, observer: &Observer) {
+fn work(
+    config: &Config,
+    store: &Arc<Store>,
+    intake: &Intake,
+    scraper: Arc<Scraper>,
+    desk: &Desk,
+    observer: &Observer,
+) {
     let supervisor = &desk.supervisor;
     let limit = desk.memory_limit;
     supervisor.spawn("memory", move |stop| crate::allocator::watch(limit, stop));
@@ -495,6 +496,7 @@ fn work(config: &Config, store: &Arc<Store>, intake: &Intake, desk: &Desk, obser
             receive::host::run(intake.clone(), interval, observe::now_unix_nano, stop.cancelled_owned())
         });
     }
+    scrape(scraper, intake, supervisor);
     if config.telemetry.enabled {
         observer.connect(intake.clone());
     }
