@@ -1,7 +1,7 @@
 //! What a service that faces the world must check and say: tokens, policies of the page, names and
 //! addresses that strangers chose.
 //!
-//! Everything is a plain function or type; with the feature `security-tower` the same is a layer for axum and
+//! Everything is a plain function or type; with the feature `tower` the same is a layer for axum and
 //! whatever else speaks `tower`. `jwt` brings tokens, `html` the sanitizer of HTML.
 //!
 //! What must hold: a check that cannot be made is a refusal; what an attacker sends is bounded
@@ -17,7 +17,7 @@ mod html;
 mod json;
 #[cfg(feature = "jwt")]
 pub mod jwt;
-#[cfg(feature = "security-tower")]
+#[cfg(feature = "tower")]
 pub mod layer;
 mod mail;
 mod url;

@@ -81,7 +81,7 @@ pub struct SourceError {
 /// A number used once, by which a page shows that a script is its own. 128 bits from the system's
 /// generator; one for every answer.
 ///
-/// With the feature `security-tower`, take it from the request's extensions:
+/// With the feature `tower`, take it from the request's extensions:
 /// `request.extensions().get::<Nonce>()`, or `Extension<Nonce>` in axum.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Nonce(String);

@@ -4,7 +4,7 @@ mod addresses;
 mod headers;
 #[cfg(feature = "html")]
 mod html;
-#[cfg(feature = "security-tower")]
+#[cfg(feature = "tower")]
 mod layers;
 mod names;
 #[cfg(feature = "jwt")]
