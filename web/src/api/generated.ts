@@ -504,6 +504,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/prometheus/api/v1/scrape_pools": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Jobs that are scraped. */
+        get: operations["pools"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/prometheus/api/v1/series": {
         parameters: {
             query?: never;
@@ -617,8 +634,25 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Targets; there are none. */
+        /** Targets that are scraped, and those that rules dropped. */
         get: operations["targets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/prometheus/api/v1/targets/metadata": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What targets told of their metrics. */
+        get: operations["metadata"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2403,6 +2437,26 @@ export interface operations {
             };
         };
     };
+    pools: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Prometheus' envelope */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+        };
+    };
     series: {
         parameters: {
             query: {
@@ -2582,7 +2636,12 @@ export interface operations {
     };
     targets: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description active, dropped or any */
+                state?: string;
+                /** @description Only those of this job */
+                scrapePool?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -2596,6 +2655,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": Record<string, never>;
+                };
+            };
+        };
+    };
+    metadata: {
+        parameters: {
+            query?: {
+                /** @description A selector of targets by their labels */
+                match_target?: string;
+                /** @description Only of this metric */
+                metric?: string;
+                /** @description Most targets */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Prometheus' envelope */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrometheusError"];
                 };
             };
         };
