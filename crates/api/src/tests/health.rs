@@ -83,6 +83,7 @@ unasked! {
     prometheus_metadata(Tenant, Option<String>) -> PrometheusFuture<'_, BTreeMap<String, BTreeSet<MetricMetadata>>>;
     prometheus_exemplars(PrometheusSelection) -> PrometheusFuture<'_, Vec<ExemplarsOf>>;
     prometheus_statistics(Tenant, (i64, i64), usize) -> PrometheusFuture<'_, SeriesStatistics>;
+    prometheus_rules(&Tenant) -> Vec<Arc<crate::RuleGroup>>;
 }
 
 /// Status, content type and body, as a browser would ask.

@@ -156,7 +156,6 @@ struct Server {
     store: Arc<Store>,
     intake: Intake,
     senders: Arc<Senders>,
-    engine: query::Engine,
     queries: Runtime,
     desk: Arc<Desk>,
     observer: Observer,
@@ -199,18 +198,7 @@ impl Server {
         let (engine, queries) = engine(&store, &budget, &config)?;
         let limits = engine.clone();
         let limits = watch.subscribe("query", move |event| limits.reconfigure(event.config.query.clone()));
-        let (told, settings) = tokio::sync::watch::channel(Arc::clone(&config));
-        let told = watch.subscribe("", move |event| {
-            told.send_replace(Arc::clone(&event.config));
-        });
-        let rules = Rules {
-            engine: engine.clone(),
-            intake: intake.clone(),
-            board: Board::default(),
-            metrics: rules::Metrics::new(&registry),
-            settings,
-        };
-        rules.board.register(&registry);
+        let (rules, told) = follow_rules(&watch, &engine, &intake, &registry);
         let ready = Arc::new(AtomicBool::new(false));
         let pending = Arc::clone(&watch);
         let published = Published::default();
@@ -237,7 +225,6 @@ impl Server {
             store,
             intake,
             senders: Arc::new(senders),
-            engine,
             queries,
             desk: Arc::new(desk),
             observer,
@@ -257,7 +244,6 @@ impl Server {
             store,
             intake,
             senders,
-            engine,
             queries,
             desk,
             observer,
@@ -267,8 +253,7 @@ impl Server {
             _watch,
         } = self;
         announce(&config.store.dir, &desk.addresses)?;
-        let serving =
-            serve(&config, doors, &intake, &senders, Answers(engine.clone(), rules.board.clone()), &desk);
+        let serving = serve(&config, doors, &senders, &rules, &desk);
         let replaying = {
             let (store, intake) = (Arc::clone(&store), intake.clone());
             recover(store, intake, replay)
@@ -290,9 +275,8 @@ impl Server {
         intake.open();
         ready.store(true, Ordering::Release);
         greet(&desk, replayed);
-        warm(engine, store.tenants(), &desk.supervisor);
-        work(&config, &store, &intake, &desk, &observer);
-        desk.supervisor.spawn("rules", move |stop| rules.clone().run(stop));
+        warm(rules.engine.clone(), store.tenants(), &desk.supervisor);
+        work(&config, &store, rules, &desk, &observer);
         let fatal = store.fatal();
         let reason = tokio::select! {
             reason = &mut stop => Ok(reason),
@@ -336,6 +320,23 @@ fn open(config: &Config, budget: &Budget) -> Result<(Store, Replay)> {
             .chain(&error)
             .hint("the folder comes from `store.dir` or --data-dir; it must be writable, and one process uses it at a time")
     })
+}
+
+/// The evaluation of rules, which follows the configuration.
+fn follow_rules(
+    watch: &Watch<Config>,
+    engine: &query::Engine,
+    intake: &Intake,
+    registry: &Registry,
+) -> (Rules, Subscription) {
+    let (told, settings) = tokio::sync::watch::channel(watch.current());
+    let told = watch.subscribe("", move |event| {
+        told.send_replace(Arc::clone(&event.config));
+    });
+    let board = Board::default();
+    board.register(registry);
+    let metrics = rules::Metrics::new(registry);
+    (Rules { engine: engine.clone(), intake: intake.clone(), board, metrics, settings }, told)
 }
 
 /// What the configuration's rule files say is right, or nothing is started.
@@ -419,13 +420,14 @@ fn replay_bar(replay: &Replay) -> indicatif::ProgressBar {
 fn serve(
     config: &Config,
     doors: Doors,
-    intake: &Intake,
     senders: &Arc<Senders>,
-    answers: Answers,
+    rules: &Rules,
     desk: &Arc<Desk>,
 ) -> impl Future<Output = ()> + use<> {
     let Doors { http, otlp_grpc, otlp_http } = doors;
     let ready = Arc::clone(&desk.ready);
+    let Rules { engine, intake, board, .. } = rules;
+    let answers = Answers(engine.clone(), board.clone());
     let page = api::router(Arc::new(answers), Arc::clone(desk) as Arc<dyn api::Operations>);
     let page = guard::scope(page, Arc::clone(senders), ready);
     // Beside what readers are let in to: it has its own answers to who is there and what is ready.
@@ -468,8 +470,8 @@ fn warm(engine: query::Engine, tenants: Vec<Tenant>, supervisor: &Supervisor) {
 }
 
 /// Starts what goes on in the background.
-fn work(config: &Config, store: &Arc<Store>, intake: &Intake, desk: &Desk, observer: &Observer) {
-    let supervisor = &desk.supervisor;
+fn work(config: &Config, store: &Arc<Store>, rules: Rules, desk: &Desk, observer: &Observer) {
+    let (supervisor, intake) = (&desk.supervisor, &rules.intake);
     let limit = desk.memory_limit;
     supervisor.spawn("memory", move |stop| crate::allocator::watch(limit, stop));
     let sealing = Arc::clone(store);
@@ -487,6 +489,7 @@ fn work(config: &Config, store: &Arc<Store>, intake: &Intake, desk: &Desk, obser
         observer.connect(intake.clone());
     }
     crate::publication::start(config, store, &desk.published, supervisor);
+    supervisor.spawn("rules", move |stop| rules.clone().run(stop));
 }
 
 /// Writes where the doors are, for programs that start a server on free ports.
