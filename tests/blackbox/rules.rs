@@ -346,7 +346,7 @@ fn golden(name: &str) -> String {
 fn rule_files_are_checked_on_the_command_line() {
     let good = golden("shop.rules.yml");
     let finished = fresnel().run(&["check", "rules", &good]).expect(0);
-    assert_eq!(finished.stdout, format!("{good}: 2 groups, 5 rules\n"));
+    assert_eq!(finished.stdout, format!("{good}: 2 groups, 5 rules"));
     let (broken, key) = (golden("broken/expression.yml"), golden("broken/unknown-key.yml"));
     let finished = fresnel().run(&["check", "rules", &broken, &good, &key]).expect(1);
     assert!(finished.stdout.contains("shop.rules.yml: 2 groups"), "{}", finished.stdout);
@@ -365,7 +365,7 @@ fn rule_files_are_checked_on_the_command_line() {
 fn unit_tests_of_rules_are_run_on_the_command_line() {
     let pass = golden("pass.test.yml");
     let finished = fresnel().run(&["test", "rules", &pass]).expect(0);
-    assert_eq!(finished.stdout, format!("{pass}: ok, 13 checks\n"));
+    assert_eq!(finished.stdout, format!("{pass}: ok, 13 checks"));
 
     let fail = golden("fail-alert.test.yml");
     let finished = fresnel().run(&["test", "rules", &pass, &fail]).expect(1);
