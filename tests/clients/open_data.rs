@@ -75,3 +75,64 @@ fn delta_lake_finds_the_published_tables() {
     });
     assert_eq!(found["tenants"]["logs"], json!(["default", "other"]));
 }
+
+/// Small files are merged at once, and the replaced ones are gone.
+const MERGED: &str = "[receive.host]\nenabled = false\n[telemetry]\nenabled = false\n[publish]\nenabled = false\n\
+    [store.seal]\nage = \"300ms\"\n[store.compact]\nfiles_min = 2\ngrace = \"0s\"\n";
+/// Replaced files are looked for every 30 seconds.
+const REPLACED_GONE: Duration = Duration::from_secs(90);
+const BEGIN_NANO: i64 = 1_795_000_000_000_000_000;
+
+/// Values of every kind, each with its time.
+fn values() -> Vec<(i64, f64)> {
+    let mut random = testkit::records::Random::new(7);
+    let mut some = |number: usize| match number % 8 {
+        0 => number as f64,
+        1 => (random.below(100_000) as f64) / 100.0,
+        2 => -(random.below(1_000) as f64) / 8.0,
+        3 => random.below(1 << 50) as f64 * 1024.0,
+        4 => [0.1, 0.3, 1e-9, 1e22, 123_456_789.012_345_6, -0.0, 5e-324, f64::MAX][number / 8 % 8],
+        5 => f64::from_bits((random.below(1 << 62)) as u64),
+        6 => 1.5e9 + number as f64 / 1e3,
+        _ => 42.0,
+    };
+    (0..1_600).map(|number| (BEGIN_NANO + number as i64 * 1_000_000, some(number))).collect()
+}
+
+#[test]
+fn values_of_merged_samples_are_read_bit_for_bit() {
+    let server = fresnel().config(MERGED).start();
+    let values = values();
+    for part in values.chunks(400) {
+        // Eight series, each with values of one kind.
+        let points = |kind: usize| -> Value {
+            let own = part.iter().enumerate().filter(|(number, _)| number % 8 == kind);
+            own.map(|(_, (time, value))| json!({"timeUnixNano": time.to_string(), "asDouble": value}))
+                .collect()
+        };
+        let metrics: Vec<Value> = (0..8)
+            .map(|kind| json!({"name": format!("m{kind}"), "gauge": {"dataPoints": points(kind)}}))
+            .collect();
+        let body = json!({"resourceMetrics": [{"scopeMetrics": [{"metrics": metrics}]}]});
+        let request = testkit::http::Request::post("/v1/metrics", body.to_string())
+            .header("content-type", "application/json");
+        server.ask_otlp(&request).expect(200);
+        wait_for("everything in files", Duration::from_secs(30), || {
+            (server.get_json("/api/v1/status")["store"]["memtable_rows"].as_u64() == Some(0)).then_some(())
+        });
+    }
+    let expected: Vec<Value> =
+        values.iter().map(|(time, value)| json!([time, format!("{:016x}", value.to_bits())])).collect();
+    for engine in ["duckdb-values", "polars-values"] {
+        if python("open_data.py").is_none() {
+            return;
+        }
+        let found = wait_for("only merged files", REPLACED_GONE, || {
+            let found = read_with(engine, &server)?;
+            (found["values"].as_array()?.len() == values.len()).then_some(found)
+        });
+        let different = found["values"].as_array().unwrap().iter().zip(&expected).find(|(a, b)| a != b);
+        assert_eq!(different, None, "{engine}");
+        assert!(found["scaled"].as_u64().unwrap() > 1_000, "{engine}: {}", found["scaled"]);
+    }
+}

@@ -6,6 +6,7 @@
 mod batch;
 mod budget;
 mod error;
+pub mod scaled;
 pub mod schema;
 mod signal;
 mod tenant;

@@ -1,7 +1,8 @@
 //! The columns: what is stored in files and what a decoder produces.
 //!
-//! A *file schema* is what other engines read (`docs/reference/schema.md`). A *row schema* is what
-//! decoding makes: the same columns in the same order, but what all records of a sender share
+//! A *stored schema* is what other engines read (`docs/reference/schema.md`). A *file schema* is
+//! what our readers see of it: the same, but that the values of samples are one column. A *row
+//! schema* is what decoding makes: the same columns in the same order, but what all records of a sender share
 //! (resource and scope) is kept once in [`streams`] and referred to by an index, `stream`; points
 //! of a metric refer to [`series_rows`] by `series`.
 
@@ -9,7 +10,7 @@ use std::sync::{Arc, LazyLock};
 
 use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 
-use crate::Table;
+use crate::{Table, scaled};
 
 /// Index of a row's stream, first column of the row schemas of logs, spans and series.
 pub const STREAM: &str = "stream";
@@ -105,6 +106,33 @@ pub fn file(table: Table) -> SchemaRef {
         })
     });
     Arc::clone(&SCHEMAS[table as usize])
+}
+
+/// What stands in the Parquet files of a table.
+///
+/// The file schema; of samples with the columns of [`scaled::COLUMNS`] instead of the value alone.
+pub fn stored(table: Table) -> SchemaRef {
+    static SCHEMAS: LazyLock<[SchemaRef; 6]> = LazyLock::new(|| Table::ALL.map(new_stored));
+    Arc::clone(&SCHEMAS[table as usize])
+}
+
+fn new_stored(table: Table) -> SchemaRef {
+    let file = file(table);
+    if table != Table::Samples {
+        return file;
+    }
+    let own = file.fields().iter().map(|field| match field.name().as_str() {
+        // Null where the value is scaled.
+        scaled::RAW => Arc::new(optional(scaled::RAW, DataType::Float64)),
+        _ => Arc::clone(field),
+    });
+    let scale = [
+        optional(scaled::SCALED, DataType::Int64),
+        optional(scaled::BASE, DataType::Int64),
+        optional(scaled::UNIT, DataType::Int64),
+        optional(scaled::DIVISOR, DataType::Float64),
+    ];
+    Arc::new(Schema::new(own.chain(scale.map(Arc::new)).collect::<Fields>()))
 }
 
 /// Row schema of [`Table::Series`], by its name because points refer to it.

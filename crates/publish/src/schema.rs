@@ -23,7 +23,7 @@ const PROPERTIES: [(&str, &str); 3] = [
 
 /// The columns of a table: those of its files, then the partition columns.
 pub(crate) fn columns(table: Table) -> Result<StructType, Cause> {
-    let file: StructType = model::schema::file(table).as_ref().try_into_kernel()?;
+    let file: StructType = model::schema::stored(table).as_ref().try_into_kernel()?;
     let partitions =
         [StructField::not_null("tenant", DataType::STRING), StructField::not_null("day", DataType::DATE)];
     Ok(StructType::try_new(file.fields().cloned().chain(partitions))?)

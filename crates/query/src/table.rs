@@ -13,3 +13,4 @@ mod memory;
 mod metrics;
 mod provider;
 mod unique;
+mod value;

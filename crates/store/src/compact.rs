@@ -4,7 +4,10 @@
 //! their place. Row groups that are large already are copied as they are, page by page; small ones
 //! are read, sorted together and written anew. So a row is rewritten until its row group is large,
 //! and then no more; memory is that of one row group. Must hold: the rows are the same (of the
-//! table `series`: each series is there).
+//! table `series`: each series is there). Samples are merged run by run (`samples`), until their
+//! runs are long.
+
+mod samples;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,6 +26,8 @@ use crate::segment::{
 };
 use crate::store::Inner;
 
+/// About what a sample takes that was sealed and not merged.
+const SEALED_SAMPLE_BYTES: u64 = 4;
 /// Most segments that are merged at once.
 const INPUTS_MAX: usize = 64;
 /// Segments below are of the lowest tier.
@@ -34,6 +39,9 @@ const PENDING_BYTES: u64 = 64 << 20;
 
 /// How long what could not be merged is left alone.
 const PAUSE_MS: i64 = 300_000;
+
+/// A row group that is written anew.
+type Small = (SegmentFile, Arc<ParquetMetaData>, usize);
 
 /// What is merged together.
 type Place = (Tenant, Table, i32);
@@ -160,7 +168,7 @@ impl Inner {
 
     fn merge_into(&self, writer: &mut SegmentWriter, inputs: &Inputs) -> Result<(), WorkError> {
         let mut memory = self.budget.take(0);
-        let mut small = Vec::new();
+        let mut small: Vec<Small> = Vec::new();
         for input in inputs {
             let file = SegmentFile::new(&self.objects, input);
             let metadata = file.metadata(Wanted::Pages)?;
@@ -183,8 +191,11 @@ impl Inner {
         }
         drop(memory);
         let table = inputs[0].table;
-        let mut pending = Pending::default();
         let limit = PENDING_BYTES.min(self.budget.limit() / 16);
+        if table == Table::Samples {
+            return self.merge_samples(writer, &small, limit);
+        }
+        let mut pending = Pending::default();
         for (file, metadata, group) in small {
             for batch in file.group(&metadata, group)? {
                 pending.chunks.push(unfile(table, &batch?, &mut pending.series, &self.budget));
@@ -242,7 +253,7 @@ impl Pending {
 fn tiered(segments: &[Arc<SegmentMeta>], files_min: usize, size: u64) -> Option<Inputs> {
     let mut tiers: BTreeMap<u32, Inputs> = BTreeMap::new();
     for segment in segments {
-        let tier = (segment.bytes / TIER_BYTES).max(1).ilog(4);
+        let tier = (tier_bytes(segment) / TIER_BYTES).max(1).ilog(4);
         tiers.entry(tier).or_default().push(Arc::clone(segment));
     }
     tiers.into_values().find_map(|mut tier| {
@@ -252,6 +263,15 @@ fn tiered(segments: &[Arc<SegmentMeta>], files_min: usize, size: u64) -> Option<
         tier.sort_by(|a, b| (a.min_time, &a.id).cmp(&(b.min_time, &b.id)));
         fitting(tier, size)
     })
+}
+
+/// The size by which a segment is among others. Samples become several times smaller when they are
+/// merged, and would be merged again and again with what was just sealed.
+fn tier_bytes(segment: &SegmentMeta) -> u64 {
+    match segment.table {
+        Table::Samples => segment.rows.saturating_mul(SEALED_SAMPLE_BYTES),
+        _ => segment.bytes,
+    }
 }
 
 /// All of a day that nothing more is expected for.

@@ -10,5 +10,6 @@ mod logs;
 mod power;
 mod rebuild;
 mod remote;
+mod samples;
 mod series;
 mod trace;

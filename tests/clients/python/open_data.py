@@ -1,10 +1,11 @@
 """Reads the data directory with engines of others and prints what they find as JSON.
 
-usage: open_data.py (duckdb|polars|delta) DATA_DIRECTORY
+usage: open_data.py (duckdb|polars|delta|duckdb-values|polars-values) DATA_DIRECTORY
 """
 
 import json
 import os
+import struct
 import sys
 from pathlib import Path
 
@@ -61,7 +62,43 @@ def with_delta():
     return {"counts": counts, "tenants": tenants}
 
 
-found = {"duckdb": with_duckdb, "polars": with_polars, "delta": with_delta}[engine]()
+def bits(rows):
+    """Times and the bits of their values, in order; how many values are scaled."""
+    values = sorted((time, struct.pack(">d", value).hex()) for time, value, _ in rows)
+    return {"values": values, "scaled": sum(scaled is not None for _, _, scaled in rows)}
+
+
+# As docs/reference/schema.md says.
+def values_with_duckdb():
+    import duckdb
+
+    return bits(
+        duckdb.connect()
+        .execute(
+            f"""SELECT time_unix_nano,
+                       coalesce(value, (value_base + value_scaled * value_unit) / value_divisor), value_scaled
+                FROM read_parquet('{files("samples")}', union_by_name = true)"""
+        )
+        .fetchall()
+    )
+
+
+def values_with_polars():
+    import polars
+
+    c = polars.col
+    value = polars.coalesce("value", (c("value_base") + c("value_scaled") * c("value_unit")) / c("value_divisor"))
+    frame = polars.scan_parquet(files("samples")).with_columns(value=value)
+    return bits(frame.select("time_unix_nano", "value", "value_scaled").collect().rows())
+
+
+found = {
+    "duckdb": with_duckdb,
+    "polars": with_polars,
+    "delta": with_delta,
+    "duckdb-values": values_with_duckdb,
+    "polars-values": values_with_polars,
+}[engine]()
 print(json.dumps(found, default=str), flush=True)
 # Without the interpreter's teardown: threads of the engines that are still running then abort the
 # process now and then, after the answer.

@@ -155,7 +155,7 @@ impl Place {
 
 /// Rows of a table; the time column counts up from `min_time`, every map and list is filled.
 fn batch(table: Table, rows: usize, min_time: i64) -> RecordBatch {
-    let schema = model::schema::file(table);
+    let schema = model::schema::stored(table);
     let columns = schema.fields().iter().map(|field| -> ArrayRef {
         if field.name() == table.time_column() {
             Arc::new(Int64Array::from_iter_values((0..rows as i64).map(|row| min_time + row)))

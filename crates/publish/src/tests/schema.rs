@@ -20,7 +20,8 @@ fn columns_have_the_types_of_the_contract() {
     check(Table::Logs, "body", true, json!("string"));
     check(Table::Logs, "trace_id", true, json!("binary"));
     check(Table::Logs, "attributes", false, map.clone());
-    check(Table::Samples, "value", false, json!("double"));
+    check(Table::Samples, "value", true, json!("double"));
+    check(Table::Samples, "value_scaled", true, json!("long"));
     check(Table::Series, "is_monotonic", true, json!("boolean"));
     let list = |element: &str| json!({ "type": "array", "elementType": element, "containsNull": false });
     check(Table::Histograms, "positive_buckets", false, list("long"));
@@ -46,7 +47,7 @@ fn every_table_has_the_columns_of_its_files_and_of_their_path() {
     for table in Table::ALL {
         let columns = schema::columns(table).unwrap();
         let names: Vec<&str> = columns.fields().map(|field| field.name().as_str()).collect();
-        let file = model::schema::file(table);
+        let file = model::schema::stored(table);
         let in_file = file.fields().iter().map(|field| field.name().as_str());
         assert_eq!(names, in_file.chain(["tenant", "day"]).collect::<Vec<_>>(), "{table}");
     }

@@ -11,10 +11,11 @@ use datafusion::physical_expr::expressions::{
     BinaryExpr, CastExpr, Column, InListExpr, IsNotNullExpr, IsNullExpr, Literal, in_list, lit,
 };
 use datafusion::physical_expr_adapter::{PhysicalExprAdapter, PhysicalExprAdapterFactory};
-use model::{Table, Tenant};
+use model::{Table, Tenant, scaled};
 
 use super::columns::{Conversion, Exposed, timestamp_type};
 use super::convert::Convert;
+use super::value::Value;
 
 /// Makes adapters for the files of a table.
 #[derive(Clone, Debug)]
@@ -54,6 +55,12 @@ impl FileAdapter {
             // A file from before the column existed.
             return Ok(lit(ScalarValue::try_from(column.data_type())?));
         };
+        if self.adapt.table == Table::Samples
+            && file_name == scaled::RAW
+            && let Some(value) = Value::of(&self.file)
+        {
+            return Ok(Arc::new(value));
+        }
         let input: Arc<dyn PhysicalExpr> = Arc::new(Column::new(file_name, index));
         Ok(match column.conversion {
             Conversion::Same => input,

@@ -12,6 +12,7 @@ mod dictionary;
 mod maps;
 mod numbers;
 mod page;
+mod scaled;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -29,14 +30,12 @@ use parquet::schema::types::{ColumnDescPtr, SchemaDescPtr};
 pub(super) use self::dictionary::Dictionary;
 pub(super) use self::page::Codec;
 use self::page::Column;
+use self::scaled::Scaled;
 use self::source::{MapSource, TextSource};
 use super::order::Pick;
-use super::properties::{Treatment, treatment};
+use super::properties::{Effort, SERIES_ID, Treatment, treatment};
 use super::rows::{Belongs, Rows, stream_columns};
 
-/// Rows of a page, unless it is shorter because of its bytes, or longer because all of them are the
-/// same.
-const PAGE_ROWS: usize = 8192;
 /// Bytes of values at which a page ends.
 const PAGE_BYTES: usize = 256 << 10;
 
@@ -52,6 +51,8 @@ pub(super) struct Group<'a> {
     picks: &'a [Pick],
     /// The stream or series of each.
     owners: Vec<u32>,
+    /// Of samples that are merged: the runs of a seal are too short for it.
+    scaled: Option<Scaled>,
 }
 
 /// Where a field's values come from.
@@ -73,8 +74,13 @@ pub(super) enum Leaves {
 }
 
 impl<'a> Group<'a> {
-    pub(super) fn new(rows: &'a Rows<'a>, picks: &'a [Pick]) -> Self {
-        Self { rows, picks, owners: picks.iter().map(|pick| rows.owner(*pick)).collect() }
+    pub(super) fn new(rows: &'a Rows<'a>, picks: &'a [Pick], effort: Effort) -> Self {
+        let owners = picks.iter().map(|pick| rows.owner(*pick)).collect();
+        let mut group = Self { rows, picks, owners, scaled: None };
+        if effort == Effort::Compact {
+            group.scaled = scaled::of_group(&group);
+        }
+        group
     }
 
     pub(super) fn len(&self) -> usize {
@@ -83,10 +89,11 @@ impl<'a> Group<'a> {
 
     /// Bytes that it keeps beside the picks.
     pub(super) fn bytes(&self) -> u64 {
-        (self.owners.len() * size_of::<u32>()) as u64
+        let scaled = self.scaled.as_ref().map_or(0, Scaled::bytes);
+        (self.owners.len() * size_of::<u32>() + scaled) as u64
     }
 
-    /// Encodes the field at `place` of the file schema, whose leaves begin at `leaf`.
+    /// Encodes the field at `place` of the stored schema, whose leaves begin at `leaf`.
     pub(super) fn encode(
         &self,
         place: usize,
@@ -94,16 +101,25 @@ impl<'a> Group<'a> {
         columns: &SchemaDescPtr,
         codec: &mut Codec,
     ) -> Result<Leaves> {
-        let file = schema::file(self.rows.table);
-        let field = file.field(place);
-        let source = self.field(place);
+        let stored = schema::stored(self.rows.table);
+        let field = stored.field(place);
         let leaves: Vec<ColumnDescPtr> =
             (leaf..).take(leaves_of(field.data_type())).map(|leaf| columns.column(leaf)).collect();
+        if let Some(encoded) = self.scaled.as_ref().and_then(|scaled| scaled.encode(&leaves[0], codec)) {
+            return Ok(Leaves::Encoded(vec![encoded?]));
+        }
+        if place >= schema::file(self.rows.table).fields().len() {
+            // What only merged samples have.
+            let column = Column::new(&leaves[0], treatment(&leaves[0]));
+            return Ok(Leaves::Encoded(vec![column.nulls(codec, self.len())?]));
+        }
+        let source = self.field(place);
         let treatment = treatment(&leaves[0]);
         let encoded = match field.data_type() {
             DataType::Utf8 | DataType::Binary => {
                 let text = self.texts(&source);
-                vec![texts::encode(self, &text, Column::new(&leaves[0], treatment), codec)?]
+                let column = Column::new(&leaves[0], treatment).with_distinct(self.distinct(field.name()));
+                vec![texts::encode(self, &text, column, codec)?]
             }
             DataType::Map(..) => maps::encode(self, &self.maps(&source), &leaves, codec)?,
             DataType::List(_) if self.is_nothing(&source, field.is_nullable()) => {
@@ -126,8 +142,13 @@ impl<'a> Group<'a> {
 
     /// The own column at `place` of the file schema, per chunk; for the general writer.
     pub(super) fn own(&self, place: usize) -> Vec<&'a dyn Array> {
+        self.own_arrays(place).into_iter().map(AsRef::as_ref).collect()
+    }
+
+    /// As [`Group::own`], for our own writer.
+    fn own_arrays(&self, place: usize) -> Vec<&'a ArrayRef> {
         match self.field(place) {
-            Field::Own(arrays) => arrays.into_iter().map(AsRef::as_ref).collect(),
+            Field::Own(arrays) => arrays,
             _ => Vec::new(),
         }
     }
@@ -154,6 +175,11 @@ impl<'a> Group<'a> {
                 place => own(place - 1),
             },
         }
+    }
+
+    /// How many series there are, of samples that are merged.
+    fn distinct(&self, column: &str) -> Option<u64> {
+        self.scaled.as_ref().filter(|_| column == SERIES_ID).map(Scaled::runs)
     }
 
     fn texts(&self, field: &Field<'a>) -> TextSource<'a> {

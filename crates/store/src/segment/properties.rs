@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use model::{Table, schema};
+use model::{Table, scaled, schema};
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::basic::{Compression, Encoding, Type, ZstdLevel};
 use parquet::file::metadata::{RowGroupMetaData, SortingColumn};
@@ -31,15 +31,29 @@ pub(super) struct Treatment {
     pub(super) dictionary: bool,
     /// Whether the least and the greatest value of each page are noted.
     pub(super) pages: bool,
+    /// Whether a part of each page of integers decides how they are written.
+    pub(super) sampled: bool,
 }
 
 /// How this column is written.
 pub(super) fn treatment(column: &ColumnDescriptor) -> Treatment {
-    Treatment { dictionary: has_dictionary(column), pages: statistics(column) == EnabledStatistics::Page }
+    Treatment {
+        dictionary: has_dictionary(column),
+        pages: statistics(column) == EnabledStatistics::Page,
+        sampled: column.name() == scaled::SCALED,
+    }
 }
 
-/// Rows of a page: what a look-up of a single row has to decode.
-const PAGE_ROWS: usize = 8192;
+/// Rows of a page, unless it is shorter because of its bytes, or longer because all of them are the
+/// same: what a look-up of a single row has to decode. Of samples that are merged a row is less than
+/// a byte, so that what a page has beside its rows would be a tenth of it.
+pub(super) fn page_rows(table: Table, effort: Effort) -> usize {
+    match (table, effort) {
+        (Table::Samples, Effort::Compact) => 32_768,
+        _ => 8_192,
+    }
+}
+
 const PAGE_BYTES: usize = 256 << 10;
 const DICTIONARY_BYTES: usize = 512 << 10;
 
@@ -64,19 +78,33 @@ pub(crate) fn group_rows(table: Table) -> usize {
     }
 }
 
+/// A row group that has one part in so many of the most rows is a large one.
+const PARTS: usize = 8;
+/// Of samples, as long as the runs are.
+const LARGE_ROWS: usize = 1 << 17;
+const RUN_ROWS: u64 = 256;
+/// Whose distinct values are told, of samples that were merged: how many runs there are.
+pub(super) const SERIES_ID: &str = "series_id";
+
 /// Whether little is won by merging a row group with others: to write a row anew costs twice
 /// what it cost to write it first, and saves a few percent of its bytes. A sender of some hundred
-/// records a second fills such a row group between two seals.
+/// records a second fills such a row group between two seals. Samples are worth it until the runs of
+/// their series are long, however many rows there are.
 pub(crate) fn is_large(table: Table, group: &RowGroupMetaData) -> bool {
     const LARGE_BYTES: i64 = 4 << 20;
     let rows = usize::try_from(group.num_rows()).unwrap_or(0);
-    rows >= group_rows(table) / 8 || group.total_byte_size() >= LARGE_BYTES
+    if table == Table::Samples {
+        let series = group.columns().iter().find(|column| column.column_path().parts() == [SERIES_ID]);
+        let series = series.and_then(|series| series.statistics()?.distinct_count_opt());
+        return rows >= LARGE_ROWS && series.is_some_and(|series| rows as u64 / series.max(1) >= RUN_ROWS);
+    }
+    rows >= group_rows(table) / PARTS || group.total_byte_size() >= LARGE_BYTES
 }
 
 /// The Parquet schema of a table.
 pub(crate) fn parquet_schema(table: Table) -> SchemaDescPtr {
     let converter = ArrowSchemaConverter::new();
-    Arc::new(converter.convert(&schema::file(table)).expect("the file schemas can be written as Parquet"))
+    Arc::new(converter.convert(&schema::stored(table)).expect("the stored schemas can be written as Parquet"))
 }
 
 /// How a table's columns are encoded.
@@ -85,7 +113,7 @@ pub(crate) fn properties(table: Table, effort: Effort) -> WriterPropertiesPtr {
     let mut properties = WriterProperties::builder()
         .set_created_by("fresnel".into())
         .set_compression(Compression::ZSTD(effort.level()))
-        .set_data_page_row_count_limit(PAGE_ROWS)
+        .set_data_page_row_count_limit(page_rows(table, effort))
         .set_data_page_size_limit(PAGE_BYTES)
         .set_dictionary_page_size_limit(DICTIONARY_BYTES)
         .set_max_row_group_row_count(None)
@@ -134,7 +162,7 @@ fn encoding(column: &ColumnDescriptor) -> Option<Encoding> {
 fn has_dictionary(column: &ColumnDescriptor) -> bool {
     match column.physical_type() {
         Type::BOOLEAN => false,
-        Type::INT64 => !is_time(column) && column.name() != "duration_nano",
+        Type::INT64 => !is_time(column) && !matches!(column.name(), "duration_nano" | scaled::SCALED),
         _ => !is_unique(column),
     }
 }

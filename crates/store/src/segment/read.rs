@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, RecordBatch, new_null_array};
-use arrow_schema::{ArrowError, FieldRef, Fields, Schema, SchemaRef};
+use arrow_schema::{ArrowError, DataType, FieldRef, Schema, SchemaRef};
 use bytes::Bytes;
+use model::scaled::restored;
 use model::{Table, schema};
 use parking_lot::Mutex;
 use parquet::arrow::ProjectionMask;
@@ -53,7 +54,19 @@ pub(crate) struct GroupFacts {
 /// added lacks it; columns are added at the end and nullable.
 pub(crate) fn has_all_columns(table: Table, metadata: &ParquetMetaData) -> bool {
     let own = metadata.file_metadata().schema_descr().root_schema().get_fields();
-    own.len() == schema::file(table).fields().len()
+    own.len() == schema::stored(table).fields().len()
+}
+
+/// The schema with the texts and ids of points as places in a dictionary.
+fn coded(schema: &SchemaRef) -> SchemaRef {
+    let coded = |field: &FieldRef| match field.data_type() {
+        DataType::Utf8 | DataType::Binary => {
+            let kind = DataType::Dictionary(Box::new(DataType::Int32), Box::new(field.data_type().clone()));
+            Arc::new(field.as_ref().clone().with_data_type(kind))
+        }
+        _ => Arc::clone(field),
+    };
+    Arc::new(Schema::new(schema.fields().iter().map(coded).collect::<Vec<_>>()))
 }
 
 /// Rows with the columns that they lack, which are null.
@@ -144,6 +157,31 @@ impl SegmentFile {
         self.window(metadata, group)?.batches(metadata, vec![group], None, None)
     }
 
+    /// All rows of a row group of points in the file schema, but with names and ids as places in a
+    /// dictionary. Its bytes are read at once.
+    pub(crate) fn points(
+        &self,
+        metadata: &Arc<ParquetMetaData>,
+        group: usize,
+        batch_rows: usize,
+    ) -> Result<impl Iterator<Item = Result<RecordBatch, ReadError>> + use<>, ReadError> {
+        let file = self.window(metadata, group)?;
+        let own = coded(&self.own_schema(metadata));
+        let options = ArrowReaderOptions::new().with_schema(own);
+        let metadata = ArrowReaderMetadata::try_new(Arc::clone(metadata), options);
+        let metadata = metadata.map_err(|error| file.failed(&error))?;
+        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file.clone(), metadata)
+            .with_batch_size(batch_rows)
+            .with_row_groups(vec![group])
+            .build();
+        let reader = reader.map_err(|error| file.failed(&error))?;
+        let whole = coded(&schema::file(self.segment.table));
+        Ok(reader.map(move |batch| {
+            let batch = batch.map_err(|error| file.failed(&error))?;
+            restored(&batch, &whole).map_err(|error| file.failed(&error))
+        }))
+    }
+
     /// What the footer and the index of traces say that tell it: `traces` are those of the file, if
     /// it has the index. What they do not tell, the columns do.
     pub(crate) fn facts(
@@ -208,7 +246,9 @@ impl SegmentFile {
         columns: Option<&[&str]>,
     ) -> Result<impl Iterator<Item = Result<RecordBatch, ReadError>> + use<>, ReadError> {
         let whole = columns.is_none().then(|| schema::file(self.segment.table));
+        let stored = schema::stored(self.segment.table);
         let own = self.own_schema(metadata);
+        let (is_whole, is_file) = (own == stored, whole.as_ref() == Some(&stored));
         let options = ArrowReaderOptions::new().with_schema(Arc::clone(&own));
         let metadata = ArrowReaderMetadata::try_new(Arc::clone(metadata), options);
         let metadata = metadata.map_err(|error| self.failed(&error))?;
@@ -225,22 +265,26 @@ impl SegmentFile {
         let reader = builder.build().map_err(|error| self.failed(&error))?;
         Ok(reader.map(move |batch| {
             let batch = batch.map_err(|error| self.failed(&error))?;
-            match &whole {
-                Some(whole) if *whole != own => widen(&batch, whole).map_err(|error| self.failed(&error)),
-                _ => Ok(batch),
-            }
+            let Some(whole) = &whole else { return Ok(batch) };
+            let batch = if is_whole { Ok(batch) } else { widen(&batch, &stored) };
+            let batch = batch.and_then(|batch| if is_file { Ok(batch) } else { restored(&batch, whole) });
+            batch.map_err(|error| self.failed(&error))
         }))
     }
 
-    /// The columns of the file schema that the file has.
+    /// The columns of the stored schema that the file has.
     fn own_schema(&self, metadata: &ParquetMetaData) -> SchemaRef {
-        let whole = schema::file(self.segment.table);
+        let whole = schema::stored(self.segment.table);
         if has_all_columns(self.segment.table, metadata) {
             return whole;
         }
         let own = metadata.file_metadata().schema_descr().root_schema().get_fields();
-        let has = |field: &&FieldRef| own.iter().any(|column| column.name() == field.name());
-        Arc::new(Schema::new(whole.fields().iter().filter(has).cloned().collect::<Fields>()))
+        // Where a column was added, another one may have become nullable.
+        let has = |field: &FieldRef| {
+            let column = own.iter().find(|column| column.name() == field.name())?;
+            Some(field.as_ref().clone().with_nullable(column.is_optional()))
+        };
+        Arc::new(Schema::new(whole.fields().iter().filter_map(has).collect::<Vec<_>>()))
     }
 
     /// Where traces are looked up; nothing when the file has no index.

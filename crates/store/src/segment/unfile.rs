@@ -40,7 +40,8 @@ fn with_series(table: Table, batch: &RecordBatch, series: &mut FileSeries, budge
 }
 
 impl FileSeries {
-    fn number(&mut self, id: SeriesId, name: &str) -> u32 {
+    /// The number of a series, which is added when it is new.
+    pub(crate) fn number(&mut self, id: SeriesId, name: &str) -> u32 {
         let Self { catalog, numbers, names } = self;
         *numbers.entry(id).or_insert_with(|| catalog.push(id, name, names))
     }

@@ -34,6 +34,7 @@ const BATCH_ROWS: usize = 8192;
 /// [`SegmentWriter::finish`].
 pub(crate) struct SegmentWriter {
     table: Table,
+    effort: Effort,
     file: SerializedFileWriter<Output>,
     factory: ArrowRowGroupWriterFactory,
     columns: SchemaDescPtr,
@@ -76,12 +77,13 @@ impl SegmentWriter {
         let options = ArrowWriterOptions::new()
             .with_properties(Arc::unwrap_or_clone(properties(table, effort)))
             .with_skip_arrow_metadata(true);
-        let writer = ArrowWriter::try_new_with_options(output, schema::file(table), options)?;
+        let writer = ArrowWriter::try_new_with_options(output, schema::stored(table), options)?;
         let (file, factory) = writer.into_serialized_writer()?;
         let trace = (table == Table::Spans).then(TraceIndexBuilder::default);
-        let (columns, codec) = (parquet_schema(table), Codec::new(effort)?);
+        let (columns, codec) = (parquet_schema(table), Codec::new(table, effort)?);
         Ok(Self {
             table,
+            effort,
             file,
             factory,
             columns,
@@ -105,10 +107,10 @@ impl SegmentWriter {
 
     /// Writes the picked rows as a row group.
     pub(crate) fn write(&mut self, rows: &Rows<'_>, picks: &[Pick], memory: &mut Reservation) -> Result<()> {
-        let group = Group::new(rows, picks);
+        let group = Group::new(rows, picks, self.effort);
         // The values of a column on their way, and what is kept from row group to row group.
         let held = group.bytes() + self.memory() + (group.len() * size_of::<i64>()) as u64;
-        let schema = schema::file(self.table);
+        let schema = schema::stored(self.table);
         let columns = self.columns.clone();
         let mut general: Vec<Option<ArrowColumnWriter>> = Vec::new();
         let mut target = self.file.next_row_group()?;

@@ -386,7 +386,11 @@ fn value(column: &ArrayRef, row: usize) -> String {
         DataType::Int32 => column.as_primitive::<Int32Type>().value(row).to_string(),
         DataType::Int64 => column.as_primitive::<Int64Type>().value(row).to_string(),
         DataType::UInt32 => column.as_primitive::<UInt32Type>().value(row).to_string(),
-        DataType::Float64 => column.as_primitive::<Float64Type>().value(row).to_string(),
+        DataType::Float64 => {
+            let value = column.as_primitive::<Float64Type>().value(row);
+            // There are many that are no number.
+            if value.is_nan() { format!("NaN {:x}", value.to_bits()) } else { value.to_string() }
+        }
         DataType::Boolean => column.as_boolean().value(row).to_string(),
         DataType::Map(..) => values(&(Arc::new(column.as_map().value(row)) as ArrayRef)),
         DataType::List(..) => values(&column.as_list::<i32>().value(row)),

@@ -5,7 +5,7 @@ use super::bits::Levels;
 use super::page::{Codec, Column, Page};
 use super::source::{MapSource, Maps};
 use super::texts::Values;
-use super::{AHEAD, Encoded, Group, PAGE_ROWS};
+use super::{AHEAD, Encoded, Group};
 use crate::segment::properties::treatment;
 
 /// Definition levels: an empty map, an entry (of the keys) or a null (of the values), a value.
@@ -131,7 +131,7 @@ impl Writer {
     /// Begins a row of so many entries: all but the levels of the values, which may be null.
     fn begin_row(&mut self, entries: usize, codec: &mut Codec) -> Result<()> {
         let rows = self.keys.page.rows;
-        let full = rows >= PAGE_ROWS || self.keys.values.is_full() || self.values.values.is_full();
+        let full = rows >= codec.page_rows() || self.keys.values.is_full() || self.values.values.is_full();
         if full && !(self.empty && entries == 0) {
             self.end_page(codec)?;
         }

@@ -12,7 +12,7 @@ use super::bits::{Bits, indices};
 use super::delta::binary_packed;
 use super::dictionary::Numbers;
 use super::page::{Codec, Column, Page, PageBounds};
-use super::{Encoded, Group, PAGE_ROWS};
+use super::{Encoded, Group};
 
 /// Distinct values up to which a dictionary is used.
 const DICTIONARY_LEN: usize = 1 << 16;
@@ -42,14 +42,18 @@ impl Bounds {
     }
 
     /// As the footer has them.
-    pub(super) fn statistics(self, nulls: u64) -> Statistics {
+    pub(super) fn statistics(self, nulls: u64, distinct: Option<u64>) -> Statistics {
         let nulls = Some(nulls);
         match self {
-            Self::Int32(min, max) => ValueStatistics::new(Some(min), Some(max), None, nulls, false).into(),
-            Self::Int64(min, max) => ValueStatistics::new(Some(min), Some(max), None, nulls, false).into(),
+            Self::Int32(min, max) => {
+                ValueStatistics::new(Some(min), Some(max), distinct, nulls, false).into()
+            }
+            Self::Int64(min, max) => {
+                ValueStatistics::new(Some(min), Some(max), distinct, nulls, false).into()
+            }
             Self::Bytes(min, max) => {
                 let (min, max) = (ByteArray::from(min), ByteArray::from(max));
-                ValueStatistics::new(Some(min), Some(max), None, nulls, false).into()
+                ValueStatistics::new(Some(min), Some(max), distinct, nulls, false).into()
             }
         }
     }
@@ -65,10 +69,10 @@ impl Bounds {
 }
 
 /// The values of a row group that are not null, as 64 bits each, and which rows have one.
-struct Gathered {
-    values: Vec<i64>,
+pub(super) struct Gathered {
+    pub(super) values: Vec<i64>,
     /// Nothing when every row has a value.
-    valid: Option<Vec<bool>>,
+    pub(super) valid: Option<Vec<bool>>,
 }
 
 /// A column of numbers of the record itself.
@@ -79,14 +83,20 @@ pub(super) fn encode(
     codec: &mut Codec,
 ) -> Result<Encoded> {
     if let Some(value) = uniform(arrays) {
-        let (values, valid) = match value {
-            Some(value) => (vec![value; group.len()], None),
-            None => (Vec::new(), Some(vec![false; group.len()])),
+        let values = match value {
+            Some(value) => vec![value; group.len()],
+            None => return column.nulls(codec, group.len()),
         };
-        return pages(Gathered { values, valid }, column, codec);
+        return encode_values(&values, None, column, codec);
     }
+    let Gathered { values, valid } = gather_own(group, arrays);
+    encode_values(&values, valid.as_deref(), column, codec)
+}
+
+/// The values of a column of the record itself, in the order of the file.
+pub(super) fn gather_own(group: &Group<'_>, arrays: &[&ArrayRef]) -> Gathered {
     let picks = group.picks.iter().map(|pick| (pick.chunk as usize, pick.row as usize));
-    pages(gather(arrays, picks, group.len()), column, codec)
+    gather(arrays, picks, group.len())
 }
 
 /// A column of numbers of what the record belongs to.
@@ -97,7 +107,8 @@ pub(super) fn encode_shared(
     codec: &mut Codec,
 ) -> Result<Encoded> {
     let picks = group.owners.iter().map(|owner| (0, *owner as usize));
-    pages(gather(&[array], picks, group.len()), column, codec)
+    let Gathered { values, valid } = gather(&[array], picks, group.len());
+    encode_values(&values, valid.as_deref(), column, codec)
 }
 
 /// The value that all rows have, if it is one: many columns are the same everywhere, and a look at
@@ -181,25 +192,33 @@ struct Coding {
     dictionary: Option<Numbers>,
     /// Whether this page and those after it use it.
     interning: bool,
+    /// Whether a part of the page decides.
+    sampled: bool,
 }
 
-fn pages(gathered: Gathered, mut column: Column, codec: &mut Codec) -> Result<Encoded> {
-    let Gathered { values, valid } = gathered;
-    let rows = valid.as_ref().map_or(values.len(), Vec::len);
+/// A column of these values, of as many rows as there are in `valid`, if not all have one.
+pub(super) fn encode_values(
+    values: &[i64],
+    valid: Option<&[bool]>,
+    mut column: Column,
+    codec: &mut Codec,
+) -> Result<Encoded> {
+    let rows = valid.map_or(values.len(), <[bool]>::len);
     let uniform = values.is_empty() || (valid.is_none() && values.iter().all(|value| *value == values[0]));
-    let page_rows = if uniform { rows.max(1) } else { PAGE_ROWS };
+    let page_rows = if uniform { rows.max(1) } else { codec.page_rows() };
     let kind = column.leaf.physical_type();
     let interning = column.treatment.dictionary;
-    let mut coding = Coding { dictionary: interning.then(Numbers::new), interning };
+    let mut coding =
+        Coding { dictionary: interning.then(Numbers::new), interning, sampled: column.treatment.sampled };
     let mut used_dictionary = false;
     let mut bounds = None;
-    let mut rest = values.as_slice();
+    let mut rest = values;
     let (mut page, mut definitions) = (Page::default(), column.definition_levels());
     for first in (0..rows).step_by(page_rows) {
         let range = first..(first + page_rows).min(rows);
         page.renew();
         (page.rows, page.entries) = (range.len(), range.len());
-        match &valid {
+        match valid {
             None => definitions.put_run(1, range.len()),
             Some(valid) => {
                 for is_valid in &valid[range.clone()] {
@@ -239,7 +258,7 @@ fn write_values(
 ) -> Result<Encoding> {
     if let Some(dictionary) = coding.dictionary.as_mut().filter(|_| coding.interning) {
         let before = dictionary.values().len();
-        let ids: Vec<u32> = values.iter().map(|value| dictionary.intern(*value)).collect();
+        let ids = interned(dictionary, values);
         let new = dictionary.values().len() - before;
         if ids.len() < SAMPLE || new * 2 <= ids.len() {
             indices(body, &ids, dictionary.values().len());
@@ -250,6 +269,7 @@ fn write_values(
         coding.interning = false;
     }
     match kind {
+        Type::INT64 if coding.sampled => smallest(body, values, codec),
         Type::INT64 => {
             binary_packed(body, values);
             Ok(Encoding::DELTA_BINARY_PACKED)
@@ -263,6 +283,44 @@ fn write_values(
             Ok(Encoding::PLAIN)
         }
     }
+}
+
+/// The places of the values. Many come in runs.
+fn interned(dictionary: &mut Numbers, values: &[i64]) -> Vec<u32> {
+    let mut last = None;
+    let mut id = |value: &i64| match last {
+        Some((same, id)) if same == *value => id,
+        _ => {
+            let id = dictionary.intern(*value);
+            last = Some((*value, id));
+            id
+        }
+    };
+    values.iter().map(&mut id).collect()
+}
+
+/// Appends the values in what makes their middle the smallest.
+fn smallest(body: &mut Vec<u8>, values: &[i64], codec: &mut Codec) -> Result<Encoding> {
+    type Way = (Encoding, fn(&mut Vec<u8>, &[i64]));
+    const WAYS: [Way; 3] = [
+        (Encoding::BYTE_STREAM_SPLIT, split),
+        (Encoding::DELTA_BINARY_PACKED, binary_packed),
+        (Encoding::PLAIN, |out, values| plain(out, values, Type::INT64)),
+    ];
+    let sample = &values[values.len() / 2..];
+    let sample = &sample[..sample.len().min(SPLIT_SAMPLE)];
+    let (mut best, mut least) = (WAYS[0], usize::MAX);
+    let mut bytes = Vec::with_capacity(size_of_val(sample));
+    for way in WAYS {
+        bytes.clear();
+        way.1(&mut bytes, sample);
+        let len = codec.packed_len(&bytes)?;
+        if len < least {
+            (best, least) = (way, len);
+        }
+    }
+    best.1(body, values);
+    Ok(best.0)
 }
 
 /// Whether the bytes of such values are smaller when those of the same place are together. Values

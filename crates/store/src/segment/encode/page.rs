@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use model::Table;
 use parquet::basic::{BoundaryOrder, Compression, ConvertedType, Encoding};
 use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::{ParquetError, Result};
@@ -10,12 +11,13 @@ use zstd::bulk::Compressor;
 use super::Encoded;
 use super::bits::{Levels, zigzag};
 use super::numbers::Bounds;
-use crate::segment::properties::{Effort, Treatment};
+use crate::segment::properties::{Effort, Treatment, page_rows};
 
 /// Compresses pages; its tables are allocated once.
 pub(crate) struct Codec {
     compressor: Compressor<'static>,
     compression: Compression,
+    page_rows: usize,
     buffer: Vec<u8>,
     /// Buffers of columns that are done, for the next ones: memory that is touched for the first
     /// time costs more than what is written to it.
@@ -23,12 +25,18 @@ pub(crate) struct Codec {
 }
 
 impl Codec {
-    pub(crate) fn new(effort: Effort) -> Result<Self> {
+    pub(crate) fn new(table: Table, effort: Effort) -> Result<Self> {
         let level = effort.level();
         let compressor = Compressor::new(level.compression_level())
             .map_err(|error| ParquetError::External(error.into()))?;
         let compression = Compression::ZSTD(level);
-        Ok(Self { compressor, compression, buffer: Vec::new(), spare: Vec::new() })
+        let page_rows = page_rows(table, effort);
+        Ok(Self { compressor, compression, page_rows, buffer: Vec::new(), spare: Vec::new() })
+    }
+
+    /// Rows of a page.
+    pub(super) fn page_rows(&self) -> usize {
+        self.page_rows
     }
 
     /// Memory that is kept from page to page and column to column.
@@ -92,6 +100,8 @@ pub(super) struct Column {
     uncompressed: usize,
     encodings: Vec<Encoding>,
     compression: Compression,
+    /// How many distinct values it has, where that is told.
+    distinct: Option<u64>,
 }
 
 /// A column of ids or numbers of which the first page loses less than one part in so many by being
@@ -114,7 +124,14 @@ impl Column {
             uncompressed: 0,
             encodings: vec![Encoding::RLE],
             compression: Compression::UNCOMPRESSED,
+            distinct: None,
         }
+    }
+
+    /// Tells how many distinct values it has.
+    pub(super) fn with_distinct(mut self, distinct: Option<u64>) -> Self {
+        self.distinct = distinct;
+        self
     }
 
     pub(super) fn definition_levels(&self) -> Levels {
@@ -203,6 +220,16 @@ impl Column {
         self.finish(codec, None, None)
     }
 
+    /// A column that is not repeated and has no value.
+    pub(super) fn nulls(mut self, codec: &mut Codec, rows: usize) -> Result<Encoded> {
+        let mut definitions = self.definition_levels();
+        let mut page = Page { rows, entries: rows, nulls: rows, ..Page::default() };
+        definitions.put_run(0, rows);
+        definitions.drain_into(&mut page.body);
+        self.page(codec, &page, Encoding::PLAIN, None)?;
+        self.finish(codec, None, None)
+    }
+
     /// The column as it will be in the file: the dictionary, of so many entries, before the pages.
     pub(super) fn finish(
         mut self,
@@ -259,7 +286,7 @@ impl Column {
             .set_total_uncompressed_size(i64::try_from(self.uncompressed)?)
             .set_data_page_offset(i64::try_from(first_page)?)
             .set_dictionary_page_offset(has_dictionary.then_some(0));
-        if let Some(statistics) = bounds.map(|bounds| bounds.statistics(self.nulls as u64)) {
+        if let Some(statistics) = bounds.map(|bounds| bounds.statistics(self.nulls as u64, self.distinct)) {
             metadata = metadata.set_statistics(statistics);
         }
         let index = self.bounds.filter(ColumnIndexBuilder::valid).map(|mut index| {

@@ -10,6 +10,7 @@ use arrow_array::{
 };
 use arrow_schema::DataType;
 use bytes::Bytes;
+use model::scaled::restored;
 use model::{Batch, Budget, Logs, Metrics, Spans, Table, schema};
 use parquet::arrow::arrow_reader::{
     ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
@@ -26,11 +27,11 @@ const TABLES: [Table; 6] =
     [Table::Logs, Table::Spans, Table::Samples, Table::Histograms, Table::Exemplars, Table::Series];
 
 /// Writes the rows and reads the file.
-fn written(rows: &Rows<'_>, picks: &[crate::segment::Pick]) -> Bytes {
+fn written(rows: &Rows<'_>, picks: &[crate::segment::Pick], effort: Effort) -> Bytes {
     let disk = ForgetfulDisk::new();
     disk.create_dir_all("/x".as_ref()).unwrap();
     let file = disk.create("/x/file".as_ref()).unwrap();
-    let mut writer = SegmentWriter::new(rows.table, Effort::Seal, file).unwrap();
+    let mut writer = SegmentWriter::new(rows.table, effort, file).unwrap();
     writer.write(rows, picks, &mut Budget::new(1 << 30).take(0)).unwrap();
     let written = writer.finish().unwrap();
     assert_eq!((written.rows, written.bytes), (picks.len() as u64, written.file.len()));
@@ -43,19 +44,34 @@ fn read(table: Table, file: &Bytes, selection: Option<RowSelection>) -> Vec<Stri
     let mut builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file.clone(), options).unwrap();
     assert_eq!(
         builder.schema().fields(),
-        schema::file(table).fields(),
+        schema::stored(table).fields(),
         "others see the schema of the contract"
     );
     if let Some(selection) = selection {
         builder = builder.with_row_selection(selection);
     }
-    builder.build().unwrap().flat_map(|batch| rows_of(&batch.unwrap())).collect()
+    let whole = schema::file(table);
+    let restored = |batch: RecordBatch| {
+        if schema::stored(table) == whole { batch } else { restored(&batch, &whole).unwrap() }
+    };
+    builder.build().unwrap().flat_map(|batch| rows_of(&restored(batch.unwrap()))).collect()
 }
 
+/// Checks what both efforts write; gives what a seal does.
 fn check(table: Table, chunks: &[Chunk], catalog: &SeriesCatalog, what: &str) -> Bytes {
+    check_effort(table, chunks, catalog, (what, Effort::Compact));
+    check_effort(table, chunks, catalog, (what, Effort::Seal))
+}
+
+fn check_effort(
+    table: Table,
+    chunks: &[Chunk],
+    catalog: &SeriesCatalog,
+    (what, effort): (&str, Effort),
+) -> Bytes {
     let rows = Rows::new(table, chunks, catalog).unwrap();
     let picks = order(&rows);
-    let file = written(&rows, &picks);
+    let file = written(&rows, &picks, effort);
     let expected = rows_of(&rows.gather(&picks).unwrap());
     let found = read(table, &file, None);
     for (row, (found, expected)) in found.iter().zip(&expected).enumerate() {

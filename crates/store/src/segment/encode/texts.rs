@@ -7,7 +7,7 @@ use super::dictionary::Dictionary;
 use super::numbers::Bounds;
 use super::page::{Codec, Column, Page, PageBounds};
 use super::source::{TextSource, Uniform};
-use super::{AHEAD, Encoded, Group, PAGE_BYTES, PAGE_ROWS};
+use super::{AHEAD, Encoded, Group, PAGE_BYTES};
 
 /// Bytes of a dictionary from which on values are written as they are.
 const DICTIONARY_BYTES: usize = 512 << 10;
@@ -299,12 +299,13 @@ impl<'c> Writer<'c> {
     /// Makes room for rows of one value: all of them in a page in which there is no other, or as
     /// many as the page still takes. How many.
     fn begin_rows(&mut self, wanted: usize, uniform: bool) -> Result<usize> {
-        let full = self.page.rows >= PAGE_ROWS || self.values.is_full();
+        let page_rows = self.codec.page_rows();
+        let full = self.page.rows >= page_rows || self.values.is_full();
         if full && !uniform {
             self.end_page()?;
         }
-        let uniform = uniform || self.page.rows == 0 && wanted >= PAGE_ROWS;
-        let rows = if uniform { wanted } else { wanted.min(PAGE_ROWS - self.page.rows) };
+        let uniform = uniform || self.page.rows == 0 && wanted >= page_rows;
+        let rows = if uniform { wanted } else { wanted.min(page_rows - self.page.rows) };
         self.page.rows += rows;
         self.page.entries += rows;
         Ok(rows)

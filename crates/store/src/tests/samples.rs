@@ -1,0 +1,72 @@
+//! Samples are merged series by series.
+
+use std::sync::Arc;
+
+use arrow_array::Array;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use model::{Budget, Signal, Table};
+
+use super::fixture::*;
+use crate::segment::{SegmentFile, Wanted};
+use crate::{LocalDisk, Options, Store};
+
+/// Eight seals of the same series, their times interleaved, merged within this much memory.
+async fn merged(dir: &std::path::Path, limit: u64) -> (Store, Vec<Row>) {
+    let options = options(config(dir), Arc::new(LocalDisk), &TestClock::new(NOON));
+    let store = open_with(Options { budget: Budget::new(limit), ..options }).await;
+    let row = |id: u64| Row { id, stream: (id % 7) as u8, time: NOON + ((id * 7919) % 800) as i64 };
+    let rows: Vec<Row> = (0..800).map(row).collect();
+    for part in rows.chunks(100) {
+        append(&store, Signal::Metrics, part.to_vec()).await;
+        store.seal_all().await.unwrap();
+    }
+    store.compact_now().await.unwrap();
+    (store, rows)
+}
+
+/// The series of each row of a row group, and how many its footer says there are.
+fn series_of_groups(store: &Store) -> Vec<(Vec<[u8; 16]>, Option<u64>)> {
+    let snapshot = store.snapshot(&tenant(), Table::Samples);
+    let mut groups = Vec::new();
+    for segment in &snapshot.segments {
+        let file = SegmentFile::new(&store.inner().objects, segment);
+        let metadata = file.metadata(Wanted::Groups).unwrap();
+        for group in 0..metadata.num_row_groups() {
+            let (mut ids, mut times) = (Vec::new(), Vec::new());
+            for batch in file.group(&metadata, group).unwrap() {
+                let batch = batch.unwrap();
+                let own = batch.column(1).as_binary::<i32>();
+                ids.extend((0..own.len()).map(|row| <[u8; 16]>::try_from(own.value(row)).unwrap()));
+                times.extend_from_slice(batch.column(2).as_primitive::<Int64Type>().values());
+            }
+            let place = |id: &[u8; 16]| ids.iter().position(|own| own == id).unwrap();
+            let sorted = ids.iter().zip(&times).is_sorted_by_key(|(id, time)| (place(id), *time));
+            assert!(sorted, "a series has one run, in the order of its times");
+            let column = metadata.row_group(group).column(1);
+            groups.push((ids, column.statistics().and_then(|statistics| statistics.distinct_count_opt())));
+        }
+    }
+    groups
+}
+
+#[tokio::test]
+async fn what_several_seals_have_of_a_series_becomes_one_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, rows) = merged(dir.path(), 1 << 30).await;
+    assert_eq!(texts_of(&store, &tenant(), Table::Samples), expected(Table::Samples, &rows));
+    let groups = series_of_groups(&store);
+    assert_eq!(groups.len(), 1);
+    assert_eq!(groups[0].1, Some(7), "the footer tells how many series there are");
+}
+
+#[tokio::test]
+async fn what_does_not_fit_into_memory_at_once_is_merged_in_parts() {
+    let dir = tempfile::tempdir().unwrap();
+    // A sixteenth has room for two row groups at a time.
+    let (store, rows) = merged(dir.path(), 40 << 20).await;
+    assert_eq!(texts_of(&store, &tenant(), Table::Samples), expected(Table::Samples, &rows));
+    let groups = series_of_groups(&store);
+    assert_eq!(groups.len(), 4);
+    assert!(groups.iter().all(|(_, series)| *series == Some(7)));
+}
