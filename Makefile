@@ -8,10 +8,10 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .SILENT: help deny web unit page
-.PHONY: help run demo test setup format lint deny web unit reference bench soak fuzz gen page clean
+.PHONY: help run demo test setup format lint deny web unit reference bench bench-metrics soak fuzz gen page clean
 
 help: ## list the commands
-	grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 run: page ## build everything, the page included, and start the server
 	cargo run --locked --profile quick --package fresnel-server --bin fresnel -- serve
@@ -78,6 +78,10 @@ bench: page setup ## compare speed and size with others, in one run; `make bench
 	cargo build --locked --profile $(BENCH_PROFILE) --workspace --bins
 	"$(BENCH)/bench" --server "$(BENCH)/fresnel" --python "$(CARGO_TARGET_DIR)/clients/venv/bin/python" \
 	  --dir "$(CARGO_TARGET_DIR)/bench" $(SCENARIOS)
+
+# A replay of scrapes that are taken now: three minutes of them at full scale.
+bench-metrics: ## metrics beside VictoriaMetrics and Prometheus
+	$(MAKE) bench SCENARIOS=metrics
 
 soak: ## a thousand kills, a minute of overload
 	FRESNEL_SOAK_ROUNDS=$${FRESNEL_SOAK_ROUNDS:-1000} FRESNEL_FAULT_SECONDS=60 \

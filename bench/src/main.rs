@@ -18,10 +18,12 @@
 
 mod ack;
 mod data;
+mod debian;
 mod idle;
 mod load;
 mod lookup;
 mod machine;
+mod metrics;
 mod options;
 mod quantiles;
 mod report;
@@ -48,6 +50,7 @@ const SCENARIOS: &[Scenario] = &[
     ("idle", idle::run),
     ("lookup", lookup::run),
     ("restart", restart::run),
+    ("metrics", metrics::run),
 ];
 
 fn main() -> Result<ExitCode> {

@@ -11,14 +11,15 @@ mod otlp;
 mod ours;
 mod post;
 mod prometheus;
-mod remote_write;
-mod senders;
+pub(crate) mod remote_write;
+pub(crate) mod senders;
 mod series;
 
 use anyhow::{Context, Result};
 use std::path::Path;
 use std::process::Command;
 
+use crate::debian;
 use crate::options::Options;
 use crate::quantiles::Quantiles;
 use crate::report::{Better, Goal, Report};
@@ -107,7 +108,7 @@ fn metrics(options: &Options, report: &mut Report) -> Result<()> {
     let folder = options.temporary("restart")?;
     let ours = Ours::new(options, &folder.path().join("ours"))?;
     let sent = ours.ingest(plan.points, |address| senders::otlp(address, plan.machines, plan.start_ms))?;
-    let peer = Prometheus::found(options.dir())
+    let peer = debian::found("prometheus", options.dir())
         .and_then(|program| Prometheus::new(program, &folder.path().join("prometheus")));
     let peer = match peer {
         Ok(peer) => Some(peer),

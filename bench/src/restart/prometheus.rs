@@ -25,36 +25,6 @@ pub(super) struct Prometheus {
 }
 
 impl Prometheus {
-    /// The program: the one that is installed, or Debian's package unpacked below this folder,
-    /// which starts no service.
-    pub(super) fn found(folder: &Path) -> Result<PathBuf> {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let installed = std::env::split_paths(&path).map(|folder| folder.join("prometheus"));
-        let unpacked = folder.join("peers/usr/bin/prometheus");
-        if let Some(program) = installed.chain([unpacked.clone()]).find(|program| program.is_file()) {
-            return Ok(program);
-        }
-        let peers = folder.join("peers");
-        std::fs::create_dir_all(&peers).context("make the folder of the peers")?;
-        println!("restart: unpacking Debian's prometheus into {}", peers.display());
-        let download = || {
-            let mut command = Command::new("apt-get");
-            command.args(["download", "--quiet", "prometheus"]).current_dir(&peers);
-            silent(&mut command)
-        };
-        // The list of packages may be missing; only root may fetch it.
-        download().or_else(|_| {
-            silent(Command::new("apt-get").args(["update", "--quiet"])).and_then(|()| download())
-        })?;
-        let files = std::fs::read_dir(&peers).context("read the folder of the peers")?;
-        let paths = files.filter_map(|file| Some(file.ok()?.path()));
-        let package =
-            paths.filter(|path| path.extension().is_some_and(|extension| extension == "deb")).last();
-        silent(Command::new("dpkg").arg("-x").arg(package.context("apt-get left no package")?).arg(&peers))?;
-        ensure!(unpacked.is_file(), "the package has no {}", unpacked.display());
-        Ok(unpacked)
-    }
-
     /// In this folder, which is made.
     pub(super) fn new(program: PathBuf, folder: &Path) -> Result<Self> {
         std::fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
@@ -159,11 +129,4 @@ impl Drop for Running {
         self.child.kill().ok();
         self.child.wait().ok();
     }
-}
-
-fn silent(command: &mut Command) -> Result<()> {
-    let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let status = command.status().with_context(|| format!("run {command:?}"))?;
-    ensure!(status.success(), "{command:?}: {status}");
-    Ok(())
 }

@@ -86,7 +86,7 @@ fn time(milliseconds: u64) -> [u8; TIME_LEN] {
 }
 
 /// A field with a length.
-fn field(message: &mut Vec<u8>, tag: u8, bytes: &[u8]) {
+pub(crate) fn field(message: &mut Vec<u8>, tag: u8, bytes: &[u8]) {
     message.push(tag);
     let mut len = bytes.len();
     while len >= 0x80 {

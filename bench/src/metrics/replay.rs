@@ -1,0 +1,199 @@
+//! A fleet made of one machine's scrapes, as remote write.
+//!
+//! Each machine has the deltas of the real series in an order of its own: as large and as rare as
+//! they were, but no machine repeats another one's bytes, which would flatter whoever compresses
+//! over several series.
+
+use std::net::SocketAddr;
+
+use anyhow::Result;
+use testkit::http::Request;
+
+use super::scrapes::Series;
+use crate::restart::remote_write::{compressed, field};
+
+/// Between two scrapes of a machine.
+pub(super) const STEP_MS: i64 = 15_000;
+/// Samples of a request, each of another series.
+const SAMPLES: usize = 2_000;
+/// Most digits after the point that deltas are taken with.
+const DIGITS_MAX: i32 = 6;
+/// Doubles count whole numbers without a gap up to about here.
+const WHOLE_MAX: f64 = 9e15;
+
+/// Bodies in the order in which they are sent, and what is in them.
+pub(super) struct Replay {
+    pub(super) requests: Vec<Request>,
+    pub(super) samples: u64,
+    pub(super) series: u64,
+    pub(super) start_ms: i64,
+    pub(super) end_ms: i64,
+}
+
+impl Replay {
+    /// `machines` with so many of their scrapes, the first one at `start_ms`.
+    pub(super) fn new(
+        real: &[Series],
+        machines: usize,
+        scrapes: usize,
+        start_ms: i64,
+        path: &str,
+    ) -> Result<Self> {
+        let mut fleet: Vec<(Vec<u8>, Vec<f64>)> = Vec::new();
+        for machine in 0..machines {
+            for series in real {
+                fleet.push((labels(series, machine), of_machine(&series.values, machine as u64)));
+            }
+        }
+        let mut requests = Vec::new();
+        for scrape in 0..scrapes {
+            let time = start_ms + STEP_MS * scrape as i64;
+            for part in fleet.chunks(SAMPLES) {
+                let mut body = Vec::with_capacity(part.len() * 200);
+                part.iter().for_each(|(labels, values)| put(&mut body, labels, values[scrape], time));
+                requests.push(request(path, &body)?);
+            }
+        }
+        Ok(Self {
+            requests,
+            samples: (fleet.len() * scrapes) as u64,
+            series: fleet.len() as u64,
+            start_ms,
+            end_ms: start_ms + STEP_MS * (scrapes as i64 - 1),
+        })
+    }
+}
+
+/// One sample of a series that is in no replay.
+pub(super) fn later(time_ms: i64, path: &str) -> Result<Request> {
+    let mut body = Vec::new();
+    let series = Series { labels: vec![("__name__".to_owned(), "bench_end".to_owned())], values: Vec::new() };
+    put(&mut body, &labels(&series, 0), 1.0, time_ms);
+    request(path, &body)
+}
+
+/// Posts one request to this address.
+pub(super) fn post(http: SocketAddr, request: &Request) -> Result<()> {
+    let answer = testkit::http::send(http, request)?;
+    anyhow::ensure!(matches!(answer.status, 200 | 204), "status {}: {}", answer.status, answer.text());
+    Ok(())
+}
+
+fn request(path: &str, body: &[u8]) -> Result<Request> {
+    Ok(Request::post(path, compressed(body)?)
+        .header("content-type", "application/x-protobuf")
+        .header("content-encoding", "snappy")
+        .header("x-prometheus-remote-write-version", "0.1.0"))
+}
+
+/// A `TimeSeries` with one sample.
+fn put(body: &mut Vec<u8>, labels: &[u8], value: f64, time_ms: i64) {
+    let mut sample = vec![0x09];
+    sample.extend_from_slice(&value.to_le_bytes());
+    sample.push(0x10);
+    let mut rest = time_ms.cast_unsigned();
+    while rest >= 0x80 {
+        sample.push(rest as u8 | 0x80);
+        rest >>= 7;
+    }
+    sample.push(rest as u8);
+    let mut message = labels.to_vec();
+    field(&mut message, 0x12, &sample);
+    field(body, 0x0a, &message);
+}
+
+fn labels(series: &Series, machine: usize) -> Vec<u8> {
+    let mut labels = series.labels.clone();
+    labels.push(("instance".to_owned(), format!("host-{machine:05}.example.internal:9100")));
+    labels.push(("job".to_owned(), "node_exporter".to_owned()));
+    labels.push(("cluster".to_owned(), format!("prod-{}", machine % 3)));
+    labels.sort();
+    let mut out = Vec::new();
+    for (name, value) in labels {
+        let mut label = Vec::new();
+        field(&mut label, 0x0a, name.as_bytes());
+        field(&mut label, 0x12, value.as_bytes());
+        field(&mut out, 0x0a, &label);
+    }
+    out
+}
+
+/// The values of a machine: the real ones of the first, and what the same deltas make in another
+/// order of each other one. Values that are no decimals are put into another order themselves.
+fn of_machine(real: &[f64], machine: u64) -> Vec<f64> {
+    let first = real[0];
+    if machine == 0 || real.iter().all(|value| *value == first) {
+        return real.to_vec();
+    }
+    let last = real[real.len() - 1];
+    let mut random =
+        Random(machine.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ first.to_bits() >> 3 ^ last.to_bits());
+    let whole = |value: f64, scale: f64| {
+        let scaled = value * scale;
+        (scaled - scaled.round()).abs() <= 1e-9 * scaled.abs().max(1.0) && scaled.abs() < WHOLE_MAX
+    };
+    let scale = (0..=DIGITS_MAX)
+        .map(|digits| 10f64.powi(digits))
+        .find(|scale| real.iter().all(|value| whole(*value, *scale)));
+    let Some(scale) = scale else {
+        let mut values = real.to_vec();
+        random.shuffle(&mut values);
+        return values;
+    };
+    let integer = |value: f64| (value * scale).round() as i64;
+    let mut deltas: Vec<i64> = real.windows(2).map(|two| integer(two[1]) - integer(two[0])).collect();
+    random.shuffle(&mut deltas);
+    let mut at = integer(first);
+    if deltas.iter().all(|delta| *delta >= 0) {
+        // Counters of other machines began elsewhere.
+        at += random.below(1_000_003) as i64 * (1 + at / 1_000_000).min(1_000);
+    }
+    let mut values = vec![at as f64 / scale];
+    values.extend(deltas.into_iter().map(|delta| {
+        at += delta;
+        at as f64 / scale
+    }));
+    values
+}
+
+/// Xorshift: the same everywhere.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % bound
+    }
+
+    fn shuffle<T>(&mut self, values: &mut [T]) {
+        for last in (1..values.len()).rev() {
+            let other = self.below(last as u64 + 1) as usize;
+            values.swap(last, other);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn machines_have_the_same_deltas_in_another_order() {
+        let real = [0.25, 0.5, 3.5, 3.5, 4.0];
+        let deltas = |values: &[f64]| {
+            let mut deltas: Vec<f64> =
+                values.windows(2).map(|two| ((two[1] - two[0]) * 100.0).round()).collect();
+            deltas.sort_by(f64::total_cmp);
+            deltas
+        };
+        assert_eq!(of_machine(&real, 0), real);
+        let others: Vec<_> = (1..20).map(|machine| of_machine(&real, machine)).collect();
+        assert!(others.iter().all(|values| deltas(values) == deltas(&real)));
+        assert!(others.iter().any(|values| *values != others[0]));
+        assert_eq!(of_machine(&[7.0; 4], 3), [7.0; 4]);
+    }
+}
