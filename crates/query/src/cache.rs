@@ -29,30 +29,33 @@ use crate::pool::QueryPool;
 /// Read at once from the end of a file: footers of most segments, with their page indexes.
 const FOOTER_HINT: usize = 64 * 1024;
 
-/// Parsed footers with page indexes by path. Segments never change, so an entry stays right.
-pub(crate) struct Footers {
+/// Parsed footers with page indexes.
+pub(crate) type Footers = ByPath<ParquetMetaData>;
+
+/// What was decoded of segments, by path. Segments never change, so an entry stays right.
+pub(crate) struct ByPath<T> {
     budget: Budget,
     limit: u64,
-    entries: Mutex<Entries>,
+    entries: Mutex<Entries<T>>,
 }
 
-#[derive(Default)]
-struct Entries {
-    by_path: HashMap<Arc<str>, Entry>,
+struct Entries<T> {
+    by_path: HashMap<Arc<str>, Entry<T>>,
     bytes: u64,
     clock: u64,
 }
 
-struct Entry {
-    footer: Arc<ParquetMetaData>,
+struct Entry<T> {
+    kept: Arc<T>,
     reservation: Reservation,
     used: u64,
 }
 
-impl Footers {
+impl<T> ByPath<T> {
     /// A cache of at most `limit` bytes, counted in `budget`.
     pub(crate) fn new(budget: Budget, limit: u64) -> Self {
-        Self { budget, limit, entries: Mutex::default() }
+        let entries = Entries { by_path: HashMap::new(), bytes: 0, clock: 0 };
+        Self { budget, limit, entries: Mutex::new(entries) }
     }
 
     /// Bytes held.
@@ -60,28 +63,40 @@ impl Footers {
         self.entries.lock().bytes
     }
 
-    fn get(&self, path: &str) -> Option<Arc<ParquetMetaData>> {
+    pub(crate) fn get(&self, path: &str) -> Option<Arc<T>> {
         let mut entries = self.entries.lock();
         entries.clock += 1;
         let now = entries.clock;
         let entry = entries.by_path.get_mut(path)?;
         entry.used = now;
-        Some(Arc::clone(&entry.footer))
+        Some(Arc::clone(&entry.kept))
     }
 
-    fn put(&self, path: &Arc<str>, footer: &Arc<ParquetMetaData>) {
-        let bytes = footer.memory_size() as u64;
+    /// Memory for an entry; nothing where there is no room for it: then it is made again next time.
+    pub(crate) fn reserve(&self, bytes: u64) -> Option<Reservation> {
+        if bytes > self.limit {
+            return None;
+        }
+        self.make_room(&mut self.entries.lock(), bytes);
+        self.budget.reserve_within(bytes, 0.8).ok()
+    }
+
+    fn make_room(&self, entries: &mut Entries<T>, bytes: u64) {
+        while entries.bytes + bytes > self.limit && !entries.by_path.is_empty() {
+            entries.evict_oldest();
+        }
+    }
+
+    /// Keeps an entry in memory that was reserved for it.
+    pub(crate) fn put(&self, path: &Arc<str>, kept: &Arc<T>, reservation: Reservation) {
+        let bytes = reservation.bytes();
         if bytes > self.limit {
             return;
         }
         let mut entries = self.entries.lock();
-        while entries.bytes + bytes > self.limit && !entries.by_path.is_empty() {
-            entries.evict_oldest();
-        }
-        // Without room in the budget the footer is simply read again next time.
-        let Ok(reservation) = self.budget.reserve_within(bytes, 0.8) else { return };
+        self.make_room(&mut entries, bytes);
         entries.clock += 1;
-        let entry = Entry { footer: Arc::clone(footer), reservation, used: entries.clock };
+        let entry = Entry { kept: Arc::clone(kept), reservation, used: entries.clock };
         entries.bytes += bytes;
         if let Some(before) = entries.by_path.insert(Arc::clone(path), entry) {
             entries.bytes -= before.reservation.bytes();
@@ -89,7 +104,7 @@ impl Footers {
     }
 }
 
-impl Entries {
+impl<T> Entries<T> {
     /// Removes the eighth that was not used for the longest time, at least one.
     fn evict_oldest(&mut self) {
         let mut ages: Vec<_> =
@@ -163,7 +178,9 @@ impl SegmentReader {
         match reader.load_and_finish(Footer(self), size).await {
             Ok(footer) => {
                 let footer = Arc::new(footer);
-                self.segments.footers.put(&self.path, &footer);
+                if let Some(room) = self.segments.footers.reserve(footer.memory_size() as u64) {
+                    self.segments.footers.put(&self.path, &footer, room);
+                }
                 footer
             }
             Err(error) => {
@@ -244,8 +261,8 @@ fn no_rows(table: Table) -> Arc<ParquetMetaData> {
     static EMPTY: LazyLock<[Arc<ParquetMetaData>; 6]> = LazyLock::new(|| {
         Table::ALL.map(|table| {
             let columns = ArrowSchemaConverter::new()
-                .convert(&schema::file(table))
-                .expect("every type of a file schema has a Parquet type");
+                .convert(&schema::stored(table))
+                .expect("every type of a stored schema has a Parquet type");
             Arc::new(ParquetMetaData::new(
                 FileMetaData::new(2, 0, None, None, Arc::new(columns), None),
                 vec![],

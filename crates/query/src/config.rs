@@ -32,6 +32,9 @@ pub struct PrometheusConfig {
     pub samples: usize,
     /// Series that a query may touch.
     pub series: usize,
+    /// Memory for labels of series of files, which is what most queries begin with, counted in
+    /// `memory.limit`. Needs a restart.
+    pub series_cache: ByteSize,
     /// Experimental functions, durations that are computed, `anchored`, `smoothed` and `fill` are allowed.
     pub experimental: bool,
     /// A metric's name is dropped at the end of a query, not at each function.
@@ -46,6 +49,7 @@ impl Default for PrometheusConfig {
             lookback: Duration::from_mins(5),
             samples: 50_000_000,
             series: 10_000_000,
+            series_cache: ByteSize::mib(64),
             experimental: false,
             delayed_name_removal: false,
             start_timestamps: false,

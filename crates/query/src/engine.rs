@@ -8,9 +8,10 @@ use parking_lot::{Mutex, RwLock};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::cache::Footers;
+use crate::cache::{ByPath, Footers};
 use crate::metrics::Counters;
 use crate::pool::QueryPool;
+use crate::prometheus::KnownSeries;
 use crate::registry::{Control, Registry};
 use crate::session::Session;
 use crate::sql::Dialect;
@@ -30,6 +31,8 @@ pub(crate) struct Inner {
     pub(crate) objects: Arc<dyn ObjectStore>,
     pub(crate) dialect: Dialect,
     pub(crate) footers: Arc<Footers>,
+    /// Series of files, as PromQL wants them.
+    pub(crate) series: ByPath<Vec<KnownSeries>>,
     pub(crate) executor: Handle,
     budget: Budget,
     config: RwLock<Config>,
@@ -63,12 +66,14 @@ impl Engine {
         let dialect = Dialect::new(Arc::clone(&objects), partitions)
             .map_err(|error| QueryError::planning(&error, None))?;
         let footers = Footers::new(budget.clone(), config.metadata_cache.bytes());
+        let series = ByPath::new(budget.clone(), config.prometheus.series_cache.bytes());
         let turns = Turns::new(config.concurrency, config.queue_max);
         let inner = Inner {
             source,
             objects,
             dialect,
             footers: Arc::new(footers),
+            series,
             executor,
             budget,
             config: RwLock::new(config),
@@ -120,7 +125,7 @@ impl Engine {
 
     /// What it has done since its start.
     pub fn stats(&self) -> Stats {
-        self.0.counters.stats(self.0.registry.len(), self.0.footers.bytes())
+        self.0.counters.stats(self.0.registry.len(), (self.0.footers.bytes(), self.0.series.bytes()))
     }
 
     /// Asks, and when a segment turns out to be damaged, once more: on a snapshot without it, which

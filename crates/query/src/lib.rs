@@ -45,4 +45,6 @@ pub use read::{
 };
 pub use registry::RunningQuery;
 pub use running::{Running, SqlRequest};
-pub use source::{Chunk, Missing, Segment, Snapshot, Source, SourceError, TraceResult, TraceSpans};
+pub use source::{
+    Chunk, Missing, Segment, SeriesOfRows, Snapshot, Source, SourceError, TraceResult, TraceSpans,
+};

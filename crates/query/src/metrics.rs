@@ -22,6 +22,8 @@ pub struct Stats {
     pub elapsed: Duration,
     /// Bytes of footers that are kept.
     pub footer_bytes: u64,
+    /// Bytes of series that are kept for PromQL.
+    pub series_bytes: u64,
 }
 
 #[derive(Debug, Default)]
@@ -48,7 +50,7 @@ impl Counters {
         self.nanos.fetch_add(nanos, Ordering::Relaxed);
     }
 
-    pub(crate) fn stats(&self, running: u64, footer_bytes: u64) -> Stats {
+    pub(crate) fn stats(&self, running: u64, (footer_bytes, series_bytes): (u64, u64)) -> Stats {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Stats {
             queries: read(&self.queries),
@@ -59,6 +61,7 @@ impl Counters {
             scanned_bytes: read(&self.scanned_bytes),
             elapsed: Duration::from_nanos(read(&self.nanos)),
             footer_bytes,
+            series_bytes,
         }
     }
 }

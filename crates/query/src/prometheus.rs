@@ -11,6 +11,7 @@ mod evaluate;
 mod exemplars;
 mod exposed;
 mod histogram;
+mod known;
 mod labels;
 mod memory;
 mod metadata;
@@ -21,6 +22,9 @@ mod rows;
 mod select;
 mod series;
 mod target_info;
+mod workers;
+
+pub(crate) use known::KnownSeries;
 
 pub use evaluate::{PrometheusQuery, When};
 pub use exemplars::{Exemplar, SeriesExemplars};

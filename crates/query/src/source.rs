@@ -93,11 +93,30 @@ pub trait Chunk: Send + Sync {
         None
     }
 
+    /// Of points, which series each row belongs to, where the store has numbers for them.
+    fn series(&self) -> Option<SeriesOfRows<'_>> {
+        None
+    }
+
+    /// The numbers of series by their ids, of those that [`Chunk::series`] may name.
+    fn series_numbers(&self, ids: &[[u8; 16]]) -> Vec<Option<u32>> {
+        vec![None; ids.len()]
+    }
+
     /// The rows `from..from + len` of these columns of the file schema, in this order.
     ///
     /// # Errors
     /// [`SourceError`] when they cannot be made.
     fn read(&self, columns: &[usize], from: usize, len: usize) -> Result<RecordBatch, SourceError>;
+}
+
+/// The series of the rows of a chunk, by numbers of the store.
+#[derive(Clone, Copy, Debug)]
+pub struct SeriesOfRows<'a> {
+    /// One a row.
+    pub rows: &'a [u32],
+    /// The same for chunks whose numbers mean the same series, as long as a snapshot lives.
+    pub numbering: usize,
 }
 
 /// A batch in the file schema.

@@ -72,6 +72,7 @@ pub const RESTART: &[&str] = &[
     "query.concurrency",
     "query.queue_max",
     "query.metadata_cache",
+    "query.prometheus.series_cache",
     "api",
     "memory",
     "telemetry.enabled",

@@ -233,6 +233,12 @@ fn queries(registry: &Registry, engine: &query::Engine) {
         "Bytes of footers of segments that are kept.",
         |stats| stats.footer_bytes as f64,
     );
+    gauge(
+        "fresnel.query.prometheus.series_cache.usage",
+        "By",
+        "Bytes of labels of series that are kept for PromQL.",
+        |stats| stats.series_bytes as f64,
+    );
 }
 
 fn memory(registry: &Registry, budget: &Budget, limit: u64) {

@@ -6,7 +6,7 @@ use arrow::array::RecordBatch;
 use futures::future::BoxFuture;
 use model::{ErrorKind, Table, Tenant};
 use object_store::ObjectStore;
-use query::{Chunk, Missing, Segment, Snapshot, Source, SourceError, TraceResult, TraceSpans};
+use query::{Chunk, Missing, Segment, SeriesOfRows, Snapshot, Source, SourceError, TraceResult, TraceSpans};
 use store::{MemoryChunk, Store};
 
 use crate::sink::chain;
@@ -85,6 +85,15 @@ impl Chunk for InMemory {
 
     fn times(&self) -> Option<(i64, i64)> {
         Some(self.0.times())
+    }
+
+    fn series(&self) -> Option<SeriesOfRows<'_>> {
+        let (rows, numbering) = self.0.series()?;
+        Some(SeriesOfRows { rows, numbering })
+    }
+
+    fn series_numbers(&self, ids: &[[u8; 16]]) -> Vec<Option<u32>> {
+        self.0.series_numbers(ids)
     }
 
     fn read(&self, columns: &[usize], from: usize, len: usize) -> Result<RecordBatch, SourceError> {

@@ -106,6 +106,18 @@ impl MemoryChunk {
         (self.chunk.time_min, self.chunk.time_max)
     }
 
+    /// Of points, the number of each row's series, and what tells whether the numbers of two chunks
+    /// mean the same series; nothing of other records.
+    pub fn series(&self) -> Option<(&[u32], usize)> {
+        let series = self.series.as_ref().filter(|_| !schema::has_streams(self.table))?;
+        Some((self.chunk.index(), Arc::as_ptr(series) as usize))
+    }
+
+    /// The numbers of series by their ids, those that have one.
+    pub fn series_numbers(&self, ids: &[[u8; 16]]) -> Vec<Option<u32>> {
+        self.series.as_ref().map_or_else(|| vec![None; ids.len()], |series| series.numbers(ids))
+    }
+
     /// The rows in the file schema, or of its columns only those at `projection`, in batches of
     /// bounded size. What is not asked for is not made.
     pub fn batches(

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use promql::ast::{MatchOp, Matcher};
 use promql::{Labels, METRIC_NAME};
 
+use super::known::KnownSeries;
 use super::names::{self, Shape};
 use super::series::Row;
 
@@ -148,21 +149,31 @@ impl Translator {
         name
     }
 
+    /// The labels of a series of Prometheus.
+    pub(super) fn own(&mut self, row: &Row<'_>) -> Labels {
+        let pairs = row.attributes.iter().filter(|(_, value)| !value.is_empty());
+        let pairs: BTreeMap<_, _> = pairs.map(|(key, value)| (self.text(key), self.text(value))).collect();
+        Labels::from_sorted(pairs)
+    }
+
+    /// Of another series, attributes of the points, and what tells whose they are.
+    pub(super) fn base(&mut self, row: &Row<'_>) -> Labels {
+        let mut pairs = self.translated(row.attributes.iter());
+        self.put_identity(row, &mut pairs);
+        Labels::from_sorted(pairs)
+    }
+
     /// The series that a stored one is seen as, those that fit.
-    pub(super) fn seen_as(&mut self, row: &Row<'_>, matching: &Matching<'_>) -> Vec<(Labels, Part)> {
-        if row.attributes.get(METRIC_NAME).is_some() {
-            let pairs = row.attributes.iter().filter(|(_, value)| !value.is_empty());
-            let pairs: BTreeMap<_, _> =
-                pairs.map(|(key, value)| (self.text(key), self.text(value))).collect();
-            let labels = Labels::from_sorted(pairs);
-            return if matching.fit(&labels, None) { vec![(labels, Part::Own)] } else { Vec::new() };
+    pub(super) fn seen_as(&mut self, series: &KnownSeries, matching: &Matching<'_>) -> Vec<(Labels, Part)> {
+        if series.own {
+            let fits = matching.fit(&series.labels, None);
+            return if fits { vec![(series.labels.clone(), Part::Own)] } else { Vec::new() };
         }
-        let translated = names::metric(row.shape);
-        let mut base = None;
+        let metric = &series.metric;
         let mut seen = Vec::new();
-        for part in parts(row.shape.kind) {
-            let Some(name) = matching.name_of(&translated, row.shape.name, *part) else { continue };
-            let mut pairs = base.get_or_insert_with(|| self.labels(row)).clone();
+        for part in parts(&metric.kind) {
+            let Some(name) = matching.name_of(&metric.translated, &metric.name, *part) else { continue };
+            let mut pairs: BTreeMap<_, _> = series.labels.pairs().iter().cloned().collect();
             pairs.insert(self.text(METRIC_NAME), self.text(&name));
             if let Some(own) = part.own_label() {
                 pairs.remove(own);
@@ -173,13 +184,6 @@ impl Translator {
             }
         }
         seen
-    }
-
-    /// Attributes of the points, and what tells whose they are.
-    fn labels(&mut self, row: &Row<'_>) -> BTreeMap<Arc<str>, Arc<str>> {
-        let mut pairs = self.translated(row.attributes.iter());
-        self.put_identity(row, &mut pairs);
-        pairs
     }
 
     /// `job` and `instance`.

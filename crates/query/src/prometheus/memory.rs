@@ -17,6 +17,11 @@ impl Memory {
         Self { held, pool: Arc::clone(pool) }
     }
 
+    /// Of the same query, given back apart.
+    pub(super) fn another(&self, what: &str) -> Self {
+        Self::new(&self.pool, what)
+    }
+
     /// Takes more.
     pub(super) fn grow(&self, bytes: usize) -> Result<(), QueryError> {
         if bytes == 0 {

@@ -3,7 +3,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::Tenant;
 
 use super::evaluate::compute;
-use super::exposed::{Matching, Translator};
 use super::labels::counted;
 use super::select::Store;
 use super::series::{self, Which};
@@ -89,16 +88,8 @@ impl Engine {
         let session = self.ask(tenant, "statistics of Prometheus").await?;
         compute(session, move |session, snapshots| {
             let store = Store::new(session, snapshots, false)?;
-            let (matching, mut translator) = (Matching::new(&[]), Translator::default());
-            let which =
-                Which { times: super::points::nanos(times_ms), name_may_fit: &|_| true, every_row: false };
-            let mut all = Vec::new();
-            series::each(&store.memory, &store.series, &which, &mut |row| {
-                let labels = translator.seen_as(row, &matching);
-                store.memory.grow(labels.iter().map(|(labels, _)| 32 + labels.len() * 32).sum())?;
-                all.extend(labels.into_iter().map(|(labels, _)| labels));
-                Ok(())
-            })?;
+            let found = store.find(&[], times_ms)?;
+            let all: Vec<_> = found.into_iter().map(|(labels, _)| labels).collect();
             Ok(session.answer(statistics(&all, limit), all.len()))
         })
         .await

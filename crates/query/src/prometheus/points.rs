@@ -5,9 +5,11 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::ops::Range;
 
 use arrow::array::{Array, AsArray, Float64Array, Int32Array, Int64Array, RecordBatch};
 use arrow::datatypes::{Float64Type, Int32Type, Int64Type};
+use model::scaled;
 use promql::Chunk;
 use promql::histogram::STALE_NAN_BITS;
 
@@ -80,12 +82,91 @@ impl<'m> Points<'m> {
 
     /// Reads numbers.
     pub(super) fn read_samples(&mut self, rows: &Rows<'_>, sought: &Sought<'_>) -> Result<(), QueryError> {
-        let columns = ["series_id", "time_unix_nano", "value", "flags", "start_time_unix_nano"];
-        let columns = if self.starts { &columns[..] } else { &columns[..4] };
-        rows.each(columns, &sought.wanted(), &mut |batch| self.add_samples(batch))
+        let mut columns = vec!["series_id", "time_unix_nano", "flags"];
+        columns.extend(scaled::COLUMNS);
+        columns.extend(self.starts.then_some("start_time_unix_nano"));
+        let wanted = sought.wanted();
+        // What is decoded is held twice for a moment.
+        let memory = self.memory.another("Decoded");
+        let places: ById<usize> = sought.ids.iter().copied().zip(0..).collect();
+        let runs = rows.decode(&columns, &wanted, &|runs: &mut Runs, batch| {
+            let before = runs.samples.times_ms.len();
+            runs.add(batch, &places, self.times, self.starts)?;
+            memory.grow((runs.samples.times_ms.len() - before) * SAMPLE_BYTES)
+        })?;
+        let mut chunks = self.joined(&runs, sought.ids.len())?;
+        drop((runs, memory));
+        self.read_memory(rows, &columns, &wanted, (&places, &mut chunks))?;
+        self.chunks = sought.ids.iter().copied().zip(chunks).collect();
+        Ok(())
     }
 
-    fn add_samples(&mut self, batch: &RecordBatch) -> Result<(), QueryError> {
+    /// Puts runs together series by series.
+    fn joined(&self, parts: &[Runs], series: usize) -> Result<Vec<Chunk>, QueryError> {
+        let mut lens = vec![0; series];
+        parts.iter().for_each(|part| part.each(|place, range| lens[place] += range.len()));
+        self.memory.grow(lens.iter().sum::<usize>() * SAMPLE_BYTES)?;
+        let room = |len: usize| Chunk {
+            times_ms: Vec::with_capacity(len),
+            values: Vec::with_capacity(len),
+            ..Chunk::default()
+        };
+        let mut chunks: Vec<Chunk> = lens.into_iter().map(room).collect();
+        for part in parts {
+            part.each(|place, range| {
+                let (chunk, samples) = (&mut chunks[place], &part.samples);
+                chunk.times_ms.extend_from_slice(&samples.times_ms[range.clone()]);
+                chunk.values.extend_from_slice(&samples.values[range.clone()]);
+                if self.starts {
+                    chunk.start_times_ms.extend_from_slice(&samples.start_times_ms[range]);
+                }
+            });
+        }
+        Ok(chunks)
+    }
+
+    /// Reads records in memory, which are in the order in which they came.
+    fn read_memory(
+        &self,
+        rows: &Rows<'_>,
+        columns: &[&str],
+        wanted: &Wanted<'_>,
+        (places, chunks): (&ById<usize>, &mut [Chunk]),
+    ) -> Result<(), QueryError> {
+        let mut numbered = NumberedChunks::default();
+        for chunk in rows.memory(wanted.times) {
+            let Some(series) = chunk.series() else {
+                for window in chunk.windows() {
+                    self.add_samples(&chunk.read(columns, window)?, places, chunks)?;
+                }
+                continue;
+            };
+            let places = numbered.places(series.numbering, || chunk.series_numbers(wanted.ids));
+            let place =
+                |number: &u32| places.get(*number as usize).copied().filter(|place| *place != NOWHERE);
+            if !series.rows.iter().any(|number| place(number).is_some()) {
+                continue;
+            }
+            let batch = chunk.read(&columns[1..], 0..series.rows.len())?;
+            let numbers = Numbers::of(&batch)?;
+            let mut added = 0;
+            for (row, number) in series.rows.iter().enumerate() {
+                if let Some(place) = place(number) {
+                    added +=
+                        numbers.append(row..row + 1, self.times, self.starts, &mut chunks[place as usize]);
+                }
+            }
+            self.memory.grow(added * SAMPLE_BYTES)?;
+        }
+        Ok(())
+    }
+
+    fn add_samples(
+        &self,
+        batch: &RecordBatch,
+        places: &ById<usize>,
+        chunks: &mut [Chunk],
+    ) -> Result<(), QueryError> {
         let numbers = Numbers::of(batch)?;
         let ids = column(batch, "series_id")?.as_binary_opt::<i32>().ok_or_else(|| misfit("series_id"))?;
         let (mut row, mut added) = (0, 0);
@@ -95,8 +176,8 @@ impl<'m> Points<'m> {
             while end < batch.num_rows() && ids.value(end) == id {
                 end += 1;
             }
-            if let Some(chunk) = self.chunks.get_mut(&id_of(id)) {
-                added += numbers.append(row..end, self.times, self.starts, chunk);
+            if let Some(place) = places.get(&id_of(id)) {
+                added += numbers.append(row..end, self.times, self.starts, &mut chunks[*place]);
             }
             row = end;
         }
@@ -161,10 +242,80 @@ impl<'m> Points<'m> {
     }
 }
 
+/// Samples of a part of a file: runs of series, one after the other.
+#[derive(Default)]
+struct Runs {
+    /// The place of each run's series among those that are sought, and where the run ends.
+    ends: Vec<(usize, usize)>,
+    samples: Chunk,
+}
+
+impl Runs {
+    fn each(&self, mut each: impl FnMut(usize, Range<usize>)) {
+        let mut start = 0;
+        for (place, end) in &self.ends {
+            each(*place, start..*end);
+            start = *end;
+        }
+    }
+
+    /// Takes over the samples of a batch whose series are sought.
+    fn add(
+        &mut self,
+        batch: &RecordBatch,
+        places: &ById<usize>,
+        times: (i64, i64),
+        starts: bool,
+    ) -> Result<(), QueryError> {
+        let numbers = Numbers::of(batch)?;
+        let ids = column(batch, "series_id")?.as_dictionary_opt::<Int32Type>();
+        let ids = ids.ok_or_else(|| misfit("series_id"))?;
+        let texts = ids.values().as_binary_opt::<i32>().ok_or_else(|| misfit("series_id"))?;
+        let mut row = 0;
+        for run in ids.keys().values().chunk_by(|a, b| a == b) {
+            let (from, to) = (row, row + run.len());
+            row = to;
+            let id = usize::try_from(run[0]).ok().filter(|id| *id < texts.len());
+            let id = id.ok_or_else(|| misfit("series_id"))?;
+            let Some(place) = places.get(&id_of(texts.value(id))) else { continue };
+            numbers.append(from..to, times, starts, &mut self.samples);
+            let end = self.samples.times_ms.len();
+            match self.ends.last_mut() {
+                Some((last, last_end)) if last == place => *last_end = end,
+                _ => self.ends.push((*place, end)),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Stands for a series that is not sought.
+const NOWHERE: u32 = u32::MAX;
+
+/// By numbering: for each number of a series its place among those that are sought.
+#[derive(Default)]
+struct NumberedChunks(HashMap<usize, Vec<u32>>);
+
+impl NumberedChunks {
+    fn places(&mut self, numbering: usize, numbers: impl FnOnce() -> Vec<Option<u32>>) -> &[u32] {
+        self.0.entry(numbering).or_insert_with(|| {
+            let numbers = numbers();
+            let most = numbers.iter().flatten().max().map_or(0, |most| *most as usize + 1);
+            let mut places = vec![NOWHERE; most];
+            for (number, place) in numbers.into_iter().zip(0..) {
+                if let Some(number) = number {
+                    places[number as usize] = place;
+                }
+            }
+            places
+        })
+    }
+}
+
 /// The number columns of samples.
 struct Numbers<'a> {
     times: &'a Int64Array,
-    values: &'a Float64Array,
+    values: Float64Array,
     flags: &'a Int32Array,
     starts: Option<&'a Int64Array>,
 }
@@ -173,25 +324,30 @@ impl<'a> Numbers<'a> {
     fn of(batch: &'a RecordBatch) -> Result<Self, QueryError> {
         let column = |name| column(batch, name);
         let times = column("time_unix_nano")?.as_primitive_opt::<Int64Type>();
-        let values = column("value")?.as_primitive_opt::<Float64Type>();
+        let values = scaled::values_of(batch).ok();
+        let values = values.and_then(|values| values.as_primitive_opt::<Float64Type>().cloned());
         let flags = column("flags")?.as_primitive_opt::<Int32Type>();
         Ok(Self {
             times: times.ok_or_else(|| misfit("time_unix_nano"))?,
-            values: values.ok_or_else(|| misfit("value"))?,
+            values: values.ok_or_else(|| misfit(scaled::RAW))?,
             flags: flags.ok_or_else(|| misfit("flags"))?,
             starts: batch.column_by_name("start_time_unix_nano").and_then(|starts| starts.as_primitive_opt()),
         })
     }
 
     /// Takes a run of one series over; gives how many samples fit.
-    fn append(
-        &self,
-        rows: std::ops::Range<usize>,
-        times: (i64, i64),
-        starts: bool,
-        chunk: &mut Chunk,
-    ) -> usize {
+    fn append(&self, rows: Range<usize>, times: (i64, i64), starts: bool, chunk: &mut Chunk) -> usize {
         let before = chunk.times_ms.len();
+        if self.all_fit(rows.clone(), times) {
+            // What nearly all runs are.
+            let own = self.times.values()[rows.clone()].iter();
+            chunk.times_ms.extend(own.map(|time| time.div_euclid(NANOS_PER_MS)));
+            chunk.values.extend_from_slice(&self.values.values()[rows.clone()]);
+            if starts {
+                chunk.start_times_ms.extend(rows.map(|row| self.start_ms(row)));
+            }
+            return chunk.times_ms.len() - before;
+        }
         for row in rows {
             let time = self.times.value(row);
             if time < times.0 || time > times.1 {
@@ -201,11 +357,21 @@ impl<'a> Numbers<'a> {
             let stale = self.flags.value(row) & NO_RECORDED_VALUE != 0;
             chunk.values.push(if stale { f64::from_bits(STALE_NAN_BITS) } else { self.values.value(row) });
             if starts {
-                let start = self.starts.filter(|starts| starts.is_valid(row)).map(|starts| starts.value(row));
-                chunk.start_times_ms.push(start.unwrap_or(0).div_euclid(NANOS_PER_MS));
+                chunk.start_times_ms.push(self.start_ms(row));
             }
         }
         chunk.times_ms.len() - before
+    }
+
+    /// Whether all of these rows are within the times, and none says that nothing was recorded.
+    fn all_fit(&self, rows: Range<usize>, times: (i64, i64)) -> bool {
+        let within = self.times.values()[rows.clone()].iter().all(|time| (times.0..=times.1).contains(time));
+        within && self.flags.values()[rows].iter().all(|flags| flags & NO_RECORDED_VALUE == 0)
+    }
+
+    fn start_ms(&self, row: usize) -> i64 {
+        let start = self.starts.filter(|starts| starts.is_valid(row)).map(|starts| starts.value(row));
+        start.unwrap_or(0).div_euclid(NANOS_PER_MS)
     }
 }
 

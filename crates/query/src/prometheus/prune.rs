@@ -24,20 +24,35 @@ pub(super) struct Wanted<'a> {
 
 /// The row groups that may hold wanted rows, and the rows of their pages that may be some.
 pub(super) fn groups(footer: &ParquetMetaData, wanted: &Wanted<'_>) -> Picked {
-    let columns = Columns::of(footer);
     let (mut picked, mut ranges, mut before) = (Vec::new(), Vec::new(), 0);
-    for (number, group) in footer.row_groups().iter().enumerate() {
-        if !columns.group_may_have(group, wanted) {
-            continue;
-        }
-        let rows = usize::try_from(group.num_rows()).unwrap_or(0);
-        let pages = columns.pages_with(footer, number, rows, wanted);
-        ranges.extend(pages.into_iter().map(|range| range.start + before..range.end + before));
-        before += rows;
-        picked.push(number);
+    for group in pages(footer, wanted) {
+        ranges.extend(group.ranges.into_iter().map(|range| range.start + before..range.end + before));
+        before += group.rows;
+        picked.push(group.number);
     }
     let selection = RowSelection::from_consecutive_ranges(ranges.into_iter(), before);
     (picked, Some(selection))
+}
+
+/// Rows of a row group.
+pub(super) struct GroupRows {
+    pub(super) number: usize,
+    /// How many it has.
+    pub(super) rows: usize,
+    /// Those that may be wanted, ascending and apart.
+    pub(super) ranges: Vec<Range<usize>>,
+}
+
+/// The row groups that may hold wanted rows, and which of their rows may be some.
+pub(super) fn pages(footer: &ParquetMetaData, wanted: &Wanted<'_>) -> Vec<GroupRows> {
+    let columns = Columns::of(footer);
+    let groups = footer.row_groups().iter().enumerate();
+    let groups = groups.filter(|(_, group)| columns.group_may_have(group, wanted));
+    let rows_of = |(number, group): (usize, &RowGroupMetaData)| {
+        let rows = usize::try_from(group.num_rows()).unwrap_or(0);
+        GroupRows { number, rows, ranges: columns.pages_with(footer, number, rows, wanted) }
+    };
+    groups.map(rows_of).filter(|group| !group.ranges.is_empty()).collect()
 }
 
 /// Where the columns that rows are sought by are among the leaves.

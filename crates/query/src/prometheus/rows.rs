@@ -7,18 +7,21 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, FieldRef, Schema};
 use futures::StreamExt;
-use model::{Table, schema};
+use model::{Reservation, Table, schema};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::RowSelection;
-use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, RowSelection};
+use parquet::arrow::async_reader::{AsyncFileReader, ParquetRecordBatchStreamBuilder};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 
-use super::prune::{Wanted, groups};
+use super::known::KnownSeries;
+use super::prune::{GroupRows, SeriesId, Wanted, groups, pages};
+use super::workers::side_by_side;
 use crate::cache::{SegmentReader, Segments};
 use crate::session::Session;
-use crate::{Chunk, QueryError, Segment, Snapshot};
+use crate::{Chunk, QueryError, Segment, SeriesOfRows, Snapshot};
 
 /// Rows that are decoded at once.
 const BATCH_ROWS: usize = 8192;
@@ -96,6 +99,133 @@ impl<'a> Rows<'a> {
     }
 }
 
+/// Rows of a row group that one thread decodes.
+struct Part<'a> {
+    file: &'a File<'a>,
+    footer: ArrowReaderMetadata,
+    group: usize,
+    selection: RowSelection,
+    rows: usize,
+}
+
+/// Fewest rows that are worth a thread: a part has about as many, or what a row group has.
+const PART_ROWS: usize = 1 << 16;
+/// Parts are cut where pages mostly are, so that none is decoded twice.
+const PAGE_ROWS: usize = 32_768;
+
+impl<'a> Rows<'a> {
+    /// These columns of all rows of files that may be wanted, decoded side by side: what each part of
+    /// them comes to, in the order of the rows, whatever the number of threads. `series_id` comes as
+    /// places in a dictionary.
+    pub(super) fn decode<T: Default + Send>(
+        &self,
+        columns: &[&str],
+        wanted: &Wanted<'_>,
+        each: &(dyn Fn(&mut T, &RecordBatch) -> Result<(), QueryError> + Sync),
+    ) -> Result<Vec<T>, QueryError> {
+        let files: Vec<_> = self.files(wanted.times).collect();
+        let mut parts = Vec::new();
+        for file in &files {
+            parts.extend(file.parts(wanted)?);
+        }
+        let rows: usize = parts.iter().map(|part| part.rows).sum();
+        let workers = self.session.engine.executor.metrics().num_workers();
+        let threads = workers.min(rows / PART_ROWS + 1);
+        side_by_side(threads, parts.len(), &|number| {
+            let mut into = T::default();
+            parts[number].read(columns, &mut |batch| each(&mut into, batch))?;
+            Ok(into)
+        })
+    }
+}
+
+impl File<'_> {
+    /// What may be wanted of it, in parts.
+    fn parts(&self, wanted: &Wanted<'_>) -> Result<Vec<Part<'_>>, QueryError> {
+        let session = self.rows.session;
+        let mut reader = self.rows.segments.reader(&self.segment.path, self.segment.bytes);
+        let footer = session.control().within(async { Ok(reader.get_metadata(None).await) });
+        let footer = session.engine.executor.block_on(footer)?.map_err(|error| self.failed(&error))?;
+        let groups = pages(&footer, wanted);
+        if groups.is_empty() {
+            return Ok(Vec::new());
+        }
+        let footer = with_coded_ids(&footer).map_err(|error| self.failed(&error))?;
+        let part = |(group, rows, ranges): (usize, usize, Vec<Range<usize>>)| {
+            let wanted = ranges.iter().map(Range::len).sum();
+            let selection = RowSelection::from_consecutive_ranges(ranges.into_iter(), rows);
+            Part { file: self, footer: footer.clone(), group, selection, rows: wanted }
+        };
+        Ok(groups.into_iter().flat_map(cut).map(part).collect())
+    }
+}
+
+/// The rows of a row group, in pieces of about [`PART_ROWS`].
+fn cut(group: GroupRows) -> Vec<(usize, usize, Vec<Range<usize>>)> {
+    let (mut pieces, mut piece, mut len) = (Vec::new(), Vec::new(), 0);
+    for mut range in group.ranges {
+        while len + range.len() > PART_ROWS {
+            let end = (range.start + PART_ROWS - len).next_multiple_of(PAGE_ROWS).min(range.end);
+            piece.push(range.start..end);
+            pieces.push((group.number, group.rows, std::mem::take(&mut piece)));
+            (range.start, len) = (end, 0);
+        }
+        len += range.len();
+        if !range.is_empty() {
+            piece.push(range);
+        }
+    }
+    if !piece.is_empty() {
+        pieces.push((group.number, group.rows, piece));
+    }
+    pieces
+}
+
+/// The footer for a reader that gives ids as places in a dictionary: as they are stored, mostly.
+fn with_coded_ids(footer: &Arc<ParquetMetaData>) -> Result<ArrowReaderMetadata, ParquetError> {
+    let plain = ArrowReaderMetadata::try_new(Arc::clone(footer), ArrowReaderOptions::new())?;
+    let coded = |field: &FieldRef| match field.name().as_str() {
+        "series_id" => {
+            let kind = DataType::Dictionary(Box::new(DataType::Int32), Box::new(field.data_type().clone()));
+            Arc::new(field.as_ref().clone().with_data_type(kind))
+        }
+        _ => Arc::clone(field),
+    };
+    let schema: Arc<Schema> =
+        Arc::new(Schema::new(plain.schema().fields().iter().map(coded).collect::<Vec<_>>()));
+    ArrowReaderMetadata::try_new(Arc::clone(footer), ArrowReaderOptions::new().with_schema(schema))
+}
+
+impl Part<'_> {
+    fn read(&self, columns: &[&str], each: &mut Each<'_>) -> Result<(), QueryError> {
+        let session = self.file.rows.session;
+        let control = session.control();
+        let executor = &session.engine.executor;
+        let reader = self.file.rows.segments.reader(&self.file.segment.path, self.file.segment.bytes);
+        let mask = projection(self.footer.metadata(), columns);
+        let stream = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, self.footer.clone())
+            .with_row_groups(vec![self.group])
+            .with_row_selection(self.selection.clone())
+            .with_projection(mask)
+            .with_batch_size(BATCH_ROWS)
+            .build();
+        let mut stream = stream.map_err(|error| self.file.failed(&error))?;
+        while let Some(batch) = executor.block_on(control.within(async { Ok(stream.next().await) }))? {
+            let batch = batch.map_err(|error| self.file.failed(&error))?;
+            session.scan.add_rows(batch.num_rows());
+            each(&batch)?;
+        }
+        Ok(())
+    }
+}
+
+fn projection(footer: &ParquetMetaData, columns: &[&str]) -> ProjectionMask {
+    let file = footer.file_metadata().schema_descr();
+    let own = file.root_schema().get_fields();
+    let places = columns.iter().filter_map(|name| own.iter().position(|field| field.name() == *name));
+    ProjectionMask::roots(file, places)
+}
+
 fn overlap(a: (i64, i64), b: (i64, i64)) -> bool {
     a.0 <= b.1 && b.0 <= a.1
 }
@@ -104,6 +234,29 @@ fn overlap(a: (i64, i64), b: (i64, i64)) -> bool {
 pub(super) type Picked = (Vec<usize>, Option<RowSelection>);
 
 impl File<'_> {
+    /// Rows that it has.
+    pub(super) fn len(&self) -> usize {
+        usize::try_from(self.segment.rows).unwrap_or(usize::MAX)
+    }
+
+    /// What is kept of its series.
+    pub(super) fn cached(&self) -> Option<Arc<Vec<KnownSeries>>> {
+        let known = self.rows.session.engine.series.get(&self.segment.path)?;
+        // As if they had been read: a query says what it looked at.
+        self.rows.session.scan.add_rows(known.len());
+        Some(known)
+    }
+
+    /// Memory to keep its series in, if there is room for it.
+    pub(super) fn reserve(&self, bytes: usize) -> Option<Reservation> {
+        self.rows.session.engine.series.reserve(bytes as u64)
+    }
+
+    /// Keeps its series.
+    pub(super) fn keep(&self, series: &Arc<Vec<KnownSeries>>, reservation: Reservation) {
+        self.rows.session.engine.series.put(&self.segment.path.as_str().into(), series, reservation);
+    }
+
     /// These columns of the picked rows, those that the file has.
     pub(super) fn read(
         &self,
@@ -149,10 +302,7 @@ async fn open(
     if groups.is_empty() || selection.as_ref().is_some_and(|selection| !selection.selects_any()) {
         return Ok(None);
     }
-    let file = footer.file_metadata().schema_descr();
-    let own = file.root_schema().get_fields();
-    let places = columns.iter().filter_map(|name| own.iter().position(|field| field.name() == *name));
-    let mask = ProjectionMask::roots(file, places);
+    let mask = projection(&footer, columns);
     let builder = builder.with_row_groups(groups).with_projection(mask).with_batch_size(BATCH_ROWS);
     let builder = match selection {
         Some(selection) => builder.with_row_selection(selection),
@@ -169,6 +319,16 @@ pub(super) struct InMemory<'a> {
 }
 
 impl InMemory<'_> {
+    /// Which series each row belongs to, where the store has numbers for them.
+    pub(super) fn series(&self) -> Option<SeriesOfRows<'_>> {
+        self.chunk.series()
+    }
+
+    /// The numbers of series, of those that [`InMemory::series`] may name.
+    pub(super) fn series_numbers(&self, ids: &[SeriesId]) -> Vec<Option<u32>> {
+        self.chunk.series_numbers(ids)
+    }
+
     /// All rows in pieces.
     pub(super) fn windows(&self) -> impl Iterator<Item = Range<usize>> + use<> {
         let rows = self.chunk.rows();

@@ -101,26 +101,21 @@ impl<'s> Store<'s> {
     ) -> Result<Vec<(Labels, Stored)>, QueryError> {
         let matching = Matching::new(matchers);
         let (mut translator, mut found) = (Translator::default(), Vec::new());
-        let mut metrics: HashMap<String, Arc<str>> = HashMap::new();
         let which = Which {
             times: nanos(times_ms),
             name_may_fit: &|shape| matching.may_fit(shape),
             every_row: false,
         };
-        series::each(&self.memory, &self.series, &which, &mut |row| {
-            let seen_as = translator.seen_as(row, &matching);
+        series::known(&self.memory, &self.series, &which, &mut |series| {
+            let seen_as = translator.seen_as(series, &matching);
             if seen_as.is_empty() {
                 return Ok(());
             }
-            let name = row.shape.name;
-            let metric = match metrics.get(name) {
-                Some(metric) => Arc::clone(metric),
-                None => Arc::clone(metrics.entry(name.to_owned()).or_insert(name.into())),
-            };
             let bytes = |labels: &Labels| FOUND_BYTES + labels.len() * 32;
             self.memory.grow(seen_as.iter().map(|(labels, _)| bytes(labels)).sum())?;
             found.extend(seen_as.into_iter().map(|(labels, part)| {
-                (labels, Stored { metric: Arc::clone(&metric), part, id: row.id, delta: row.delta })
+                let metric = Arc::clone(&series.metric.name);
+                (labels, Stored { metric, part, id: series.id, delta: series.delta })
             }));
             Ok(())
         })?;

@@ -3,6 +3,7 @@
 //! First only what names are made of is read, and of the rows whose name fits, everything.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use arrow::array::{
     Array, AsArray, BinaryArray, BooleanArray, Int64Array, MapArray, RecordBatch, StringArray,
@@ -11,10 +12,11 @@ use arrow::datatypes::Int64Type;
 use model::{NANOS_PER_DAY, day_of};
 use parquet::arrow::arrow_reader::RowSelection;
 
+use super::known::{self, Acquaintance, KnownSeries};
 use super::memory::Memory;
 use super::names::Shape;
 use super::prune::{SeriesId, joined};
-use super::rows::Rows;
+use super::rows::{File, Rows};
 use crate::QueryError;
 
 /// What is read of every row.
@@ -73,32 +75,107 @@ pub(super) fn each(
     let times = (first_day, which.times.1);
     let mut seen = HashSet::new();
     for file in rows.files(times) {
-        let (mut fitting, mut begin) = (Vec::new(), 0);
-        let all = |footer: &parquet::file::metadata::ParquetMetaData| {
-            ((0..footer.num_row_groups()).collect::<Vec<_>>(), None)
-        };
-        file.read(&NAMING, &all, &mut |batch| {
-            let before = seen.len();
-            fitting.extend(fits(batch, which, times, &mut seen)?.into_iter().map(|row| begin + row));
-            begin += batch.num_rows();
-            memory.grow((seen.len() - before) * SEEN_BYTES)
-        })?;
-        if fitting.is_empty() {
-            continue;
-        }
-        let ranges = joined(fitting.into_iter().map(|row| row..row + 1));
-        let selected = |footer: &parquet::file::metadata::ParquetMetaData| {
-            let selection = RowSelection::from_consecutive_ranges(ranges.iter().cloned(), begin);
-            ((0..footer.num_row_groups()).collect::<Vec<_>>(), Some(selection))
-        };
-        file.read(&WHOLE, &selected, &mut |batch| {
-            let columns = Columns::of(batch)?;
-            (0..batch.num_rows()).try_for_each(|row| each(&columns.row(row)))
-        })?;
+        each_of_file(memory, &file, which, (times, &mut seen), each)?;
     }
+    each_in_memory(rows, which, (times, &mut seen), each)
+}
+
+/// As [`each`], with what PromQL needs of the rows: files that fit into the memory for it are decoded
+/// once, and kept.
+pub(super) fn known(
+    memory: &Memory,
+    rows: &Rows<'_>,
+    which: &Which<'_>,
+    each: &mut dyn FnMut(&KnownSeries) -> Result<(), QueryError>,
+) -> Result<(), QueryError> {
+    let first_day = i64::from(day_of(which.times.0)).saturating_mul(NANOS_PER_DAY);
+    let times = (first_day, which.times.1);
+    let (mut seen, mut acquaintance) = (HashSet::new(), Acquaintance::default());
+    for file in rows.files(times) {
+        let Some(all) = kept(&file)? else {
+            let mut each = |row: &Row<'_>| each(&acquaintance.of(row));
+            each_of_file(memory, &file, which, (times, &mut seen), &mut each)?;
+            continue;
+        };
+        let before = seen.len();
+        for of_metric in all.chunk_by(|a, b| Arc::ptr_eq(&a.metric, &b.metric)) {
+            if !of_metric.first().is_some_and(|first| (which.name_may_fit)(first.metric.shape())) {
+                continue;
+            }
+            let within = of_metric.iter().filter(|series| (times.0..=times.1).contains(&series.time));
+            within.filter(|series| seen.insert(series.id)).try_for_each(&mut *each)?;
+        }
+        memory.grow((seen.len() - before) * SEEN_BYTES)?;
+    }
+    each_in_memory(rows, which, (times, &mut seen), &mut |row| each(&acquaintance.of(row)))
+}
+
+/// The series of a file from the cache, in which they are put; nothing where they have no room.
+fn kept(file: &File<'_>) -> Result<Option<Arc<Vec<KnownSeries>>>, QueryError> {
+    if let Some(known) = file.cached() {
+        return Ok(Some(known));
+    }
+    let Some(mut reservation) = file.reserve(known::bytes_at_most(file.len())) else { return Ok(None) };
+    let (mut all, mut acquaintance) = (Vec::new(), Acquaintance::default());
+    let every = |footer: &parquet::file::metadata::ParquetMetaData| {
+        ((0..footer.num_row_groups()).collect::<Vec<_>>(), None)
+    };
+    file.read(&WHOLE, &every, &mut |batch| {
+        let columns = Columns::of(batch)?;
+        all.extend((0..batch.num_rows()).map(|row| acquaintance.of(&columns.row(row))));
+        Ok(())
+    })?;
+    if all.len() != file.len() {
+        // It could not be read, and the answer says so.
+        return Ok(Some(Arc::new(all)));
+    }
+    all.shrink_to_fit();
+    let all = Arc::new(all);
+    reservation.settle(known::bytes_of(&all) as u64);
+    file.keep(&all, reservation);
+    Ok(Some(all))
+}
+
+fn each_of_file(
+    memory: &Memory,
+    file: &File<'_>,
+    which: &Which<'_>,
+    (times, seen): ((i64, i64), &mut HashSet<SeriesId>),
+    each: &mut EachRow<'_>,
+) -> Result<(), QueryError> {
+    let (mut fitting, mut begin) = (Vec::new(), 0);
+    let all = |footer: &parquet::file::metadata::ParquetMetaData| {
+        ((0..footer.num_row_groups()).collect::<Vec<_>>(), None)
+    };
+    file.read(&NAMING, &all, &mut |batch| {
+        let before = seen.len();
+        fitting.extend(fits(batch, which, times, seen)?.into_iter().map(|row| begin + row));
+        begin += batch.num_rows();
+        memory.grow((seen.len() - before) * SEEN_BYTES)
+    })?;
+    if fitting.is_empty() {
+        return Ok(());
+    }
+    let ranges = joined(fitting.into_iter().map(|row| row..row + 1));
+    let selected = |footer: &parquet::file::metadata::ParquetMetaData| {
+        let selection = RowSelection::from_consecutive_ranges(ranges.iter().cloned(), begin);
+        ((0..footer.num_row_groups()).collect::<Vec<_>>(), Some(selection))
+    };
+    file.read(&WHOLE, &selected, &mut |batch| {
+        let columns = Columns::of(batch)?;
+        (0..batch.num_rows()).try_for_each(|row| each(&columns.row(row)))
+    })
+}
+
+fn each_in_memory(
+    rows: &Rows<'_>,
+    which: &Which<'_>,
+    (times, seen): ((i64, i64), &mut HashSet<SeriesId>),
+    each: &mut EachRow<'_>,
+) -> Result<(), QueryError> {
     for chunk in rows.memory(times) {
         for window in chunk.windows() {
-            let fitting = fits(&chunk.read(&NAMING, window.clone())?, which, times, &mut seen)?;
+            let fitting = fits(&chunk.read(&NAMING, window.clone())?, which, times, seen)?;
             let (Some(first), Some(last)) = (fitting.first(), fitting.last()) else { continue };
             let batch = chunk.read(&WHOLE, window.start + first..window.start + last + 1)?;
             let columns = Columns::of(&batch)?;

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BinaryArray, BooleanArray, Float64Array, Int32Array, Int64Array, ListArray, MapArray,
+    ArrayRef, AsArray, BinaryArray, BooleanArray, Float64Array, Int32Array, Int64Array, ListArray, MapArray,
     RecordBatch, StringArray, StructArray, new_empty_array,
 };
 use arrow::buffer::OffsetBuffer;
-use arrow::datatypes::{DataType, Fields};
-use model::{Table, schema};
+use arrow::datatypes::{DataType, Fields, Float64Type};
+use model::{Table, scaled, schema};
 
 use super::data::{Attributes, Histogram, Log, Sample, Series, Span, resource};
 
@@ -83,6 +83,35 @@ pub(super) fn samples(rows: &[Sample]) -> RecordBatch {
             _ => return None,
         })
     })
+}
+
+/// Samples as they are stored when they are merged: most values as integers of a unit of a quarter,
+/// on different scales, some as they are.
+pub(super) fn scaled(rows: &RecordBatch) -> RecordBatch {
+    let values = rows.column_by_name(scaled::RAW).unwrap().as_primitive::<Float64Type>().values().to_vec();
+    let scale = |row: usize| (row as i64 / 5 % 3 * 100 - 50, 25 * (row as i64 / 7 % 2 + 1), 100.0);
+    let integer = |row: usize| {
+        let (base, unit, divisor) = scale(row);
+        let scaled = (values[row] * divisor).round() as i64 - base;
+        let exact = scaled % unit == 0 && scaled::value(scaled / unit, base, unit, divisor) == values[row];
+        (exact && row % 11 != 3).then_some(scaled / unit)
+    };
+    let all = 0..values.len();
+    let ints =
+        |of: &dyn Fn(usize) -> Option<i64>| Arc::new(all.clone().map(of).collect::<Int64Array>()) as ArrayRef;
+    let doubles = |of: &dyn Fn(usize) -> Option<f64>| {
+        Arc::new(all.clone().map(of).collect::<Float64Array>()) as ArrayRef
+    };
+    let stored = schema::stored(Table::Samples);
+    let columns = stored.fields().iter().map(|field| match field.name().as_str() {
+        scaled::RAW => doubles(&|row| integer(row).is_none().then_some(values[row])),
+        scaled::SCALED => ints(&integer),
+        scaled::BASE => ints(&|row| Some(scale(row).0)),
+        scaled::UNIT => ints(&|row| Some(scale(row).1)),
+        scaled::DIVISOR => doubles(&|row| Some(scale(row).2)),
+        name => Arc::clone(rows.column_by_name(name).unwrap()),
+    });
+    RecordBatch::try_new(Arc::clone(&stored), columns.collect()).unwrap()
 }
 
 pub(super) fn histograms(rows: &[Histogram]) -> RecordBatch {

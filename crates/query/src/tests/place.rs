@@ -18,7 +18,7 @@ use parquet::schema::types::ColumnPath;
 
 use super::data::Metrics;
 use super::{batches, data};
-use crate::{Chunk, Missing, Segment, Snapshot, Source, SourceError};
+use crate::{Chunk, Missing, Segment, SeriesOfRows, Snapshot, Source, SourceError};
 
 /// Where a row goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +36,8 @@ pub(super) struct Placed {
     memory: HashMap<Table, Vec<Arc<dyn Chunk>>>,
     segments: HashMap<Table, Vec<Segment>>,
     pub(super) missing: Vec<Missing>,
+    /// Rows of a row group; 0 for few.
+    pub(super) group_rows: usize,
 }
 
 impl Placed {
@@ -74,17 +76,29 @@ impl Placed {
         for (place, indices) in parts {
             let part = take_record_batch(rows, &UInt32Array::from(indices)).unwrap();
             match place {
-                Place::Memory(_) => self.memory.entry(table).or_default().push(Arc::new(part)),
+                Place::Memory(_) => {
+                    let chunks = self.memory.entry(table).or_default();
+                    // Every other chunk of samples knows its series by numbers, as the store's do.
+                    let numbered = table == Table::Samples && chunks.len().is_multiple_of(2);
+                    chunks.push(if numbered { Arc::new(Numbered::of(part)) } else { Arc::new(part) });
+                }
                 Place::Segment(_) => self.seal(table, &part),
             }
         }
     }
 
     fn seal(&mut self, table: Table, rows: &RecordBatch) {
+        let group_rows = if self.group_rows == 0 { 64 } else { self.group_rows };
         let segments = self.segments.entry(table).or_default();
         let path = format!("segments/{table}/tenant=acme/{}.parquet", segments.len());
         let times = rows.column_by_name(table.time_column()).unwrap().as_primitive::<Int64Type>().clone();
-        let bytes = parquet(table, rows);
+        // Every other file of samples has its values scaled.
+        let scaled = table == Table::Samples && segments.len().is_multiple_of(2);
+        let bytes = if scaled {
+            parquet(table, &batches::scaled(rows), group_rows)
+        } else {
+            parquet(table, rows, group_rows)
+        };
         segments.push(Segment {
             path: path.clone(),
             bytes: bytes.len() as u64,
@@ -124,8 +138,47 @@ impl Source for Placed {
     }
 }
 
+/// Samples whose series have numbers.
+struct Numbered {
+    rows: RecordBatch,
+    numbers: Vec<u32>,
+    known: HashMap<[u8; 16], u32>,
+}
+
+impl Numbered {
+    fn of(rows: RecordBatch) -> Self {
+        let ids = rows.column_by_name("series_id").unwrap().as_binary::<i32>();
+        let mut known = HashMap::new();
+        let mut number = |row| {
+            // Not from 0 on, and with gaps.
+            let next = u32::try_from(known.len() * 3 + 5).unwrap();
+            *known.entry(ids.value(row).try_into().unwrap()).or_insert(next)
+        };
+        let numbers = (0..rows.num_rows()).map(&mut number).collect();
+        Self { numbers, known, rows: rows.clone() }
+    }
+}
+
+impl Chunk for Numbered {
+    fn rows(&self) -> usize {
+        self.rows.num_rows()
+    }
+
+    fn series(&self) -> Option<SeriesOfRows<'_>> {
+        Some(SeriesOfRows { rows: &self.numbers, numbering: std::ptr::from_ref(self) as usize })
+    }
+
+    fn series_numbers(&self, ids: &[[u8; 16]]) -> Vec<Option<u32>> {
+        ids.iter().map(|id| self.known.get(id).copied()).collect()
+    }
+
+    fn read(&self, columns: &[usize], from: usize, len: usize) -> Result<RecordBatch, SourceError> {
+        self.rows.read(columns, from, len)
+    }
+}
+
 /// A segment as the store writes it: sorted, in small row groups and pages, with statistics.
-fn parquet(table: Table, rows: &RecordBatch) -> Vec<u8> {
+fn parquet(table: Table, rows: &RecordBatch, group_rows: usize) -> Vec<u8> {
     let keys: &[&str] = match table {
         Table::Logs => &["service_name", "time_unix_nano"],
         Table::Spans => &["service_name", "name", "start_time_unix_nano"],
@@ -133,7 +186,7 @@ fn parquet(table: Table, rows: &RecordBatch) -> Vec<u8> {
     };
     let sorted = sort(rows, keys);
     let mut properties = WriterProperties::builder()
-        .set_max_row_group_row_count(Some(64))
+        .set_max_row_group_row_count(Some(group_rows))
         .set_data_page_row_count_limit(16)
         .set_write_batch_size(16);
     if rows.schema().index_of("trace_id").is_ok() {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use fresnel_sdk::config::ByteSize;
 use model::{Budget, Table};
 use promql::{Labels, Outcome, Point, Steps, Value};
 
@@ -259,4 +260,125 @@ async fn tenants_are_apart() {
     };
     let outcome = engine.prometheus_query(query).await.unwrap().value;
     assert_eq!(outcome.value, Value::Matrix(Vec::new()));
+}
+
+/// More samples than one thread is asked to decode, of a few series, in several files and in memory.
+fn many_samples() -> Placed {
+    let series: Vec<_> =
+        (0..6).map(|n| own_series(n, &[("__name__", "a.b"), ("n", &n.to_string())])).collect();
+    let place = |_: Table, row: usize| match row / 40_000 {
+        part @ 0..4 => Place::Segment(part),
+        _ => Place::Memory(row % 2),
+    };
+    let value = |row: u64| {
+        if row.is_multiple_of(13) { (row as f64).sqrt() } else { (row * row % 1_000) as f64 / 4.0 }
+    };
+    let samples: Vec<_> = (0..170_000).map(|row| sample(row % 6, row as i64 / 12, value(row))).collect();
+    let mut placed = Placed::default();
+    placed.group_rows = 20_000;
+    placed.put(Table::Series, &batches::series(&series), |_, _| Place::Segment(0));
+    placed.put(Table::Samples, &batches::samples(&samples), place);
+    placed
+}
+
+#[test]
+fn the_answer_does_not_depend_on_the_number_of_threads() {
+    let placed = many_samples();
+    let mut answers = Vec::new();
+    for threads in [1, 2, 5] {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
+        answers.push(runtime.unwrap().block_on(async {
+            let engine = engine(placed.clone());
+            let found = selected(&engine, "{\"a.b\"}[5h]").await;
+            let steps = Steps { start_ms: BEGIN_MS, end_ms: END_MS, step_ms: 61_000 };
+            let query = PrometheusQuery {
+                tenant: tenant(),
+                text: "sum(rate({\"a.b\"}[5m])) + stddev(last_over_time({\"a.b\"}[1m]))".to_owned(),
+                when: When::Range(steps),
+                timeout: None,
+                lookback_ms: None,
+            };
+            let bits = |points: &Points| {
+                points.iter().map(|(time, value)| (*time, value.to_bits())).collect::<Vec<_>>()
+            };
+            let found: Vec<_> = found.iter().map(|(labels, points)| (labels.clone(), bits(points))).collect();
+            (found, engine.prometheus_query(query).await.unwrap().value.value)
+        }));
+    }
+    // Of two samples of a millisecond the last one stays.
+    assert_eq!(answers[0].0.iter().map(|(_, points)| points.len()).collect::<Vec<_>>(), [14_167; 6]);
+    for answer in &answers[1..] {
+        assert_eq!(*answer, answers[0]);
+    }
+}
+
+#[tokio::test]
+async fn labels_of_files_are_kept_within_a_bound_and_are_the_same() {
+    let placed = Placed::shop(|_, row| Place::Segment(row % 2));
+    let text = "{__name__=~\".+\",job=\"cart\"}[5h]";
+    let with = |series_cache| {
+        let prometheus = PrometheusConfig { series_cache, ..PrometheusConfig::default() };
+        engine_with(placed.clone(), Budget::new(1 << 30), Config { prometheus, ..Config::default() })
+    };
+    let (kept, not_kept) = (with(ByteSize::mib(1)), with(ByteSize::new(0)));
+    let expected = selected(&not_kept, text).await;
+    assert_eq!((not_kept.stats().series_bytes, expected.is_empty()), (0, false));
+    let mut scanned = Vec::new();
+    for _ in 0..2 {
+        let before = kept.stats().scanned_bytes;
+        assert_eq!(selected(&kept, text).await, expected);
+        scanned.push(kept.stats().scanned_bytes - before);
+    }
+    assert!(scanned[1] < scanned[0], "{scanned:?}");
+    assert!((1..1 << 20).contains(&kept.stats().series_bytes), "{:?}", kept.stats());
+    // OpenTelemetry's own name, and one that no series has, are asked of the same.
+    assert_eq!(selected(&kept, "orders[5h]").await, selected(&not_kept, "orders[5h]").await);
+    assert!(selected(&kept, "order[5h]").await.is_empty());
+}
+
+/// What a range query costs for each raw sample: a table, not a test.
+///
+/// `cargo test --profile quick -p query --lib -- --ignored --nocapture a_raw_sample`
+#[test]
+#[ignore = "a measurement"]
+#[allow(clippy::print_stdout)]
+fn what_a_raw_sample_costs() {
+    let (series, per_series) = (1_600, 720);
+    let named =
+        |n: u64| own_series(n, &[("__name__", "a.b"), ("n", &n.to_string()), ("mode", &(n % 8).to_string())]);
+    let all: Vec<_> = (0..series).map(named).collect();
+    let samples: Vec<_> = (0..series * per_series)
+        .map(|row| sample(row % series, (row / series * 15) as i64, (row * 7 % 10_007) as f64 / 100.0))
+        .collect();
+    for (what, parts) in [("one file", 1), ("four files", 4), ("memory", 0)] {
+        let place = |_: Table, row: usize| match parts {
+            0 => Place::Memory(0),
+            parts => Place::Segment(row * parts / samples.len()),
+        };
+        let mut placed = Placed::default();
+        placed.group_rows = 1 << 20;
+        placed.put(Table::Series, &batches::series(&all), |_, _| Place::Segment(0));
+        placed.put(Table::Samples, &batches::samples(&samples), place);
+        for threads in [1, 2] {
+            let runtime =
+                tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
+            runtime.unwrap().block_on(async {
+                let engine = engine(placed.clone());
+                let end_ms = BEGIN_MS + 15_000 * per_series as i64;
+                for round in 0..4 {
+                    let query = PrometheusQuery {
+                        tenant: tenant(),
+                        text: "sum by (mode) (rate({\"a.b\"}[5m]))".to_owned(),
+                        when: When::Range(Steps { start_ms: BEGIN_MS, end_ms, step_ms: 15_000 }),
+                        timeout: None,
+                        lookback_ms: None,
+                    };
+                    let elapsed = engine.prometheus_query(query).await.unwrap().summary.elapsed;
+                    let nanos = elapsed.as_nanos() as f64 / samples.len() as f64;
+                    println!("{what}, {threads} threads, round {round}: {nanos:.0} ns a raw sample");
+                }
+            });
+        }
+    }
 }
