@@ -79,7 +79,7 @@ impl Placed {
                 Place::Memory(_) => {
                     let chunks = self.memory.entry(table).or_default();
                     // Every other chunk of samples knows its series by numbers, as the store's do.
-                    let numbered = table == Table::Samples && chunks.len() % 2 == 0;
+                    let numbered = table == Table::Samples && chunks.len().is_multiple_of(2);
                     chunks.push(if numbered { Arc::new(Numbered::of(part)) } else { Arc::new(part) });
                 }
                 Place::Segment(_) => self.seal(table, &part),
@@ -93,7 +93,7 @@ impl Placed {
         let path = format!("segments/{table}/tenant=acme/{}.parquet", segments.len());
         let times = rows.column_by_name(table.time_column()).unwrap().as_primitive::<Int64Type>().clone();
         // Every other file of samples has its values scaled.
-        let scaled = table == Table::Samples && segments.len() % 2 == 0;
+        let scaled = table == Table::Samples && segments.len().is_multiple_of(2);
         let bytes = if scaled {
             parquet(table, &batches::scaled(rows), group_rows)
         } else {

@@ -270,7 +270,9 @@ fn many_samples() -> Placed {
         part @ 0..4 => Place::Segment(part),
         _ => Place::Memory(row % 2),
     };
-    let value = |row: u64| if row % 13 == 0 { (row as f64).sqrt() } else { (row * row % 1_000) as f64 / 4.0 };
+    let value = |row: u64| {
+        if row.is_multiple_of(13) { (row as f64).sqrt() } else { (row * row % 1_000) as f64 / 4.0 }
+    };
     let samples: Vec<_> = (0..170_000).map(|row| sample(row % 6, row as i64 / 12, value(row))).collect();
     let mut placed = Placed::default();
     placed.group_rows = 20_000;
