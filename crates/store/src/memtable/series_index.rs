@@ -156,12 +156,6 @@ impl SeriesIndex {
         ids.iter().map(|id| known.numbers.get(id).copied()).collect()
     }
 
-    /// The numbers of these series, those that have one.
-    pub(crate) fn numbers(&self, ids: &[SeriesId]) -> Vec<Option<u32>> {
-        let known = self.known.read();
-        ids.iter().map(|id| known.numbers.get(id).copied()).collect()
-    }
-
     /// Ids and names as they are now: what is in a chunk already is in it.
     pub(crate) fn catalog(&self) -> SeriesCatalog {
         self.known.read().catalog.clone()
