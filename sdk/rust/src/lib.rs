@@ -1,14 +1,19 @@
 //! What a service needs to be observed and operated, in one crate: typed layered configuration
-//! ([`config`]) and telemetry ([`telemetry`]); and, each behind a feature of its name, `flags`,
-//! `security`, `events`, `modules` and `testkit`.
+//! ([`config`]) and telemetry ([`telemetry`]).
 //!
-//! Features add more, each with only the dependencies that it needs:
+//! Features add more, each with only the dependencies that it needs; none is on by default:
 //!
 //! | feature | what it adds |
 //! |---|---|
 //! | `http` | an exporter for OTLP over plain `http://` |
 //! | `resilience` | `resilience`: retries, deadlines, circuit breakers, limits, hedging, balancing, injected faults |
 //! | `health` | `health`: checks, and what a service says of itself |
+//! | `flags` | `flags`: feature flags by rules in flagd's format, decided in the process |
+//! | `open-feature` | the flags as a provider of OpenFeature's SDK |
+//! | `events` | `events`: domain events, in memory and in a file |
+//! | `security`, `html`, `jwt` | `security`: policy and headers of pages, names and addresses; sanitized HTML; tokens |
+//! | `modules` | `modules`: parts of a service with dependencies and a life of their own |
+//! | `testkit` | `testkit`: doubles of all of it |
 //! | `tower` | the parts as tower layers |
 //! | `axum` | the parts as axum routes and answers |
 //!

@@ -655,7 +655,7 @@ export interface paths {
             cookie?: never;
         };
         /** What targets told of their metrics. */
-        get: operations["metadata"];
+        get: operations["target_metadata"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2695,7 +2695,7 @@ export interface operations {
             };
         };
     };
-    metadata: {
+    target_metadata: {
         parameters: {
             query?: {
                 /** @description A selector of targets by their labels */

@@ -90,7 +90,7 @@ pub(crate) async fn pools(State(desk): State<Desk>, Scope(tenant): Scope) -> Ans
 }
 
 /// What targets told of their metrics.
-#[utoipa::path(get, path = "/prometheus/api/v1/targets/metadata", tag = "prometheus",
+#[utoipa::path(get, path = "/prometheus/api/v1/targets/metadata", operation_id = "target_metadata", tag = "prometheus",
     params(("match_target" = Option<String>, Query, description = "A selector of targets by their labels"),
         ("metric" = Option<String>, Query, description = "Only of this metric"),
         ("limit" = Option<u64>, Query, description = "Most targets")),
