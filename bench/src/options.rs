@@ -18,6 +18,8 @@ pub(crate) struct Options {
     pub(crate) scale: f64,
     /// How often a measurement is repeated where that is affordable.
     pub(crate) rounds: usize,
+    /// Leave out of the road what this is not a part of (`logs as zstd`, `metrics`): to profile it.
+    only: String,
     kept: Option<PathBuf>,
     temporary: TempDir,
 }
@@ -52,12 +54,18 @@ impl Options {
         let temporary = TempDir::with_prefix("fresnel-bench-").context("make a temporary folder")?;
         let rounds = if scale < 0.5 { 1 } else { ROUNDS };
         let python = python.unwrap_or_else(|| "python3".into());
-        Ok((Self { server, python, scale, rounds, kept, temporary }, named))
+        let only = std::env::var("FRESNEL_BENCH_ONLY").unwrap_or_default();
+        Ok((Self { server, python, scale, rounds, only, kept, temporary }, named))
     }
 
     /// Where what is made once lies: kept between runs when a folder was given.
     pub(crate) fn dir(&self) -> &Path {
         self.kept.as_deref().unwrap_or(self.temporary.path())
+    }
+
+    /// Whether this part of a scenario is wanted.
+    pub(crate) fn wants(&self, part: &str) -> bool {
+        part.contains(&self.only)
     }
 
     /// A new folder that is gone after the run.

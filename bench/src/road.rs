@@ -45,7 +45,15 @@ pub(crate) fn run(options: &Options) -> Result<Report> {
         "peak MiB",
     ]);
     let mut sizes = size::Sizes::default();
+    let name = |signal: Signal, encoding: Encoding| {
+        format!("{} as {}", signal.name(), encoding.header().unwrap_or("none"))
+    };
     for signal in Signal::ALL {
+        let mut encodings = vec![Encoding::Zstd, Encoding::None, Encoding::Gzip];
+        encodings.retain(|encoding| options.wants(&name(signal, *encoding)));
+        if encodings.is_empty() {
+            continue;
+        }
         // A point is a fifth of a log record in memory: the same number of seals needs more of them.
         let records = if signal == Signal::Metrics { 6_000_000 } else { 1_500_000 };
         let bodies = Bodies::make(signal, options.scaled(records, 20_000) / crate::data::RECORDS);
@@ -56,7 +64,7 @@ pub(crate) fn run(options: &Options) -> Result<Report> {
         let (wire, of_prost) = decoders::measure(signal, &collected, options.rounds)?;
         let name = format!("{} of {COLLECTED} senders", signal.name());
         decoder_row(&mut decoders, &name, &collected, (&wire, &of_prost));
-        for encoding in [Encoding::Zstd, Encoding::None, Encoding::Gzip] {
+        for encoding in encodings {
             encoded(options, &mut report, (signal, encoding), (&bodies, prost.min()), &mut sizes)?;
         }
     }

@@ -19,6 +19,7 @@ mod world;
 use std::io::{self, IoSlice};
 use std::path::Path;
 
+use bytes::Bytes;
 #[cfg(any(test, feature = "simulation"))]
 pub use chance::Chance;
 #[cfg(any(test, feature = "simulation"))]
@@ -53,8 +54,9 @@ pub trait Disk: Send + Sync {
     fn open_append(&self, path: &Path) -> io::Result<Box<dyn File>>;
     /// Creates a file, or empties an existing one, to write at its end.
     fn create(&self, path: &Path) -> io::Result<Box<dyn File>>;
-    /// Creates a file, or empties an existing one, that is written once and hardly read: its bytes need
-    /// not stay in memory. Every write to it is a multiple of [`BLOCK`].
+    /// Creates a file, or empties an existing one, that is written once and not read soon: its bytes need
+    /// not stay in memory. It is written after each call that ends at a multiple of [`BLOCK`], and to its
+    /// last byte by [`File::end`]; it is cut only at such multiples.
     fn create_direct(&self, path: &Path) -> io::Result<Box<dyn File>> {
         self.create(path)
     }
@@ -62,6 +64,10 @@ pub trait Disk: Send + Sync {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
     /// Exactly `len` bytes from `offset`; `UnexpectedEof` when the file has fewer.
     fn read_at(&self, path: &Path, offset: u64, len: usize) -> io::Result<Vec<u8>>;
+    /// As [`Disk::read_at`], of what is read once: it need not stay in memory.
+    fn read_once_at(&self, path: &Path, offset: u64, len: usize) -> io::Result<Bytes> {
+        self.read_at(path, offset, len).map(Bytes::from)
+    }
     /// Gives a file another name, replacing a file of that name in one step.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file.
@@ -83,6 +89,11 @@ pub trait File: Send {
     ///
     /// On an error any prefix may have been written: the caller cuts it off with [`File::set_len`].
     fn write_all_vectored(&mut self, parts: &mut [IoSlice<'_>]) -> io::Result<()>;
+    /// Writes what was held back of a file of [`Disk::create_direct`], to which nothing is appended any
+    /// more.
+    fn end(&mut self) -> io::Result<()> {
+        Ok(())
+    }
     /// Makes the content, and the length needed to read it, durable.
     fn sync_data(&mut self) -> io::Result<()>;
     /// Cuts the file (or fills it with zeros) to this length; the next write goes to its new end.

@@ -3,6 +3,8 @@ use std::io::{self, IoSlice, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use bytes::Bytes;
+
 use super::{DirEntry, Disk, File};
 
 /// The file system of the operating system.
@@ -75,6 +77,14 @@ impl Disk for LocalDisk {
         let mut buffer = vec![0; len];
         fs::File::open(path)?.read_exact_at(&mut buffer, offset)?;
         Ok(buffer)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn read_once_at(&self, path: &Path, offset: u64, len: usize) -> io::Result<Bytes> {
+        match super::direct::read_at(path, offset, len)? {
+            Some(bytes) => Ok(bytes),
+            None => self.read_at(path, offset, len).map(Bytes::from),
+        }
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

@@ -76,17 +76,50 @@ fn blocks_written_directly_are_in_the_file() {
     direct(&ForgetfulDisk::new(), Path::new("/store"));
 }
 
+/// What holds for files that end anywhere.
+fn direct_to_the_end(disk: &dyn Disk, dir: &Path) {
+    let path = dir.join("end");
+    for len in [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, (1 << 20) - 1, (1 << 20) + 7, 3 * (1 << 20) + 4095] {
+        let bytes: Vec<u8> = (0..len).map(|at| (at / 7) as u8).collect();
+        let mut file = disk.create_direct(&path).unwrap();
+        bytes.chunks(300_007).for_each(|part| file.write_all(part).unwrap());
+        assert_eq!(file.len(), len as u64);
+        file.end().unwrap();
+        file.sync_data().unwrap();
+        assert_eq!((file.len(), disk.len(&path).unwrap()), (len as u64, len as u64));
+        assert!(disk.read(&path).unwrap() == bytes, "{len} bytes");
+        for (from, to) in [(0, len), (len / 2, len), (1, len), (len / 3, len / 2)] {
+            let (from, to) = (from.min(len), to.min(len));
+            let found = disk.read_once_at(&path, from as u64, to - from).unwrap();
+            assert!(found == bytes[from..to], "{from} to {to} of {len} bytes");
+        }
+        let behind = disk.read_once_at(&path, 0, len + 1).unwrap_err();
+        assert_eq!(behind.kind(), io::ErrorKind::UnexpectedEof, "{len} bytes");
+    }
+    let missing = disk.read_once_at(&dir.join("missing"), 0, 1).unwrap_err();
+    assert_eq!(missing.kind(), io::ErrorKind::NotFound);
+}
+
 #[test]
-fn a_part_of_a_block_is_refused_and_not_written() {
+fn files_written_directly_end_anywhere_and_are_read_from_anywhere() {
+    let dir = tempfile::tempdir().unwrap();
+    direct_to_the_end(&LocalDisk, dir.path());
+    let forgetful = ForgetfulDisk::new();
+    forgetful.create_dir_all(Path::new("/store")).unwrap();
+    direct_to_the_end(&forgetful, Path::new("/store"));
+}
+
+#[test]
+fn a_part_of_a_block_is_not_synced_before_its_end() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("direct");
     let Some(mut file) = super::direct::DirectFile::create(&path).unwrap() else {
         // A file system without such writes takes the other way, which has no blocks.
         return;
     };
-    let refused = super::File::write_all(&mut file, &[1; BLOCK + 1]).unwrap_err();
+    super::File::write_all(&mut file, &[1; BLOCK + 1]).unwrap();
+    let refused = super::File::sync_data(&mut file).unwrap_err();
     assert_eq!(refused.kind(), io::ErrorKind::InvalidInput);
-    assert_eq!(LocalDisk.len(&path).unwrap(), 0);
 }
 
 #[test]

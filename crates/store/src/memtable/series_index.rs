@@ -133,11 +133,24 @@ impl SeriesIndex {
         const UNKNOWN: u32 = u32::MAX;
         let ids = series_ids(series);
         let mut missing = false;
-        let mut numbers: Vec<u32> = {
+        let mut numbers = Vec::with_capacity(series.num_rows());
+        {
             let known = self.known.read();
-            let number = |row| *known.numbers.get(&series_id(ids.value(row))).unwrap_or(&UNKNOWN);
-            (0..series.num_rows()).map(number).inspect(|number| missing |= *number == UNKNOWN).collect()
-        };
+            // A sender sends its series in the order in which it sent them first, and numbers are given
+            // in that order: the next one is looked at before it is looked up, which would be far away
+            // in memory.
+            let mut next = 0;
+            for row in 0..series.num_rows() {
+                let id = series_id(ids.value(row));
+                let number = match known.catalog.ids.get(next as usize) {
+                    Some(expected) if *expected == id => next,
+                    _ => known.numbers.get(&id).copied().unwrap_or(UNKNOWN),
+                };
+                missing |= number == UNKNOWN;
+                next = number.wrapping_add(1);
+                numbers.push(number);
+            }
+        }
         if missing {
             let names = metric_names(series);
             let mut known = self.known.write();

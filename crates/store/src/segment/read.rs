@@ -144,7 +144,8 @@ impl SegmentFile {
     /// The file with all bytes of a row group in memory.
     pub(crate) fn window(&self, metadata: &ParquetMetaData, group: usize) -> Result<Self, ReadError> {
         let range = group_range(metadata, group);
-        let bytes = self.fetch(range.clone()).map_err(|source| self.io(source))?;
+        let bytes = self.objects.read_once(&self.segment.path, range.clone());
+        let bytes = bytes.map_err(|source| self.io(source))?;
         Ok(Self { window: Some((range.start, bytes)), ..self.clone() })
     }
 

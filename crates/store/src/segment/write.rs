@@ -227,7 +227,8 @@ impl SegmentWriter {
             self.file.append_key_value_metadata(KeyValue::new(origin::KEY.into(), origin));
         }
         let output = self.file.into_inner()?;
-        let Sink(file) = output.into_inner().map_err(|error| error.into_error())?;
+        let Sink(mut file) = output.into_inner().map_err(|error| error.into_error())?;
+        file.end()?;
         let (time_min, time_max) = self.times.unwrap_or((0, 0));
         Ok(Written { bytes: file.len(), file, rows: self.rows, time_min, time_max })
     }
