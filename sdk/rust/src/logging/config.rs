@@ -40,7 +40,7 @@ pub use self::outputs::{
 /// bytes_max = "50 MiB"
 /// "#)?;
 /// let config = Loader::<LoggingConfig>::new().file(file.path()).load()?;
-/// assert_eq!(config.value().outputs.len(), 2);
+/// assert_eq!(config.value.outputs.len(), 2);
 ///
 /// let wrong = serde_json::from_str::<LoggingConfig>(r#"{ "outputs": { "x": { "to": { "fax": {} } } } }"#);
 /// let error = wrong.expect_err("there is none of this type").to_string();

@@ -9,7 +9,7 @@ fn load(text: &str) -> Result<LoggingConfig, String> {
     std::fs::write(file.path(), text).unwrap();
     let loaded = Loader::<LoggingConfig>::new().file(file.path()).load();
     let name = file.path().display().to_string();
-    loaded.map(|it| it.value().clone()).map_err(|error| error.to_string().replace(&name, "FILE"))
+    loaded.map(|it| it.value.clone()).map_err(|error| error.to_string().replace(&name, "FILE"))
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn an_output_of_an_unknown_type_is_refused_with_the_known_ones() {
 #[test]
 fn an_environment_variable_goes_over_the_file() {
     let loaded = Loader::<LoggingConfig>::new().env_from("SHOP", [("SHOP_LEVEL", "debug")]).load().unwrap();
-    assert_eq!(loaded.value().level, "debug");
+    assert_eq!(loaded.value.level, "debug");
 }
 
 #[test]

@@ -101,7 +101,7 @@ fn files_can_be_packed_with_zstd() {
 }
 
 #[test]
-fn a_file_that_was_moved_away_is_made_anew_at_the_next_error_only() {
+fn folders_are_made_and_a_file_goes_on_where_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("deep/app.log");
     let mut file = File::new(&path, Rotation::default()).unwrap();

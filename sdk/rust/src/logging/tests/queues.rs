@@ -64,7 +64,6 @@ fn a_batch_goes_when_it_is_full_and_the_end_sends_the_rest() {
     emit(&logging, 0..250);
     assert_eq!(seen.recv().unwrap().len(), 100);
     assert_eq!(seen.recv().unwrap().len(), 100);
-    assert_eq!(health(&logging, "told").written.min(200), health(&logging, "told").written);
     assert!(logging.close(PATIENCE));
     assert_eq!(seen.recv().unwrap().len(), 50);
     let end = health(&logging, "told");
@@ -106,7 +105,7 @@ fn a_full_queue_drops_what_is_new_and_counts_it() {
     }
     drop(tell);
     assert!(logging.close(PATIENCE));
-    let texts: Vec<_> = seen.iter().flatten().collect();
+    let texts: Vec<_> = seen.try_iter().flatten().collect();
     assert_eq!(texts, (5..15).map(|n| n.to_string()).collect::<Vec<_>>(), "in order, the new ones are gone");
 }
 
@@ -176,6 +175,9 @@ fn an_output_or_a_format_that_panics_is_named_and_stops_nothing() {
     let kept = Kept::default();
     let bad = OutputSetup::new("bad", Bad).format(Bad).queue(QueueOptions { batch_max: 1, ..options() });
     let logging = start(vec![bad, OutputSetup::new("kept", kept.clone())]);
+    // For the threads of outputs: what they tell of each other.
+    let subscriber = tracing_subscriber::registry().with(logging.layer());
+    tracing::subscriber::set_global_default(subscriber).unwrap();
     emit(&logging, 0..1);
     assert!(!logging.flush(PATIENCE));
     let it = health(&logging, "bad");
@@ -189,7 +191,8 @@ fn an_output_or_a_format_that_panics_is_named_and_stops_nothing() {
         kept.lines().iter().any(|line| line.contains("log output fails") && line.contains("bad")),
         "it is told"
     );
-    assert_eq!(kept.json().iter().filter(|it| it["metadata"] == serde_json::Value::Null).count(), 4);
+    let texts: Vec<_> = kept.json().iter().map(|it| it["message"].as_str().unwrap().to_owned()).collect();
+    assert!((0..4).all(|n| texts.contains(&n.to_string())), "{texts:?}");
 }
 
 #[test]

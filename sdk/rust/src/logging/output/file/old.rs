@@ -25,15 +25,17 @@ pub(super) fn check(compression: Compression) -> Result<(), NotInBuild> {
     }
 }
 
-/// A name that nothing has yet, packed or not, and that sorts behind all others.
+/// A name that nothing has, packed or not, and that sorts behind all others of its second.
 pub(super) fn free_name(path: &Path, moment: Moment) -> PathBuf {
-    let taken = all(path).unwrap_or_default();
-    let is_taken = |name: &Path| {
-        let name = name.as_os_str().to_string_lossy().into_owned();
-        taken.iter().any(|other| other.as_os_str().to_string_lossy().starts_with(&name))
+    let start = appended(path, &format!(".{}.", moment.compact()));
+    let start = start.to_string_lossy();
+    let number = |other: &PathBuf| {
+        let other = other.to_string_lossy();
+        other.strip_prefix(&*start)?.split('.').next()?.parse::<u32>().ok()
     };
-    let mut names = (0..).map(|n| appended(path, &format!(".{}.{n:04}", moment.compact())));
-    names.find(|name| !is_taken(name)).unwrap_or_else(|| appended(path, ".old"))
+    let taken = all(path).unwrap_or_default().iter().filter_map(number).max();
+    let next = taken.map_or(0, |taken| taken + 1);
+    appended(path, &format!(".{}.{next:04}", moment.compact()))
 }
 
 fn appended(path: &Path, end: &str) -> PathBuf {
