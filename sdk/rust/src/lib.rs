@@ -1,11 +1,22 @@
-//! What a service needs to be observed and operated, in one crate: typed layered configuration
-//! ([`config`]) and telemetry ([`telemetry`]).
+//! What a service needs to be observed and operated, in one crate: one line that starts all of it
+//! ([`init`]), typed layered configuration ([`config`]), telemetry ([`telemetry`]) and logging
+//! ([`logging`]).
 //!
-//! Features add more, each with only the dependencies that it needs; none is on by default:
+//! ```
+//! let _guard = fresnel_sdk::init();
+//! tracing::info!(port = 8080, "listening");
+//! ```
+//!
+//! Features add more, each with only the dependencies that it needs; only `http` is on by default,
+//! which needs none:
 //!
 //! | feature | what it adds |
 //! |---|---|
 //! | `http` | an exporter for OTLP over plain `http://` |
+//! | `https` | `https://` for it and for outputs of logs |
+//! | `gzip` | compressed requests |
+//! | `logging` | redaction by pattern, files packed with gzip |
+//! | `zstd` | files packed with zstd |
 //! | `resilience` | `resilience`: retries, deadlines, circuit breakers, limits, hedging, balancing, injected faults |
 //! | `health` | `health`: checks, and what a service says of itself |
 //! | `flags` | `flags`: feature flags by rules in flagd's format, decided in the process |
@@ -28,14 +39,22 @@ pub mod events;
 pub mod flags;
 #[cfg(feature = "health")]
 pub mod health;
+pub mod logging;
 #[cfg(feature = "modules")]
 pub mod modules;
+mod post;
 #[cfg(feature = "resilience")]
 pub mod resilience;
 #[cfg(feature = "security")]
 pub mod security;
+pub mod start;
 pub mod telemetry;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 #[cfg(any(feature = "events", feature = "security"))]
 pub mod time_of_day;
+
+pub use self::start::{Builder, Guard, builder, init};
+/// For the macros of this crate.
+#[doc(hidden)]
+pub use tracing as __tracing;

@@ -32,7 +32,7 @@ impl Resource {
         self.with_variables(name.as_deref(), attributes.as_deref())
     }
 
-    pub(super) fn with_variables(
+    pub(crate) fn with_variables(
         self,
         service_name: Option<&str>,
         attributes: Option<&str>,
@@ -65,7 +65,7 @@ fn parse(text: &str) -> Result<Vec<KeyValue>, AttributesError> {
     entries.map(read).collect()
 }
 
-fn percent_decoded(text: &str) -> Option<String> {
+pub(super) fn percent_decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, behind)) = rest.split_first() {

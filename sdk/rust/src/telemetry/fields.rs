@@ -7,16 +7,19 @@ use std::fmt;
 use tracing::field::{Field, Visit};
 
 use super::otlp::{SpanKind, Status, Writer, write_key_value, write_value};
+use crate::logging::{FATAL, REDACTED, Redactor};
 
 /// Writes an event's fields: `message` is the body, the others are attributes.
 pub(super) struct EventFields<'a> {
     pub(super) writer: &'a mut Writer,
     /// Keeps the text of the message, for the status of the span.
     pub(super) message: Option<String>,
+    /// What is taken out.
+    pub(super) redactor: &'a Redactor,
 }
 
 const BODY: u32 = 5;
-const LOG_ATTRIBUTES: u32 = 6;
+pub(super) const LOG_ATTRIBUTES: u32 = 6;
 const SPAN_ATTRIBUTES: u32 = 9;
 
 /// The error with all its causes.
@@ -80,11 +83,26 @@ impl EventFields<'_> {
     fn put(&mut self, field: &Field, value: impl FnOnce(&mut Writer)) {
         match field.name() {
             "message" => self.writer.message(BODY, value),
+            FATAL => {}
+            name if self.redactor.hides(name) => {
+                let hidden = |writer: &mut Writer| writer.always_bytes(1, REDACTED);
+                self.writer.message(LOG_ATTRIBUTES, |writer| write_key_value(writer, name, hidden));
+            }
             name => self.writer.message(LOG_ATTRIBUTES, |writer| write_key_value(writer, name, value)),
         }
     }
 
     fn text(&mut self, field: &Field, text: fmt::Arguments<'_>) {
+        if self.redactor.reads_texts() {
+            let text = text.to_string();
+            let redacted = self.redactor.text(&text);
+            self.put_text(field, format_args!("{redacted}"));
+        } else {
+            self.put_text(field, text);
+        }
+    }
+
+    fn put_text(&mut self, field: &Field, text: fmt::Arguments<'_>) {
         if let Some(message) = self.message.as_mut().filter(|_| field.name() == "message") {
             *message = text.to_string();
         }

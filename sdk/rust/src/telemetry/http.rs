@@ -1,52 +1,75 @@
-//! OTLP over plain HTTP, blocking, without a client library: for programs that send to a server
-//! on the same machine or network.
+//! OTLP over HTTP, blocking, without a client library. `https://` needs the feature `https`,
+//! compressed requests the feature `gzip`.
 
-use std::io::{self, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use super::environment::percent_decoded;
 use super::export::{ExportError, Exporter, Signal};
+use crate::post::{Answer, Endpoint, Header, is_header, post};
 
-/// Sends requests to an OTLP/HTTP receiver at an `http://` endpoint.
-#[derive(Clone, Debug)]
+/// Sends requests to an OTLP/HTTP receiver.
+#[derive(Clone)]
 pub struct HttpExporter {
-    /// `host:port`, as in the `Host` header.
-    authority: String,
-    /// What comes before `/v1/logs`.
-    path: String,
-    headers: Vec<(String, String)>,
+    endpoint: Endpoint,
+    /// The path of the endpoint is the whole path: it is for one signal only.
+    whole: bool,
+    headers: Vec<Header>,
     timeout: Duration,
+    gzip: bool,
+}
+
+/// Headers carry tokens: only their names are shown.
+impl std::fmt::Debug for HttpExporter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let headers: Vec<_> = self.headers.iter().map(|(name, _)| name).collect();
+        let mut shown = f.debug_struct("HttpExporter");
+        shown.field("endpoint", &self.endpoint.url()).field("headers", &headers);
+        shown.field("timeout", &self.timeout).field("gzip", &self.gzip).finish_non_exhaustive()
+    }
 }
 
 /// An endpoint that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{endpoint}` is not an endpoint: it must be like `http://127.0.0.1:4318`")]
+#[error("`{endpoint}` is not an endpoint: it must be like `http://127.0.0.1:4318`{hint}")]
 pub struct EndpointError {
     endpoint: String,
+    hint: &'static str,
 }
 
-/// More of an answer is not read.
-const ANSWER_BYTES_MAX: u64 = 64 << 10;
 /// The port of OTLP/HTTP.
 const PORT: u16 = 4318;
+/// Compressing a smaller request gains nothing.
+#[cfg(feature = "gzip")]
+const GZIP_BYTES_MIN: usize = 1 << 10;
 
 impl HttpExporter {
     /// Sends to `endpoint`, such as `http://127.0.0.1:4318`; a path in it comes first.
     ///
     /// # Errors
-    /// It is no `http://` endpoint.
+    /// It is no `http://` endpoint, nor an `https://` one in a build with the feature `https`.
     pub fn new(endpoint: &str) -> Result<Self, EndpointError> {
-        let invalid = || EndpointError { endpoint: endpoint.to_owned() };
-        let rest = endpoint.trim().strip_prefix("http://").ok_or_else(invalid)?;
-        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        let legal = |c: char| c.is_ascii_graphic() && c != '@';
-        if authority.is_empty() || !rest.chars().all(legal) {
-            return Err(invalid());
+        let invalid = || {
+            let tls = endpoint.trim().starts_with("https://") && !cfg!(feature = "https");
+            let hint = if tls { "; https:// is not in this build, it needs the feature `https`" } else { "" };
+            EndpointError { endpoint: endpoint.to_owned(), hint }
+        };
+        let endpoint = Endpoint::parse(endpoint, PORT).ok_or_else(invalid)?;
+        let timeout = Duration::from_secs(10);
+        Ok(Self { endpoint, whole: false, headers: Vec::new(), timeout, gzip: false })
+    }
+
+    /// Sends requests of one signal to exactly this address, as `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`
+    /// means it: no `/v1/traces` is added.
+    ///
+    /// # Errors
+    /// As [`HttpExporter::new`].
+    pub fn for_one_signal(url: &str) -> Result<Self, EndpointError> {
+        let mut exporter = Self::new(url)?;
+        // The specification: without a path it is the root.
+        if exporter.endpoint.path.is_empty() {
+            exporter.endpoint.path.push('/');
         }
-        let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-        let authority = if has_port { authority.to_owned() } else { format!("{authority}:{PORT}") };
-        let path = path.trim_end_matches('/').to_owned();
-        Ok(Self { authority, path, headers: Vec::new(), timeout: Duration::from_secs(10) })
+        Ok(Self { whole: true, ..exporter })
     }
 
     /// As the environment says: `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_EXPORTER_OTLP_HEADERS` and
@@ -57,10 +80,8 @@ impl HttpExporter {
     pub fn from_env(default: &str) -> Result<Self, EndpointError> {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let mut exporter = Self::new(variable("OTEL_EXPORTER_OTLP_ENDPOINT").as_deref().unwrap_or(default))?;
-        for pair in variable("OTEL_EXPORTER_OTLP_HEADERS").iter().flat_map(|all| all.split(',')) {
-            if let Some((name, value)) = pair.split_once('=') {
-                exporter = exporter.header(name.trim(), value.trim());
-            }
+        if let Some(list) = variable("OTEL_EXPORTER_OTLP_HEADERS") {
+            exporter = exporter.header_list(&list);
         }
         if let Some(milliseconds) = variable("OTEL_EXPORTER_OTLP_TIMEOUT").and_then(|text| text.parse().ok())
         {
@@ -72,12 +93,21 @@ impl HttpExporter {
     /// Sends one more header. One that is empty or not legal is left out.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
-        let name_ok =
-            !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
-        if name_ok && !value.is_empty() && value.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) {
+        if is_header(name, value) {
+            self.headers.retain(|(own, _)| !own.eq_ignore_ascii_case(name));
             self.headers.push((name.to_owned(), value.to_owned()));
         }
         self
+    }
+
+    /// Sends the headers of a list like `name=value,name=value`, values percent-encoded where needed.
+    #[must_use]
+    pub fn header_list(self, list: &str) -> Self {
+        list.split(',').filter_map(|pair| pair.split_once('=')).fold(self, |exporter, (name, value)| {
+            let value = value.trim();
+            let decoded = percent_decoded(value).unwrap_or_else(|| value.to_owned());
+            exporter.header(name.trim(), &decoded)
+        })
     }
 
     /// Gives up a request after this long.
@@ -87,92 +117,62 @@ impl HttpExporter {
         self
     }
 
-    /// One request on one connection. Returns the head of the answer.
-    fn post(&self, signal: Signal, body: &[u8]) -> io::Result<String> {
-        let deadline = Instant::now() + self.timeout;
-        let mut stream = self.connect(deadline)?;
-        stream.set_write_timeout(Some(left(deadline)?))?;
-        stream.set_nodelay(true)?;
-        let mut head = format!(
-            "POST {}/v1/{} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/x-protobuf\r\ncontent-length: {}\r\nconnection: close\r\nuser-agent: fresnel-sdk/{}\r\n",
-            self.path,
-            signal.name(),
-            self.authority,
-            body.len(),
-            env!("CARGO_PKG_VERSION"),
-        );
-        for (name, value) in &self.headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
-        }
-        head.push_str("\r\n");
-        let sent = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
-        // A receiver that refuses may answer before it has read everything.
-        let answer = read_head(stream, deadline);
-        match (answer, sent) {
-            (Ok(answer), _) => Ok(answer),
-            (Err(_), Err(error)) | (Err(error), Ok(())) => Err(error),
-        }
+    /// Compresses requests with gzip.
+    #[cfg(feature = "gzip")]
+    #[must_use]
+    pub fn gzip(mut self, on: bool) -> Self {
+        self.gzip = on;
+        self
     }
 
-    fn connect(&self, deadline: Instant) -> io::Result<TcpStream> {
-        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-        for address in self.authority.to_socket_addrs()? {
-            match TcpStream::connect_timeout(&address, left(deadline)?) {
-                Ok(stream) => return Ok(stream),
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
+    /// Whether a header of this name is sent.
+    pub(crate) fn has_header(&self, name: &str) -> bool {
+        self.headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name))
+    }
+
+    fn send(&self, signal: Signal, body: Vec<u8>) -> std::io::Result<Answer> {
+        let path = if self.whole { String::new() } else { format!("/v1/{}", signal.name()) };
+        let mut headers = vec![("content-type".to_owned(), "application/x-protobuf".to_owned())];
+        #[cfg(feature = "gzip")]
+        let body = if self.gzip && body.len() >= GZIP_BYTES_MIN {
+            headers.push(("content-encoding".to_owned(), "gzip".to_owned()));
+            gzip(&body)?
+        } else {
+            body
+        };
+        headers.extend(self.headers.iter().cloned());
+        post(&self.endpoint, &path, &headers, &body, self.timeout)
     }
 }
 
-/// The time that is left, never zero.
-fn left(deadline: Instant) -> io::Result<Duration> {
-    let left = deadline.saturating_duration_since(Instant::now());
-    if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
-}
+#[cfg(feature = "gzip")]
+fn gzip(body: &[u8]) -> std::io::Result<Vec<u8>> {
+    use std::io::Write;
 
-/// Reads up to the empty line: what comes after it says nothing that we act on.
-fn read_head(mut stream: TcpStream, deadline: Instant) -> io::Result<String> {
-    let mut head = Vec::new();
-    let mut chunk = [0; 1024];
-    while !head.windows(4).any(|window| window == b"\r\n\r\n") {
-        stream.set_read_timeout(Some(left(deadline)?))?;
-        let length = stream.read(&mut chunk)?;
-        if length == 0 || head.len() as u64 > ANSWER_BYTES_MAX {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the answer is not HTTP"));
-        }
-        head.extend_from_slice(&chunk[..length]);
-    }
-    Ok(String::from_utf8_lossy(&head).into_owned())
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(body)?;
+    encoder.finish()
 }
 
 impl Exporter for HttpExporter {
     fn export(&self, signal: Signal, request: Vec<u8>) -> Result<(), ExportError> {
-        let answer = self.post(signal, &request).map_err(|error| {
-            let message = format!("cannot send to http://{}: {error}", self.authority);
+        let answer = self.send(signal, request).map_err(|error| {
+            let message = format!("cannot send to {}: {error}", self.endpoint.url());
             ExportError::retry_after(message, Duration::from_millis(200))
         })?;
         judge(&answer)
     }
 }
 
-/// What the head of an answer means: OTLP names four statuses that may be retried.
-fn judge(head: &str) -> Result<(), ExportError> {
-    let status: u16 = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
-    let message = || format!("the receiver answered {status}");
-    match status {
+/// What an answer means: OTLP names four statuses that may be retried.
+fn judge(answer: &Answer) -> Result<(), ExportError> {
+    let message = || format!("the receiver answered {}", answer.status);
+    match answer.status {
         200..300 => Ok(()),
-        429 | 502..=504 => Err(ExportError::retry_after(message(), retry_after(head))),
+        429 | 502..=504 => {
+            let wait = answer.retry_after().unwrap_or(Duration::from_secs(1));
+            Err(ExportError::retry_after(message(), wait))
+        }
         _ => Err(ExportError::permanent(message())),
     }
-}
-
-/// The seconds of `Retry-After`; its other form, a date, is not worth a calendar.
-fn retry_after(head: &str) -> Duration {
-    let header = head.lines().find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("retry-after").then(|| value.trim().parse().ok())?
-    });
-    Duration::from_secs(header.unwrap_or(1))
 }

@@ -2,7 +2,6 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 
 use tracing::Dispatch;
-use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::Registry;
 use tracing_subscriber::{Layer as _, fmt, reload};
@@ -10,6 +9,7 @@ use tracing_subscriber::{Layer as _, fmt, reload};
 use super::health::{Gauge, Health};
 use super::layer::Layer;
 use super::lines::Watched;
+use crate::logging::ByName;
 
 /// How log lines look on stderr.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,7 +60,7 @@ pub enum InitError {
 /// The logging of this process.
 #[derive(Clone, Debug)]
 pub struct Telemetry {
-    filter: reload::Handle<EnvFilter, Registry>,
+    filter: reload::Handle<ByName, Registry>,
     lines: Arc<Gauge>,
     layer: Option<Layer>,
 }
@@ -109,10 +109,8 @@ pub fn check_filter(filter: &str) -> Result<(), InitError> {
     parse(filter).map(|_| ())
 }
 
-fn parse(filter: &str) -> Result<EnvFilter, InitError> {
-    EnvFilter::builder()
-        .parse(filter)
-        .map_err(|source| InitError::Filter { filter: filter.to_owned(), source })
+fn parse(filter: &str) -> Result<ByName, InitError> {
+    ByName::parse(filter).map_err(|source| InitError::Filter { filter: filter.to_owned(), source })
 }
 
 impl Telemetry {

@@ -9,22 +9,24 @@ use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
 use super::buffer::Buffer;
 use super::context::{self, SpanContext};
-use super::fields::{EventFields, SpanFields};
+use super::fields::{EventFields, LOG_ATTRIBUTES, SpanFields};
 use super::health::Output;
-use super::otlp::{LOG_RECORDS, SPANS, Severity, Status, Writer};
+use super::otlp::{LOG_RECORDS, SPANS, Status, Writer};
 use super::pipeline::Shared;
 use super::suppress::is_suppressed;
 use super::unix_nanos;
+use crate::logging::{Redactor, severity_of, with_current, write_attributes};
 
 /// Turns `tracing` events into OTLP log records and spans into OTLP spans, encoded at once on the
 /// thread where they happen.
 ///
 /// Fields become attributes of their type. Some names are special: on events `message` is the
-/// body; on spans `otel.name`, `otel.kind` and `otel.status_code` are what they say, `error` and
+/// body and `log.fatal` makes an error a fatal one; on spans `otel.name`, `otel.kind` and `otel.status_code` are what they say, `error` and
 /// `error.type` also set the status, and `traceparent` names the parent in another process.
 #[derive(Clone)]
 pub struct Layer {
     pipeline: Arc<Shared>,
+    redactor: Arc<Redactor>,
 }
 
 impl std::fmt::Debug for Layer {
@@ -55,7 +57,14 @@ thread_local! {
 
 impl Layer {
     pub(super) fn new(pipeline: Arc<Shared>) -> Self {
-        Self { pipeline }
+        Self { pipeline, redactor: Arc::new(Redactor::none()) }
+    }
+
+    /// Takes out of log records what is secret.
+    #[must_use]
+    pub fn redacting(mut self, redactor: Redactor) -> Self {
+        self.redactor = Arc::new(redactor);
+        self
     }
 
     /// How what it records is exported.
@@ -136,7 +145,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> tracing_subscriber::Layer<S> for La
         let mut message = (is_error && span.is_some()).then(String::new);
         self.record(self.pipeline.logs(), metadata.target(), LOG_RECORDS, |writer| {
             let now = unix_nanos();
-            let severity = severity(*metadata.level());
+            let severity = severity_of(metadata);
             writer.fixed64(1, now);
             writer.integer(2, severity as u64);
             writer.bytes(3, severity.text());
@@ -146,9 +155,15 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> tracing_subscriber::Layer<S> for La
                 writer.bytes(10, context.span_id);
             }
             writer.fixed64(11, now);
-            let mut fields = EventFields { writer, message: message.take() };
+            let mut fields =
+                EventFields { writer: &mut *writer, message: message.take(), redactor: &self.redactor };
             event.record(&mut fields);
             message = fields.message;
+            with_current(|current| {
+                let Some(current) = current else { return };
+                let own = |name: &str| metadata.fields().field(name).is_some();
+                write_attributes(writer, LOG_ATTRIBUTES, current, &self.redactor, own);
+            });
         });
         if let (Some(span), Some(message)) = (span, message) {
             fail(&span, message);
@@ -182,15 +197,5 @@ fn fail<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>, message: String) {
         && recorded.fields.status == Status::Unset
     {
         recorded.fields.status = Status::Error(Cow::Owned(message));
-    }
-}
-
-fn severity(level: Level) -> Severity {
-    match level {
-        Level::TRACE => Severity::Trace,
-        Level::DEBUG => Severity::Debug,
-        Level::INFO => Severity::Info,
-        Level::WARN => Severity::Warn,
-        Level::ERROR => Severity::Error,
     }
 }

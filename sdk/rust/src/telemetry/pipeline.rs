@@ -1,7 +1,7 @@
 use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -25,6 +25,8 @@ pub struct PipelineOptions {
     pub metrics_interval: Duration,
     /// Records that may wait, for each of logs and spans.
     pub records_max: usize,
+    /// Spans that may wait, if not as many as logs.
+    pub spans_max: Option<usize>,
     /// Their bytes, for each of logs and spans. Bounds the size of a request, too.
     pub bytes_max: usize,
     /// How often a request is tried.
@@ -39,6 +41,7 @@ impl Default for PipelineOptions {
             interval: Duration::from_secs(1),
             metrics_interval: Duration::from_secs(10),
             records_max: 8192,
+            spans_max: None,
             bytes_max: 2 << 20,
             attempts_max: 4,
             retry_wait_max: Duration::from_secs(5),
@@ -62,6 +65,8 @@ pub(super) struct Shared {
     points: Arc<Counts>,
     /// How the exports of logs, traces and metrics are.
     gauges: [Gauge; 3],
+    /// Whether it was told that records of a signal are lost.
+    told: [AtomicBool; 3],
     resource: Resource,
     registry: Registry,
     options: PipelineOptions,
@@ -78,6 +83,8 @@ struct State {
     /// A buffer is half full.
     urgent: bool,
     stopping: bool,
+    /// When nobody waits for the end any more.
+    deadline: Option<Instant>,
     stopped: bool,
 }
 
@@ -107,12 +114,13 @@ impl Pipeline {
     /// # Errors
     /// That there can be no more threads.
     pub fn start(resource: Resource, registry: Registry, options: PipelineOptions) -> io::Result<Self> {
-        let buffer = || Arc::new(Buffer::new(options.records_max, options.bytes_max));
+        let buffer = |records_max| Arc::new(Buffer::new(records_max, options.bytes_max));
         let shared = Arc::new(Shared {
-            logs: buffer(),
-            spans: buffer(),
+            logs: buffer(options.records_max),
+            spans: buffer(options.spans_max.unwrap_or(options.records_max)),
             points: Arc::default(),
             gauges: [Signal::Logs, Signal::Traces, Signal::Metrics].map(|signal| Gauge::new(signal.name())),
+            told: Default::default(),
             resource,
             registry,
             options,
@@ -162,6 +170,7 @@ impl Pipeline {
     pub fn shutdown(&self, patience: Duration) -> bool {
         let mut state = self.shared.state.lock();
         state.stopping = true;
+        state.deadline.get_or_insert_with(|| Instant::now() + patience);
         self.shared.changed.notify_all();
         !self.shared.changed.wait_while_for(&mut state, |state| !state.stopped, patience).timed_out()
     }
@@ -253,32 +262,52 @@ impl Shared {
         self.points.settle(delivered, points);
     }
 
-    /// Tries to deliver, several times if that may help. Once stopping, only once.
+    /// Tries to deliver, several times if that may help; once stopping, only while somebody waits.
     fn deliver(&self, exporter: &dyn Exporter, signal: Signal, request: Vec<u8>, records: usize) -> bool {
         let gauge = &self.gauges[signal as usize];
         for attempt in 1.. {
             let export = || exporter.export(signal, request.clone());
             let result = catch_unwind(AssertUnwindSafe(export))
                 .unwrap_or_else(|_| Err(ExportError::permanent("the exporter panicked")));
+            let told = &self.told[signal as usize];
             let Err(error) = result else {
                 gauge.pass();
+                if told.swap(false, Ordering::Relaxed) {
+                    tracing::info!(signal = signal.name(), "telemetry is delivered again");
+                }
                 return true;
             };
             gauge.fail(error.to_string());
-            let retry = error.retryable().filter(|_| attempt < self.options.attempts_max);
+            let retry = error.retryable().filter(|_| attempt < self.attempts_max());
             if !retry.is_some_and(|wait| self.pause(wait)) {
-                tracing::warn!(signal = signal.name(), records, %error, "telemetry not delivered");
+                // Once, not for every batch: what is lost is counted.
+                if !told.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(signal = signal.name(), records, %error, "telemetry not delivered");
+                }
                 break;
             }
         }
         false
     }
 
-    /// Waits before another attempt. False when stopping: there is no time for one.
+    /// In the end a receiver that was not there for one signal is not waited for again.
+    fn attempts_max(&self) -> u32 {
+        let gone = self.told.iter().any(|told| told.load(Ordering::Relaxed));
+        if gone && self.state.lock().stopping { 1 } else { self.options.attempts_max }
+    }
+
+    /// Waits before another attempt. False when it would come too late: after the end.
     fn pause(&self, wait: Duration) -> bool {
+        let until = Instant::now() + wait.min(self.options.retry_wait_max);
         let mut state = self.state.lock();
-        let wait = wait.min(self.options.retry_wait_max);
-        self.changed.wait_while_for(&mut state, |state| !state.stopping, wait).timed_out()
+        loop {
+            if state.deadline.is_some_and(|deadline| deadline <= until) {
+                return false;
+            }
+            if self.changed.wait_until(&mut state, until).timed_out() {
+                return true;
+            }
+        }
     }
 }
 

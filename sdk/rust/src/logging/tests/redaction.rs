@@ -1,0 +1,108 @@
+use serde_json::{Value, json};
+
+use super::log;
+use crate::logging::{Id, LogContext, LogFormat, Logger, RedactError, Redactor};
+
+#[test]
+fn keys_match_whole_words_of_names() {
+    let redactor = Redactor::default().key("card_number").unwrap();
+    for hidden in [
+        "password",
+        "PASSWORD",
+        "dbPassword",
+        "db.password",
+        "x-api-key",
+        "apiKey",
+        "APIKey",
+        "key",
+        "auth_token",
+        "http.request.header.authorization",
+        "cardNumber",
+        "card-number",
+        "user.card.number",
+    ] {
+        assert!(redactor.hides(hidden), "{hidden}");
+    }
+    for shown in
+        ["keyboard", "monkey", "tokens", "secretary", "passwords", "card", "number", "card_x_number", ""]
+    {
+        assert!(!redactor.hides(shown), "{shown}");
+    }
+    assert_eq!(Redactor::none().key("--").unwrap_err(), RedactError::Key("--".into()));
+    assert!(!Redactor::none().hides("password"));
+}
+
+/// What is logged of a structured value.
+fn logged(redactor: Redactor, value: Value) -> Value {
+    log(LogFormat::Json, redactor, || Logger::new("x").info("m", [("v", value)])).one()["metadata"]["v"]
+        .clone()
+}
+
+#[test]
+fn secrets_are_found_however_deep_and_stay_values() {
+    let value = json!({
+        "user": {"email": "a@b.c", "password": {"old": "1", "new": "2"}, "n": 1},
+        "list": [{"token": 5, "ok": true}, "\"password\":\"x\""],
+    });
+    assert_eq!(
+        logged(Redactor::default(), value),
+        json!({
+            "user": {"email": "a@b.c", "password": "[REDACTED]", "n": 1},
+            "list": [{"token": "[REDACTED]", "ok": true}, "\"password\":\"x\""],
+        })
+    );
+}
+
+#[test]
+fn paths_lead_to_one_place() {
+    let redactor = Redactor::none().path("v.user.email").unwrap().path("v.*.pin").unwrap();
+    let redactor = redactor.path("v.items.sku").unwrap();
+    let value = json!({
+        "user": {"email": "a@b.c", "pin": 1}, "email": "kept", "user.email": "x",
+        "items": [{"sku": "s", "n": 1}, {"sku": "t"}],
+    });
+    assert_eq!(
+        logged(redactor, value),
+        json!({
+            "user": {"email": "[REDACTED]", "pin": "[REDACTED]"}, "email": "kept", "user.email": "[REDACTED]",
+            "items": [{"sku": "[REDACTED]", "n": 1}, {"sku": "[REDACTED]"}],
+        })
+    );
+    assert_eq!(Redactor::none().path("a..b").unwrap_err(), RedactError::Path("a..b".into()));
+}
+
+#[test]
+fn fields_spans_ids_and_errors_are_searched() {
+    let redactor = Redactor::default().path("user.id").unwrap().path("email").unwrap();
+    let bench = log(LogFormat::Json, redactor, || {
+        let _context = LogContext::new().id(Id::User, "ann").field("secret", 1).push();
+        tracing::info_span!("request", token = "t", n = 1)
+            .in_scope(|| tracing::info!(email = "a@b.c", api_key = 7, "x"));
+    });
+    let it = bench.one();
+    assert_eq!(it["userId"], json!("[REDACTED]"));
+    assert_eq!(
+        it["metadata"],
+        json!({"email": "[REDACTED]", "api_key": "[REDACTED]", "secret": "[REDACTED]"})
+    );
+    assert_eq!(it["spans"], json!([{"name": "request", "token": "[REDACTED]", "n": 1}]));
+}
+
+#[cfg(feature = "logging")]
+#[test]
+fn patterns_replace_what_they_find_in_texts_the_message_too() {
+    let redactor = Redactor::none()
+        .pattern("card", r"\b(\d{4})\d{8}(\d{4})\b", "$1********$2")
+        .and_then(|it| it.pattern("mail", r"\S+@\S+", "[MAIL]"))
+        .unwrap();
+    let bench = log(LogFormat::Json, redactor, || {
+        let error = std::io::Error::other("card 4111111111111111");
+        Logger::new("x").error("paid by 4111111111111111", Some(&error), [("to", json!(["a@b.c", 5]))]);
+    });
+    let it = bench.one();
+    assert_eq!(it["message"], json!("paid by 4111********1111"));
+    assert_eq!(it["metadata"]["to"], json!(["[MAIL]", 5]));
+    assert_eq!(it["error"]["message"], json!("card 4111********1111"));
+    let error = Redactor::none().pattern("bad", "(", "").unwrap_err();
+    assert!(matches!(error, RedactError::Pattern { ref name, .. } if name == "bad"), "{error}");
+}

@@ -1,0 +1,155 @@
+//! What OpenTelemetry's variables say.
+
+use std::time::Duration;
+
+use crate::telemetry::{PipelineOptions, Signal};
+
+/// What the environment says, and what of it could not be read.
+#[derive(Debug, Default)]
+pub(super) struct Environment {
+    pub(super) disabled: bool,
+    /// What is recorded.
+    pub(super) filter: Option<String>,
+    pub(super) service_name: Option<String>,
+    pub(super) attributes: Option<String>,
+    pub(super) options: PipelineOptions,
+    /// Of logs, traces and metrics.
+    pub(super) signals: [ForSignal; 3],
+    pub(super) warnings: Vec<String>,
+}
+
+/// How one signal is sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct ForSignal {
+    pub(super) off: bool,
+    /// The address for this signal alone.
+    pub(super) own_endpoint: Option<String>,
+    pub(super) endpoint: Option<String>,
+    pub(super) headers: Option<String>,
+    pub(super) token: Option<String>,
+    pub(super) timeout: Option<Duration>,
+    pub(super) gzip: bool,
+}
+
+/// Reads variables by their names; a value that is empty counts as none.
+struct Reader<'a> {
+    variable: &'a dyn Fn(&str) -> Option<String>,
+    warnings: Vec<String>,
+}
+
+impl Reader<'_> {
+    fn text(&self, name: &str) -> Option<String> {
+        (self.variable)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+    }
+
+    fn number(&mut self, name: &str) -> Option<u64> {
+        let text = self.text(name)?;
+        let number = text.parse().ok();
+        if number.is_none() {
+            self.warnings.push(format!("{name} must be a whole number, not `{text}`: it counts as not set"));
+        }
+        number
+    }
+
+    fn milliseconds(&mut self, name: &str) -> Option<Duration> {
+        self.number(name).filter(|number| *number > 0).map(Duration::from_millis)
+    }
+
+    /// Of the signal, else of all.
+    fn of_signal(&self, signal: &str, name: &str) -> Option<String> {
+        let own = self.text(&format!("OTEL_EXPORTER_OTLP_{signal}_{name}"));
+        own.or_else(|| self.text(&format!("OTEL_EXPORTER_OTLP_{name}")))
+    }
+
+    fn boolean(&mut self, name: &str) -> bool {
+        let Some(text) = self.text(name) else { return false };
+        if !text.eq_ignore_ascii_case("true") && !text.eq_ignore_ascii_case("false") {
+            self.warnings.push(format!("{name} must be `true` or `false`, not `{text}`: it counts as false"));
+        }
+        text.eq_ignore_ascii_case("true")
+    }
+
+    /// A word that must be one of those that this build knows.
+    fn known(&mut self, name: &str, value: Option<String>, known: &[&str]) -> Option<String> {
+        let value = value?.to_ascii_lowercase();
+        if known.contains(&value.as_str()) {
+            return Some(value);
+        }
+        let known = known.join("`, `");
+        self.warnings.push(format!("{name}: `{value}` is not in this build, which knows `{known}`"));
+        None
+    }
+
+    fn signal(&mut self, signal: Signal, processor: &str) -> ForSignal {
+        let upper = signal.name().to_ascii_uppercase();
+        let name = format!("OTEL_{upper}_EXPORTER");
+        let exporter = self.known(&name, self.text(&name), &["otlp", "none"]);
+        let protocol = self.of_signal(&upper, "PROTOCOL");
+        self.known("OTEL_EXPORTER_OTLP_PROTOCOL", protocol, &["http/protobuf"]);
+        let packings: &[&str] = if cfg!(feature = "gzip") { &["none", "gzip"] } else { &["none"] };
+        let compression = self.of_signal(&upper, "COMPRESSION");
+        let compression = self.known("OTEL_EXPORTER_OTLP_COMPRESSION", compression, packings);
+        let own = self.milliseconds(&format!("OTEL_EXPORTER_OTLP_{upper}_TIMEOUT"));
+        let all = self.milliseconds("OTEL_EXPORTER_OTLP_TIMEOUT");
+        let of_processor = self.milliseconds(&format!("OTEL_{processor}_EXPORT_TIMEOUT"));
+        ForSignal {
+            off: exporter.as_deref() == Some("none"),
+            own_endpoint: self.text(&format!("OTEL_EXPORTER_OTLP_{upper}_ENDPOINT")),
+            endpoint: self.text("OTEL_EXPORTER_OTLP_ENDPOINT"),
+            headers: self.of_signal(&upper, "HEADERS"),
+            token: self.text("OTEL_AUTH_TOKEN"),
+            timeout: own.or(all).or(of_processor),
+            gzip: compression.as_deref() == Some("gzip"),
+        }
+    }
+
+    fn options(&mut self) -> PipelineOptions {
+        let usual = PipelineOptions::default();
+        let delays =
+            ["OTEL_BLRP_SCHEDULE_DELAY", "OTEL_BSP_SCHEDULE_DELAY"].map(|name| self.milliseconds(name));
+        let mut size =
+            |name| self.number(name).and_then(|size| usize::try_from(size).ok()).filter(|it| *it > 0);
+        let (logs, spans) = (size("OTEL_BLRP_MAX_QUEUE_SIZE"), size("OTEL_BSP_MAX_QUEUE_SIZE"));
+        PipelineOptions {
+            interval: delays.into_iter().flatten().min().unwrap_or(usual.interval),
+            metrics_interval: self
+                .milliseconds("OTEL_METRIC_EXPORT_INTERVAL")
+                .unwrap_or(usual.metrics_interval),
+            records_max: logs.unwrap_or(usual.records_max),
+            spans_max: Some(spans.unwrap_or(usual.records_max)),
+            ..usual
+        }
+    }
+}
+
+impl Environment {
+    /// Of this process.
+    pub(super) fn of_process() -> Self {
+        Self::read(&|name| std::env::var(name).ok())
+    }
+
+    pub(super) fn read(variable: &dyn Fn(&str) -> Option<String>) -> Self {
+        let mut reader = Reader { variable, warnings: Vec::new() };
+        let signals = [
+            reader.signal(Signal::Logs, "BLRP"),
+            reader.signal(Signal::Traces, "BSP"),
+            reader.signal(Signal::Metrics, "METRIC"),
+        ];
+        let mut environment = Self {
+            disabled: reader.boolean("OTEL_SDK_DISABLED"),
+            filter: reader.text("RUST_LOG").or_else(|| reader.text("OTEL_LOG_LEVEL")),
+            service_name: reader.text("OTEL_SERVICE_NAME"),
+            attributes: reader.text("OTEL_RESOURCE_ATTRIBUTES"),
+            options: reader.options(),
+            signals,
+            warnings: Vec::new(),
+        };
+        // What holds for all signals is told once.
+        for warning in reader.warnings {
+            if !environment.warnings.contains(&warning) {
+                environment.warnings.push(warning);
+            }
+        }
+        environment
+    }
+}

@@ -1,0 +1,91 @@
+use std::time::Duration;
+
+use crate::start::environment::{Environment, ForSignal};
+
+fn read(variables: &[(&str, &str)]) -> Environment {
+    let find = |name: &str| {
+        let found = variables.iter().find(|(own, _)| *own == name)?;
+        Some(found.1.to_owned())
+    };
+    Environment::read(&find)
+}
+
+#[test]
+fn without_variables_everything_is_as_usual() {
+    for environment in [read(&[]), read(&[("OTEL_SDK_DISABLED", ""), ("RUST_LOG", " "), ("OTEL_SERVICE_NAME", "")])] {
+        assert!(!environment.disabled && environment.filter.is_none() && environment.warnings.is_empty());
+        assert_eq!(environment.signals, [(); 3].map(|()| ForSignal::default()));
+        assert_eq!(environment.options.interval, Duration::from_secs(1));
+        assert_eq!(environment.options.metrics_interval, Duration::from_secs(10));
+        assert_eq!((environment.options.records_max, environment.service_name), (8192, None));
+    }
+}
+
+#[test]
+fn what_is_said_of_one_signal_goes_over_what_is_said_of_all() {
+    let environment = read(&[
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://all:4318"),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://traces:1/t"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "a=1"),
+        ("OTEL_EXPORTER_OTLP_LOGS_HEADERS", "b=2"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "1000"),
+        ("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", "2000"),
+        ("OTEL_BSP_EXPORT_TIMEOUT", "9"),
+        ("OTEL_METRICS_EXPORTER", "none"),
+        ("OTEL_AUTH_TOKEN", "t"),
+    ]);
+    let [logs, traces, metrics] = &environment.signals;
+    assert_eq!((logs.endpoint.as_deref(), logs.own_endpoint.as_deref()), (Some("http://all:4318"), None));
+    assert_eq!(traces.own_endpoint.as_deref(), Some("http://traces:1/t"));
+    assert_eq!((logs.headers.as_deref(), traces.headers.as_deref()), (Some("b=2"), Some("a=1")));
+    let seconds = |it: &ForSignal| it.timeout.map(|it| it.as_secs());
+    assert_eq!((seconds(logs), seconds(traces), seconds(metrics)), (Some(1), Some(1), Some(2)));
+    assert!(metrics.off && !logs.off && logs.token.as_deref() == Some("t"));
+    assert!(environment.warnings.is_empty(), "{:?}", environment.warnings);
+}
+
+#[test]
+fn the_processors_are_set_and_rust_log_goes_over_otel_log_level() {
+    let environment = read(&[
+        ("OTEL_BSP_SCHEDULE_DELAY", "500"),
+        ("OTEL_BLRP_SCHEDULE_DELAY", "300"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "10"),
+        ("OTEL_BLRP_MAX_QUEUE_SIZE", "20"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "60000"),
+        ("OTEL_BLRP_EXPORT_TIMEOUT", "700"),
+        ("OTEL_LOG_LEVEL", "error"),
+        ("RUST_LOG", "debug,hyper=warn"),
+        ("OTEL_SDK_DISABLED", "TRUE"),
+    ]);
+    let options = &environment.options;
+    assert_eq!((options.interval, options.metrics_interval.as_secs()), (Duration::from_millis(300), 60));
+    assert_eq!((options.records_max, options.spans_max), (20, Some(10)));
+    assert_eq!(environment.signals[0].timeout, Some(Duration::from_millis(700)));
+    assert_eq!((environment.filter.as_deref(), environment.disabled), (Some("debug,hyper=warn"), true));
+    assert_eq!(read(&[("OTEL_LOG_LEVEL", "error")]).filter.as_deref(), Some("error"));
+}
+
+#[test]
+fn what_cannot_be_read_is_told_once_and_counts_as_not_set() {
+    let environment = read(&[
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "10s"),
+        ("OTEL_SDK_DISABLED", "1"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+        ("OTEL_TRACES_EXPORTER", "jaeger"),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "lz4"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "-1"),
+    ]);
+    assert!(!environment.disabled && !environment.signals[1].off && !environment.signals[0].gzip);
+    assert_eq!(environment.options.spans_max, Some(8192));
+    let told = environment.warnings.join("\n");
+    for part in [
+        "OTEL_EXPORTER_OTLP_TIMEOUT must be a whole number, not `10s`",
+        "OTEL_SDK_DISABLED must be `true` or `false`, not `1`",
+        "`grpc` is not in this build, which knows `http/protobuf`",
+        "`jaeger` is not in this build, which knows `otlp`, `none`",
+        "`lz4` is not in this build",
+        "OTEL_BSP_MAX_QUEUE_SIZE must be a whole number",
+    ] {
+        assert_eq!(told.matches(part).count(), 1, "{part}: {told}");
+    }
+}

@@ -1,0 +1,357 @@
+//! Programs that begin with one line, in every runtime and with every end, against receivers that
+//! take, refuse, hang and close. Each is this program again, told by a variable what to do.
+
+#![cfg(feature = "http")]
+#![allow(clippy::unwrap_used)]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, ExitStatus, Output, Stdio};
+use std::sync::Arc;
+use std::sync::Mutex;
+
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use prost::Message;
+
+/// What the child does; without it the child's test has nothing to do.
+const SCENARIO: &str = "FRESNEL_START_SCENARIO";
+/// How the child's file is called, for those that write one.
+const FILE: &str = "FRESNEL_START_FILE";
+
+fn record() {
+    tracing::info_span!("work", n = 1).in_scope(|| tracing::info!(answer = 42, "worked"));
+}
+
+fn early_return() -> Result<(), String> {
+    let _guard = fresnel_sdk::init();
+    record();
+    Err("early")?;
+    tracing::info!("never");
+    Ok(())
+}
+
+fn current_thread() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+/// The child.
+#[test]
+fn child() {
+    let Ok(scenario) = std::env::var(SCENARIO) else { return };
+    match scenario.as_str() {
+        "no_runtime" => {
+            let _guard = fresnel_sdk::init();
+            record();
+        }
+        "current_thread" => current_thread().block_on(async {
+            let _guard = fresnel_sdk::init();
+            tokio::task::yield_now().await;
+            record();
+        }),
+        "multi_thread" => tokio::runtime::Runtime::new().unwrap().block_on(async {
+            let _guard = fresnel_sdk::init();
+            tokio::task::spawn_blocking(record).await.unwrap();
+        }),
+        "outlives_the_runtime" => {
+            let _guard = fresnel_sdk::init();
+            current_thread().block_on(async { record() });
+        }
+        "early_return" => assert_eq!(early_return(), Err("early".into())),
+        "panic" => {
+            let _guard = fresnel_sdk::init();
+            record();
+            panic!("on purpose: {}", 7);
+        }
+        "panic_in_a_task" => {
+            let _guard = fresnel_sdk::init();
+            record();
+            let runtime = current_thread();
+            let task = runtime.spawn(async { panic!("in a task") });
+            assert!(runtime.block_on(task).is_err());
+        }
+        "exit" => {
+            let guard = fresnel_sdk::init();
+            record();
+            assert!(guard.shutdown());
+            std::process::exit(7);
+        }
+        "twice" => {
+            let _first = fresnel_sdk::init();
+            let second = fresnel_sdk::init();
+            assert!(second.flush(std::time::Duration::from_secs(1)));
+            drop(second);
+            record();
+        }
+        "kill" => write_until_killed(),
+        other => panic!("there is no scenario {other}"),
+    }
+}
+
+/// A receiver of OTLP: refuses with each of `replies` first, then takes everything.
+#[derive(Clone)]
+struct Receiver {
+    address: String,
+    requests: Arc<Mutex<Vec<(String, Vec<u8>)>>>,
+}
+
+#[derive(Clone, Copy)]
+enum Reply {
+    Status(&'static str),
+    Close,
+    Hang,
+}
+
+fn receiver(replies: &[Reply]) -> Receiver {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let receiver = Receiver { address, requests: Arc::default() };
+    let (running, mut replies) = (receiver.clone(), replies.to_vec().into_iter());
+    std::thread::spawn(move || {
+        let mut kept = Vec::new();
+        for stream in listener.incoming().map_while(Result::ok) {
+            let Some(request) = read_request(&stream) else { continue };
+            let reply = match replies.next() {
+                Some(Reply::Close) => continue,
+                Some(Reply::Hang) => {
+                    kept.push(stream);
+                    continue;
+                }
+                Some(Reply::Status(status)) => status,
+                None => {
+                    running.requests.lock().unwrap().push(request);
+                    "200 OK"
+                }
+            };
+            let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n", status = reply);
+            let _ = (&stream).write_all(answer.as_bytes());
+        }
+    });
+    receiver
+}
+
+fn read_request(stream: &TcpStream) -> Option<(String, Vec<u8>)> {
+    let mut reader = BufReader::new(stream);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if reader.read_line(&mut head).ok()? == 0 {
+            return None;
+        }
+    }
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "))?;
+    let mut body = vec![0; length.parse().ok()?];
+    reader.read_exact(&mut body).ok()?;
+    Some((head, body))
+}
+
+impl Receiver {
+    fn bodies(&self, path: &str) -> Vec<Vec<u8>> {
+        let all = self.requests.lock().unwrap();
+        let meant = all.iter().filter(|(head, _)| head.starts_with(&format!("POST {path} ")));
+        meant.map(|(_, body)| body.clone()).collect()
+    }
+
+    fn logs(&self) -> Vec<LogRecord> {
+        let requests = self.bodies("/v1/logs").into_iter();
+        let requests = requests.map(|it| ExportLogsServiceRequest::decode(&it[..]).unwrap());
+        requests.flat_map(|it| it.resource_logs).flat_map(|it| it.scope_logs).flat_map(|it| it.log_records).collect()
+    }
+
+    fn texts(&self) -> Vec<String> {
+        self.logs().iter().map(|it| text(it.body.as_ref().and_then(|it| it.value.as_ref()))).collect()
+    }
+
+    fn spans(&self) -> Vec<String> {
+        let requests = self.bodies("/v1/traces").into_iter();
+        let requests = requests.map(|it| ExportTraceServiceRequest::decode(&it[..]).unwrap());
+        let scopes = requests.flat_map(|it| it.resource_spans).flat_map(|it| it.scope_spans);
+        scopes.flat_map(|it| it.spans).map(|it| it.name).collect()
+    }
+}
+
+fn text(value: Option<&Any>) -> String {
+    match value {
+        Some(Any::StringValue(text)) => text.clone(),
+        other => format!("{other:?}"),
+    }
+}
+
+fn command(scenario: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("OTEL_") || name == "RUST_LOG") {
+        command.env_remove(name);
+    }
+    command.args(["--exact", "child", "--nocapture"]).env(SCENARIO, scenario);
+    command
+}
+
+fn run(scenario: &str, receiver: &Receiver, variables: &[(&str, &str)]) -> (ExitStatus, String) {
+    let mut command = command(scenario);
+    command.env("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.address).envs(variables.iter().copied());
+    let Output { status, stdout, .. } = command.output().unwrap();
+    (status, String::from_utf8_lossy(&stdout).into_owned())
+}
+
+/// The records among what the child wrote, as JSON.
+fn lines(stdout: &str) -> Vec<serde_json::Value> {
+    // The runner of tests writes too, perhaps on the same line.
+    let objects = stdout.lines().filter_map(|line| serde_json::from_str(&line[line.find('{')?..]).ok());
+    objects.collect()
+}
+
+#[test]
+fn nothing_is_lost_at_the_end_of_any_runtime() {
+    for scenario in ["no_runtime", "current_thread", "multi_thread", "outlives_the_runtime", "early_return", "exit"] {
+        let receiver = receiver(&[]);
+        let (status, stdout) = run(scenario, &receiver, &[]);
+        assert_eq!(status.code(), Some(if scenario == "exit" { 7 } else { 0 }), "{scenario}: {stdout}");
+        assert_eq!(receiver.texts(), ["worked"], "{scenario}");
+        assert_eq!(receiver.spans(), ["work"], "{scenario}");
+        assert!(!receiver.bodies("/v1/metrics").is_empty(), "{scenario}");
+        let lines = lines(&stdout);
+        assert_eq!(lines.len(), 1, "{scenario}: {stdout}");
+        assert_eq!((&lines[0]["message"], &lines[0]["metadata"]["answer"]), (&"worked".into(), &42.into()));
+    }
+}
+
+#[test]
+fn a_panic_is_recorded_and_everything_before_it_too() {
+    for (scenario, message, code) in [("panic", "on purpose: 7", 101), ("panic_in_a_task", "in a task", 0)] {
+        let receiver = receiver(&[]);
+        let (status, stdout) = run(scenario, &receiver, &[]);
+        assert_eq!(status.code(), Some(code), "{stdout}");
+        assert_eq!(receiver.texts(), ["worked".to_owned(), format!("panicked: {message}")]);
+        assert_eq!(receiver.spans(), ["work"]);
+        let record = receiver.logs().pop().unwrap();
+        assert_eq!((record.severity_number, record.severity_text.as_str()), (21, "FATAL"));
+        let of = |key: &str| {
+            let found = record.attributes.iter().find(|it| it.key == key);
+            text(found.and_then(|it| it.value.as_ref()?.value.as_ref()))
+        };
+        assert_eq!((of("exception.type"), of("exception.message")), ("panic".into(), message.into()));
+        assert!(of("exception.stacktrace").contains("start::child"), "{}", of("exception.stacktrace"));
+        assert!(of("code.file.path").ends_with("tests/start.rs"), "{}", of("code.file.path"));
+        let fatal = lines(&stdout).into_iter().find(|it| it["level"] == "fatal").unwrap();
+        assert_eq!((&fatal["error"]["name"], &fatal["error"]["message"]), (&"panic".into(), &message.into()));
+        assert!(fatal["error"]["stack"].as_str().unwrap().contains("start::child"));
+    }
+}
+
+#[test]
+fn a_receiver_that_refuses_for_now_gets_everything_in_the_end() {
+    let refusals = [
+        Reply::Status("503 Service Unavailable"),
+        Reply::Status("429 Too Many Requests\r\nretry-after: 0"),
+        Reply::Close,
+    ];
+    let receiver = receiver(&refusals);
+    let (status, stdout) = run("no_runtime", &receiver, &[]);
+    assert!(status.success(), "{stdout}");
+    assert_eq!((receiver.texts(), receiver.spans()), (vec!["worked".to_owned()], vec!["work".to_owned()]));
+}
+
+#[test]
+fn a_receiver_that_hangs_or_is_not_there_does_not_keep_the_program() {
+    let hanging = receiver(&[Reply::Hang; 100]);
+    let gone = Receiver { address: "http://127.0.0.1:1".into(), requests: Arc::default() };
+    for receiver in [hanging, gone] {
+        let (status, stdout) = run("current_thread", &receiver, &[]);
+        assert!(status.success(), "{stdout}");
+        assert!(lines(&stdout).iter().any(|it| it["message"] == "worked"), "the lines are there: {stdout}");
+    }
+}
+
+#[test]
+fn the_environment_says_who_sends_what_where() {
+    let (all, traces) = (receiver(&[]), receiver(&[]));
+    let own = format!("{}/own/path", traces.address);
+    let variables = [
+        ("OTEL_SERVICE_NAME", "shop"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=staging,service.version=3"),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", own.as_str()),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "x-key=a%20b"),
+        ("OTEL_AUTH_TOKEN", "secret"),
+        ("OTEL_METRICS_EXPORTER", "none"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+        ("OTEL_LOG_LEVEL", "start=info,warn"),
+    ];
+    let (status, stdout) = run("no_runtime", &all, &variables);
+    assert!(status.success(), "{stdout}");
+    let head = traces.requests.lock().unwrap()[0].0.clone();
+    assert!(head.starts_with("POST /own/path HTTP/1.1\r\n"), "{head}");
+    assert!(head.contains("\r\nx-key: a b\r\n") && head.contains("\r\nauthorization: Bearer secret\r\n"), "{head}");
+    assert!(all.bodies("/v1/metrics").is_empty() && all.bodies("/v1/traces").is_empty());
+    let request = ExportLogsServiceRequest::decode(&all.bodies("/v1/logs")[0][..]).unwrap();
+    let resource = request.resource_logs[0].resource.clone().unwrap();
+    let of = |key: &str| {
+        let found = resource.attributes.iter().find(|it| it.key == key);
+        text(found.and_then(|it| it.value.as_ref()?.value.as_ref()))
+    };
+    let who = (of("service.name"), of("service.version"), of("deployment.environment.name"));
+    assert_eq!(who, ("shop".into(), "3".into(), "staging".into()));
+    // What of the environment is wrong is a warning.
+    let texts = all.texts();
+    assert!(texts[0].contains("`grpc` is not in this build") && texts[1] == "worked", "{texts:?}");
+    assert_eq!(lines(&stdout)[0]["source"]["service"], "shop");
+}
+
+#[test]
+fn what_is_disabled_sends_nothing_and_lines_are_written_all_the_same() {
+    let receiver = receiver(&[]);
+    let (status, stdout) = run("no_runtime", &receiver, &[("OTEL_SDK_DISABLED", "true")]);
+    assert!(status.success() && receiver.requests.lock().unwrap().is_empty());
+    assert_eq!(lines(&stdout)[0]["message"], "worked");
+}
+
+#[test]
+fn a_second_start_does_no_harm() {
+    let receiver = receiver(&[]);
+    let (status, stdout) = run("twice", &receiver, &[]);
+    assert!(status.success(), "{stdout}");
+    assert_eq!(receiver.texts(), ["worked"]);
+}
+
+/// Writes to a file and says what a flush has promised, for ever.
+fn write_until_killed() {
+    use fresnel_sdk::logging::{File, LoggingConfig, OutputSetup, Rotation};
+
+    let file = File::new(std::env::var(FILE).unwrap(), Rotation::default()).unwrap();
+    let nothing = LoggingConfig { outputs: Default::default(), ..LoggingConfig::default() };
+    let builder = fresnel_sdk::builder().logging(nothing).output(OutputSetup::new("file", file));
+    let guard = builder.start().unwrap();
+    for n in 0_u64.. {
+        tracing::info!(n, "x");
+        if n % 10 == 0 && guard.logging().flush(std::time::Duration::from_secs(60)) {
+            // One write, so that no line is torn.
+            std::io::stdout().write_all(format!("kept {n}\n").as_bytes()).unwrap();
+        }
+    }
+}
+
+/// Promised is what was flushed. What was not may be lost, and the last line may be torn.
+#[test]
+fn what_was_flushed_outlives_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("app.log");
+    let mut child = command("kill")
+        .env(FILE, &file)
+        .env("OTEL_SDK_DISABLED", "true")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut kept = lines.filter_map(|line| line.split_once("kept ")?.1.parse::<u64>().ok());
+    let last = kept.nth(20).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // What it said before the kill arrived counts too.
+    let last = kept.last().unwrap_or(last);
+    let text = std::fs::read_to_string(&file).unwrap();
+    let whole = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let numbers: Vec<_> = whole.map(|it| it["metadata"]["n"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, (0..numbers.len() as u64).collect::<Vec<_>>(), "no gap and no doubles");
+    assert!(numbers.len() as u64 > last, "{} lines, {last} was promised", numbers.len());
+}
