@@ -1,5 +1,6 @@
 //! What a service needs to be observed and operated, in one crate: typed layered configuration
-//! ([`config`]) and telemetry ([`telemetry`]).
+//! ([`config`]), telemetry ([`telemetry`]) with contexts that go from process to process
+//! ([`propagation`]), and spans and metrics of what services do all the time ([`instrument`]).
 //!
 //! Features add more, each with only the dependencies that it needs; none is on by default:
 //!
@@ -14,8 +15,9 @@
 //! | `security`, `html`, `jwt` | `security`: policy and headers of pages, names and addresses; sanitized HTML; tokens |
 //! | `modules` | `modules`: parts of a service with dependencies and a life of their own |
 //! | `testkit` | `testkit`: doubles of all of it |
-//! | `tower` | the parts as tower layers |
-//! | `axum` | the parts as axum routes and answers |
+//! | `tower` | the parts as tower layers; spans and metrics of HTTP and gRPC |
+//! | `reqwest` | requests of `reqwest` with spans, metrics and the context |
+//! | `axum` | the parts as axum routes and answers; the page of metrics |
 //!
 //! The Fresnel server uses it for itself. It knows nothing of the server: it speaks OTLP.
 
@@ -28,8 +30,10 @@ pub mod events;
 pub mod flags;
 #[cfg(feature = "health")]
 pub mod health;
+pub mod instrument;
 #[cfg(feature = "modules")]
 pub mod modules;
+pub mod propagation;
 #[cfg(feature = "resilience")]
 pub mod resilience;
 #[cfg(feature = "security")]
