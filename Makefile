@@ -8,7 +8,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .SILENT: help deny web unit page
-.PHONY: help run demo test setup format lint deny web unit reference bench bench-metrics soak fuzz gen page clean
+.PHONY: help run demo test setup format lint deny web unit reference bench bench-metrics bench-sdk soak fuzz gen page clean
 
 help: ## list the commands
 	grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -87,6 +87,9 @@ bench: page setup ## compare speed and size with others, in one run; `make bench
 # A replay of scrapes that are taken now: three minutes of them at full scale.
 bench-metrics: ## metrics beside VictoriaMetrics and Prometheus
 	$(MAKE) bench SCENARIOS=metrics
+
+bench-sdk: ## what the instrumentation of a request costs, beside tracing-opentelemetry and others
+	cargo run --locked --profile $(BENCH_PROFILE) --package bench-sdk
 
 soak: ## a thousand kills, a minute of overload
 	FRESNEL_SOAK_ROUNDS=$${FRESNEL_SOAK_ROUNDS:-1000} FRESNEL_FAULT_SECONDS=60 \

@@ -38,6 +38,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("fresnel-sdk", &[]),
     ("testkit", &[]),
     ("bench", &["testkit", "wire"]),
+    ("bench-sdk", &["fresnel-sdk"]),
     ("xtask", &[]),
 ];
 

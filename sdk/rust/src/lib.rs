@@ -1,6 +1,7 @@
 //! What a service needs to be observed and operated, in one crate: one line that starts all of it
-//! ([`init`]), typed layered configuration ([`config`]), telemetry ([`telemetry`]) and logging
-//! ([`logging`]).
+//! ([`init`]), typed layered configuration ([`config`]), telemetry ([`telemetry`]) with contexts that
+//! go from process to process ([`propagation`]), logging ([`logging`]), and spans and metrics of what
+//! services do all the time ([`instrument`]).
 //!
 //! ```
 //! let _guard = fresnel_sdk::init();
@@ -25,8 +26,9 @@
 //! | `security`, `html`, `jwt` | `security`: policy and headers of pages, names and addresses; sanitized HTML; tokens |
 //! | `modules` | `modules`: parts of a service with dependencies and a life of their own |
 //! | `testkit` | `testkit`: doubles of all of it |
-//! | `tower` | the parts as tower layers |
-//! | `axum` | the parts as axum routes and answers |
+//! | `tower` | the parts as tower layers; spans and metrics of HTTP and gRPC |
+//! | `reqwest` | requests of `reqwest` with spans, metrics and the context |
+//! | `axum` | the parts as axum routes and answers; the page of metrics |
 //!
 //! The Fresnel server uses it for itself. It knows nothing of the server: it speaks OTLP.
 
@@ -39,10 +41,12 @@ pub mod events;
 pub mod flags;
 #[cfg(feature = "health")]
 pub mod health;
+pub mod instrument;
 pub mod logging;
 #[cfg(feature = "modules")]
 pub mod modules;
 mod post;
+pub mod propagation;
 #[cfg(feature = "resilience")]
 pub mod resilience;
 #[cfg(feature = "security")]

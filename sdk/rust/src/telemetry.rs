@@ -9,6 +9,7 @@
 
 mod buffer;
 mod context;
+mod entered;
 mod environment;
 mod export;
 mod fields;
@@ -21,18 +22,25 @@ mod lines;
 pub mod metrics;
 pub mod otlp;
 mod pipeline;
+pub mod process;
+mod random;
+mod sampler;
 mod suppress;
+pub mod trace;
 
 #[cfg(test)]
 mod tests;
 
-pub use self::context::{SpanContext, current_context};
+pub use self::context::SpanContext;
+pub(crate) use self::context::hex;
+pub use self::entered::current_context;
 pub use self::environment::AttributesError;
 pub use self::export::{ExportError, Exporter, Signal};
 pub use self::health::{Health, Output};
 pub use self::init::{Format, InitError, InitOptions, Telemetry, check_filter, init};
 pub use self::layer::Layer;
 pub use self::pipeline::{Pipeline, PipelineOptions};
+pub use self::sampler::{Sampler, SamplerError, Sampling, TraceLimit};
 pub use self::suppress::{Suppress, Suppressed, is_suppressed, suppress, suppressed};
 
 /// The time of day in nanoseconds since 1970, as all OTLP fields have it.

@@ -1,7 +1,6 @@
-use std::cell::RefCell;
 use std::fmt;
 
-use tracing::span::Id;
+use super::random;
 
 /// A span as others refer to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -10,13 +9,38 @@ pub struct SpanContext {
     pub trace_id: [u8; 16],
     /// The span.
     pub span_id: [u8; 8],
+    /// W3C's trace flags, of which [`SpanContext::SAMPLED`] and [`SpanContext::RANDOM`] are known.
+    pub flags: u8,
 }
 
 impl SpanContext {
-    /// A new trace, or a new span in the trace of `parent`.
+    /// The flag of a span that is recorded.
+    pub const SAMPLED: u8 = 1;
+    /// The flag of a trace whose id is random enough to sample by.
+    pub const RANDOM: u8 = 2;
+
+    /// A new trace, or a new span in the trace of `parent`. It is sampled as its parent is.
     pub(super) fn new(parent: Option<Self>) -> Self {
-        let trace_id = parent.map_or_else(|| nonzero(rand::random), |parent| parent.trace_id);
-        Self { trace_id, span_id: nonzero(rand::random) }
+        let span_id = random::nonzero().to_be_bytes();
+        match parent {
+            Some(parent) => Self { span_id, ..parent },
+            None => {
+                let id = u128::from(random::nonzero()) << 64 | u128::from(random::nonzero());
+                Self { trace_id: id.to_be_bytes(), span_id, flags: Self::SAMPLED }
+            }
+        }
+    }
+
+    /// Whether its trace is recorded, as far as the one who began it knows.
+    pub const fn is_sampled(&self) -> bool {
+        self.flags & Self::SAMPLED != 0
+    }
+
+    /// The same span, sampled or not.
+    #[must_use]
+    pub const fn sampled(self, sampled: bool) -> Self {
+        let flags = if sampled { self.flags | Self::SAMPLED } else { self.flags & !Self::SAMPLED };
+        Self { flags, ..self }
     }
 
     /// Reads the W3C header `traceparent`.
@@ -25,32 +49,39 @@ impl SpanContext {
         let version = parts.next().filter(|it| it.len() == 2 && *it != "ff" && is_lower_hex(it))?;
         let trace_id = hex(parts.next()?)?;
         let span_id = hex(parts.next()?)?;
-        let _flags: [u8; 1] = hex(parts.next()?)?;
+        let [flags]: [u8; 1] = hex(parts.next()?)?;
         // Later versions may add parts; the first has none.
         let complete = version != "00" || parts.next().is_none();
         let valid = complete && trace_id != [0; 16] && span_id != [0; 8];
-        valid.then_some(Self { trace_id, span_id })
+        // Flags that nobody knows are not passed on.
+        valid.then_some(Self { trace_id, span_id, flags: flags & (Self::SAMPLED | Self::RANDOM) })
+    }
+
+    /// The trace's id as 32 digits of lower-case hex.
+    pub fn trace_id_text(&self) -> String {
+        format!("{:032x}", u128::from_be_bytes(self.trace_id))
+    }
+
+    /// The span's id as 16 digits of lower-case hex.
+    pub fn span_id_text(&self) -> String {
+        format!("{:016x}", u64::from_be_bytes(self.span_id))
     }
 }
 
-/// The W3C header `traceparent`. Everything is sampled.
+/// The W3C header `traceparent`.
 impl fmt::Display for SpanContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (trace_id, span_id) = (u128::from_be_bytes(self.trace_id), u64::from_be_bytes(self.span_id));
-        write!(f, "00-{trace_id:032x}-{span_id:016x}-01")
+        write!(f, "00-{trace_id:032x}-{span_id:016x}-{:02x}", self.flags)
     }
-}
-
-/// An id; all zeros means none.
-fn nonzero<const N: usize>(random: impl Fn() -> [u8; N]) -> [u8; N] {
-    std::iter::repeat_with(random).find(|id| *id != [0; N]).unwrap_or([1; N])
 }
 
 fn is_lower_hex(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-fn hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+/// Bytes from lower-case hex, exactly as many.
+pub(crate) fn hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let mut id = [0; N];
     if text.len() != 2 * N || !is_lower_hex(text) {
         return None;
@@ -59,28 +90,4 @@ fn hex<const N: usize>(text: &str) -> Option<[u8; N]> {
         *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
     }
     Some(id)
-}
-
-thread_local! {
-    /// The spans entered on this thread, innermost last.
-    static ENTERED: RefCell<Vec<(Id, SpanContext)>> = const { RefCell::new(Vec::new()) };
-}
-
-/// The innermost recorded span that this thread is in: what to send along with a request.
-pub fn current_context() -> Option<SpanContext> {
-    ENTERED.try_with(|entered| entered.try_borrow().ok()?.last().map(|(_, context)| *context)).ok().flatten()
-}
-
-pub(super) fn enter(id: &Id, context: SpanContext) {
-    let _ = ENTERED.try_with(|entered| entered.borrow_mut().push((id.clone(), context)));
-}
-
-/// Leaves a span, which need not be the innermost.
-pub(super) fn exit(id: &Id) {
-    let _ = ENTERED.try_with(|entered| {
-        let mut entered = entered.borrow_mut();
-        if let Some(place) = entered.iter().rposition(|(other, _)| other == id) {
-            entered.remove(place);
-        }
-    });
 }

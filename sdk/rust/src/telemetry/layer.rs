@@ -8,12 +8,15 @@ use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
 use super::buffer::Buffer;
-use super::context::{self, SpanContext};
+use super::context::SpanContext;
+use super::entered::{self, Key, Place, place};
 use super::fields::{EventFields, LOG_ATTRIBUTES, SpanFields};
 use super::health::Output;
 use super::otlp::{LOG_RECORDS, SPANS, Status, Writer};
 use super::pipeline::Shared;
+use super::sampler::{Caller, Sampling};
 use super::suppress::is_suppressed;
+use super::trace::Tracer;
 use super::unix_nanos;
 use crate::logging::{Redactor, severity_of, with_current, write_attributes};
 
@@ -26,6 +29,7 @@ use crate::logging::{Redactor, severity_of, with_current, write_attributes};
 #[derive(Clone)]
 pub struct Layer {
     pipeline: Arc<Shared>,
+    sampling: Arc<Sampling>,
     redactor: Arc<Redactor>,
 }
 
@@ -38,6 +42,8 @@ impl std::fmt::Debug for Layer {
 /// What a span carries until it ends.
 enum SpanState {
     Recorded(Box<Recorded>),
+    /// Not sampled, and not worth being recorded: only its context goes on.
+    Passed(SpanContext),
     /// Begun under suppression, or in a span that was.
     Silent,
 }
@@ -57,62 +63,104 @@ thread_local! {
 
 impl Layer {
     pub(super) fn new(pipeline: Arc<Shared>) -> Self {
-        Self { pipeline, redactor: Arc::new(Redactor::none()) }
+        Self { pipeline, sampling: Arc::default(), redactor: Arc::new(Redactor::none()) }
+    }
+
+    /// Records only what this chooses; by default what the caller does, else everything.
+    #[must_use]
+    pub fn sampled_by(self, sampling: impl Into<Sampling>) -> Self {
+        Self { sampling: Arc::new(sampling.into()), ..self }
     }
 
     /// Takes out of log records what is secret.
     #[must_use]
-    pub fn redacting(mut self, redactor: Redactor) -> Self {
-        self.redactor = Arc::new(redactor);
-        self
+    pub fn redacting(self, redactor: Redactor) -> Self {
+        Self { redactor: Arc::new(redactor), ..self }
+    }
+
+    /// For spans of our own in the same pipeline, sampled in the same way.
+    pub fn tracer(&self) -> Tracer {
+        Tracer::new(self.pipeline.clone(), self.sampling.clone())
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        &self.pipeline
     }
 
     /// How what it records is exported.
     pub(super) fn outputs(&self) -> Vec<Output> {
         self.pipeline.outputs()
     }
+}
 
-    /// Writes one record and puts it into the buffer. A record within a record, from somebody's
-    /// `Debug`, is dropped.
-    fn record(&self, buffer: &Buffer, scope: &'static str, field: u32, write: impl FnOnce(&mut Writer)) {
-        let done = SCRATCH.try_with(|scratch| {
-            let mut writer = scratch.try_borrow_mut().ok()?;
-            writer.clear();
-            writer.message(field, write);
-            Some(buffer.push(scope, writer.as_bytes()))
-        });
-        match done {
-            Ok(Some(true)) => self.pipeline.wake(),
-            Ok(Some(false)) => {}
-            Ok(None) | Err(_) => buffer.drop_one(),
-        }
+/// Writes one record and puts it into the buffer. A record within a record, from somebody's `Debug`,
+/// is dropped.
+pub(super) fn record(
+    pipeline: &Shared,
+    buffer: &Buffer,
+    scope: &'static str,
+    write: impl FnOnce(&mut Writer),
+) {
+    let done = SCRATCH.try_with(|scratch| {
+        let mut writer = scratch.try_borrow_mut().ok()?;
+        writer.clear();
+        write(&mut writer);
+        Some(buffer.push(scope, writer.as_bytes()))
+    });
+    match done {
+        Ok(Some(true)) => pipeline.wake(),
+        Ok(Some(false)) => {}
+        Ok(None) | Err(_) => buffer.drop_one(),
     }
 }
 
 fn context_of<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>) -> Option<Option<SpanContext>> {
     match span.extensions().get::<SpanState>()? {
         SpanState::Recorded(recorded) => Some(Some(recorded.context)),
+        SpanState::Passed(context) => Some(Some(*context)),
         SpanState::Silent => Some(None),
+    }
+}
+
+/// Where a span or a record is that has this parent, if one was named.
+fn place_of<'a, S: LookupSpan<'a>>(contextual: bool, parent: Option<SpanRef<'a, S>>) -> Place {
+    // What is entered is known to this thread; the registry has to look it up.
+    if contextual {
+        return place();
+    }
+    match parent.as_ref().and_then(context_of) {
+        None => Place::Outside,
+        Some(None) => Place::Silent,
+        Some(Some(context)) => Place::In(context),
     }
 }
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> tracing_subscriber::Layer<S> for Layer {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, ctx: Context<'_, S>) {
         let Some(span) = ctx.span(id) else { return };
-        let parent = span.parent().and_then(|parent| context_of(&parent));
-        if is_suppressed() || parent == Some(None) {
+        let parent = place_of(attributes.is_contextual(), span.parent());
+        if is_suppressed() || parent == Place::Silent {
             span.extensions_mut().insert(SpanState::Silent);
             return;
         }
         let mut fields = SpanFields::default();
         attributes.record(&mut fields);
         let remote = || SpanContext::parse(fields.traceparent.as_deref()?);
-        let parent = parent.flatten().or_else(remote);
+        let caller = match parent {
+            Place::In(parent) => Caller::Here(parent),
+            _ => remote().map_or(Caller::Nobody, Caller::Elsewhere),
+        };
+        let now = unix_nanos();
+        let context = self.sampling.begin(caller, now);
+        if !context.is_sampled() && !self.sampling.looks_back() {
+            span.extensions_mut().insert(SpanState::Passed(context));
+            return;
+        }
         fields.again = true;
         span.extensions_mut().insert(SpanState::Recorded(Box::new(Recorded {
-            context: SpanContext::new(parent),
-            parent: parent.map(|parent| parent.span_id),
-            start_time_unix_nano: unix_nanos(),
+            context,
+            parent: caller.context().map(|parent| parent.span_id),
+            start_time_unix_nano: now,
             fields,
         })));
     }
@@ -125,77 +173,111 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> tracing_subscriber::Layer<S> for La
     }
 
     fn on_enter(&self, id: &Id, ctx: Context<'_, S>) {
-        if let Some(context) = ctx.span(id).and_then(|span| context_of(&span)).flatten() {
-            context::enter(id, context);
+        if let Some(context) = ctx.span(id).and_then(|span| context_of(&span)) {
+            entered::enter(Key::Tracing(id.into_u64()), context, None);
         }
     }
 
     fn on_exit(&self, id: &Id, _: Context<'_, S>) {
-        context::exit(id);
+        entered::exit(Key::Tracing(id.into_u64()));
     }
 
     fn on_event(&self, event: &Event<'_>, ctx: Context<'_, S>) {
-        let span = ctx.event_span(event);
-        let context = span.as_ref().and_then(context_of);
-        if is_suppressed() || context == Some(None) {
+        let contextual = event.is_contextual();
+        let named = if contextual { None } else { ctx.event_span(event) };
+        let place = place_of(contextual, named);
+        if is_suppressed() || place == Place::Silent {
             return;
         }
         let metadata = event.metadata();
-        let is_error = *metadata.level() == Level::ERROR;
-        let mut message = (is_error && span.is_some()).then(String::new);
-        self.record(self.pipeline.logs(), metadata.target(), LOG_RECORDS, |writer| {
-            let now = unix_nanos();
-            let severity = severity_of(metadata);
-            writer.fixed64(1, now);
-            writer.integer(2, severity as u64);
-            writer.bytes(3, severity.text());
-            if let Some(context) = context.flatten() {
-                writer.fixed32(8, 1);
-                writer.bytes(9, context.trace_id);
-                writer.bytes(10, context.span_id);
-            }
-            writer.fixed64(11, now);
-            let mut fields =
-                EventFields { writer: &mut *writer, message: message.take(), redactor: &self.redactor };
-            event.record(&mut fields);
-            message = fields.message;
-            with_current(|current| {
-                let Some(current) = current else { return };
-                let own = |name: &str| metadata.fields().field(name).is_some();
-                write_attributes(writer, LOG_ATTRIBUTES, current, &self.redactor, own);
+        let is_error = *metadata.level() == Level::ERROR && place != Place::Outside;
+        let mut message = is_error.then(String::new);
+        record(&self.pipeline, self.pipeline.logs(), metadata.target(), |writer| {
+            writer.message(LOG_RECORDS, |writer| {
+                message = write_event(writer, event, place, message.take(), &self.redactor);
             });
         });
-        if let (Some(span), Some(message)) = (span, message) {
-            fail(&span, message);
+        if let Some(message) = message {
+            fail(event, &ctx, message);
         }
     }
 
     fn on_close(&self, id: Id, ctx: Context<'_, S>) {
         let Some(span) = ctx.span(&id) else { return };
         let Some(SpanState::Recorded(recorded)) = span.extensions_mut().remove::<SpanState>() else { return };
+        // The clock may have been set back.
+        let end = unix_nanos().max(recorded.start_time_unix_nano);
+        let failed = matches!(recorded.fields.status, Status::Error(_));
+        let elapsed = end - recorded.start_time_unix_nano;
+        if !recorded.context.is_sampled() && !self.sampling.keeps(failed, elapsed) {
+            return;
+        }
         // What ends under suppression began before it, and is whole only if it is recorded.
         let metadata = span.metadata();
-        self.record(self.pipeline.spans(), metadata.target(), SPANS, |writer| {
-            let Recorded { context, parent, start_time_unix_nano, fields } = &*recorded;
-            writer.bytes(1, context.trace_id);
-            writer.bytes(2, context.span_id);
-            writer.bytes(4, parent.as_ref().map_or(&[][..], |id| id));
-            writer.bytes(5, fields.name.as_deref().unwrap_or(metadata.name()));
-            writer.integer(6, fields.kind as u64);
-            writer.fixed64(7, *start_time_unix_nano);
-            // The clock may have been set back.
-            writer.fixed64(8, unix_nanos().max(*start_time_unix_nano));
-            writer.raw(fields.attributes.as_bytes());
-            fields.status.write(writer);
+        record(&self.pipeline, self.pipeline.spans(), metadata.target(), |writer| {
+            writer.message(SPANS, |writer| recorded.write(writer, metadata.name(), end));
         });
     }
 }
 
-/// An error was logged in the span: so it failed, unless somebody already said how it ended.
-fn fail<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>, message: String) {
-    if let Some(SpanState::Recorded(recorded)) = span.extensions_mut().get_mut::<SpanState>()
+/// Writes a log record; gives back the message with its text, where that is wanted.
+fn write_event(
+    writer: &mut Writer,
+    event: &Event<'_>,
+    place: Place,
+    message: Option<String>,
+    redactor: &Redactor,
+) -> Option<String> {
+    let now = unix_nanos();
+    let metadata = event.metadata();
+    let severity = severity_of(metadata);
+    writer.fixed64(1, now);
+    writer.integer(2, severity as u64);
+    writer.bytes(3, severity.text());
+    if let Place::In(context) = place {
+        writer.fixed32(8, u32::from(context.flags));
+        writer.bytes(9, context.trace_id);
+        writer.bytes(10, context.span_id);
+    }
+    writer.fixed64(11, now);
+    let mut fields = EventFields { writer: &mut *writer, message, redactor };
+    event.record(&mut fields);
+    let message = fields.message;
+    with_current(|current| {
+        let Some(current) = current else { return };
+        let own = |name: &str| metadata.fields().field(name).is_some();
+        write_attributes(writer, LOG_ATTRIBUTES, current, redactor, own);
+    });
+    message
+}
+
+impl Recorded {
+    fn write(&self, writer: &mut Writer, name: &str, end: u64) {
+        let Self { context, parent, start_time_unix_nano, fields } = self;
+        writer.bytes(1, context.trace_id);
+        writer.bytes(2, context.span_id);
+        writer.bytes(4, parent.as_ref().map_or(&[][..], |id| id));
+        writer.bytes(5, fields.name.as_deref().unwrap_or(name));
+        writer.integer(6, fields.kind as u64);
+        writer.fixed64(7, *start_time_unix_nano);
+        writer.fixed64(8, end);
+        writer.raw(fields.attributes.as_bytes());
+        fields.status.write(writer);
+        writer.fixed32(16, u32::from(context.flags));
+    }
+}
+
+/// An error was logged in a span: so it failed, unless somebody already said how it ended.
+fn fail<S: Subscriber + for<'a> LookupSpan<'a>>(event: &Event<'_>, ctx: &Context<'_, S>, message: String) {
+    let mut message = Some(message);
+    let mut take = || message.take().unwrap_or_default();
+    if event.is_contextual() && entered::with_current(|span| span.fail_if_unset(&mut take)).is_some() {
+        return;
+    }
+    if let Some(span) = ctx.event_span(event)
+        && let Some(SpanState::Recorded(recorded)) = span.extensions_mut().get_mut::<SpanState>()
         && recorded.fields.status == Status::Unset
     {
-        recorded.fields.status = Status::Error(Cow::Owned(message));
+        recorded.fields.status = Status::Error(Cow::Owned(take()));
     }
 }

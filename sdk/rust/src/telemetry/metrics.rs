@@ -14,21 +14,27 @@
 //! assert!(registry.prometheus().contains("app_requests_total{status=\"ok\"} 1\n"));
 //! ```
 
+#[cfg(feature = "axum")]
+pub mod axum;
 mod by_name;
+mod exponential;
 mod family;
 mod instrument;
+mod json;
 mod prometheus;
 mod read;
 mod registry;
+mod stripes;
 mod timer;
 
 #[cfg(test)]
 mod tests;
 
+pub use self::exponential::{BoundExponentialHistogram, ExponentialHistogram};
 pub use self::instrument::{
     BoundCounter, BoundGauge, BoundHistogram, BoundUpDownCounter, Counter, Gauge, Histogram, UpDownCounter,
 };
-pub use self::registry::{Observer, Registry};
+pub use self::registry::{Observer, Registry, RegistryOptions};
 pub use self::timer::{BoundTimer, Timer};
 
 /// Labels of a series: names by the semantic conventions, and values.
@@ -36,6 +42,9 @@ pub type Labels<'a> = &'a [(&'static str, &'a str)];
 
 /// The `Content-Type` of [`Registry::prometheus`].
 pub const PROMETHEUS_CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The `Content-Type` of [`Registry::openmetrics`].
+pub const OPENMETRICS_CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Bucket bounds for durations in seconds, from 100 µs to 10 s.
 pub const SECONDS: &[f64] =

@@ -3,6 +3,7 @@
 //! The output is what a `prost` encoder would produce from the same values: canonical varints, no
 //! fields at their default.
 
+mod exponential;
 mod logs;
 mod metrics;
 mod spans;
@@ -12,6 +13,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use self::exponential::{ExponentialBuckets, ExponentialPoint};
 pub(crate) use self::logs::LOG_RECORDS;
 pub use self::logs::{LogRecord, Severity, encode_logs};
 pub use self::metrics::{Data, HistogramPoint, Metric, Number, NumberPoint, Temporality, encode_metrics};

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
+pub(super) use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::trace::v1::Span;
@@ -24,13 +24,14 @@ use tracing_subscriber::layer::SubscriberExt;
 
 use super::metrics::Registry;
 use super::otlp::Resource;
-use super::{ExportError, Exporter, Pipeline, PipelineOptions, Signal};
+use super::trace::Tracer;
+use super::{ExportError, Exporter, Pipeline, PipelineOptions, Sampler, Sampling, Signal};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Keeps what it is given.
 #[derive(Clone, Default)]
-struct Sink(Arc<Mutex<Vec<Request>>>);
+pub(super) struct Sink(Arc<Mutex<Vec<Request>>>);
 
 type Request = (Signal, Vec<u8>);
 
@@ -50,7 +51,7 @@ impl Sink {
     }
 
     /// All log records with their scopes.
-    fn logs(&self) -> Vec<(String, LogRecord)> {
+    pub(super) fn logs(&self) -> Vec<(String, LogRecord)> {
         let requests = self.requests(Signal::Logs);
         let requests = requests.iter().map(|it| ExportLogsServiceRequest::decode(&it[..]).unwrap());
         let scopes = requests.flat_map(|it| it.resource_logs).flat_map(|it| it.scope_logs);
@@ -60,7 +61,7 @@ impl Sink {
     }
 
     /// All spans by name.
-    fn spans(&self) -> HashMap<String, Span> {
+    pub(super) fn spans(&self) -> HashMap<String, Span> {
         let requests = self.requests(Signal::Traces);
         let requests = requests.iter().map(|it| ExportTraceServiceRequest::decode(&it[..]).unwrap());
         let scopes = requests.flat_map(|it| it.resource_spans).flat_map(|it| it.scope_spans);
@@ -69,7 +70,7 @@ impl Sink {
 }
 
 /// A pipeline that sends only when asked.
-fn pipeline(options: PipelineOptions) -> (Pipeline, Dispatch) {
+pub(super) fn pipeline(options: PipelineOptions) -> (Pipeline, Dispatch) {
     let hour = Duration::from_secs(3600);
     let options = PipelineOptions { interval: hour, metrics_interval: hour, ..options };
     let pipeline = Pipeline::start(Resource::service("test", "1"), Registry::new(), options).unwrap();
@@ -79,22 +80,35 @@ fn pipeline(options: PipelineOptions) -> (Pipeline, Dispatch) {
 
 /// Runs `f` with everything recorded, and returns what was sent.
 fn record(f: impl FnOnce()) -> Sink {
-    let (pipeline, dispatch) = pipeline(PipelineOptions::default());
-    tracing::dispatcher::with_default(&dispatch, f);
+    record_with(|_| f())
+}
+
+/// As [`record`], with spans of our own, too.
+pub(super) fn record_with(f: impl FnOnce(&Tracer)) -> Sink {
+    record_sampled(Sampler::default(), f)
+}
+
+/// As [`record_with`], of what is sampled.
+pub(super) fn record_sampled(sampling: impl Into<Sampling>, f: impl FnOnce(&Tracer)) -> Sink {
+    let (pipeline, _) = pipeline(PipelineOptions::default());
+    let layer = pipeline.layer().sampled_by(sampling);
+    let tracer = layer.tracer();
+    let dispatch = Dispatch::new(tracing_subscriber::registry().with(layer));
+    tracing::dispatcher::with_default(&dispatch, || f(&tracer));
     let sink = Sink::default();
     pipeline.connect(sink.clone());
     assert!(pipeline.shutdown(PATIENCE));
     sink
 }
 
-fn attributes(attributes: &[KeyValue]) -> HashMap<&str, Any> {
+pub(super) fn attributes(attributes: &[KeyValue]) -> HashMap<&str, Any> {
     let all = attributes.iter().map(|it| (it.key.as_str(), it.value.clone().unwrap().value.unwrap()));
     let map: HashMap<_, _> = all.collect();
     assert_eq!(map.len(), attributes.len(), "a key is there twice");
     map
 }
 
-fn text(text: &str) -> Any {
+pub(super) fn text(text: &str) -> Any {
     Any::StringValue(text.into())
 }
 

@@ -35,6 +35,10 @@ impl RecordingMetrics {
                 let point = points.iter().find(|point| fits(&point.attributes, labels))?;
                 Some(point.bucket_counts.iter().sum::<u64>() as f64)
             }
+            Data::Exponential { points, .. } => {
+                let point = points.iter().find(|point| fits(&point.attributes, labels))?;
+                Some(point.count as f64)
+            }
         }
     }
 

@@ -3,58 +3,89 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use super::Labels;
 use super::family::{Family, Series};
+use super::stripes::Stripes;
 
 /// A value that only rises. Clones are the same instrument.
 #[derive(Clone)]
-pub struct Counter(pub(super) Arc<Family<AtomicU64>>);
+pub struct Counter(pub(super) Arc<Family<Stripes<AtomicU64>>>);
 
 /// One series of a [`Counter`].
 #[derive(Clone)]
-pub struct BoundCounter(Arc<Series<AtomicU64>>);
+pub struct BoundCounter(Arc<Series<Stripes<AtomicU64>>>);
 
 impl Counter {
-    /// The series with these labels. Keep it: this looks it up under a lock.
+    /// The series with these labels. Keep it where you can: this looks it up.
     pub fn bind(&self, labels: Labels<'_>) -> BoundCounter {
-        BoundCounter(self.0.bind(labels, AtomicU64::default))
+        BoundCounter(self.0.bind(labels, || Stripes::new(AtomicU64::default)))
+    }
+
+    /// Adds to the series with these labels: for labels that are known only now.
+    pub fn add(&self, n: u64, labels: Labels<'_>) {
+        let cell = || Stripes::new(AtomicU64::default);
+        self.0.with(labels, cell, |cell| {
+            cell.own().fetch_add(n, Ordering::Relaxed);
+        });
     }
 }
 
 impl BoundCounter {
     /// Adds `n`.
+    #[inline]
     pub fn add(&self, n: u64) {
-        self.0.cell.fetch_add(n, Ordering::Relaxed);
+        self.0.cell.own().fetch_add(n, Ordering::Relaxed);
     }
 
     /// What was added so far.
     pub fn value(&self) -> u64 {
-        self.0.cell.load(Ordering::Relaxed)
+        self.0.cell.total()
+    }
+}
+
+impl Stripes<AtomicU64> {
+    pub(super) fn total(&self) -> u64 {
+        self.all().map(|cell| cell.load(Ordering::Relaxed)).fold(0, u64::wrapping_add)
     }
 }
 
 /// A value that rises and falls by amounts. Clones are the same instrument.
 #[derive(Clone)]
-pub struct UpDownCounter(pub(super) Arc<Family<AtomicI64>>);
+pub struct UpDownCounter(pub(super) Arc<Family<Stripes<AtomicI64>>>);
 
 /// One series of an [`UpDownCounter`].
 #[derive(Clone)]
-pub struct BoundUpDownCounter(Arc<Series<AtomicI64>>);
+pub struct BoundUpDownCounter(Arc<Series<Stripes<AtomicI64>>>);
 
 impl UpDownCounter {
-    /// The series with these labels. Keep it: this looks it up under a lock.
+    /// The series with these labels. Keep it where you can: this looks it up.
     pub fn bind(&self, labels: Labels<'_>) -> BoundUpDownCounter {
-        BoundUpDownCounter(self.0.bind(labels, AtomicI64::default))
+        BoundUpDownCounter(self.0.bind(labels, || Stripes::new(AtomicI64::default)))
+    }
+
+    /// Adds to the series with these labels: for labels that are known only now.
+    pub fn add(&self, n: i64, labels: Labels<'_>) {
+        let cell = || Stripes::new(AtomicI64::default);
+        self.0.with(labels, cell, |cell| {
+            cell.own().fetch_add(n, Ordering::Relaxed);
+        });
     }
 }
 
 impl BoundUpDownCounter {
     /// Adds `n`, which may be negative.
+    #[inline]
     pub fn add(&self, n: i64) {
-        self.0.cell.fetch_add(n, Ordering::Relaxed);
+        self.0.cell.own().fetch_add(n, Ordering::Relaxed);
     }
 
     /// What it comes to.
     pub fn value(&self) -> i64 {
-        self.0.cell.load(Ordering::Relaxed)
+        self.0.cell.total()
+    }
+}
+
+impl Stripes<AtomicI64> {
+    pub(super) fn total(&self) -> i64 {
+        self.all().map(|cell| cell.load(Ordering::Relaxed)).fold(0, i64::wrapping_add)
     }
 }
 
@@ -67,9 +98,14 @@ pub struct Gauge(pub(super) Arc<Family<AtomicU64>>);
 pub struct BoundGauge(Arc<Series<AtomicU64>>);
 
 impl Gauge {
-    /// The series with these labels, 0 until it is set. Keep it: this looks it up under a lock.
+    /// The series with these labels, 0 until it is set. Keep it where you can: this looks it up.
     pub fn bind(&self, labels: Labels<'_>) -> BoundGauge {
         BoundGauge(self.0.bind(labels, AtomicU64::default))
+    }
+
+    /// Sets the series with these labels: for labels that are known only now.
+    pub fn set(&self, value: f64, labels: Labels<'_>) {
+        self.0.with(labels, AtomicU64::default, |cell| cell.store(value.to_bits(), Ordering::Relaxed));
     }
 }
 
@@ -98,6 +134,10 @@ pub struct BoundHistogram(Arc<Series<Buckets>>);
 
 pub(super) struct Buckets {
     pub(super) bounds: Arc<[f64]>,
+    stripes: Stripes<Tally>,
+}
+
+struct Tally {
     /// One more than there are bounds.
     counts: Box<[AtomicU64]>,
     /// The bits of a float.
@@ -105,14 +145,22 @@ pub(super) struct Buckets {
 }
 
 impl Histogram {
-    /// The series with these labels. Keep it: this looks it up under a lock.
+    /// The series with these labels. Keep it where you can: this looks it up.
     pub fn bind(&self, labels: Labels<'_>) -> BoundHistogram {
         BoundHistogram(self.family.bind(labels, || Buckets::new(&self.bounds)))
+    }
+
+    /// Counts `value` in the series with these labels: for labels that are known only now.
+    pub fn record(&self, value: f64, labels: Labels<'_>) {
+        if value.is_finite() {
+            self.family.with(labels, || Buckets::new(&self.bounds), |cell| cell.record(value));
+        }
     }
 }
 
 impl BoundHistogram {
     /// Counts `value`. What is not a finite number is not counted, as the specification has it.
+    #[inline]
     pub fn record(&self, value: f64) {
         if value.is_finite() {
             self.0.cell.record(value);
@@ -132,17 +180,21 @@ impl BoundHistogram {
 
 impl Buckets {
     fn new(bounds: &Arc<[f64]>) -> Self {
-        let counts = (0..=bounds.len()).map(|_| AtomicU64::default()).collect();
-        Self { bounds: bounds.clone(), counts, sum: AtomicU64::default() }
+        let tally = || {
+            let counts = (0..=bounds.len()).map(|_| AtomicU64::default()).collect();
+            Tally { counts, sum: AtomicU64::default() }
+        };
+        Self { bounds: bounds.clone(), stripes: Stripes::new(tally) }
     }
 
     fn record(&self, value: f64) {
         let bucket = self.bounds.partition_point(|bound| *bound < value);
-        self.counts[bucket].fetch_add(1, Ordering::Relaxed);
-        let mut sum = self.sum.load(Ordering::Relaxed);
+        let tally = self.stripes.own();
+        tally.counts[bucket].fetch_add(1, Ordering::Relaxed);
+        let mut sum = tally.sum.load(Ordering::Relaxed);
         loop {
             let next = (f64::from_bits(sum) + value).to_bits();
-            match self.sum.compare_exchange_weak(sum, next, Ordering::Relaxed, Ordering::Relaxed) {
+            match tally.sum.compare_exchange_weak(sum, next, Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => return,
                 Err(now) => sum = now,
             }
@@ -150,10 +202,14 @@ impl Buckets {
     }
 
     pub(super) fn counts(&self) -> Vec<u64> {
-        self.counts.iter().map(|count| count.load(Ordering::Relaxed)).collect()
+        let mut counts = vec![0; self.bounds.len() + 1];
+        for tally in self.stripes.all() {
+            counts.iter_mut().zip(&tally.counts).for_each(|(sum, it)| *sum += it.load(Ordering::Relaxed));
+        }
+        counts
     }
 
     pub(super) fn sum(&self) -> f64 {
-        f64::from_bits(self.sum.load(Ordering::Relaxed))
+        self.stripes.all().map(|tally| f64::from_bits(tally.sum.load(Ordering::Relaxed))).sum()
     }
 }

@@ -2,19 +2,27 @@
 
 use std::fmt::Write;
 
-use crate::telemetry::otlp::{Data, HistogramPoint, KeyValue, Metric, Number, NumberPoint, Value};
+use crate::telemetry::otlp::{
+    Data, ExponentialPoint, HistogramPoint, KeyValue, Metric, Number, NumberPoint, Value,
+};
 
-pub(super) fn render(metrics: &[Metric]) -> String {
+/// Quantiles that stand for a distribution whose buckets this format does not know.
+const QUANTILES: &[f64] = &[0.5, 0.9, 0.95, 0.99, 0.999];
+
+/// The two text formats.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// Version 0.0.4 of Prometheus'.
+    Prometheus,
+    /// Version 1.0 of OpenMetrics.
+    OpenMetrics,
+}
+
+pub(super) fn render(metrics: &[Metric], dialect: Dialect) -> String {
     let mut page = String::new();
     for metric in metrics {
         let name = family_name(metric);
-        let kind = match &metric.data {
-            Data::Gauge(_) | Data::Sum { monotonic: false, .. } => "gauge",
-            Data::Sum { monotonic: true, .. } => "counter",
-            Data::Histogram { .. } => "histogram",
-        };
-        let help = metric.description.replace('\\', "\\\\").replace('\n', "\\n");
-        let _ = writeln!(page, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        head(&mut page, metric, &name, dialect);
         match &metric.data {
             Data::Gauge(points) | Data::Sum { points, .. } => {
                 points.iter().for_each(|point| number(&mut page, &name, point));
@@ -22,9 +30,48 @@ pub(super) fn render(metrics: &[Metric]) -> String {
             Data::Histogram { points, .. } => {
                 points.iter().for_each(|point| histogram(&mut page, &name, point))
             }
+            Data::Exponential { points, .. } => {
+                points.iter().for_each(|point| summary(&mut page, &name, point));
+            }
         }
     }
+    if dialect == Dialect::OpenMetrics {
+        page.push_str("# EOF\n");
+    }
     page
+}
+
+fn head(page: &mut String, metric: &Metric, name: &str, dialect: Dialect) {
+    let kind = match &metric.data {
+        Data::Gauge(_) | Data::Sum { monotonic: false, .. } => "gauge",
+        Data::Sum { monotonic: true, .. } => "counter",
+        Data::Histogram { .. } => "histogram",
+        Data::Exponential { .. } => "summary",
+    };
+    let help = metric.description.replace('\\', "\\\\").replace('\n', "\\n");
+    match dialect {
+        Dialect::Prometheus => drop(writeln!(page, "# HELP {name} {help}\n# TYPE {name} {kind}")),
+        Dialect::OpenMetrics => {
+            // The family of a counter is named without the suffix of its samples.
+            let family = if kind == "counter" { name.strip_suffix("_total").unwrap_or(name) } else { name };
+            let _ = writeln!(page, "# HELP {family} {}\n# TYPE {family} {kind}", help.replace('"', "\\\""));
+            let unit = unit_name(&metric.unit);
+            if !unit.is_empty() && family.ends_with(&format!("_{unit}")) {
+                let _ = writeln!(page, "# UNIT {family} {unit}");
+            }
+        }
+    }
+}
+
+fn summary(page: &mut String, name: &str, point: &ExponentialPoint) {
+    for quantile in QUANTILES {
+        if let Some(value) = point.quantile(*quantile) {
+            let labels = labels(&point.attributes, Some(("quantile", &float(*quantile))));
+            let _ = writeln!(page, "{name}{labels} {}", float(value));
+        }
+    }
+    let labels = labels(&point.attributes, None);
+    let _ = writeln!(page, "{name}_sum{labels} {}\n{name}_count{labels} {}", float(point.sum), point.count);
 }
 
 fn number(page: &mut String, name: &str, point: &NumberPoint) {
@@ -40,7 +87,8 @@ fn histogram(page: &mut String, name: &str, point: &HistogramPoint) {
     let mut total = 0;
     for (bound, count) in bounds.zip(&point.bucket_counts) {
         total += count;
-        let _ = writeln!(page, "{name}_bucket{} {total}", labels(&point.attributes, Some(&float(bound))));
+        let _ =
+            writeln!(page, "{name}_bucket{} {total}", labels(&point.attributes, Some(("le", &float(bound)))));
     }
     let labels = labels(&point.attributes, None);
     let _ = writeln!(page, "{name}_sum{labels} {}\n{name}_count{labels} {total}", float(point.sum));
@@ -55,9 +103,9 @@ fn float(value: f64) -> String {
     }
 }
 
-fn labels(attributes: &[KeyValue], bound: Option<&str>) -> String {
+fn labels(attributes: &[KeyValue], last: Option<(&str, &str)>) -> String {
     let own = attributes.iter().map(|it| (legal(&it.key, false), label_value(&it.value)));
-    let all = own.chain(bound.map(|bound| ("le".to_owned(), bound.to_owned())));
+    let all = own.chain(last.map(|(name, value)| (name.to_owned(), value.to_owned())));
     let written: Vec<_> = all.map(|(name, value)| format!("{name}=\"{}\"", escaped(&value))).collect();
     if written.is_empty() { String::new() } else { format!("{{{}}}", written.join(",")) }
 }

@@ -1,7 +1,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::family::Family;
+use super::exponential::Sketch;
+use super::family::{Family, Series};
 use super::instrument::Buckets;
 use super::registry::{Callback, Kind, Observer, Role};
 use crate::telemetry::otlp::{Data, HistogramPoint, KeyValue, Number, NumberPoint, Temporality};
@@ -12,29 +13,31 @@ impl Data {
         match self {
             Self::Gauge(points) | Self::Sum { points, .. } => points.len(),
             Self::Histogram { points, .. } => points.len(),
+            Self::Exponential { points, .. } => points.len(),
         }
     }
 }
 
 /// Reads instruments at one time.
-pub(super) struct Reader {
+pub(super) struct Reader<'a> {
     pub(super) start: u64,
     pub(super) now: u64,
     pub(super) limit: usize,
+    /// Labels that every series has besides.
+    pub(super) constant: &'a [(String, String)],
 }
 
-impl Reader {
+impl Reader<'_> {
     pub(super) fn read(&self, kind: &Kind) -> Data {
         use std::sync::atomic::Ordering::Relaxed;
         match kind {
-            Kind::Counter(family) => self.sum(true, self.points(family, |cell| cell.load(Relaxed).into())),
-            Kind::UpDownCounter(family) => {
-                self.sum(false, self.points(family, |cell| cell.load(Relaxed).into()))
-            }
+            Kind::Counter(family) => self.sum(true, self.points(family, |cell| cell.total().into())),
+            Kind::UpDownCounter(family) => self.sum(false, self.points(family, |cell| cell.total().into())),
             Kind::Gauge(family) => {
                 Data::Gauge(self.points(family, |cell| f64::from_bits(cell.load(Relaxed)).into()))
             }
             Kind::Histogram { family, .. } => self.histogram(family),
+            Kind::Exponential(family) => self.exponential(family),
             Kind::Observed { role, callback } => {
                 let points = self.observed(callback);
                 match role {
@@ -73,12 +76,27 @@ impl Reader {
         Data::Histogram { points: points.collect(), temporality: Temporality::Cumulative }
     }
 
+    fn exponential(&self, family: &Family<Sketch>) -> Data {
+        let point =
+            |series: &Arc<Series<Sketch>>| series.cell.point(series.attributes.clone(), self.start, self.now);
+        let points = family.all().iter().map(point).collect();
+        Data::Exponential { points, temporality: Temporality::Cumulative }
+    }
+
     /// A callback that panics gives nothing, this time.
     fn observed(&self, callback: &Callback) -> Vec<NumberPoint> {
         let mut observer = Observer { points: Vec::new(), limit: self.limit };
         if catch_unwind(AssertUnwindSafe(|| callback(&mut observer))).is_err() {
             observer.points.clear();
         }
-        observer.points.into_iter().map(|(labels, value)| self.point(labels.into(), value)).collect()
+        let points = observer.points.into_iter().map(|(mut labels, value)| {
+            for (name, constant) in self.constant {
+                if labels.iter().all(|label| label.key != **name) {
+                    labels.push(KeyValue::new(name.clone(), constant.clone()));
+                }
+            }
+            self.point(labels.into(), value)
+        });
+        points.collect()
     }
 }

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -5,11 +6,14 @@ use std::sync::atomic::{AtomicI64, AtomicU64};
 
 use parking_lot::Mutex;
 
+use super::exponential::{ExponentialHistogram, Sketch};
 use super::family::Family;
 use super::instrument::{Buckets, Counter, Gauge, Histogram, UpDownCounter};
+use super::prometheus::Dialect;
 use super::read::Reader;
-use super::{Labels, prometheus};
-use crate::telemetry::otlp::{Data, KeyValue, Metric, Number, Resource, Scope, encode_metrics};
+use super::stripes::Stripes;
+use super::{Labels, json, prometheus};
+use crate::telemetry::otlp::{KeyValue, Metric, Number, Resource, Scope, encode_metrics};
 use crate::telemetry::unix_nanos;
 
 /// Series of one instrument, unless said otherwise: what the specification suggests.
@@ -25,7 +29,27 @@ pub struct Registry(Arc<Inner>);
 struct Inner {
     instruments: Mutex<BTreeMap<&'static str, Instrument>>,
     series_max: usize,
+    prefix: String,
+    labels: Arc<[(String, String)]>,
     start_time_unix_nano: u64,
+}
+
+/// What holds for all instruments of a registry.
+#[derive(Clone, Debug)]
+pub struct RegistryOptions {
+    /// Series of each instrument, the overflow's included.
+    pub series_max: usize,
+    /// Stands before every name, with a dot between; empty for none. Leave it empty where names of the
+    /// semantic conventions shall be found by others.
+    pub prefix: String,
+    /// Labels that every series has, unless it says otherwise itself.
+    pub labels: Vec<(String, String)>,
+}
+
+impl Default for RegistryOptions {
+    fn default() -> Self {
+        Self { series_max: SERIES_MAX, prefix: String::new(), labels: Vec::new() }
+    }
 }
 
 #[derive(Clone)]
@@ -37,10 +61,11 @@ struct Instrument {
 
 #[derive(Clone)]
 pub(super) enum Kind {
-    Counter(Arc<Family<AtomicU64>>),
-    UpDownCounter(Arc<Family<AtomicI64>>),
+    Counter(Arc<Family<Stripes<AtomicU64>>>),
+    UpDownCounter(Arc<Family<Stripes<AtomicI64>>>),
     Gauge(Arc<Family<AtomicU64>>),
     Histogram { family: Arc<Family<Buckets>>, bounds: Arc<[f64]> },
+    Exponential(Arc<Family<Sketch>>),
     Observed { role: Role, callback: Callback },
 }
 
@@ -86,13 +111,19 @@ impl fmt::Debug for Registry {
 impl Registry {
     /// No instruments yet.
     pub fn new() -> Self {
-        Self::with_series_max(SERIES_MAX)
+        Self::with_options(RegistryOptions::default())
     }
 
     /// With another limit on the series of each instrument, the overflow's included.
     pub fn with_series_max(series_max: usize) -> Self {
-        let instruments = Mutex::new(BTreeMap::new());
-        Self(Arc::new(Inner { instruments, series_max, start_time_unix_nano: unix_nanos() }))
+        Self::with_options(RegistryOptions { series_max, ..RegistryOptions::default() })
+    }
+
+    /// With other options.
+    pub fn with_options(options: RegistryOptions) -> Self {
+        let RegistryOptions { series_max, prefix, labels } = options;
+        let (instruments, labels) = (Mutex::new(BTreeMap::new()), labels.into());
+        Self(Arc::new(Inner { instruments, series_max, prefix, labels, start_time_unix_nano: unix_nanos() }))
     }
 
     /// A value that only rises, such as requests answered.
@@ -143,6 +174,21 @@ impl Registry {
         }
     }
 
+    /// A distribution over buckets that adapt to the values. On the Prometheus page it is a summary;
+    /// over OTLP it can be added up with those of other processes.
+    pub fn exponential_histogram(
+        &self,
+        name: &'static str,
+        unit: &'static str,
+        description: &'static str,
+    ) -> ExponentialHistogram {
+        let fresh = ExponentialHistogram(self.family());
+        match self.register(name, unit, description, Kind::Exponential(fresh.0.clone())) {
+            Some(Kind::Exponential(family)) => ExponentialHistogram(family),
+            _ => fresh,
+        }
+    }
+
     /// A rising value that is kept elsewhere and asked for when it is read. The callback must not
     /// block. Registering the name again replaces it.
     pub fn observe_counter(
@@ -180,15 +226,19 @@ impl Registry {
     /// What all instruments say now, by name. One without series is not there.
     pub fn snapshot(&self) -> Vec<Metric> {
         let instruments = self.0.instruments.lock().clone();
-        let reader =
-            Reader { start: self.0.start_time_unix_nano, now: unix_nanos(), limit: self.0.series_max };
+        let (limit, constant) = (self.0.series_max, &*self.0.labels);
+        let reader = Reader { start: self.0.start_time_unix_nano, now: unix_nanos(), limit, constant };
         let metrics = instruments.into_iter().map(|(name, instrument)| Metric {
-            name: name.into(),
+            name: self.full_name(name),
             description: instrument.description.into(),
             unit: instrument.unit.into(),
             data: reader.read(&instrument.kind),
         });
         metrics.filter(|metric| !metric.data.is_empty()).collect()
+    }
+
+    fn full_name(&self, name: &'static str) -> Cow<'static, str> {
+        if self.0.prefix.is_empty() { name.into() } else { format!("{}.{name}", self.0.prefix).into() }
     }
 
     /// Name, kind, unit and description of every instrument, for the reference.
@@ -205,26 +255,30 @@ impl Registry {
 
     /// The snapshot in the Prometheus text format, version 0.0.4.
     pub fn prometheus(&self) -> String {
-        prometheus::render(&self.snapshot())
+        prometheus::render(&self.snapshot(), Dialect::Prometheus)
+    }
+
+    /// The snapshot as OpenMetrics 1.0.
+    pub fn openmetrics(&self) -> String {
+        prometheus::render(&self.snapshot(), Dialect::OpenMetrics)
+    }
+
+    /// The snapshot as JSON: `timestamp` (nanoseconds since 1970) and `metrics`, each with `name`,
+    /// `type`, `unit`, `description` and `points`.
+    pub fn json(&self) -> serde_json::Value {
+        json::render(&self.snapshot(), unix_nanos())
     }
 
     /// Of the snapshot what has attributes that a reader may see, in the Prometheus text format.
     pub fn prometheus_for(&self, may_see: impl Fn(&[KeyValue]) -> bool) -> String {
         let mut metrics = self.snapshot();
-        for metric in &mut metrics {
-            match &mut metric.data {
-                Data::Gauge(points) | Data::Sum { points, .. } => {
-                    points.retain(|point| may_see(&point.attributes));
-                }
-                Data::Histogram { points, .. } => points.retain(|point| may_see(&point.attributes)),
-            }
-        }
+        metrics.iter_mut().for_each(|metric| metric.data.retain(&may_see));
         metrics.retain(|metric| !metric.data.is_empty());
-        prometheus::render(&metrics)
+        prometheus::render(&metrics, Dialect::Prometheus)
     }
 
     fn family<C>(&self) -> Arc<Family<C>> {
-        Arc::new(Family::new(self.0.series_max))
+        Arc::new(Family::new(self.0.series_max, self.0.labels.clone()))
     }
 
     /// Registers a new instrument, or gives back the one that has the name.
@@ -270,6 +324,7 @@ impl Kind {
             Self::UpDownCounter(_) | Self::Observed { role: Role::UpDownCounter, .. } => "up-down counter",
             Self::Gauge(_) | Self::Observed { role: Role::Gauge, .. } => "gauge",
             Self::Histogram { .. } => "histogram",
+            Self::Exponential(_) => "exponential histogram",
         }
     }
 }

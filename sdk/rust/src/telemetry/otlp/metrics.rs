@@ -1,6 +1,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use super::exponential::ExponentialPoint;
 use super::value::{KeyValue, Resource, Scope};
 use super::writer::Writer;
 
@@ -38,6 +39,13 @@ pub enum Data {
         /// Since when it adds up.
         temporality: Temporality,
     },
+    /// How values are distributed over buckets that grow by a constant factor.
+    Exponential {
+        /// The points.
+        points: Vec<ExponentialPoint>,
+        /// Since when it adds up.
+        temporality: Temporality,
+    },
 }
 
 impl Data {
@@ -46,6 +54,18 @@ impl Data {
         match self {
             Self::Gauge(points) | Self::Sum { points, .. } => points.is_empty(),
             Self::Histogram { points, .. } => points.is_empty(),
+            Self::Exponential { points, .. } => points.is_empty(),
+        }
+    }
+
+    /// Drops the points whose attributes a reader may not see.
+    pub(crate) fn retain(&mut self, may_see: impl Fn(&[KeyValue]) -> bool) {
+        match self {
+            Self::Gauge(points) | Self::Sum { points, .. } => {
+                points.retain(|point| may_see(&point.attributes));
+            }
+            Self::Histogram { points, .. } => points.retain(|point| may_see(&point.attributes)),
+            Self::Exponential { points, .. } => points.retain(|point| may_see(&point.attributes)),
         }
     }
 }
@@ -147,6 +167,10 @@ impl Metric {
                 writer.integer(3, u64::from(*monotonic));
             }),
             Data::Histogram { points, temporality } => writer.message(9, |writer| {
+                points.iter().for_each(|point| writer.message(1, |writer| point.write(writer)));
+                writer.integer(2, *temporality as u64);
+            }),
+            Data::Exponential { points, temporality } => writer.message(10, |writer| {
                 points.iter().for_each(|point| writer.message(1, |writer| point.write(writer)));
                 writer.integer(2, *temporality as u64);
             }),

@@ -103,6 +103,16 @@ impl Writer {
         }
     }
 
+    /// A signed integer in zig-zag; nothing for zero.
+    pub(crate) fn signed(&mut self, field: u32, value: i32) {
+        self.integer(field, u64::from(((value << 1) ^ (value >> 31)).cast_unsigned()));
+    }
+
+    /// Integers in one packed field.
+    pub(crate) fn packed_integers(&mut self, field: u32, values: impl Iterator<Item = u64>) {
+        self.message(field, |writer| values.for_each(|value| writer.varint(value)));
+    }
+
     /// A nested message, written even when empty.
     pub(crate) fn message(&mut self, field: u32, write: impl FnOnce(&mut Self)) {
         self.tag(field, LENGTH);
@@ -137,9 +147,10 @@ impl std::fmt::Write for Writer {
 
 impl Writer {
     /// Takes away the entries of `field` whose key, their first field, is `key`. Every field that
-    /// was written so far must be a nested message.
-    pub(crate) fn remove_entry(&mut self, field: u32, key: &str) {
+    /// was written so far must be a nested message. Says whether there was one.
+    pub(crate) fn remove_entry(&mut self, field: u32, key: &str) -> bool {
         let mut at = 0;
+        let before = self.0.len();
         while let Some((number, content)) = self.message_at(at) {
             let end = content.end;
             let entry = Self(self.0[content].to_vec());
@@ -151,6 +162,7 @@ impl Writer {
                 at = end;
             }
         }
+        self.0.len() < before
     }
 
     /// Number and content of the length-delimited field that begins at `at`.

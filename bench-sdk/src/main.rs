@@ -1,0 +1,52 @@
+//! What the instrumentation of a request costs: ours beside what others use, in one run.
+//!
+//! What enters: a number of requests. What leaves: a table of CPU nanoseconds a request and of ratios.
+//! What must hold: everybody records the same and throws away the same bytes; everybody's rounds
+//! alternate, so that a noisy machine is noisy for all; nobody drops a record.
+
+mod measure;
+mod ours;
+mod peers;
+mod primitives;
+mod report;
+mod sink;
+
+use measure::Round;
+
+/// A way to instrument requests.
+trait Subject {
+    /// How it is called in the table.
+    fn name(&self) -> &'static str;
+    /// Answers so many requests.
+    fn run(&mut self, requests: u64);
+    /// Waits until everything is exported.
+    fn flush(&mut self);
+    /// Spans that were exported so far, or records where there are no spans.
+    fn exported(&self) -> u64;
+}
+
+fn main() {
+    let argument = |index: usize, default: u64| {
+        std::env::args().nth(index).and_then(|text| text.parse().ok()).unwrap_or(default)
+    };
+    let (requests, rounds) = (argument(1, 40_000), argument(2, 15) as usize);
+    let mut subjects: Vec<Box<dyn Subject>> = vec![
+        Box::new(ours::Ours::spans()),
+        Box::new(ours::Ours::tracing()),
+        Box::new(peers::Peers::opentelemetry(requests)),
+        Box::new(peers::Peers::metrics_crate(requests)),
+    ];
+    let mut results: Vec<Vec<Round>> = subjects.iter().map(|_| Vec::new()).collect();
+    // The first round of each only warms up.
+    for round in 0..=rounds {
+        for (subject, results) in subjects.iter_mut().zip(&mut results) {
+            let measured = measure::round(&mut **subject, requests);
+            if round > 0 {
+                results.push(measured);
+            }
+        }
+    }
+    let names: Vec<_> = subjects.iter().map(|subject| subject.name()).collect();
+    report::requests(&names, &results, requests);
+    report::primitives(&primitives::all());
+}

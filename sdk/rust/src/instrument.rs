@@ -1,0 +1,72 @@
+//! Spans and metrics of what services do all the time, by the names of OpenTelemetry's semantic
+//! conventions: answer requests, make them, ask databases and caches, work on queues.
+//!
+//! What enters: a [`Tracer`](crate::telemetry::trace::Tracer) and a
+//! [`Registry`](crate::telemetry::metrics::Registry). What leaves: spans and metrics, and headers that
+//! let a trace go on elsewhere. What must hold: an operation is recorded once however it ends, also
+//! when it is dropped; labels are of few different values (the template of a route and not its path,
+//! never an id); nothing of a request's content is recorded.
+//!
+//! | part | feature |
+//! |---|---|
+//! | [`Database`], [`Cache`], [`Queue`] | none |
+//! | `http`: layers for HTTP and gRPC, of servers (axum, tonic, whatever speaks tower) and of clients | `tower`, with `axum` for route templates |
+//! | `http::HttpClient::send` | `reqwest` |
+
+mod cache;
+mod database;
+#[cfg(feature = "tower")]
+pub mod http;
+mod queue;
+mod statement;
+
+#[cfg(test)]
+mod tests;
+
+pub use self::cache::{Cache, CacheResult};
+pub use self::database::{Database, Query};
+pub use self::queue::{Message, Queue};
+pub use self::statement::sanitized;
+
+use std::time::Instant;
+
+/// Labels that are known one after the other, without an allocation.
+struct LabelList<'a, const N: usize> {
+    labels: [(&'static str, &'a str); N],
+    count: usize,
+}
+
+impl<'a, const N: usize> LabelList<'a, N> {
+    const fn new() -> Self {
+        Self { labels: [("", ""); N], count: 0 }
+    }
+
+    /// Adds a label; none without a value.
+    fn with(mut self, name: &'static str, value: Option<&'a str>) -> Self {
+        if let (Some(value), Some(place)) = (value, self.labels.get_mut(self.count)) {
+            *place = (name, value);
+            self.count += 1;
+        }
+        self
+    }
+
+    fn as_slice(&self) -> &[(&'static str, &'a str)] {
+        &self.labels[..self.count]
+    }
+}
+
+/// Seconds since then.
+fn seconds_since(started: Instant) -> f64 {
+    started.elapsed().as_secs_f64()
+}
+
+/// The error of a call that was dropped before it was done.
+const CANCELLED: &str = "cancelled";
+
+/// The last part of a type's name: short, and of few different values.
+fn type_name<T: ?Sized>() -> &'static str {
+    let name = std::any::type_name::<T>();
+    // Of a generic type the name without what it is made of.
+    let name = name.split('<').next().unwrap_or(name);
+    name.rsplit("::").next().unwrap_or(name)
+}

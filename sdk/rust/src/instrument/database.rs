@@ -1,0 +1,167 @@
+use std::error::Error;
+use std::future::Future;
+use std::time::Instant;
+
+use super::{CANCELLED, LabelList, seconds_since, type_name};
+use crate::telemetry::metrics::{Histogram, Registry};
+use crate::telemetry::otlp::{SpanKind, Status};
+use crate::telemetry::trace::{Span, Tracer};
+
+/// Queries of one database: a client span and `db.client.operation.duration` each. For `sqlx`,
+/// `redis` and whatever gives a future.
+///
+/// ```
+/// # use fresnel_sdk::telemetry::{metrics::Registry, trace::Tracer};
+/// use fresnel_sdk::instrument::Database;
+///
+/// # async fn with(tracer: Tracer, registry: Registry) -> Result<(), std::io::Error> {
+/// let database = Database::new(&tracer, &registry, "postgresql").namespace("shop");
+/// let query = async { Ok::<_, std::io::Error>(7) }; // sqlx::query(…).fetch_all(&pool)
+/// let rows = database.time_query("SELECT", "orders", query).await?;
+/// # let _ = rows;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Database {
+    tracer: Tracer,
+    duration: Histogram,
+    system: &'static str,
+    namespace: Option<String>,
+    server: Option<String>,
+}
+
+/// A query before it is run.
+#[must_use = "it is measured when it is run"]
+pub struct Query<'a> {
+    database: &'a Database,
+    operation: &'a str,
+    collection: &'a str,
+    text: Option<&'a str>,
+}
+
+/// The bounds of the semantic conventions, in seconds.
+const BOUNDS: &[f64] = &[0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0];
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Database").field("system", &self.system).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Query<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Query({} {})", self.operation, self.collection)
+    }
+}
+
+impl Database {
+    /// Of a system by the conventions' name: `postgresql`, `mysql`, `sqlite`, `redis`.
+    pub fn new(tracer: &Tracer, registry: &Registry, system: &'static str) -> Self {
+        let name = "db.client.operation.duration";
+        let duration = registry.histogram(name, "s", "Duration of database client operations.", BOUNDS);
+        Self { tracer: tracer.clone(), duration, system, namespace: None, server: None }
+    }
+
+    /// The name of the database, `db.namespace`.
+    #[must_use]
+    pub fn namespace(self, name: impl Into<String>) -> Self {
+        Self { namespace: Some(name.into()), ..self }
+    }
+
+    /// The host that it is on, `server.address`.
+    #[must_use]
+    pub fn server(self, address: impl Into<String>) -> Self {
+        Self { server: Some(address.into()), ..self }
+    }
+
+    /// Describes a query: an operation such as `SELECT` or `HGET`, and the table or key pattern that it
+    /// is about, which may be empty.
+    pub fn query<'a>(&'a self, operation: &'a str, collection: &'a str) -> Query<'a> {
+        Query { database: self, operation, collection, text: None }
+    }
+
+    /// Runs a query and measures it.
+    ///
+    /// # Errors
+    /// Those of the query.
+    pub async fn time_query<T, E: Error>(
+        &self,
+        operation: &str,
+        collection: &str,
+        query: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        self.query(operation, collection).run(query).await
+    }
+}
+
+impl<'a> Query<'a> {
+    /// With the statement, of which only what [`sanitized`](super::sanitized) leaves is recorded.
+    pub fn text(self, statement: &'a str) -> Self {
+        Self { text: Some(statement), ..self }
+    }
+
+    /// Runs it and measures it.
+    ///
+    /// # Errors
+    /// Those of the query.
+    pub async fn run<T, E: Error>(self, query: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+        let mut running =
+            Running { span: self.span(), query: self, started: Instant::now(), error: Some(CANCELLED) };
+        let result = running.span.instrument(query).await;
+        running.error = result.as_ref().err().map(|error| {
+            running.span.status(Status::Error(error.to_string().into()));
+            type_name::<E>()
+        });
+        result
+    }
+
+    fn span(&self) -> Span {
+        let Self { database, operation, collection, text } = self;
+        let summary =
+            if collection.is_empty() { (*operation).to_owned() } else { format!("{operation} {collection}") };
+        let tracer = &database.tracer;
+        let mut span = tracer
+            .span(summary.clone())
+            .kind(SpanKind::Client)
+            .attribute("db.system.name", database.system)
+            .attribute("db.operation.name", *operation)
+            .attribute("db.query.summary", &summary)
+            .start();
+        let optional = [
+            ("db.collection.name", Some(*collection).filter(|name| !name.is_empty())),
+            ("db.namespace", database.namespace.as_deref()),
+            ("server.address", database.server.as_deref()),
+        ];
+        for (name, value) in optional {
+            value.into_iter().for_each(|value| span.set(name, value));
+        }
+        if let Some(text) = text.filter(|_| span.is_recorded()) {
+            span.set("db.query.text", &super::sanitized(text));
+        }
+        span
+    }
+}
+
+/// A query that runs. It is measured when it is dropped, however that comes.
+struct Running<'a> {
+    query: Query<'a>,
+    span: Span,
+    started: Instant,
+    error: Option<&'static str>,
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        let Query { database, operation, collection, .. } = self.query;
+        self.error.iter().for_each(|error| self.span.set("error.type", *error));
+        let labels = LabelList::<6>::new()
+            .with("db.system.name", Some(database.system))
+            .with("db.operation.name", Some(operation))
+            .with("db.collection.name", Some(collection).filter(|name| !name.is_empty()))
+            .with("db.namespace", database.namespace.as_deref())
+            .with("server.address", database.server.as_deref())
+            .with("error.type", self.error);
+        database.duration.record(seconds_since(self.started), labels.as_slice());
+    }
+}

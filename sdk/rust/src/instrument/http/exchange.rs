@@ -1,0 +1,179 @@
+use std::borrow::Cow;
+use std::time::Instant;
+
+use http::{HeaderMap, StatusCode};
+
+use super::Protocol;
+use super::instruments::Instruments;
+use crate::instrument::{CANCELLED, LabelList, seconds_since};
+use crate::telemetry::otlp::Status;
+use crate::telemetry::trace::Span;
+
+/// One request and its answer, from its beginning until it is dropped.
+pub(super) struct Exchange {
+    pub(super) protocol: Protocol,
+    pub(super) instruments: Instruments,
+    pub(super) span: Span,
+    pub(super) started: Instant,
+    pub(super) side: Side,
+    pub(super) method: &'static str,
+    pub(super) request_bytes: Option<u64>,
+    pub(super) response_bytes: u64,
+    pub(super) status: Option<StatusCode>,
+    /// The name of gRPC's status.
+    pub(super) grpc_status: Option<&'static str>,
+    pub(super) error: Option<Cow<'static, str>>,
+    /// The answer is there to its end, or to where nobody wanted more.
+    pub(super) complete: bool,
+}
+
+/// Which side we are, and what is known there.
+pub(super) enum Side {
+    Server { route: Option<super::Route>, scheme: &'static str },
+    Client { address: String, port: Option<u16> },
+}
+
+impl Exchange {
+    /// The head of the answer is there.
+    pub(super) fn answered(&mut self, status: StatusCode, headers: &HeaderMap) {
+        self.status = Some(status);
+        match self.protocol {
+            Protocol::Http => {
+                self.span.set("http.response.status_code", status.as_u16());
+                let bad = match self.side {
+                    Side::Server { .. } => status.is_server_error(),
+                    Side::Client { .. } => status.is_client_error() || status.is_server_error(),
+                };
+                if bad {
+                    self.error = Some(status.as_str().to_owned().into());
+                    self.span.status(Status::Error("".into()));
+                }
+            }
+            // Without messages it is in the head already.
+            Protocol::Grpc => self.trailers(headers),
+        }
+    }
+
+    /// What may be said after the body.
+    pub(super) fn trailers(&mut self, trailers: &HeaderMap) {
+        let code = trailers.get("grpc-status").and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+        let Some(code) = code.filter(|_| self.protocol == Protocol::Grpc) else { return };
+        let name = GRPC_STATUS.get(code).copied().unwrap_or("UNKNOWN");
+        self.grpc_status = Some(name);
+        let ours = ["UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"];
+        let bad = match self.side {
+            Side::Server { .. } => ours.contains(&name),
+            Side::Client { .. } => code != 0,
+        };
+        if bad {
+            self.error = Some(name.into());
+            self.span.status(Status::Error("".into()));
+        }
+    }
+
+    /// There is no answer, or no more of it.
+    pub(super) fn failed(&mut self, kind: &'static str, message: String) {
+        self.complete = true;
+        self.error = Some(kind.into());
+        self.span.status(Status::Error(message.into()));
+    }
+
+    /// One request more or less is being answered.
+    pub(super) fn active(&self, change: i64) {
+        if let (Some(active), Side::Server { scheme, .. }) = (&self.instruments.active, &self.side) {
+            active.add(change, &[("http.request.method", self.method), ("url.scheme", scheme)]);
+        }
+    }
+
+    fn measure(&self) {
+        let mut port_text = PortText::default();
+        let mut labels = LabelList::<7>::new();
+        match &self.side {
+            Side::Server { scheme, .. } if self.protocol == Protocol::Http => {
+                labels = labels.with("url.scheme", Some(scheme));
+            }
+            Side::Server { .. } => {}
+            Side::Client { address, port } => {
+                labels =
+                    labels.with("server.address", Some(address).filter(|it| !it.is_empty()).map(|it| &**it));
+                labels = labels.with("server.port", port.map(|port| port_text.write(port)));
+            }
+        }
+        let route = match &self.side {
+            Side::Server { route, .. } => route.as_ref().map(super::Route::as_str),
+            Side::Client { .. } => None,
+        };
+        let labels = match self.protocol {
+            Protocol::Http => labels
+                .with("http.request.method", Some(self.method))
+                .with("http.route", route)
+                .with("http.response.status_code", self.status.as_ref().map(StatusCode::as_str)),
+            Protocol::Grpc => labels
+                .with("rpc.system.name", Some("grpc"))
+                .with("rpc.method", route)
+                .with("rpc.response.status_code", self.grpc_status),
+        };
+        let labels = labels.with("error.type", self.error.as_deref());
+        let labels = labels.as_slice();
+        let Instruments { duration, request_size, response_size, .. } = &self.instruments;
+        duration.record(seconds_since(self.started), labels);
+        if let (Some(size), Some(bytes)) = (request_size, self.request_bytes) {
+            size.record(bytes as f64, labels);
+        }
+        if let Some(size) = response_size.as_ref().filter(|_| self.status.is_some()) {
+            size.record(self.response_bytes as f64, labels);
+        }
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        if !self.complete && self.error.is_none() {
+            self.error = Some(CANCELLED.into());
+        }
+        if let Some(error) = &self.error {
+            self.span.set("error.type", &**error);
+        }
+        if let Some(status) = self.grpc_status {
+            self.span.set("rpc.response.status_code", status);
+        }
+        self.active(-1);
+        self.measure();
+    }
+}
+
+/// Digits of a port, without an allocation.
+#[derive(Default)]
+struct PortText([u8; 5]);
+
+impl PortText {
+    fn write(&mut self, port: u16) -> &str {
+        let (mut rest, mut first) = (port, self.0.len());
+        while first == self.0.len() || rest > 0 {
+            first -= 1;
+            self.0[first] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        std::str::from_utf8(&self.0[first..]).unwrap_or_default()
+    }
+}
+
+const GRPC_STATUS: [&str; 17] = [
+    "OK",
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
+];

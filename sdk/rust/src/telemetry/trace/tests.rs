@@ -1,0 +1,5 @@
+#![allow(clippy::unwrap_used)]
+
+mod provider;
+mod sampling;
+mod spans;
