@@ -39,6 +39,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("testkit", &[]),
     ("bench", &["testkit", "wire"]),
     ("bench-sdk", &["fresnel-sdk"]),
+    ("shop", &["fresnel-sdk", "testkit"]),
     ("xtask", &[]),
 ];
 

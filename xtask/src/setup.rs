@@ -49,7 +49,7 @@ fn target_directory() -> Result<PathBuf> {
 }
 
 /// A program, and the Debian packages that bring it.
-const PROGRAMS: [(&str, &[&str]); 8] = [
+const PROGRAMS: [(&str, &[&str]); 9] = [
     ("python3", &["python3", "python3-venv"]),
     ("cc", &["gcc", "libc6-dev"]),
     ("chromium", &["chromium"]),
@@ -58,6 +58,7 @@ const PROGRAMS: [(&str, &[&str]); 8] = [
     ("victoria-metrics", &["victoria-metrics"]),
     ("prometheus-node-exporter", &["prometheus-node-exporter"]),
     ("openssl", &["openssl"]),
+    ("redis-server", &["redis-server"]),
 ];
 
 fn debian() -> Result<()> {

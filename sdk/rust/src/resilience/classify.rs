@@ -4,6 +4,8 @@
 //! [`Rules`] put something else over it.
 
 mod known;
+#[cfg(feature = "reqwest")]
+mod reqwest;
 mod rules;
 
 use std::borrow::Cow;

@@ -7,6 +7,8 @@ mod fault;
 mod handler;
 mod hedge;
 mod limits;
+#[cfg(feature = "reqwest")]
+mod reqwest;
 mod retry;
 mod schedule;
 mod time;

@@ -11,7 +11,8 @@ use super::panics;
 use crate::logging::{BuildError, ByName, LoggingConfig, OutputSetup, RedactError, Source};
 use crate::telemetry::metrics::Registry;
 use crate::telemetry::otlp::{Resource, Value};
-use crate::telemetry::{ExportError, Exporter, Pipeline, Signal};
+use crate::telemetry::trace::Tracer;
+use crate::telemetry::{ExportError, Exporter, Layer, Pipeline, Sampler, Signal, process};
 
 /// How a service is to be seen. What the environment says goes over it.
 #[derive(Default)]
@@ -158,11 +159,16 @@ impl Builder {
         }
         let logging = self.logging.start(self.outputs, Source::of(&resource))?;
         logging.observe(&registry);
-        let spans = pipeline.as_ref().map(|pipeline| pipeline.layer().redacting(redactor));
+        process::observe(&registry);
+        let (sampler, wrong) = Sampler::from_env();
+        environment.warnings.extend(wrong.map(|wrong| wrong.to_string()));
+        let layer = |pipeline: &Pipeline| pipeline.layer().redacting(redactor).sampled_by(sampler);
+        let spans = pipeline.as_ref().map(layer);
+        let tracer = spans.as_ref().map_or(Tracer::disabled(), Layer::tracer);
         // Spans first: records have their ids.
         let subscriber = Spans::default().with(levels).with(spans).with(logging.layer());
         let patience = self.patience.unwrap_or(Duration::from_secs(5));
-        let started = Started { levels: Some(handle), logging, pipeline, registry, patience };
+        let started = Started { levels: Some(handle), logging, pipeline, registry, tracer, patience };
         Ok((std::sync::Arc::new(started), Dispatch::new(subscriber)))
     }
 

@@ -8,6 +8,7 @@ use tracing_subscriber::{Registry as Spans, reload};
 use super::builder::StartError;
 use crate::logging::{ByName, Logging, OutputHealth};
 use crate::telemetry::metrics::Registry;
+use crate::telemetry::trace::Tracer;
 use crate::telemetry::{Health, Pipeline};
 
 /// What runs.
@@ -17,6 +18,7 @@ pub(super) struct Started {
     pub(super) logging: Logging,
     pub(super) pipeline: Option<Pipeline>,
     pub(super) registry: Registry,
+    pub(super) tracer: Tracer,
     pub(super) patience: Duration,
 }
 
@@ -54,6 +56,11 @@ impl Guard {
     /// The instruments that are sent along.
     pub fn registry(&self) -> &Registry {
         &self.started.registry
+    }
+
+    /// For spans of your own, and for what [`instrument`](crate::instrument) records.
+    pub fn tracer(&self) -> &Tracer {
+        &self.started.tracer
     }
 
     /// The outputs of logs.
@@ -147,6 +154,7 @@ pub(super) fn nothing(error: &StartError) -> Guard {
         logging: Logging::default(),
         pipeline: None,
         registry: Registry::new(),
+        tracer: Tracer::disabled(),
         patience: Duration::ZERO,
     };
     Guard::new(Arc::new(started))

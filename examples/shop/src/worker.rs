@@ -1,0 +1,45 @@
+//! Packs what was ordered.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fresnel_sdk::instrument::Message;
+
+use crate::Shop;
+use crate::failure::Failure;
+use crate::queue::{Job, Waiting};
+
+/// How long it waits for Redis to come back.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Works as long as the shop is open.
+pub(crate) async fn run(shop: Arc<Shop>) -> Infallible {
+    loop {
+        let Err(error) = listen(&shop).await;
+        tracing::error!(%error, "nobody packs for a while");
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn listen(shop: &Shop) -> redis::RedisResult<Infallible> {
+    let mut waiting = shop.jobs.listen().await?;
+    loop {
+        match waiting.next().await? {
+            Some(job) => pack(shop, job).await,
+            None => tracing::warn!("there was something else in the queue"),
+        }
+    }
+}
+
+async fn pack(shop: &Shop, Job { order, headers }: Job) {
+    let message = Message { destination: Waiting::NAME, worker: Some("packers"), ..Message::default() };
+    let work = async {
+        shop.orders.pack(order).await?;
+        tracing::info!(order, "packed");
+        Ok::<_, Failure>(())
+    };
+    if let Err(error) = shop.jobs.queue().time_processing(message, &headers, work).await {
+        tracing::error!(order, %error, "not packed");
+    }
+}
