@@ -1,6 +1,10 @@
 //! OTLP over plain HTTP, blocking, without a client library: for programs that send to a server
 //! on the same machine or network.
 
+mod zipkin;
+
+pub use self::zipkin::ZipkinExporter;
+
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
@@ -88,15 +92,14 @@ impl HttpExporter {
     }
 
     /// One request on one connection. Returns the head of the answer.
-    fn post(&self, signal: Signal, body: &[u8]) -> io::Result<String> {
+    fn post(&self, path: &str, content_type: &str, body: &[u8]) -> io::Result<String> {
         let deadline = Instant::now() + self.timeout;
         let mut stream = self.connect(deadline)?;
         stream.set_write_timeout(Some(left(deadline)?))?;
         stream.set_nodelay(true)?;
         let mut head = format!(
-            "POST {}/v1/{} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/x-protobuf\r\ncontent-length: {}\r\nconnection: close\r\nuser-agent: fresnel-sdk/{}\r\n",
+            "POST {}{path} HTTP/1.1\r\nhost: {}\r\ncontent-type: {content_type}\r\ncontent-length: {}\r\nconnection: close\r\nuser-agent: fresnel-sdk/{}\r\n",
             self.path,
-            signal.name(),
             self.authority,
             body.len(),
             env!("CARGO_PKG_VERSION"),
@@ -149,7 +152,14 @@ fn read_head(mut stream: TcpStream, deadline: Instant) -> io::Result<String> {
 
 impl Exporter for HttpExporter {
     fn export(&self, signal: Signal, request: Vec<u8>) -> Result<(), ExportError> {
-        let answer = self.post(signal, &request).map_err(|error| {
+        self.deliver(&format!("/v1/{}", signal.name()), "application/x-protobuf", &request)
+    }
+}
+
+impl HttpExporter {
+    /// Posts a body and looks at the answer.
+    fn deliver(&self, path: &str, content_type: &str, body: &[u8]) -> Result<(), ExportError> {
+        let answer = self.post(path, content_type, body).map_err(|error| {
             let message = format!("cannot send to http://{}: {error}", self.authority);
             ExportError::retry_after(message, Duration::from_millis(200))
         })?;
