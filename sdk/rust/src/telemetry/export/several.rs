@@ -169,6 +169,8 @@ impl Output {
 
     fn ask(&self, signal: Signal, request: Arc<Vec<u8>>) -> Asked {
         let number = self.state.asked.load(Ordering::Relaxed) + 1;
+        // Answers that nobody waits for any more would leave no room for the next one.
+        self.answers.lock().try_iter().for_each(drop);
         let is_behind = self.state.done.load(Ordering::Acquire) + 1 < number;
         match self.requests.try_send(Job { number, signal, request }) {
             Ok(()) => {

@@ -33,10 +33,10 @@ fn one(span: &Span, resource: &Resource, scope: &Scope) -> Json {
     put("timestamp", micros(span.start_time_unix_nano).into());
     put("duration", duration.into());
     put("localEndpoint", json!({ "serviceName": service.unwrap_or_else(|| "unknown_service".into()) }));
-    if let Some(address) = span.attributes.iter().find(|it| it.key == "server.address") {
-        if matches!(span.kind, SpanKind::Client | SpanKind::Producer) {
-            put("remoteEndpoint", json!({ "serviceName": plain(&address.value) }));
-        }
+    if matches!(span.kind, SpanKind::Client | SpanKind::Producer)
+        && let Some(address) = span.attributes.iter().find(|it| it.key == "server.address")
+    {
+        put("remoteEndpoint", json!({ "serviceName": plain(&address.value) }));
     }
     put("tags", tags(span, scope).into());
     let annotations = span.events.iter().map(|event| {

@@ -48,7 +48,7 @@ proptest! {
     }
 
     #[test]
-    fn quantiles_are_near(mut values in prop::collection::vec(0.001..1000.0_f64, 20..500), share in 0.0..1.0_f64) {
+    fn quantiles_are_near(mut values in prop::collection::vec(0.01..1000.0_f64, 20..500), share in 0.0..1.0_f64) {
         let (_, histogram, _) = recorded(&values);
         values.sort_by(f64::total_cmp);
         let rank = (share * (values.len() - 1) as f64).round() as usize;
@@ -65,8 +65,8 @@ fn what_is_at_the_bounds() {
     let none = histogram.bind(&[("k", "none")]);
     assert_eq!((none.count(), none.quantile(0.5)), (0, None));
     let odd = histogram.bind(&[("k", "odd")]);
-    [f64::NAN, f64::INFINITY, 0.0, -0.0, f64::MIN_POSITIVE / 8.0, f64::MAX, -f64::MAX]
-        .map(|value| odd.record(value));
+    let values = [f64::NAN, f64::INFINITY, 0.0, -0.0, f64::MIN_POSITIVE / 8.0, f64::MAX, -f64::MAX];
+    values.into_iter().for_each(|value| odd.record(value));
     assert_eq!(odd.count(), 5);
     assert_eq!(odd.quantile(0.0), Some(-f64::MAX));
     assert_eq!(odd.quantile(0.5), Some(0.0));
