@@ -1,6 +1,6 @@
 //! What the instrumentation of a request costs: ours beside what others use, in one run.
 //!
-//! What enters: a number of requests. What leaves: a table of CPU nanoseconds a request and of ratios.
+//! What enters: a number of requests, of rounds, and a part of a name to measure alone. What leaves: a table of CPU nanoseconds a request and of ratios.
 //! What must hold: everybody records the same and throws away the same bytes; everybody's rounds
 //! alternate, so that a noisy machine is noisy for all; nobody drops a record.
 
@@ -29,13 +29,17 @@ fn main() {
     let argument = |index: usize, default: u64| {
         std::env::args().nth(index).and_then(|text| text.parse().ok()).unwrap_or(default)
     };
-    let (requests, rounds) = (argument(1, 40_000), argument(2, 15) as usize);
+    // Small rounds, as buffers are small that are sent every second; many, for the median.
+    let (requests, rounds) = (argument(1, 2_000), argument(2, 301) as usize);
+    // Only those whose name has this in it: to profile them.
+    let only = std::env::args().nth(3).unwrap_or_default();
     let mut subjects: Vec<Box<dyn Subject>> = vec![
         Box::new(ours::Ours::spans()),
         Box::new(ours::Ours::tracing()),
         Box::new(peers::Peers::opentelemetry(requests)),
         Box::new(peers::Peers::metrics_crate(requests)),
     ];
+    subjects.retain(|subject| subject.name().contains(&only));
     let mut results: Vec<Vec<Round>> = subjects.iter().map(|_| Vec::new()).collect();
     // The first round of each only warms up.
     for round in 0..=rounds {
@@ -48,5 +52,7 @@ fn main() {
     }
     let names: Vec<_> = subjects.iter().map(|subject| subject.name()).collect();
     report::requests(&names, &results, requests);
-    report::primitives(&primitives::all());
+    if only.is_empty() {
+        report::primitives(&primitives::all());
+    }
 }

@@ -7,6 +7,7 @@ use opentelemetry::trace::{TraceContextExt, TracerProvider as _};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
 use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::logs::{BatchConfigBuilder as LogConfig, BatchLogProcessor, SdkLoggerProvider};
 use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
 use opentelemetry_sdk::trace::{BatchConfigBuilder as SpanConfig, BatchSpanProcessor, SdkTracerProvider};
@@ -105,6 +106,11 @@ impl Peers {
     }
 }
 
+fn patiently(flush: impl Fn() -> OTelSdkResult) {
+    let last = (0..20).map(|_| flush()).find(Result::is_ok);
+    last.unwrap_or_else(flush).unwrap_or_else(fail);
+}
+
 impl Subject for Peers {
     fn name(&self) -> &'static str {
         if self.recorder.is_some() {
@@ -124,11 +130,12 @@ impl Subject for Peers {
     }
 
     fn flush(&mut self) {
-        self.traces.force_flush().unwrap_or_else(fail);
-        self.logs.force_flush().unwrap_or_else(fail);
+        // They give up after five seconds, which a busy machine may need.
+        patiently(|| self.traces.force_flush());
+        patiently(|| self.logs.force_flush());
         match &self.recorder {
             Some(recorder) => drop(std::hint::black_box(recorder.handle().render())),
-            None => self.meters.force_flush().unwrap_or_else(fail),
+            None => patiently(|| self.meters.force_flush()),
         }
     }
 

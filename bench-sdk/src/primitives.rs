@@ -68,7 +68,7 @@ pub(crate) fn all() -> Vec<Figure> {
     let atomic = AtomicU64::new(0);
     let value = |n: u64| (n % 1000) as f64 * 0.001;
     figures.extend([
-        figure("an atomic addition", |_| drop(black_box(&atomic).fetch_add(1, Ordering::Relaxed))),
+        figure("an atomic addition", |_| add(black_box(&atomic))),
         figure("fresnel: bound counter", |_| black_box(&bound).add(1)),
         figure("fresnel: counter, 3 labels", |_| black_box(&counter).add(1, black_box(&labels))),
         figure("fresnel: bound histogram", |n| black_box(&bound_histogram).record(value(n))),
@@ -84,6 +84,10 @@ pub(crate) fn all() -> Vec<Figure> {
         figures.push(contended("fresnel: bound histogram", threads, |n| bound_histogram.record(value(n))));
     }
     figures
+}
+
+fn add(atomic: &AtomicU64) {
+    atomic.fetch_add(1, Ordering::Relaxed);
 }
 
 fn peers() -> Vec<Figure> {
@@ -116,7 +120,9 @@ fn levels() -> Vec<Figure> {
     let dispatch = tracing::Dispatch::new(subscriber);
     tracing::dispatcher::with_default(&dispatch, || {
         vec![
-            figure("nothing", |n| drop(black_box(n))),
+            figure("nothing", |n| {
+                black_box(n);
+            }),
             figure("a log event of a level that is off", |n| {
                 tracing::debug!(order.id = n, "never");
                 black_box(n);

@@ -23,6 +23,10 @@ mod statement;
 #[cfg(test)]
 mod tests;
 
+/// The examples of the guides are tests, too.
+#[cfg(all(doctest, feature = "axum", feature = "reqwest"))]
+mod guides;
+
 pub use self::cache::{Cache, CacheResult};
 pub use self::database::{Database, Query};
 pub use self::queue::{Message, Queue};

@@ -35,7 +35,9 @@ pub use self::context::SpanContext;
 pub(crate) use self::context::hex;
 pub use self::entered::current_context;
 pub use self::environment::AttributesError;
-pub use self::export::{ExportError, Exporter, Signal};
+pub use self::export::{
+    ConsoleExporter, ExportError, Exporter, OutputHealth, OutputReport, Several, Signal, zipkin_json,
+};
 pub use self::health::{Health, Output};
 pub use self::init::{Format, InitError, InitOptions, Telemetry, check_filter, init};
 pub use self::layer::Layer;

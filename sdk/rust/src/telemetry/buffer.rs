@@ -39,10 +39,32 @@ impl Counts {
 pub(super) struct Batch {
     /// By scope, the fields of the scope's message.
     pub(super) scopes: BTreeMap<&'static str, Vec<u8>>,
+    /// The scope that was put into last, beside the others: mostly it is the next one, too.
+    last: Option<(&'static str, Vec<u8>)>,
     pub(super) records: usize,
     bytes: usize,
     /// Nothing is taken any more.
     closed: bool,
+}
+
+impl Batch {
+    fn put(&mut self, scope: &'static str, record: &[u8]) {
+        match &mut self.last {
+            // The same text at the same place: names of scopes are static.
+            Some((last, fields)) if std::ptr::eq(*last, scope) => fields.extend_from_slice(record),
+            _ => {
+                self.settle();
+                let mut fields = self.scopes.remove(scope).unwrap_or_default();
+                fields.extend_from_slice(record);
+                self.last = Some((scope, fields));
+            }
+        }
+    }
+
+    /// Puts the last scope to the others, among which it is not: it was taken from there by its name.
+    fn settle(&mut self) {
+        self.scopes.extend(self.last.take());
+    }
 }
 
 impl Buffer {
@@ -68,7 +90,7 @@ impl Buffer {
             return false;
         }
         let was_half = self.is_half(&waiting);
-        waiting.scopes.entry(scope).or_default().extend_from_slice(record);
+        waiting.put(scope, record);
         waiting.records += 1;
         waiting.bytes += record.len();
         self.counts.accepted.fetch_add(1, Ordering::Relaxed);
@@ -87,7 +109,10 @@ impl Buffer {
     pub(super) fn take(&self) -> Batch {
         let mut waiting = self.waiting.lock();
         let empty = Batch { closed: waiting.closed, ..Batch::default() };
-        std::mem::replace(&mut waiting, empty)
+        let mut batch = std::mem::replace(&mut *waiting, empty);
+        drop(waiting);
+        batch.settle();
+        batch
     }
 
     /// From now on everything is dropped; what waits can still be taken.

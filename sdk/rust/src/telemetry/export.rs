@@ -1,3 +1,13 @@
+mod console;
+mod several;
+#[cfg(test)]
+mod tests;
+mod zipkin;
+
+pub use self::console::ConsoleExporter;
+pub use self::several::{OutputHealth, OutputReport, Several};
+pub use self::zipkin::zipkin_json;
+
 use std::time::Duration;
 
 /// What a request carries.

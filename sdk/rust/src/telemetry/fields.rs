@@ -66,7 +66,7 @@ macro_rules! record_values {
         }
 
         fn record_str(&mut self, field: &Field, value: &str) {
-            self.text(field, format_args!("{value}"));
+            self.plain(field, value);
         }
 
         fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
@@ -90,6 +90,14 @@ impl EventFields<'_> {
             }
             name => self.writer.message(LOG_ATTRIBUTES, |writer| write_key_value(writer, name, value)),
         }
+    }
+
+    /// A text that is there, without the machinery of formatting.
+    fn plain(&mut self, field: &Field, text: &str) {
+        if let Some(message) = self.message.as_mut().filter(|_| field.name() == "message") {
+            text.clone_into(message);
+        }
+        self.put(field, |writer| writer.always_bytes(1, text));
     }
 
     fn text(&mut self, field: &Field, text: fmt::Arguments<'_>) {
@@ -139,6 +147,17 @@ impl SpanFields {
         self.attributes.message(SPAN_ATTRIBUTES, |writer| write_key_value(writer, field.name(), value));
     }
 
+    /// A text that is there, without the machinery of formatting where it is nothing special.
+    fn plain(&mut self, field: &Field, text: &str) {
+        match field.name() {
+            "otel.name" | "otel.status_code" | "traceparent" | "error" | "error.type" => {
+                self.text(field, format_args!("{text}"));
+            }
+            "otel.kind" => self.kind = span_kind(text),
+            _ => self.put(field, |writer| writer.always_bytes(1, text)),
+        }
+    }
+
     fn text(&mut self, field: &Field, text: fmt::Arguments<'_>) {
         match field.name() {
             "otel.name" => self.name = Some(text.to_string()),
@@ -160,13 +179,14 @@ impl Visit for SpanFields {
 }
 
 fn span_kind(text: &str) -> SpanKind {
-    match text.to_ascii_lowercase().as_str() {
-        "server" => SpanKind::Server,
-        "client" => SpanKind::Client,
-        "producer" => SpanKind::Producer,
-        "consumer" => SpanKind::Consumer,
-        _ => SpanKind::Internal,
-    }
+    let kinds = [
+        ("server", SpanKind::Server),
+        ("client", SpanKind::Client),
+        ("producer", SpanKind::Producer),
+        ("consumer", SpanKind::Consumer),
+    ];
+    let found = kinds.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
+    found.map_or(SpanKind::Internal, |(_, kind)| kind)
 }
 
 fn status(text: &str) -> Status {

@@ -1,6 +1,10 @@
 //! OTLP over HTTP, blocking, without a client library. `https://` needs the feature `https`,
 //! compressed requests the feature `gzip`.
 
+mod zipkin;
+
+pub use self::zipkin::ZipkinExporter;
+
 use std::time::Duration;
 
 use super::environment::percent_decoded;
@@ -130,9 +134,8 @@ impl HttpExporter {
         self.headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name))
     }
 
-    fn send(&self, signal: Signal, body: Vec<u8>) -> std::io::Result<Answer> {
-        let path = if self.whole { String::new() } else { format!("/v1/{}", signal.name()) };
-        let mut headers = vec![("content-type".to_owned(), "application/x-protobuf".to_owned())];
+    fn send(&self, path: &str, content_type: &str, body: Vec<u8>) -> std::io::Result<Answer> {
+        let mut headers = vec![("content-type".to_owned(), content_type.to_owned())];
         #[cfg(feature = "gzip")]
         let body = if self.gzip && body.len() >= GZIP_BYTES_MIN {
             headers.push(("content-encoding".to_owned(), "gzip".to_owned()));
@@ -141,7 +144,16 @@ impl HttpExporter {
             body
         };
         headers.extend(self.headers.iter().cloned());
-        post(&self.endpoint, &path, &headers, &body, self.timeout)
+        post(&self.endpoint, path, &headers, &body, self.timeout)
+    }
+
+    /// Posts a body and looks at the answer.
+    fn deliver(&self, path: &str, content_type: &str, body: Vec<u8>) -> Result<(), ExportError> {
+        let answer = self.send(path, content_type, body).map_err(|error| {
+            let message = format!("cannot send to {}: {error}", self.endpoint.url());
+            ExportError::retry_after(message, Duration::from_millis(200))
+        })?;
+        judge(&answer)
     }
 }
 
@@ -156,11 +168,8 @@ fn gzip(body: &[u8]) -> std::io::Result<Vec<u8>> {
 
 impl Exporter for HttpExporter {
     fn export(&self, signal: Signal, request: Vec<u8>) -> Result<(), ExportError> {
-        let answer = self.send(signal, request).map_err(|error| {
-            let message = format!("cannot send to {}: {error}", self.endpoint.url());
-            ExportError::retry_after(message, Duration::from_millis(200))
-        })?;
-        judge(&answer)
+        let path = if self.whole { String::new() } else { format!("/v1/{}", signal.name()) };
+        self.deliver(&path, "application/x-protobuf", request)
     }
 }
 

@@ -193,7 +193,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> tracing_subscriber::Layer<S> for La
         let is_error = *metadata.level() == Level::ERROR && place != Place::Outside;
         let mut message = is_error.then(String::new);
         record(&self.pipeline, self.pipeline.logs(), metadata.target(), |writer| {
-            writer.message(LOG_RECORDS, |writer| {
+            writer.record(LOG_RECORDS, |writer| {
                 message = write_event(writer, event, place, message.take(), &self.redactor);
             });
         });
@@ -215,7 +215,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> tracing_subscriber::Layer<S> for La
         // What ends under suppression began before it, and is whole only if it is recorded.
         let metadata = span.metadata();
         record(&self.pipeline, self.pipeline.spans(), metadata.target(), |writer| {
-            writer.message(SPANS, |writer| recorded.write(writer, metadata.name(), end));
+            writer.record(SPANS, |writer| recorded.write(writer, metadata.name(), end));
         });
     }
 }

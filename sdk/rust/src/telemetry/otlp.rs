@@ -6,6 +6,7 @@
 mod exponential;
 mod logs;
 mod metrics;
+mod read;
 mod spans;
 mod value;
 mod writer;
@@ -17,6 +18,7 @@ pub use self::exponential::{ExponentialBuckets, ExponentialPoint};
 pub(crate) use self::logs::LOG_RECORDS;
 pub use self::logs::{LogRecord, Severity, encode_logs};
 pub use self::metrics::{Data, HistogramPoint, Metric, Number, NumberPoint, Temporality, encode_metrics};
+pub use self::read::decode_spans;
 pub(crate) use self::spans::SPANS;
 pub use self::spans::{Span, SpanEvent, SpanKind, SpanLink, Status, encode_spans};
 pub use self::value::{KeyValue, Resource, Scope, Value};

@@ -32,7 +32,7 @@ pub struct HttpClient(Arc<Desk>);
 struct Desk {
     protocol: Protocol,
     tracer: Tracer,
-    instruments: Instruments,
+    instruments: Arc<Instruments>,
     propagation: Propagation,
     tells: Option<HostFilter>,
 }
@@ -67,7 +67,7 @@ impl HttpClient {
     }
 
     fn of(protocol: Protocol, tracer: &Tracer, registry: &Registry) -> Self {
-        let instruments = Instruments::client(protocol, registry);
+        let instruments = Arc::new(Instruments::client(protocol, registry));
         let (tracer, propagation) = (tracer.clone(), Propagation::default());
         Self(Arc::new(Desk { protocol, tracer, instruments, propagation, tells: None }))
     }
@@ -145,7 +145,11 @@ impl HttpClient {
             instruments: desk.instruments.clone(),
             span,
             started: Instant::now(),
-            side: Side::Client { address: target.host.to_owned(), port },
+            side: Side::Client {
+                address: target.host.to_owned(),
+                port,
+                call: (desk.protocol == Protocol::Grpc).then(|| call.to_owned()),
+            },
             method,
             request_bytes: number(headers, header::CONTENT_LENGTH),
             response_bytes: 0,

@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Instant;
 
 use http::{HeaderMap, StatusCode};
@@ -12,7 +13,7 @@ use crate::telemetry::trace::Span;
 /// One request and its answer, from its beginning until it is dropped.
 pub(super) struct Exchange {
     pub(super) protocol: Protocol,
-    pub(super) instruments: Instruments,
+    pub(super) instruments: Arc<Instruments>,
     pub(super) span: Span,
     pub(super) started: Instant,
     pub(super) side: Side,
@@ -29,8 +30,16 @@ pub(super) struct Exchange {
 
 /// Which side we are, and what is known there.
 pub(super) enum Side {
-    Server { route: Option<super::Route>, scheme: &'static str },
-    Client { address: String, port: Option<u16> },
+    Server {
+        route: Option<super::Route>,
+        scheme: &'static str,
+    },
+    /// Of gRPC with the method that is called.
+    Client {
+        address: String,
+        port: Option<u16>,
+        call: Option<String>,
+    },
 }
 
 impl Exchange {
@@ -60,6 +69,15 @@ impl Exchange {
         let Some(code) = code.filter(|_| self.protocol == Protocol::Grpc) else { return };
         let name = GRPC_STATUS.get(code).copied().unwrap_or("UNKNOWN");
         self.grpc_status = Some(name);
+        if let Side::Server { route: Some(route), .. } = &mut self.side
+            && name == "UNIMPLEMENTED"
+        {
+            // A method that the server does not have is of the caller's making.
+            self.span.set("rpc.method_original", route.as_str());
+            self.span.set("rpc.method", "_OTHER");
+            self.span.rename("_OTHER");
+            *route = super::Route("_OTHER".into());
+        }
         let ours = ["UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"];
         let bad = match self.side {
             Side::Server { .. } => ours.contains(&name),
@@ -93,7 +111,7 @@ impl Exchange {
                 labels = labels.with("url.scheme", Some(scheme));
             }
             Side::Server { .. } => {}
-            Side::Client { address, port } => {
+            Side::Client { address, port, .. } => {
                 labels =
                     labels.with("server.address", Some(address).filter(|it| !it.is_empty()).map(|it| &**it));
                 labels = labels.with("server.port", port.map(|port| port_text.write(port)));
@@ -101,7 +119,7 @@ impl Exchange {
         }
         let route = match &self.side {
             Side::Server { route, .. } => route.as_ref().map(super::Route::as_str),
-            Side::Client { .. } => None,
+            Side::Client { call, .. } => call.as_deref(),
         };
         let labels = match self.protocol {
             Protocol::Http => labels
@@ -115,7 +133,7 @@ impl Exchange {
         };
         let labels = labels.with("error.type", self.error.as_deref());
         let labels = labels.as_slice();
-        let Instruments { duration, request_size, response_size, .. } = &self.instruments;
+        let Instruments { duration, request_size, response_size, .. } = &*self.instruments;
         duration.record(seconds_since(self.started), labels);
         if let (Some(size), Some(bytes)) = (request_size, self.request_bytes) {
             size.record(bytes as f64, labels);

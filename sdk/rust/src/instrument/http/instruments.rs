@@ -5,7 +5,6 @@ use crate::telemetry::metrics::{BYTES, Histogram, Registry, UpDownCounter};
 const SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
 
 /// What is counted on one side of one protocol.
-#[derive(Clone)]
 pub(super) struct Instruments {
     pub(super) duration: Histogram,
     /// Requests that are not over; of HTTP servers.

@@ -30,7 +30,7 @@ pub struct ServerLayer(Arc<Desk>);
 struct Desk {
     protocol: Protocol,
     tracer: Tracer,
-    instruments: Instruments,
+    instruments: Arc<Instruments>,
     propagation: Propagation,
     trusting: bool,
 }
@@ -65,7 +65,7 @@ impl ServerLayer {
     }
 
     fn of(protocol: Protocol, tracer: &Tracer, registry: &Registry) -> Self {
-        let instruments = Instruments::server(protocol, registry);
+        let instruments = Arc::new(Instruments::server(protocol, registry));
         let (tracer, propagation) = (tracer.clone(), Propagation::default());
         Self(Arc::new(Desk { protocol, tracer, instruments, propagation, trusting: true }))
     }
@@ -168,8 +168,7 @@ impl Desk {
         let path = request.uri().path();
         let route = match self.protocol {
             Protocol::Http => route_of(request.extensions()),
-            // The path of a call is its method, of which a server has only so many; those that it does
-            // not have are one.
+            // The path of a call is its method, of which a server has only so many.
             Protocol::Grpc => Some(Route(path.trim_start_matches('/').into())),
         };
         let name = match (self.protocol, &route) {

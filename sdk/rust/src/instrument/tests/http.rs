@@ -259,6 +259,9 @@ async fn calls_of_grpc_are_named_by_their_method_and_end_with_their_trailers() {
     call("5").await;
     call("13").await;
     let spans = observed.spans();
+    call("12").await;
+    let unknown = observed.span("_OTHER", SERVER);
+    assert_eq!(fact(&unknown, "rpc.method_original").as_deref(), Some("shop.Stock/Reserve"));
     let status = |kind| -> Vec<_> {
         let of_kind = spans.iter().filter(|span| span.kind == kind);
         of_kind
@@ -273,7 +276,13 @@ async fn calls_of_grpc_are_named_by_their_method_and_end_with_their_trailers() {
     assert_eq!(status(SERVER), pairs([0, 0, 2]));
     assert_eq!(status(CLIENT), pairs([0, 2, 2]));
     assert!(spans.iter().all(|span| span.name == "shop.Stock/Reserve"));
-    assert_eq!(observed.lines("rpc_server_call_duration_seconds_count").len(), 3);
+    let counted = observed.lines("rpc_server_call_duration_seconds_count");
+    assert_eq!(counted.len(), 4);
+    assert_eq!(counted.iter().filter(|it| it.contains("rpc_method=\"shop.Stock/Reserve\"")).count(), 3);
     let counted = observed.lines("rpc_client_call_duration_seconds_count");
-    assert!(counted.iter().all(|it| it.contains("rpc_system_name=\"grpc\"")), "{counted:?}");
+    let method = "rpc_method=\"shop.Stock/Reserve\"";
+    assert!(
+        counted.iter().all(|it| it.contains("rpc_system_name=\"grpc\"") && it.contains(method)),
+        "{counted:?}"
+    );
 }

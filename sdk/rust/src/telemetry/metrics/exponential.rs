@@ -11,7 +11,7 @@ use super::family::{Family, Series};
 use crate::telemetry::otlp::{ExponentialBuckets, ExponentialPoint, KeyValue};
 
 /// How values are distributed, over any range, with a relative error of at most 5 % while they lie
-/// within a factor of a million of each other. Clones are the same instrument.
+/// within a factor of a hundred thousand of each other. Clones are the same instrument.
 #[derive(Clone)]
 pub struct ExponentialHistogram(pub(super) Arc<Family<Sketch>>);
 

@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
+mod distributions;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

@@ -45,6 +45,10 @@ impl ExponentialPoint {
     pub fn quantile(&self, share: f64) -> Option<f64> {
         let (min, max) = (self.min?, self.max?);
         let rank = (share.clamp(0.0, 1.0) * self.count.saturating_sub(1) as f64).round() as u64;
+        // The ends are known exactly.
+        if rank == 0 || rank + 1 >= self.count {
+            return Some(if rank == 0 { min } else { max });
+        }
         let middle = |index: i32| ((f64::from(index) + 0.5) * f64::from(-self.scale).exp2()).exp2();
         let indexed = |side: &ExponentialBuckets| -> Vec<(i32, u64)> {
             (side.offset..).zip(side.counts.iter().copied()).collect()

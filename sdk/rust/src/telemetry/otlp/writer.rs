@@ -26,6 +26,7 @@ impl Writer {
         self.0.shrink_to(SPARE_BYTES_MAX);
     }
 
+    #[inline]
     fn varint(&mut self, mut value: u64) {
         while value >= 0x80 {
             self.0.push(value.to_le_bytes()[0] | 0x80);
@@ -34,11 +35,13 @@ impl Writer {
         self.0.push(value.to_le_bytes()[0]);
     }
 
+    #[inline]
     fn tag(&mut self, field: u32, kind: u32) {
         self.varint(u64::from(field << 3 | kind));
     }
 
     /// An unsigned or signed integer or an enum; nothing for zero.
+    #[inline]
     pub(crate) fn integer(&mut self, field: u32, value: u64) {
         if value != 0 {
             self.always_integer(field, value);
@@ -46,22 +49,26 @@ impl Writer {
     }
 
     /// As [`Writer::integer`], but also zero: for the members of a `oneof`.
+    #[inline]
     pub(crate) fn always_integer(&mut self, field: u32, value: u64) {
         self.tag(field, VARINT);
         self.varint(value);
     }
 
+    #[inline]
     pub(crate) fn fixed64(&mut self, field: u32, value: u64) {
         if value != 0 {
             self.always_fixed64(field, value);
         }
     }
 
+    #[inline]
     pub(crate) fn always_fixed64(&mut self, field: u32, value: u64) {
         self.tag(field, FIXED64);
         self.0.extend_from_slice(&value.to_le_bytes());
     }
 
+    #[inline]
     pub(crate) fn fixed32(&mut self, field: u32, value: u32) {
         if value != 0 {
             self.tag(field, FIXED32);
@@ -70,12 +77,14 @@ impl Writer {
     }
 
     /// A text or bytes; nothing when empty.
+    #[inline]
     pub(crate) fn bytes(&mut self, field: u32, value: impl AsRef<[u8]>) {
         if !value.as_ref().is_empty() {
             self.always_bytes(field, value);
         }
     }
 
+    #[inline]
     pub(crate) fn always_bytes(&mut self, field: u32, value: impl AsRef<[u8]>) {
         let value = value.as_ref();
         self.tag(field, LENGTH);
@@ -114,24 +123,48 @@ impl Writer {
     }
 
     /// A nested message, written even when empty.
+    #[inline]
     pub(crate) fn message(&mut self, field: u32, write: impl FnOnce(&mut Self)) {
+        self.sized::<1>(field, write);
+    }
+
+    /// As [`Writer::message`], for one of more than 127 bytes as records are: nothing is moved when it
+    /// is as large as it seems.
+    #[inline]
+    pub(crate) fn record(&mut self, field: u32, write: impl FnOnce(&mut Self)) {
+        self.sized::<2>(field, write);
+    }
+
+    /// Leaves so many bytes for the length.
+    #[inline]
+    fn sized<const LEFT: usize>(&mut self, field: u32, write: impl FnOnce(&mut Self)) {
         self.tag(field, LENGTH);
         let length_at = self.0.len();
-        self.0.push(0);
+        self.0.extend_from_slice(&[0; LEFT]);
         write(self);
-        let end = self.0.len();
-        let mut length = end - length_at - 1;
-        let extra = (1..).find(|bytes| length >> (7 * bytes) == 0).unwrap_or(1) - 1;
-        self.0.resize(end + extra, 0);
-        self.0.copy_within(length_at + 1..end, length_at + 1 + extra);
-        for byte in &mut self.0[length_at..=length_at + extra] {
+        let mut length = self.0.len() - length_at - LEFT;
+        let bytes = (1..).find(|bytes| length >> (7 * bytes) == 0).unwrap_or(1);
+        if bytes != LEFT {
+            self.shift(length_at, LEFT, bytes);
+        }
+        for byte in &mut self.0[length_at..length_at + bytes] {
             *byte = (length & 0x7f) as u8 | 0x80;
             length >>= 7;
         }
-        self.0[length_at + extra] &= 0x7f;
+        self.0[length_at + bytes - 1] &= 0x7f;
+    }
+
+    /// Moves what was written behind a length, which takes `to` bytes instead of `from`.
+    #[cold]
+    fn shift(&mut self, length_at: usize, from: usize, to: usize) {
+        let end = self.0.len();
+        self.0.resize(end + to.saturating_sub(from), 0);
+        self.0.copy_within(length_at + from..end, length_at + to);
+        self.0.truncate(end + to - from);
     }
 
     /// What was already written elsewhere.
+    #[inline]
     pub(crate) fn raw(&mut self, fields: &[u8]) {
         self.0.extend_from_slice(fields);
     }

@@ -1,12 +1,13 @@
 //! The exporter against a listener that says what it is told to say.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::telemetry::http::HttpExporter;
-use crate::telemetry::{Exporter, Signal};
+use crate::telemetry::http::{HttpExporter, ZipkinExporter};
+use crate::telemetry::otlp::{Resource, Scope, encode_spans};
+use crate::telemetry::{Exporter, PipelineOptions, Signal};
 
 /// Answers once; returns the head and the body of the request.
 fn answer(text: &'static str) -> (String, JoinHandle<(String, Vec<u8>)>) {
@@ -14,18 +15,23 @@ fn answer(text: &'static str) -> (String, JoinHandle<(String, Vec<u8>)>) {
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let server = std::thread::spawn(move || {
         let (stream, _) = listener.accept().unwrap();
-        let mut reader = BufReader::new(stream);
-        let mut head = String::new();
-        while !head.ends_with("\r\n\r\n") {
-            reader.read_line(&mut head).unwrap();
-        }
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
-        let mut body = vec![0; length.parse().unwrap()];
-        reader.read_exact(&mut body).unwrap();
-        reader.into_inner().write_all(text.as_bytes()).unwrap();
-        (head, body)
+        let request = read_request(&stream);
+        (&stream).write_all(text.as_bytes()).unwrap();
+        request
     });
     (endpoint, server)
+}
+
+fn read_request(stream: &TcpStream) -> (String, Vec<u8>) {
+    let mut reader = BufReader::new(stream);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        reader.read_line(&mut head).unwrap();
+    }
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+    let mut body = vec![0; length.parse().unwrap()];
+    reader.read_exact(&mut body).unwrap();
+    (head, body)
 }
 
 #[test]
@@ -42,6 +48,57 @@ fn a_request_is_posted() {
     assert!(head.contains("\r\nx-key: k\r\n") && !head.contains("bad"), "{head}");
     assert!(head.contains("\r\ncontent-type: application/x-protobuf\r\n"), "{head}");
     assert_eq!(body, b"abc");
+}
+
+#[test]
+fn zipkin_is_sent_its_own_form() {
+    let (endpoint, server) = answer("HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n");
+    let exporter = ZipkinExporter::new(&endpoint).unwrap();
+    exporter.export(Signal::Logs, b"what it does not know".to_vec()).unwrap();
+    let scope = Scope::named("app");
+    exporter.export(Signal::Traces, encode_spans(&Resource::default(), [(&scope, &[][..])])).unwrap();
+    let (head, body) = server.join().unwrap();
+    assert!(head.starts_with("POST /api/v2/spans HTTP/1.1\r\n"), "{head}");
+    assert!(head.contains("\r\ncontent-type: application/json\r\n"), "{head}");
+    assert_eq!(body, b"[]");
+    assert!(exporter.export(Signal::Traces, b"nonsense".to_vec()).unwrap_err().retryable().is_none());
+}
+
+/// A receiver that is busy, says it cannot, closes, and takes it: what the pipeline makes of that.
+#[test]
+fn nothing_is_lost_on_a_receiver_that_is_busy_for_a_while() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let answers = [
+            "HTTP/1.1 429 Too Many Requests\r\nretry-after: 0\r\n\r\n",
+            "HTTP/1.1 503 Service Unavailable\r\nretry-after: 0\r\n\r\n",
+            "",
+            "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
+        ];
+        let paths = answers.map(|text| {
+            let (stream, _) = listener.accept().unwrap();
+            let (head, _) = read_request(&stream);
+            (&stream).write_all(text.as_bytes()).unwrap();
+            head.lines().next().unwrap().to_owned()
+        });
+        drop(listener);
+        paths
+    });
+    let hour = Duration::from_secs(3600);
+    let (pipeline, _) = super::pipeline(PipelineOptions {
+        retry_wait_max: Duration::from_millis(1),
+        ..PipelineOptions::default()
+    });
+    let tracer = pipeline.layer().tracer();
+    tracer.start("kept").end();
+    pipeline.connect(HttpExporter::new(&endpoint).unwrap().timeout(hour));
+    let paths = server.join().unwrap();
+    assert!(paths.iter().all(|path| path == "POST /v1/traces HTTP/1.1"), "{paths:?}");
+    assert!(pipeline.flush(super::PATIENCE));
+    let page = pipeline.registry().prometheus();
+    let exported = page.lines().find(|line| line.starts_with("otel_sdk_exporter_span_exported_total "));
+    assert_eq!(exported, Some("otel_sdk_exporter_span_exported_total 1"), "{page}");
 }
 
 #[test]

@@ -83,7 +83,7 @@ impl Active {
 
     /// Sets an attribute, over one of the same name.
     pub(in crate::telemetry) fn set(&mut self, name: &str, value: FieldValue<'_>) {
-        let bit = 1 << (name.bytes().fold(name.len() as u64, |sum, byte| sum * 31 + u64::from(byte)) % 64);
+        let bit = bit_of(name);
         if self.names & bit != 0 && self.parts.remove_entry(ATTRIBUTES, name) {
             self.attributes.written -= 1;
         }
@@ -143,7 +143,7 @@ impl Active {
             let failed = matches!(self.status, Status::Error(_));
             let elapsed = end - self.start_time_unix_nano;
             if context.is_sampled() || tracer.sampling().keeps(failed, elapsed) {
-                tracer.record(|writer| writer.message(SPANS, |writer| self.write(writer, context, end)));
+                tracer.record(|writer| writer.record(SPANS, |writer| self.write(writer, context, end)));
             }
         }
         self.recycle();
@@ -164,6 +164,14 @@ impl Active {
         self.status.write(writer);
         writer.fixed32(16, u32::from(context.flags));
     }
+}
+
+/// One of 64 bits for a name, by what tells names apart.
+fn bit_of(name: &str) -> u64 {
+    let bytes = name.as_bytes();
+    let byte = |index: usize| bytes.get(index).map_or(0, |byte| u64::from(*byte));
+    let (middle, last) = (byte(bytes.len() / 2), byte(bytes.len().saturating_sub(1)));
+    1 << ((bytes.len() as u64 + 3 * byte(0) + 5 * middle + 7 * last) % 64)
 }
 
 fn write_attributes(writer: &mut Writer, field: u32, attributes: &[(&str, FieldValue<'_>)]) {
