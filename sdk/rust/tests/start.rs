@@ -113,7 +113,7 @@ fn receiver(replies: &[Reply]) -> Receiver {
         let mut kept = Vec::new();
         for stream in listener.incoming().map_while(Result::ok) {
             let Some(request) = read_request(&stream) else { continue };
-            let reply = match replies.next() {
+            let status = match replies.next() {
                 Some(Reply::Close) => continue,
                 Some(Reply::Hang) => {
                     kept.push(stream);
@@ -125,7 +125,7 @@ fn receiver(replies: &[Reply]) -> Receiver {
                     "200 OK"
                 }
             };
-            let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n", status = reply);
+            let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
             let _ = (&stream).write_all(answer.as_bytes());
         }
     });
@@ -156,7 +156,11 @@ impl Receiver {
     fn logs(&self) -> Vec<LogRecord> {
         let requests = self.bodies("/v1/logs").into_iter();
         let requests = requests.map(|it| ExportLogsServiceRequest::decode(&it[..]).unwrap());
-        requests.flat_map(|it| it.resource_logs).flat_map(|it| it.scope_logs).flat_map(|it| it.log_records).collect()
+        requests
+            .flat_map(|it| it.resource_logs)
+            .flat_map(|it| it.scope_logs)
+            .flat_map(|it| it.log_records)
+            .collect()
     }
 
     fn texts(&self) -> Vec<String> {
@@ -203,7 +207,9 @@ fn lines(stdout: &str) -> Vec<serde_json::Value> {
 
 #[test]
 fn nothing_is_lost_at_the_end_of_any_runtime() {
-    for scenario in ["no_runtime", "current_thread", "multi_thread", "outlives_the_runtime", "early_return", "exit"] {
+    for scenario in
+        ["no_runtime", "current_thread", "multi_thread", "outlives_the_runtime", "early_return", "exit"]
+    {
         let receiver = receiver(&[]);
         let (status, stdout) = run(scenario, &receiver, &[]);
         assert_eq!(status.code(), Some(if scenario == "exit" { 7 } else { 0 }), "{scenario}: {stdout}");
@@ -281,7 +287,10 @@ fn the_environment_says_who_sends_what_where() {
     assert!(status.success(), "{stdout}");
     let head = traces.requests.lock().unwrap()[0].0.clone();
     assert!(head.starts_with("POST /own/path HTTP/1.1\r\n"), "{head}");
-    assert!(head.contains("\r\nx-key: a b\r\n") && head.contains("\r\nauthorization: Bearer secret\r\n"), "{head}");
+    assert!(
+        head.contains("\r\nx-key: a b\r\n") && head.contains("\r\nauthorization: Bearer secret\r\n"),
+        "{head}"
+    );
     assert!(all.bodies("/v1/metrics").is_empty() && all.bodies("/v1/traces").is_empty());
     let request = ExportLogsServiceRequest::decode(&all.bodies("/v1/logs")[0][..]).unwrap();
     let resource = request.resource_logs[0].resource.clone().unwrap();

@@ -12,7 +12,9 @@ fn read(variables: &[(&str, &str)]) -> Environment {
 
 #[test]
 fn without_variables_everything_is_as_usual() {
-    for environment in [read(&[]), read(&[("OTEL_SDK_DISABLED", ""), ("RUST_LOG", " "), ("OTEL_SERVICE_NAME", "")])] {
+    for environment in
+        [read(&[]), read(&[("OTEL_SDK_DISABLED", ""), ("RUST_LOG", " "), ("OTEL_SERVICE_NAME", "")])]
+    {
         assert!(!environment.disabled && environment.filter.is_none() && environment.warnings.is_empty());
         assert_eq!(environment.signals, [(); 3].map(|()| ForSignal::default()));
         assert_eq!(environment.options.interval, Duration::from_secs(1));

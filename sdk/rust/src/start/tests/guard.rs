@@ -7,9 +7,9 @@ use parking_lot::Mutex;
 use prost::Message;
 use tracing::Dispatch;
 
-use crate::logging::{Id, LogContext, Logger, LoggingConfig};
 #[cfg(feature = "logging")]
 use crate::logging::RedactConfig;
+use crate::logging::{Id, LogContext, Logger, LoggingConfig};
 use crate::start::environment::Environment;
 use crate::start::{Builder, Guard, builder};
 use crate::telemetry::{ExportError, Exporter, Signal};
@@ -49,7 +49,8 @@ impl Sink {
                 Some(Any::StringValue(text)) => text,
                 other => format!("{other:?}"),
             };
-            let attributes = record.attributes.into_iter().map(|it| (it.key, it.value.and_then(|it| it.value)));
+            let attributes =
+                record.attributes.into_iter().map(|it| (it.key, it.value.and_then(|it| it.value)));
             (body, record.severity_number, attributes.collect())
         });
         records.collect()
