@@ -40,10 +40,8 @@ pub use self::guard::{Guard, StartedHealth};
 /// It never fails. What is wrong is told on standard error or as a warning, and the service goes on.
 ///
 /// ```
-/// fn main() {
-///     let _guard = fresnel_sdk::init();
-///     tracing::info!(port = 8080, "listening");
-/// }
+/// let _guard = fresnel_sdk::init();
+/// tracing::info!(port = 8080, "listening");
 /// ```
 pub fn init() -> Guard {
     builder().start().unwrap_or_else(|error| guard::nothing(&error))

@@ -113,7 +113,7 @@ fn receiver(replies: &[Reply]) -> Receiver {
         let mut kept = Vec::new();
         for stream in listener.incoming().map_while(Result::ok) {
             let Some(request) = read_request(&stream) else { continue };
-            let reply = match replies.next() {
+            let status = match replies.next() {
                 Some(Reply::Close) => continue,
                 Some(Reply::Hang) => {
                     kept.push(stream);
@@ -125,7 +125,7 @@ fn receiver(replies: &[Reply]) -> Receiver {
                     "200 OK"
                 }
             };
-            let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n", status = reply);
+            let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
             let _ = (&stream).write_all(answer.as_bytes());
         }
     });

@@ -9,7 +9,7 @@ fn load(text: &str) -> Result<LoggingConfig, String> {
     std::fs::write(file.path(), text).unwrap();
     let loaded = Loader::<LoggingConfig>::new().file(file.path()).load();
     let name = file.path().display().to_string();
-    loaded.map(|it| it.value.clone()).map_err(|error| error.to_string().replace(&name, "FILE"))
+    loaded.map(|it| LoggingConfig::clone(&it.value)).map_err(|error| error.to_string().replace(&name, "FILE"))
 }
 
 #[test]

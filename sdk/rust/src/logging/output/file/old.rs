@@ -93,7 +93,10 @@ pub(super) fn pack(path: &Path, compression: Compression) -> io::Result<()> {
     fs::remove_file(path)
 }
 
-#[cfg_attr(not(feature = "gzip"), expect(unused_variables, reason = "nothing can be packed"))]
+#[cfg_attr(
+    not(any(feature = "gzip", feature = "zstd")),
+    expect(unused_variables, reason = "nothing can be packed")
+)]
 fn write_packed(file: &mut fs::File, packed: &fs::File, compression: Compression) -> io::Result<()> {
     match compression {
         #[cfg(feature = "gzip")]
