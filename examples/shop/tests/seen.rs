@@ -149,7 +149,7 @@ fn an_order_is_one_trace_through_http_database_cache_and_queue_with_its_logs_and
     is_worth(&server, r#"db_client_operation_duration_seconds_count{db_operation_name="INSERT"}"#, 1.0);
     is_worth(&server, r#"cache_lookups_total{cache_result="miss"}"#, 1.0);
     is_worth(&server, r#"messaging_process_duration_seconds_count"#, 1.0);
-    is_worth(&server, r#"min(health_check_status{health_check_name=~"database|redis"})"#, 1.0);
+    is_worth(&server, r#"min(health_check_status_ratio{health_check_name=~"database|redis"})"#, 1.0);
     is_worth(&server, r#"process_memory_usage_bytes"#, 1.0);
 }
 
@@ -164,15 +164,23 @@ fn injected_faults_open_the_breaker_and_all_of_it_is_seen() {
         (answer.status == 503).then_some(answer)
     });
     assert_eq!(refused.text(), "the payment failed\n", "users are told no more");
-    is_worth(&server, r#"resilience_circuit_breaker_state{resilience_circuit_breaker_state="open"}"#, 1.0);
+    is_worth(
+        &server,
+        r#"resilience_circuit_breaker_state_ratio{resilience_circuit_breaker_state="open"}"#,
+        1.0,
+    );
     is_worth(&server, r#"resilience_fault_injected_total"#, 10.0);
     let failed = "spans WHERE name = 'POST /orders' AND status_code ILIKE '%ERROR'";
     is_there(&server, "the failed requests", 10, failed);
     let told = "logs WHERE body LIKE '%the request failed%' AND severity_text = 'ERROR'";
     is_there(&server, "why they failed", 10, told);
     shop.chaos(&json!({"probability": 0.0}));
-    wait_for("the breaker closes", DEADLINE, || (shop.order("coffee", 1).status == 200).then_some(()));
-    is_worth(&server, r#"resilience_circuit_breaker_state{resilience_circuit_breaker_state="closed"}"#, 1.0);
+    // It closes after some probes that went well.
+    let closed = r#"resilience_circuit_breaker_state_ratio{resilience_circuit_breaker_state="closed"}"#;
+    wait_for("the breaker closes", DEADLINE, || {
+        let went_well = shop.order("coffee", 1).status == 200;
+        (went_well && value(&server, closed)? >= 1.0).then_some(())
+    });
 }
 
 #[test]
