@@ -16,6 +16,7 @@ mod promqltest {
 }
 
 mod api;
+mod differential;
 mod evaluations;
 mod over_http;
 mod wire_histogram;
