@@ -1,5 +1,6 @@
 //! The duties of a receiver of Prometheus' remote write, 1.0 and 2.0.
 
+use serde_json::json;
 use testkit::http::{Request, Response};
 use testkit::remote_write::{
     BucketSpan, Count, Exemplar, ExemplarV2, Histogram, MetadataV2, MetricMetadata, PATH, RequestV2, Sample,
@@ -86,7 +87,7 @@ fn everything_v2() -> RequestV2 {
         TimeSeriesV2 {
             labels_refs: up,
             samples: vec![sample(1.0, AT), sample(2.5, AT + 1)],
-            metadata: Some(MetadataV2 { r#type: 2, help_ref }),
+            metadata: Some(MetadataV2 { r#type: 2, help_ref, unit_ref: 0 }),
             ..Default::default()
         },
         TimeSeriesV2 {
@@ -104,14 +105,14 @@ fn everything_v2() -> RequestV2 {
 
 /// Everything of [`everything`] is there, once.
 #[track_caller]
-fn verify_everything(server: &Fresnel) {
+fn verify_everything(server: &Fresnel, kind: &str) {
     let rows = server.sql(
         "SELECT CAST(time AS BIGINT) AS t, value, kind, unit, service_name, attributes['__name__'] AS name, \
          attributes['instance'] AS instance FROM metrics WHERE metric_name = 'up' ORDER BY time",
     );
     assert_eq!(rows.texts("t"), [(AT * 1_000_000).to_string(), ((AT + 1) * 1_000_000).to_string()]);
     assert_eq!(rows.texts("value"), ["1.0", "2.5"]);
-    for (column, expected) in [("kind", "unknown"), ("unit", ""), ("service_name", "node"), ("name", "up")] {
+    for (column, expected) in [("kind", kind), ("unit", ""), ("service_name", "node"), ("name", "up")] {
         assert_eq!(rows.texts(column), [expected; 2], "{column}");
     }
     assert_eq!(rows.texts("instance"), ["a:1"; 2]);
@@ -139,7 +140,7 @@ fn version_1_is_stored_and_the_answer_says_how_much() {
     let server = fresnel().config(QUIET).start();
     let response = send(&server, &everything()).expect(204);
     assert_eq!((written(&response), response.body.len()), ((2, 2, 1), 0));
-    verify_everything(&server);
+    verify_everything(&server, "unknown");
 }
 
 #[test]
@@ -147,11 +148,41 @@ fn version_2_is_stored_and_the_answer_says_how_much() {
     let server = fresnel().config(QUIET).start();
     let response = server.ask(&request(V2, &everything_v2())).expect(204);
     assert_eq!((written(&response), response.body.len()), ((2, 2, 1), 0));
-    verify_everything(&server);
+    verify_everything(&server, "gauge");
     let start = "SELECT CAST(min(start_time) AS BIGINT) FROM samples WHERE metric_name = 'up'";
     assert_eq!(server.sql(start).integer(), (AT - 5) * 1_000_000);
     let description = server.sql("SELECT description FROM series WHERE metric_name = 'up'");
     assert_eq!(description.texts("description"), ["whether it answers"]);
+}
+
+#[test]
+fn what_version_2_tells_of_metrics_is_their_metadata() {
+    let server = fresnel().config(QUIET).start();
+    let mut message = RequestV2::default();
+    let (help_ref, unit_ref) = (message.symbol("what it is"), message.symbol("seconds"));
+    let kinds = ["unknown", "counter", "gauge", "histogram", "gaugehistogram", "summary", "info", "stateset"];
+    for (number, kind) in (0..).zip(kinds) {
+        let suffix = if kind.ends_with("histogram") { "_bucket" } else { "" };
+        let labels_refs = message.references(&[("__name__", &format!("a_{kind}{suffix}")), ("le", "1")]);
+        message.timeseries.push(TimeSeriesV2 {
+            labels_refs,
+            samples: vec![Sample { value: 1.0, timestamp: AT, start_timestamp: 0 }],
+            metadata: Some(MetadataV2 { r#type: number, help_ref, unit_ref }),
+            ..Default::default()
+        });
+    }
+    server.ask(&request(V2, &message)).expect(204);
+    let known = server.get_json("/prometheus/api/v1/metadata");
+    for kind in kinds {
+        let told = json!([{"type": kind, "help": "what it is", "unit": "seconds"}]);
+        assert_eq!(known["data"][format!("a_{kind}")], told, "{known}");
+    }
+    // They are numbers, whatever they are part of.
+    let from = AT / 10_000 * 10_000;
+    for metric in ["a_counter", "a_histogram_bucket", "a_summary", "a_info"] {
+        let path = format!("/api/v1/metrics/{metric}/series?from={from}&to={}&step_ms=10000", from + 10_000);
+        assert_eq!(server.get_json(&path)["series"].as_array().unwrap().len(), 1, "{metric}");
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use testkit::{Fresnel, wait_for};
 
 use self::target::{Answer, Target};
 use crate::fresnel;
-use crate::settings::QUIET;
+use crate::settings::{LARGE_BODIES, QUIET, SMALLEST_MEMORY};
 
 const API: &str = "/prometheus/api/v1";
 const PUSH: &str = "/prometheus/api/v1/import/prometheus";
@@ -154,6 +154,9 @@ fn a_target_is_asked_as_prometheus_asks_and_what_it_says_is_stored() {
     let expected = json!([{"target": told["labels"], "metric": "shop_orders_total", "type": "counter",
         "help": "Orders \\ so far.", "unit": ""}]);
     assert_eq!(metadata["data"], expected);
+    let metadata = scraping.server.get_json(&format!("{API}/metadata?metric=shop_orders_total"));
+    let expected = json!([{"type": "counter", "help": "Orders \\ so far.", "unit": ""}]);
+    assert_eq!(metadata["data"]["shop_orders_total"], expected);
     let elsewhere = percent_encoded("{job=\"other\"}");
     let metadata = scraping.server.get_json(&format!("{API}/targets/metadata?match_target={elsewhere}"));
     assert_eq!(metadata["data"], json!([]));
@@ -371,12 +374,118 @@ fn a_configuration_that_cannot_be_used_is_refused_with_the_place() {
             "prometheus.yml:6:21: `scrape_timeout` must be at most the scrape_interval",
         ),
         (whole("  - job_name: a\n  - job_name: a\n"), "there is a job `a` already"),
+        (
+            whole("  - job_name: a\n    oauth2:\n      client_id: b\n"),
+            "`oauth2` is not supported: let something else fetch the token",
+        ),
+        (
+            whole("  - job_name: a\n    proxy_url: ftp://b\n"),
+            "prometheus.yml:5:16: `proxy_url` must be a URL with http or https",
+        ),
+        (
+            whole("  - job_name: a\n    scrape_protocols: [PrometheusProto, PrometheusProto]\n"),
+            "`scrape_protocols` must not name a format twice",
+        ),
     ] {
         write(&file, &text);
         let config = format!("[receive.scrape]\nfiles = [\"{}\"]\n", file.display());
         let refused = fresnel().config(&config).refused().expect(2);
         assert!(refused.stderr.contains(expected), "{expected} in {}", refused.stderr);
     }
+}
+
+/// A field with a length below 128.
+fn field(key: u8, content: &[u8]) -> Vec<u8> {
+    [&[key, u8::try_from(content.len()).unwrap()], content].concat()
+}
+
+/// A message of `io.prometheus.client`, with its length before it: one native histogram with a count
+/// of 1 between 0.5 and 1, and of 2 between 1 and 2.
+fn native_histogram() -> Vec<u8> {
+    let sum = [&[0x11][..], &4.0_f64.to_le_bytes()].concat();
+    let created = field(0x7a, &[0x08, 0x80, 0xe2, 0xcf, 0xaa, 0x06]);
+    let spans = field(0x62, &[0x08, 0, 0x10, 2]);
+    let histogram = [&[0x08, 3][..], &sum, &[0x28, 0], &spans, &[0x68, 2, 0x68, 2], &created].concat();
+    let family = [field(0x0a, b"size"), vec![0x18, 4], field(0x22, &field(0x3a, &histogram))].concat();
+    [vec![u8::try_from(family.len()).unwrap()], family].concat()
+}
+
+#[test]
+fn native_histograms_are_scraped_as_protobuf() {
+    let target = Target::start("");
+    let content_type =
+        "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited";
+    target.answer(Answer { content_type, body: native_histogram(), ..Answer::text("") });
+    let more = "scrape_protocols: [PrometheusProto, PrometheusText0.0.4]";
+    let scraping = Scraping::start(&job("shop", &target, more));
+    scraping.wait("histogram_count(size)", &["3"]);
+    assert_eq!(scraping.values("histogram_sum(size)"), ["4"]);
+    assert_eq!(scraping.values("histogram_fraction(0, 1, size) * 3"), ["1"]);
+    let start = "SELECT CAST(min(start_time) AS BIGINT) FROM histograms WHERE metric_name = 'size'";
+    assert_eq!(scraping.server.sql(start).integer(), 1_700_000_000_000_000_000);
+    let metadata = scraping.server.get_json(&format!("{API}/metadata?metric=size"));
+    assert_eq!(metadata["data"]["size"][0]["type"], "histogram", "{metadata}");
+
+    let head = target.asked().remove(0).to_ascii_lowercase();
+    let accept = "accept: application/vnd.google.protobuf;proto=io.prometheus.client.metricfamily;\
+                  encoding=delimited;escaping=allow-utf-8;q=0.6,text/plain;version=0.0.4;q=0.5,*/*;q=0.4";
+    assert!(head.contains(accept), "{head}");
+
+    // Cut off in the middle, or another message.
+    target.answer(Answer { content_type, body: native_histogram()[..20].to_vec(), ..Answer::text("") });
+    scraping.wait_error("shop", "metric family 1: ");
+    scraping.wait("size", &[]);
+    let content_type = "application/vnd.google.protobuf; proto=own; encoding=delimited";
+    target.answer(Answer { content_type, ..Answer::text("") });
+    scraping.wait_error("shop", "received unsupported Content-Type");
+}
+
+#[test]
+fn a_target_is_asked_through_a_proxy() {
+    // It answers whatever it is asked for, as a proxy does that has the answer.
+    let proxy = Target::start("a 1\n");
+    let jobs = format!(
+        "  - job_name: far\n    proxy_url: http://u:p@{}\n    static_configs:\n      - targets: ['far.invalid:80']\n",
+        proxy.address()
+    );
+    let scraping = Scraping::start(&jobs);
+    scraping.wait("a{instance=\"far.invalid:80\"}", &["1"]);
+    let head = proxy.asked().remove(0).to_ascii_lowercase();
+    assert!(head.starts_with("get http://far.invalid/metrics http/1.1"), "{head}");
+    assert!(head.contains("proxy-authorization: basic dtpw"), "{head}");
+}
+
+#[test]
+fn a_scrape_without_memory_fails_and_says_so() {
+    let target = Target::start("small 1\n");
+    let more = "body_size_limit: 0";
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("prometheus.yml");
+    write(&file, &whole(&job("shop", &target, more)));
+    let config = format!("{QUIET}{LARGE_BODIES}[receive.scrape]\nfiles = [\"{}\"]\n", file.display());
+    let server = fresnel().config(&config).memory_limit(SMALLEST_MEMORY).start();
+    let scraping = Scraping { server, folder };
+    scraping.wait("small", &["1"]);
+    // A body that there is no room for, though it is smaller than the largest that may be.
+    let large = "# of no use\n".repeat(9 << 20);
+    target.answer(Answer { body: large.into_bytes(), ..Answer::text("") });
+    scraping.wait_error("shop", "overloaded: ");
+    scraping.wait("up", &["0"]);
+    assert_eq!(scraping.values("small"), Vec::<String>::new());
+    let failures = || {
+        let page = scraping.server.get("/metrics").expect(200).text();
+        let line = page.lines().find(|line| {
+            line.starts_with("fresnel_receive_scrapes_total{") && line.contains("outcome=\"failure\"")
+        });
+        line.map(str::to_owned)
+    };
+    assert!(failures().is_some_and(|line| !line.ends_with(" 0")), "{:?}", failures());
+    // It goes on as soon as there is room.
+    target.expose("small 2\n");
+    scraping.wait("small", &["2"]);
+    assert_eq!(scraping.values("up"), ["1"]);
+    let entry = scraping.server.balanced_ledger().entry("default", "metrics").unwrap().clone();
+    assert_eq!((entry.rejected, entry.received), (0, entry.stored));
 }
 
 #[test]

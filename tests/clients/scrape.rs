@@ -34,11 +34,12 @@ impl Exposing {
     }
 }
 
-fn scraping(address: SocketAddr) -> (Fresnel, tempfile::TempDir) {
+/// Of one target; `more` is further lines of its job.
+fn scraping(address: SocketAddr, more: &str) -> (Fresnel, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("prometheus.yml");
     let text = format!(
-        "global:\n  scrape_interval: 500ms\nscrape_configs:\n  - job_name: real\n    static_configs:\n      \
+        "global:\n  scrape_interval: 500ms\nscrape_configs:\n  - job_name: real\n    {more}\n    static_configs:\n      \
          - targets: ['{address}']\n"
     );
     std::fs::write(&file, text).unwrap();
@@ -82,8 +83,14 @@ fn every_series_of_the_node_exporter_is_there() {
         .unwrap();
     let target = Exposing { process, address };
     let exposed = wait_for("the node exporter", DEADLINE, || target.metrics());
-    let (server, _folder) = scraping(address);
-    wait_up(&server);
+    for protocols in ["", "scrape_protocols: [PrometheusProto]"] {
+        let (server, _folder) = scraping(address, protocols);
+        verify_node_exporter(&server, &exposed);
+    }
+}
+
+fn verify_node_exporter(server: &Fresnel, exposed: &str) {
+    wait_up(server);
     let names = |text: &str| -> std::collections::BTreeSet<String> {
         let lines = text.lines().filter(|line| !line.starts_with('#'));
         lines.map(|line| line.split(['{', ' ']).next().unwrap().to_owned()).collect()
@@ -95,16 +102,16 @@ fn every_series_of_the_node_exporter_is_there() {
         "scrape_samples_post_metric_relabeling",
         "scrape_series_added",
     ];
-    let stored: std::collections::BTreeSet<String> = query(&server, "count by (__name__) ({job=\"real\"})")
+    let stored: std::collections::BTreeSet<String> = query(server, "count by (__name__) ({job=\"real\"})")
         .into_iter()
         .map(|(labels, _)| labels["__name__"].clone())
         .filter(|name| !own.contains(&name.as_str()))
         .collect();
-    assert_eq!(stored, names(&exposed));
+    assert_eq!(stored, names(exposed));
     // As many samples as lines, of the same scrape: it tells how many it saw.
-    let counted = query(&server, "scrape_samples_scraped - count by (job, instance) ({job=\"real\"}) + 5");
+    let counted = query(server, "scrape_samples_scraped - count by (job, instance) ({job=\"real\"}) + 5");
     assert_eq!(counted[0].1, "0", "{counted:?}");
-    let uname = query(&server, "node_uname_info");
+    let uname = query(server, "node_uname_info");
     assert_eq!((uname[0].0["sysname"].as_str(), uname[0].0["job"].as_str()), ("Linux", "real"));
     let metadata = server.get_json("/prometheus/api/v1/targets/metadata?metric=node_cpu_seconds_total");
     assert_eq!(metadata["data"][0]["type"], "counter", "{metadata}");
@@ -121,7 +128,7 @@ fn prom_client_is_understood_in_both_formats() {
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let port: u16 = line.trim().parse().unwrap();
         let target = Exposing { process, address: SocketAddr::from(([127, 0, 0, 1], port)) };
-        let (server, _folder) = scraping(target.address);
+        let (server, _folder) = scraping(target.address, "");
         wait_up(&server);
         let orders = query(&server, "orders_total");
         assert_eq!(

@@ -242,7 +242,8 @@ fn series() -> Vec<Field> {
         required("metric_name", DataType::Utf8),
         required("unit", DataType::Utf8),
         required("description", DataType::Utf8),
-        // gauge, sum, histogram, exponential_histogram, summary; unknown for all of Prometheus.
+        // gauge, sum, histogram, exponential_histogram, summary; of Prometheus also gaugehistogram, info,
+        // stateset, and unknown where its type did not come with it.
         required("kind", DataType::Utf8),
         // cumulative, delta; null where it means nothing.
         optional("temporality", DataType::Utf8),

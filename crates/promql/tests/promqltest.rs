@@ -6,6 +6,7 @@
 
 mod promqltest {
     pub(crate) mod compare;
+    pub(crate) mod engine;
     mod hints;
     mod nhcb;
     pub(crate) mod pinned;
@@ -17,6 +18,7 @@ mod promqltest {
 
 use std::path::{Path, PathBuf};
 
+use promqltest::engine::Engine;
 use promqltest::report::{self, Report};
 
 /// Evaluations that are known to differ, with the reason: file, line, why.
@@ -40,9 +42,13 @@ fn reference_or_skip() -> Option<PathBuf> {
         .ok()
 }
 
+fn of_file(file: &Path) -> Report {
+    report::of_file(file, &mut Engine::default())
+}
+
 fn run_reference(file: &str) {
     let Some(directory) = reference_or_skip() else { return };
-    report::of_file(&directory.join(file)).assert_clean(KNOWN);
+    of_file(&directory.join(file)).assert_clean(KNOWN);
 }
 
 macro_rules! reference {
@@ -80,7 +86,7 @@ fn the_reference_as_a_whole() {
     let files = report::files(&directory);
     let unknown: Vec<_> = files.iter().filter(|file| !REFERENCE.contains(&report::name(file))).collect();
     assert!(unknown.is_empty(), "files without a test of their own: {unknown:?}");
-    let all: Report = files.iter().map(|file| report::of_file(file)).collect();
+    let all: Report = files.iter().map(|file| of_file(file)).collect();
     eprintln!("{all}");
     all.assert_clean(KNOWN);
 }
@@ -88,7 +94,7 @@ fn the_reference_as_a_whole() {
 #[test]
 fn golden() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    let all: Report = report::files(&directory).iter().map(|file| report::of_file(file)).collect();
+    let all: Report = report::files(&directory).iter().map(|file| of_file(file)).collect();
     eprintln!("{all}");
     all.assert_clean(&[]);
 }

@@ -163,12 +163,18 @@ pub struct Histogram {
     /// Of counts that are doubles.
     #[prost(double, repeated, tag = "13")]
     pub positive_counts: Vec<f64>,
+    /// 0 unknown, 1 reset, 2 no reset, 3 gauge.
+    #[prost(int32, tag = "14")]
+    pub reset_hint: i32,
     /// Milliseconds since 1970.
     #[prost(int64, tag = "15")]
     pub timestamp: i64,
     /// Bounds of custom buckets.
     #[prost(double, repeated, tag = "16")]
     pub custom_values: Vec<f64>,
+    /// Version 2: when its counter began.
+    #[prost(int64, tag = "17")]
+    pub start_timestamp: i64,
 }
 
 /// How often something was observed.
@@ -247,6 +253,9 @@ pub struct MetadataV2 {
     /// What it is.
     #[prost(uint32, tag = "3")]
     pub help_ref: u32,
+    /// Of its values.
+    #[prost(uint32, tag = "4")]
+    pub unit_ref: u32,
 }
 
 /// Labels of these names and values.

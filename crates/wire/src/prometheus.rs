@@ -11,8 +11,9 @@
 //!   bytes.
 //! - A series has `metric_name` = its `__name__` and `attributes` = all its labels, `__name__`
 //!   included, which tells it from a series of OpenTelemetry. It is identified by them alone: what
-//!   metadata says comes at other times and in other requests, so `kind` is `unknown`, unit and
-//!   temporality are empty. Of the metadata only version 2's help is kept, as `description`.
+//!   metadata says may come at other times and in other requests. What comes with the series, as in
+//!   version 2, is in the columns `kind` (a counter is a monotonic `sum`), `unit` and `description`;
+//!   else they are `unknown` and empty.
 //! - Labels may come in any order. A label whose value is empty is the same as none, as in
 //!   Prometheus. Names and values may be any UTF-8.
 //! - `service_name` is the label `job`; there is no resource and no scope.
@@ -24,6 +25,7 @@
 //!   integers they are rounded.
 //! - A series that cannot be stored has all its records rejected.
 
+mod about;
 mod exemplars;
 pub mod exposition;
 mod histograms;
@@ -40,7 +42,8 @@ use crate::proto::{Known, Malformed, Reader, Refused};
 use symbols::Symbols;
 use write::Write;
 
-pub use request::{Label, RequestWriter};
+pub use about::{About, Kind};
+pub use request::{Label, Point, RequestWriter, Value};
 
 /// Which of the two messages a request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -876,7 +876,7 @@ export interface components {
         Metric: {
             /** @description What it measures. */
             description: string;
-            /** @description gauge, sum, histogram, exponential_histogram, summary, unknown */
+            /** @description gauge, sum, histogram, exponential_histogram, summary, unknown; of Prometheus also gaugehistogram, info, stateset */
             kind: string;
             /** @description Whether a sum only grows. */
             monotonic?: boolean | null;

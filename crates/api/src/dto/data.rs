@@ -232,7 +232,7 @@ pub struct Metric {
     pub name: String,
     /// UCUM.
     pub unit: String,
-    /// gauge, sum, histogram, exponential_histogram, summary, unknown
+    /// gauge, sum, histogram, exponential_histogram, summary, unknown; of Prometheus also gaugehistogram, info, stateset
     pub kind: String,
     /// What it measures.
     pub description: String,

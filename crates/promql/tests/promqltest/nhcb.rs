@@ -25,7 +25,7 @@ enum Part {
     Sum,
 }
 
-pub(super) fn convert(series: &[LoadedSeries]) -> Result<Vec<LoadedSeries>, String> {
+pub(crate) fn convert(series: &[LoadedSeries]) -> Result<Vec<LoadedSeries>, String> {
     let mut histograms: BTreeMap<Labels, BTreeMap<usize, Classic>> = BTreeMap::new();
     for series in series {
         let Some((part, base)) = part(&series.labels) else { continue };

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::run::{Verdict, run};
+use super::run::{Subject, Verdict, run};
 use super::script;
 
 /// The verdicts of some files.
@@ -29,13 +29,14 @@ pub(crate) fn name(file: &Path) -> &str {
     file.file_name().and_then(|name| name.to_str()).unwrap_or_default()
 }
 
-pub(crate) fn of_file(file: &Path) -> Report {
+/// What a subject makes of a file.
+pub(crate) fn of_file(file: &Path, subject: &mut impl Subject) -> Report {
     let name = name(file);
     let mut report = Report::default();
     let verdicts = std::fs::read_to_string(file)
         .map_err(|error| error.to_string())
         .and_then(|text| script::parse(&text))
-        .and_then(|commands| run(&commands));
+        .and_then(|commands| run(&commands, subject));
     match verdicts {
         Ok(verdicts) => {
             report.verdicts.extend(verdicts.into_iter().map(|verdict| (name.to_owned(), verdict)))

@@ -1,13 +1,38 @@
 //! Runs the commands of a file: each evaluation as it is written, and in variants that have to give
 //! the same.
+//!
+//! Who evaluates is a [`Subject`]: the engine in this process, or a server that is asked over HTTP.
 
-use promql::ast::{Expr, Span};
-use promql::{Annotation, Options, Outcome, Steps, Value, Vector, query_instant, query_range};
-use promql::{ParseOptions, Sample, parse};
+use super::compare::{self, Point, Value, Vector};
+use super::script::{Command, Eval, Expected, Load, Remarks, Times, When};
 
-use super::script::{Command, Eval, Expected, Remarks, When};
-use super::store::Store;
-use super::{compare, pinned};
+/// Somebody who stores series and evaluates.
+pub(crate) trait Subject {
+    type Point: Point;
+
+    /// Forgets all that was loaded.
+    fn clear(&mut self);
+
+    /// Adds to what is there.
+    fn load(&mut self, load: &Load) -> Result<(), String>;
+
+    /// An answer, or the text of the error.
+    fn instant(&self, query: &str, at_ms: i64) -> Result<Answer<Self::Point>, String>;
+
+    /// An answer, or the text of the error.
+    fn range(&self, query: &str, times: Times) -> Result<Answer<Self::Point>, String>;
+
+    /// Other ways to ask that have to give the same.
+    fn variants(&self, eval: &Eval) -> Result<(), String>;
+}
+
+/// A value with remarks; those that have a place end with ` (line:column)`, both from 1.
+#[derive(Debug)]
+pub(crate) struct Answer<P> {
+    pub(crate) value: Value<P>,
+    pub(crate) warnings: Vec<String>,
+    pub(crate) infos: Vec<String>,
+}
 
 /// How one evaluation went.
 #[derive(Clone, Debug)]
@@ -16,23 +41,28 @@ pub(crate) struct Verdict {
     pub(crate) query: String,
     /// As it is written.
     pub(crate) plain: Result<(), String>,
-    /// Pinned to its time, as a range query, with several threads.
+    /// As [`Subject::variants`] asks.
     pub(crate) variants: Result<(), String>,
 }
 
-pub(crate) fn run(commands: &[Command]) -> Result<Vec<Verdict>, String> {
-    let mut store = Store::default();
+/// Begins with nothing loaded.
+pub(crate) fn run(commands: &[Command], subject: &mut impl Subject) -> Result<Vec<Verdict>, String> {
     let mut verdicts = Vec::new();
+    subject.clear();
     for command in commands {
         match command {
-            Command::Clear => store = Store::default(),
-            Command::Load(load) => store.load(load)?,
+            Command::Clear => subject.clear(),
+            Command::Load(load) => subject.load(load)?,
             Command::Eval(eval) => {
+                let outcome = match eval.when {
+                    When::Instant { at_ms } => subject.instant(&eval.query, at_ms),
+                    When::Range(times) => subject.range(&eval.query, times),
+                };
                 verdicts.push(Verdict {
                     line: eval.line,
                     query: eval.query.clone(),
-                    plain: plain(eval, &store),
-                    variants: variants(eval, &store),
+                    plain: check(eval, outcome),
+                    variants: subject.variants(eval),
                 });
             }
         }
@@ -40,59 +70,22 @@ pub(crate) fn run(commands: &[Command]) -> Result<Vec<Verdict>, String> {
     Ok(verdicts)
 }
 
-fn options(parallelism: usize) -> Options {
-    Options {
-        delayed_name_removal: true,
-        start_timestamps: true,
-        experimental: true,
-        parallelism,
-        ..Options::default()
-    }
-}
-
-fn parsed(eval: &Eval) -> Result<Expr, String> {
-    parse(&eval.query, &ParseOptions::new(true)).map_err(|error| error.to_string())
-}
-
-fn instant(expr: &Expr, at_ms: i64, store: &Store, parallelism: usize) -> Result<Outcome, String> {
-    query_instant(expr, at_ms, &options(parallelism), store, &|| Ok(())).map_err(|error| error.to_string())
-}
-
-fn range(expr: &Expr, steps: Steps, store: &Store, parallelism: usize) -> Result<Outcome, String> {
-    query_range(expr, steps, &options(parallelism), store, &|| Ok(())).map_err(|error| error.to_string())
-}
-
-fn evaluated(eval: &Eval, store: &Store, parallelism: usize) -> Result<Outcome, String> {
-    let expr = parsed(eval)?;
-    match eval.when {
-        When::Instant { at_ms } => instant(&expr, at_ms, store, parallelism),
-        When::Range(times) => {
-            let steps = Steps { start_ms: times.start_ms, end_ms: times.end_ms, step_ms: times.step_ms };
-            range(&expr, steps, store, parallelism)
-        }
-    }
-}
-
-fn plain(eval: &Eval, store: &Store) -> Result<(), String> {
-    check_outcome(eval, evaluated(eval, store, 1))
-}
-
-fn check_outcome(eval: &Eval, outcome: Result<Outcome, String>) -> Result<(), String> {
+/// Whether an outcome is the expected one: an error, or remarks and value.
+pub(crate) fn check<P: Point>(eval: &Eval, outcome: Result<Answer<P>, String>) -> Result<(), String> {
     match (outcome, &eval.fail) {
         (Ok(_), Some(_)) => Err("expected an error, got none".to_owned()),
         (Err(error), None) => Err(format!("error: {error}")),
         (Err(error), Some(text)) if text.fits(&error) => Ok(()),
         (Err(error), Some(text)) => Err(format!("expected an error like {text:?}, got {error}")),
-        (Ok(outcome), None) => {
-            check_remarks(eval, &eval.warnings, &outcome.annotations.warnings, "warnings")?;
-            check_remarks(eval, &eval.infos, &outcome.annotations.infos, "infos")?;
-            compare::check(eval, &outcome.value)
+        (Ok(answer), None) => {
+            check_remarks(&eval.warnings, &answer.warnings, "warnings")?;
+            check_remarks(&eval.infos, &answer.infos, "infos")?;
+            compare::check(eval, &answer.value)
         }
     }
 }
 
-fn check_remarks(eval: &Eval, expected: &Remarks, got: &[Annotation], kind: &str) -> Result<(), String> {
-    let texts: Vec<String> = got.iter().map(|annotation| with_place(annotation, &eval.query)).collect();
+fn check_remarks(expected: &Remarks, texts: &[String], kind: &str) -> Result<(), String> {
     if expected.none && !texts.is_empty() {
         return Err(format!("expected no {kind}, got {texts:?}"));
     }
@@ -109,59 +102,41 @@ fn check_remarks(eval: &Eval, expected: &Remarks, got: &[Annotation], kind: &str
     }
 }
 
-/// A remark with ` (line:column)` behind it, both from 1.
-fn with_place(annotation: &Annotation, query: &str) -> String {
-    let Some(Span { start, .. }) = annotation.span else { return annotation.text.clone() };
-    let before = &query.as_bytes()[..start.min(query.len())];
-    let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-    let column = 1 + before.iter().rev().take_while(|byte| **byte != b'\n').count();
-    format!("{} ({line}:{column})", annotation.text)
-}
-
-fn variants(eval: &Eval, store: &Store) -> Result<(), String> {
-    let named = |name: String, result: Result<(), String>| result.map_err(|error| format!("{name}: {error}"));
-    named("with 4 threads".to_owned(), check_outcome(eval, evaluated(eval, store, 4)))?;
-    let When::Instant { at_ms } = eval.when else { return Ok(()) };
-    if eval.fail.is_none() {
-        named("as a range".to_owned(), around(eval, &parsed(eval)?, at_ms, store))?;
-    }
-    let Some(pinned) = parsed(eval).ok().and_then(|expr| pinned::pin(&expr, at_ms)) else { return Ok(()) };
-    for at in pinned::times(at_ms) {
-        let outcome = instant(&pinned, at, store, 1);
-        named(format!("pinned, at {at}"), check_outcome(eval, outcome))?;
-        if eval.fail.is_none() {
-            named(format!("pinned, as a range around {at}"), around(eval, &pinned, at, store))?;
-        }
-    }
-    Ok(())
-}
-
-/// The middle step of a range query has to be the same.
-fn around(eval: &Eval, expr: &Expr, at_ms: i64, store: &Store) -> Result<(), String> {
+/// The range around a time in whose middle an instant query has to give the same; none where there
+/// is no such.
+pub(crate) fn range_around(eval: &Eval, at_ms: i64) -> Option<Times> {
     let same_as_range = matches!(eval.expected, Expected::Series(_) | Expected::Scalar(_));
     // These are other numbers in a range query.
     let of_the_range = ["start()", "end()", "step()", "range()"];
-    if !same_as_range || of_the_range.iter().any(|call| eval.query.contains(call)) {
-        return Ok(());
-    }
-    let steps = Steps { start_ms: at_ms - 60_000, end_ms: at_ms + 60_000, step_ms: 60_000 };
-    let outcome = range(expr, steps, store, 1)?;
-    let Value::Matrix(matrix) = outcome.value else { return Err("no matrix".to_owned()) };
+    let same_as_range = same_as_range && !of_the_range.iter().any(|call| eval.query.contains(call));
+    let times = Times { start_ms: at_ms - 60_000, end_ms: at_ms + 60_000, step_ms: 60_000 };
+    (same_as_range && eval.fail.is_none()).then_some(times)
+}
+
+/// Compares the step of a range query at a time with what an instant query there has to give.
+pub(crate) fn check_step<P: Point>(
+    eval: &Eval,
+    at_ms: i64,
+    outcome: Result<Answer<P>, String>,
+) -> Result<(), String> {
+    let Value::Matrix(matrix) = outcome?.value else { return Err("no matrix".to_owned()) };
     if eval.ordered {
         return Ok(());
     }
     compare::check_sorted(&matrix)?;
     let mut vector = Vector::new();
-    for series in matrix {
-        let labels = series.labels;
-        let point = series.points.into_iter().find(|(time, _)| *time == at_ms);
-        vector.extend(point.map(|(time_ms, point)| Sample { labels, time_ms, point }));
+    for (labels, points) in matrix {
+        let point = points.into_iter().find(|(time, _)| *time == at_ms);
+        vector.extend(point.map(|(_, point)| (labels, point)));
     }
     match (&eval.expected, vector.as_slice()) {
         (Expected::Series(series), _) => compare::check_vector(series, &vector, false),
-        (_, [Sample { point: promql::Point::Float(value), time_ms, .. }]) => {
-            compare::check(eval, &Value::Scalar { time_ms: *time_ms, value: *value })
-        }
+        (Expected::Scalar(expected), [(_, point)]) => compare::check_scalar(*expected, point),
         _ => Err(format!("expected a scalar, got {} series", vector.len())),
     }
+}
+
+/// An error with the name of the variant.
+pub(crate) fn named(name: &str, result: Result<(), String>) -> Result<(), String> {
+    result.map_err(|error| format!("{name}: {error}"))
 }

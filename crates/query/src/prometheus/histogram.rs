@@ -74,6 +74,11 @@ impl<'a> Histograms<'a> {
         self.flags.value(row) & NO_RECORDED_VALUE != 0
     }
 
+    /// When what a row adds up began, in nanoseconds; 0 where nobody knows, or it was not asked for.
+    pub(super) fn start(&self, row: usize) -> i64 {
+        self.int("start_time_unix_nano", row).unwrap_or(0)
+    }
+
     fn int(&self, name: &str, row: usize) -> Option<i64> {
         let column: &Int64Array = self.batch.column_by_name(name)?.as_primitive_opt::<Int64Type>()?;
         column.is_valid(row).then(|| column.value(row))

@@ -11,7 +11,7 @@ use crate::{Answer, Engine, QueryError};
 /// What is known of a metric. Senders may differ.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MetricMetadata {
-    /// counter, gauge, histogram, summary, unknown
+    /// counter, gauge, histogram, gaugehistogram, summary, info, stateset, unknown
     pub kind: &'static str,
     /// The sender's sentence.
     pub help: String,
@@ -59,7 +59,10 @@ impl Engine {
                 Which { times: super::points::nanos(ALWAYS), name_may_fit: &|_| true, every_row: false };
             series::each(&store.memory, &store.series, &which, &mut |row| {
                 let own = row.attributes.get(promql::METRIC_NAME);
-                let name = own.map_or_else(|| super::names::metric(row.shape), str::to_owned);
+                let name = own.map_or_else(
+                    || super::names::metric(row.shape),
+                    |own| family(own, row.shape.kind).to_owned(),
+                );
                 if metric.as_ref().is_some_and(|metric| *metric != name) {
                     return Ok(());
                 }
@@ -136,12 +139,26 @@ fn owned(counts: BTreeMap<&str, u64>) -> Vec<(String, u64)> {
     counts.into_iter().map(|(key, count)| (key.to_owned(), count)).collect()
 }
 
+/// What all series of a histogram or summary of Prometheus belong to.
+fn family<'a>(name: &'a str, kind: &str) -> &'a str {
+    let suffixes: &[&str] = match kind {
+        "histogram" => &["_bucket", "_sum", "_count", "_created"],
+        "gaugehistogram" => &["_bucket", "_gsum", "_gcount"],
+        "summary" => &["_sum", "_count", "_created"],
+        _ => &[],
+    };
+    suffixes.iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name)
+}
+
 fn kind(stored: &str, counter: bool) -> &'static str {
     match stored {
         "sum" if counter => "counter",
         "sum" | "gauge" => "gauge",
         "histogram" | "exponential_histogram" => "histogram",
         "summary" => "summary",
+        "gaugehistogram" => "gaugehistogram",
+        "info" => "info",
+        "stateset" => "stateset",
         _ => "unknown",
     }
 }

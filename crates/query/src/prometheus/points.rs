@@ -24,6 +24,7 @@ use crate::QueryError;
 /// Bytes of a number with its time.
 const SAMPLE_BYTES: usize = 16;
 const NANOS_PER_MS: i64 = 1_000_000;
+const START_TIME: &str = "start_time_unix_nano";
 
 /// What is read, and of which series.
 pub(super) struct Sought<'a> {
@@ -84,7 +85,7 @@ impl<'m> Points<'m> {
     pub(super) fn read_samples(&mut self, rows: &Rows<'_>, sought: &Sought<'_>) -> Result<(), QueryError> {
         let mut columns = vec!["series_id", "time_unix_nano", "flags"];
         columns.extend(scaled::COLUMNS);
-        columns.extend(self.starts.then_some("start_time_unix_nano"));
+        columns.extend(self.starts.then_some(START_TIME));
         let wanted = sought.wanted();
         // What is decoded is held twice for a moment.
         let memory = self.memory.another("Decoded");
@@ -197,7 +198,8 @@ impl<'m> Points<'m> {
             Part::Count => &["series_id", "time_unix_nano", "flags", "count", "count_double"],
             _ => &NATIVE,
         };
-        rows.each(columns, &sought.wanted(), &mut |batch| {
+        let columns: Vec<_> = columns.iter().copied().chain(self.starts.then_some(START_TIME)).collect();
+        rows.each(&columns, &sought.wanted(), &mut |batch| {
             let histograms = Histograms::of(batch)?;
             let mut bytes = 0;
             for row in 0..batch.num_rows() {
@@ -208,6 +210,7 @@ impl<'m> Points<'m> {
                 }
                 let Some(chunk) = self.chunks.get_mut(&id) else { continue };
                 bytes += SAMPLE_BYTES;
+                let before = chunk.times_ms.len();
                 match part {
                     Part::Sum | Part::Count => {
                         let value = if histograms.is_stale(row) {
@@ -228,6 +231,10 @@ impl<'m> Points<'m> {
                         chunk.values.push(0.0);
                         fill_starts(chunk);
                     }
+                }
+                if self.starts && chunk.times_ms.len() > before {
+                    chunk.start_times_ms.resize(before, 0);
+                    chunk.start_times_ms.push(histograms.start(row).div_euclid(NANOS_PER_MS));
                 }
             }
             self.memory.grow(bytes)
@@ -331,7 +338,7 @@ impl<'a> Numbers<'a> {
             times: times.ok_or_else(|| misfit("time_unix_nano"))?,
             values: values.ok_or_else(|| misfit(scaled::RAW))?,
             flags: flags.ok_or_else(|| misfit("flags"))?,
-            starts: batch.column_by_name("start_time_unix_nano").and_then(|starts| starts.as_primitive_opt()),
+            starts: batch.column_by_name(START_TIME).and_then(|starts| starts.as_primitive_opt()),
         })
     }
 

@@ -25,7 +25,7 @@ pub struct Metric {
     pub name: String,
     /// UCUM.
     pub unit: String,
-    /// gauge, sum, histogram, exponential_histogram, summary, unknown
+    /// gauge, sum, histogram, exponential_histogram, summary, unknown; of Prometheus also gaugehistogram, info, stateset
     pub kind: String,
     /// The sender's sentence.
     pub description: String,
@@ -152,6 +152,13 @@ pub(super) struct SeriesOf {
 }
 
 impl SeriesOf {
+    /// The kind that its points have. A part of a classic histogram or of a summary of Prometheus is
+    /// numbers like any others.
+    pub(super) fn drawn_kind(&self) -> &str {
+        let numbers = matches!(self.kind.as_str(), "gauge" | "sum");
+        if numbers || self.label("__name__").is_none() { &self.kind } else { "unknown" }
+    }
+
     /// A label's value: of the attribute, else of the resource's attribute.
     pub(super) fn label(&self, key: &str) -> Option<&str> {
         let of = |attributes: &Attributes| attributes.iter().position(|(name, _)| name == key);

@@ -130,7 +130,7 @@ struct Shape {
 impl Shape {
     fn of(series: &SeriesOf) -> Self {
         Self {
-            kind: series.kind.clone(),
+            kind: series.drawn_kind().to_owned(),
             unit: series.unit.clone(),
             temporality: series.temporality.clone(),
             monotonic: series.monotonic,

@@ -96,6 +96,8 @@ pub struct Global {
     /// Not used: they are for other systems.
     pub external_labels: Value,
     /// See `scrape_configs`.
+    pub scrape_protocols: Vec<Protocol>,
+    /// See `scrape_configs`.
     pub body_size_limit: ByteSize,
     /// See `scrape_configs`.
     pub sample_limit: u64,
@@ -116,6 +118,7 @@ impl Default for Global {
             scrape_timeout: Duration::from_secs(10),
             evaluation_interval: Value::Null,
             external_labels: Value::Null,
+            scrape_protocols: Protocol::USUAL.into(),
             body_size_limit: ByteSize::new(0),
             sample_limit: 0,
             label_limit: 0,
@@ -148,6 +151,8 @@ pub struct Job {
     pub honor_timestamps: bool,
     /// Whether series with times of their own are marked stale when they disappear.
     pub track_timestamps_staleness: bool,
+    /// The formats that a target is asked for, the one that is liked best first.
+    pub scrape_protocols: Option<Vec<Protocol>>,
     /// What a body is that does not say what it is.
     pub fallback_scrape_protocol: Option<Protocol>,
     /// Whether bodies may be compressed.
@@ -160,6 +165,18 @@ pub struct Job {
     pub http_headers: BTreeMap<String, Header>,
     /// How `https` is spoken.
     pub tls_config: Option<TlsConfig>,
+    /// A proxy in front of the targets.
+    pub proxy_url: Option<Secret<String>>,
+    /// Refused: there is no such log-in here.
+    pub oauth2: Value,
+    /// Refused: a proxy is named by `proxy_url`.
+    pub proxy_from_environment: Value,
+    /// Refused: a proxy is for all targets of a job.
+    pub no_proxy: Value,
+    /// Refused: a proxy is told no more than `proxy_url`.
+    pub proxy_connect_header: Value,
+    /// Not used: HTTP/2 is spoken where a target offers it.
+    pub enable_http2: Value,
     /// Whether an answer may say to look elsewhere.
     pub follow_redirects: bool,
     /// Largest body, uncompressed.
@@ -218,12 +235,19 @@ impl Default for Job {
             honor_labels: false,
             honor_timestamps: true,
             track_timestamps_staleness: false,
+            scrape_protocols: None,
             fallback_scrape_protocol: None,
             enable_compression: true,
             basic_auth: None,
             authorization: None,
             http_headers: BTreeMap::new(),
             tls_config: None,
+            proxy_url: None,
+            oauth2: Value::Null,
+            proxy_from_environment: Value::Null,
+            no_proxy: Value::Null,
+            proxy_connect_header: Value::Null,
+            enable_http2: Value::Null,
             follow_redirects: true,
             body_size_limit: None,
             sample_limit: None,
@@ -285,6 +309,28 @@ pub enum Protocol {
     /// OpenMetrics.
     #[serde(rename = "OpenMetricsText1.0.0")]
     OpenMetrics,
+    /// Prometheus' messages, which alone have native histograms.
+    #[serde(rename = "PrometheusProto")]
+    Protobuf,
+}
+
+impl Protocol {
+    /// What is asked for where nothing is said.
+    const USUAL: [Self; 4] = [Self::OpenMetrics, Self::OpenMetrics0, Self::Text1, Self::Text];
+
+    /// As the header `Accept` has it; with names as they are where the format has them.
+    pub(super) fn media_type(self) -> &'static str {
+        match self {
+            Self::Text => "text/plain;version=0.0.4",
+            Self::Text1 => "text/plain;version=1.0.0;escaping=allow-utf-8",
+            Self::OpenMetrics0 => "application/openmetrics-text;version=0.0.1",
+            Self::OpenMetrics => "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8",
+            Self::Protobuf => {
+                "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;\
+                 escaping=allow-utf-8"
+            }
+        }
+    }
 }
 
 /// A user and a password.
@@ -397,6 +443,10 @@ pub struct HttpSd {
     /// As for a job.
     pub tls_config: Option<TlsConfig>,
     /// As for a job.
+    pub proxy_url: Option<Secret<String>>,
+    /// Refused, as for a job.
+    pub oauth2: Value,
+    /// As for a job.
     pub follow_redirects: bool,
 }
 
@@ -409,6 +459,8 @@ impl Default for HttpSd {
             authorization: None,
             http_headers: BTreeMap::new(),
             tls_config: None,
+            proxy_url: None,
+            oauth2: Value::Null,
             follow_redirects: true,
         }
     }
@@ -419,6 +471,7 @@ impl Validate for PrometheusFile {
         if !self.scrape_config_files.is_empty() {
             report.error("scrape_config_files", "is not followed: name the files in `receive.scrape.files`");
         }
+        check_protocols("global.scrape_protocols", &self.global.scrape_protocols, report);
         let (interval, timeout) = (self.global.scrape_interval, self.global.scrape_timeout);
         if interval.is_zero() {
             report.error("global.scrape_interval", "must not be zero");
@@ -449,6 +502,7 @@ impl Job {
         let interval = *job.scrape_interval.get_or_insert(global.scrape_interval);
         // As in Prometheus: what holds for all is cut where the job's interval is shorter.
         job.scrape_timeout.get_or_insert(global.scrape_timeout.min(interval));
+        job.scrape_protocols.get_or_insert_with(|| global.scrape_protocols.clone());
         job.body_size_limit.get_or_insert(global.body_size_limit);
         job.sample_limit.get_or_insert(global.sample_limit);
         job.label_limit.get_or_insert(global.label_limit);
@@ -538,6 +592,28 @@ impl Validate for Job {
                 report.error(name, sentence);
             }
         }
+        for (name, value, instead) in [
+            ("oauth2", &self.oauth2, NO_OAUTH2),
+            (
+                "proxy_from_environment",
+                &self.proxy_from_environment,
+                "is not read: name the proxy in `proxy_url`",
+            ),
+            ("no_proxy", &self.no_proxy, "is not known: give those targets a job of their own"),
+            (
+                "proxy_connect_header",
+                &self.proxy_connect_header,
+                "is not sent: a password goes into `proxy_url`",
+            ),
+        ] {
+            if !matches!(value, Value::Null | Value::Bool(false)) {
+                report.error(name, instead);
+            }
+        }
+        if let Some(protocols) = &self.scrape_protocols {
+            check_protocols("scrape_protocols", protocols, report);
+        }
+        check_proxy(&self.proxy_url, &self.tls_config, report);
         for (list, rules) in [
             ("relabel_configs", &self.relabel_configs),
             ("metric_relabel_configs", &self.metric_relabel_configs),
@@ -572,6 +648,10 @@ impl Validate for HttpSd {
         if self.refresh_interval.is_zero() {
             report.error("refresh_interval", "must not be zero");
         }
+        if !self.oauth2.is_null() {
+            report.error("oauth2", NO_OAUTH2);
+        }
+        check_proxy(&self.proxy_url, &self.tls_config, report);
         check_access(&self.basic_auth, &self.authorization, &self.http_headers, &self.tls_config, report);
     }
 }
@@ -589,6 +669,29 @@ impl Validate for FileSd {
         if self.files.is_empty() || !self.files.iter().all(is_known) {
             report.error("files", "must end in .json, .yml or .yaml, and may have one `*` in the last part");
         }
+    }
+}
+
+const NO_OAUTH2: &str = "is not supported: let something else fetch the token and write it into the file of \
+                         `authorization.credentials_file`, which is read at every request";
+
+fn check_protocols(path: &str, protocols: &[Protocol], report: &mut Report) {
+    if protocols.is_empty() {
+        report.error(path, "must name a format");
+    }
+    if (1..protocols.len()).any(|index| protocols[..index].contains(&protocols[index])) {
+        report.error(path, "must not name a format twice");
+    }
+}
+
+fn check_proxy(proxy: &Option<Secret<String>>, tls: &Option<TlsConfig>, report: &mut Report) {
+    let Some(proxy) = proxy else { return };
+    let url = reqwest::Url::parse(proxy.expose());
+    if !url.is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
+        report.error("proxy_url", "must be a URL with http or https");
+    }
+    if tls.as_ref().is_some_and(|tls| tls.server_name.is_some()) {
+        report.error("proxy_url", "does not go together with `tls_config.server_name`");
     }
 }
 

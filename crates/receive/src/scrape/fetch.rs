@@ -14,29 +14,29 @@ use axum::body::Body as HttpBody;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use fresnel_sdk::config::Secret;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use http_body_util::Limited;
 use model::Reservation;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::{Certificate, Client, Identity, Url, redirect};
+use reqwest::{Certificate, Client, Identity, Proxy, Url, redirect};
 use wire::compression::{self, Encoding};
 use wire::prometheus::exposition::Format;
 
 use super::config::{Authorization, BasicAuth, Header, HttpSd, Job, Protocol, TlsConfig};
+use super::series::Exposed;
 use crate::Refusal;
 use crate::body;
 use crate::intake::Intake;
 
-/// What a target is asked for: OpenMetrics, then text, with names as they are.
-pub(super) const METRICS: &str = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
-                      application/openmetrics-text;version=0.0.1;q=0.5,\
-                      text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
 const TIMEOUT_SECONDS: HeaderName = HeaderName::from_static("x-prometheus-scrape-timeout-seconds");
 const USER_AGENT: &str = concat!("Fresnel/", env!("CARGO_PKG_VERSION"));
 /// As in Go, where it is ten.
 const REDIRECTS_MAX: usize = 10;
 /// Connections that are kept for the next scrape, by host.
 const IDLE_MAX: usize = 1;
+/// Tenths that the format has that is liked most.
+const LIKED_MOST: u8 = 6;
 /// Longest file with a secret.
 const SECRET_BYTES_MAX: u64 = 64 << 10;
 
@@ -47,22 +47,40 @@ pub(super) struct Access<'a> {
     authorization: &'a Option<Authorization>,
     headers: &'a BTreeMap<String, Header>,
     tls: &'a Option<TlsConfig>,
+    proxy: &'a Option<Secret<String>>,
     follow_redirects: bool,
 }
 
 impl<'a> From<&'a Job> for Access<'a> {
     fn from(job: &'a Job) -> Self {
-        let Job { basic_auth, authorization, http_headers, tls_config, follow_redirects, .. } = job;
+        let Job { basic_auth, authorization, http_headers, tls_config, proxy_url, follow_redirects, .. } =
+            job;
         let follow_redirects = *follow_redirects;
-        Self { basic_auth, authorization, headers: http_headers, tls: tls_config, follow_redirects }
+        Self {
+            basic_auth,
+            authorization,
+            headers: http_headers,
+            tls: tls_config,
+            proxy: proxy_url,
+            follow_redirects,
+        }
     }
 }
 
 impl<'a> From<&'a HttpSd> for Access<'a> {
     fn from(discovery: &'a HttpSd) -> Self {
-        let HttpSd { basic_auth, authorization, http_headers, tls_config, follow_redirects, .. } = discovery;
+        let HttpSd {
+            basic_auth, authorization, http_headers, tls_config, proxy_url, follow_redirects, ..
+        } = discovery;
         let follow_redirects = *follow_redirects;
-        Self { basic_auth, authorization, headers: http_headers, tls: tls_config, follow_redirects }
+        Self {
+            basic_auth,
+            authorization,
+            headers: http_headers,
+            tls: tls_config,
+            proxy: proxy_url,
+            follow_redirects,
+        }
     }
 }
 
@@ -115,6 +133,11 @@ impl Access<'_> {
         };
         let mut builder = Client::builder().redirect(redirects).user_agent(USER_AGENT);
         builder = builder.pool_max_idle_per_host(IDLE_MAX).no_proxy();
+        if let Some(proxy) = self.proxy {
+            let proxy =
+                Proxy::all(proxy.expose().as_str()).map_err(|_| "`proxy_url` is no URL".to_owned())?;
+            builder = builder.proxy(proxy);
+        }
         if let Some(tls) = self.tls {
             builder = with_tls(builder, tls)?;
         }
@@ -219,7 +242,7 @@ fn read_secret(file: &Path) -> Result<String, String> {
 /// What is asked for.
 pub(super) struct Asked<'a> {
     pub(super) url: &'a Url,
-    pub(super) accept: &'static str,
+    pub(super) accept: &'a str,
     /// Whether it may come compressed.
     pub(super) compressed: bool,
     /// Most bytes, uncompressed; 0 for as many as a request may have.
@@ -249,7 +272,9 @@ async fn ask(
     intake: &Intake,
 ) -> Result<Fetched, String> {
     let mut headers = access.headers()?;
-    headers.entry(header::ACCEPT).or_insert(HeaderValue::from_static(asked.accept));
+    if let Ok(accept) = HeaderValue::try_from(asked.accept) {
+        headers.entry(header::ACCEPT).or_insert(accept);
+    }
     let encodings = if asked.compressed { "gzip" } else { "identity" };
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(encodings));
     if let Ok(seconds) = HeaderValue::try_from(asked.timeout.as_secs_f64().to_string()) {
@@ -320,16 +345,43 @@ fn chain(error: &dyn std::error::Error) -> String {
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
+/// What a target is asked for, the first of the formats rather than the others.
+pub(super) fn accept(protocols: &[Protocol]) -> String {
+    // As Prometheus weighs them.
+    let weights = (0..=LIKED_MOST).rev();
+    let mut asked: String = protocols
+        .iter()
+        .zip(weights)
+        .map(|(protocol, weight)| format!("{};q=0.{weight},", protocol.media_type()))
+        .collect();
+    asked.push_str(&format!("*/*;q=0.{}", usize::from(LIKED_MOST).saturating_sub(protocols.len())));
+    asked
+}
+
 /// The format that an answer says it has, or that it is taken for where it does not say.
-pub(super) fn format_of(content_type: &str, fallback: Option<Protocol>) -> Result<Format, String> {
+pub(super) fn format_of(content_type: &str, fallback: Option<Protocol>) -> Result<Exposed, String> {
     let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    match (media_type.as_str(), fallback) {
-        ("text/plain", _) => Ok(Format::Text),
-        ("application/openmetrics-text", _) => Ok(Format::OpenMetrics),
-        (_, Some(Protocol::Text | Protocol::Text1)) => Ok(Format::Text),
-        (_, Some(Protocol::OpenMetrics0 | Protocol::OpenMetrics)) => Ok(Format::OpenMetrics),
-        (_, None) => Err(format!(
+    let said = match media_type.as_str() {
+        "text/plain" => Some(Protocol::Text),
+        "application/openmetrics-text" => Some(Protocol::OpenMetrics),
+        "application/vnd.google.protobuf" if is_delimited(content_type) => Some(Protocol::Protobuf),
+        _ => None,
+    };
+    match said.or(fallback) {
+        Some(Protocol::Text | Protocol::Text1) => Ok(Exposed::Lines(Format::Text)),
+        Some(Protocol::OpenMetrics0 | Protocol::OpenMetrics) => Ok(Exposed::Lines(Format::OpenMetrics)),
+        Some(Protocol::Protobuf) => Ok(Exposed::Protobuf),
+        None => Err(format!(
             "received unsupported Content-Type \"{content_type}\" and no fallback_scrape_protocol specified for target"
         )),
     }
+}
+
+/// Whether protobuf is of the message and the form that there is; what is not said is taken for it.
+fn is_delimited(content_type: &str) -> bool {
+    content_type.split(';').skip(1).all(|parameter| match parameter.trim().split_once('=') {
+        Some(("proto", message)) => message.trim_matches('"') == "io.prometheus.client.MetricFamily",
+        Some(("encoding", encoding)) => encoding.trim_matches('"') == "delimited",
+        _ => true,
+    })
 }

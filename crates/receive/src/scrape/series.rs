@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
-use wire::prometheus::RequestWriter;
 use wire::prometheus::exposition::{self, Entry, Exemplar, Format, Lines, Sample};
+use wire::prometheus::{About, Kind, Point, RequestWriter, Value};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::labels::{Labels, parts};
@@ -42,6 +42,15 @@ pub(super) struct Rules {
     pub(super) track_timestamps: bool,
     pub(super) relabel: Vec<Rule>,
     pub(super) limits: Limits,
+}
+
+/// What a body is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Exposed {
+    /// Text.
+    Lines(Format),
+    /// Messages with their lengths.
+    Protobuf,
 }
 
 /// How much a scrape brought.
@@ -129,7 +138,7 @@ impl Series {
     /// [`Series::fail`] begins another one.
     pub(super) fn read(
         &mut self,
-        (format, body): (Format, &[u8]),
+        (format, body): (Exposed, &[u8]),
         rules: &Rules,
         target: &Labels,
         time_ms: i64,
@@ -137,17 +146,19 @@ impl Series {
         let (counts, metadata) = (Counts::default(), BTreeMap::new());
         let mut round = Round { rules, target, time_ms, counts, metadata, described: String::new() };
         let mut request = RequestWriter::new();
-        for line in Lines::new(format, body) {
-            let read = match line {
-                Ok(Entry::Sample(sample)) => self.sample(&sample, &mut round, &mut request),
-                Ok(entry) => {
-                    round.describe(entry);
-                    Ok(())
-                }
-                Err(fault) => Err(fault.to_string()),
-            };
-            read.map_err(|reason| (round.counts, reason))?;
-        }
+        let mut take = |entry: Entry<'_>| match entry {
+            Entry::Sample(sample) => self.sample(&sample, &mut round, &mut request),
+            entry => {
+                round.describe(entry);
+                Ok(())
+            }
+        };
+        let read = match format {
+            Exposed::Protobuf => exposition::families(body, &mut take),
+            Exposed::Lines(format) => Lines::new(format, body)
+                .try_for_each(|line| line.map_err(|fault| fault.to_string()).and_then(&mut take)),
+        };
+        read.map_err(|reason| (round.counts, reason))?;
         let limit = rules.limits.samples;
         if limit > 0 && round.counts.kept > limit {
             return Err((
@@ -156,7 +167,7 @@ impl Series {
             ));
         }
         for live in self.live.values().filter(|live| live.seen < self.round) {
-            request.sample(parts(&live.labels), "", (f64::from_bits(STALE), time_ms), None);
+            request.sample(parts(&live.labels), About::default(), (f64::from_bits(STALE), time_ms), None);
         }
         self.metadata = Arc::new(round.metadata);
         Ok((request, round.counts))
@@ -169,7 +180,7 @@ impl Series {
         self.live.retain(|_, live| live.born < failed);
         let mut request = RequestWriter::new();
         for live in self.live.values() {
-            request.sample(parts(&live.labels), "", (f64::from_bits(STALE), time_ms), None);
+            request.sample(parts(&live.labels), About::default(), (f64::from_bits(STALE), time_ms), None);
         }
         request
     }
@@ -249,8 +260,12 @@ impl Series {
         let own: Vec<_> = own.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
         let exemplar = exemplar
             .map(|Exemplar { value, time_ms, .. }| (&own[..], *value, time_ms.unwrap_or(round.time_ms)));
-        let at = (sample.value, own_time.unwrap_or(round.time_ms));
-        request.sample(parts(labels), round.help(sample.series), at, exemplar);
+        let point = Point {
+            value: sample.histogram.map_or(Value::Number(sample.value), Value::Histogram),
+            time_ms: own_time.unwrap_or(round.time_ms),
+            start_ms: sample.start_ms.unwrap_or(0),
+        };
+        request.sample(parts(labels), round.about(sample.series), point, exemplar);
         Ok(())
     }
 }
@@ -284,12 +299,20 @@ impl Round<'_> {
         self.metadata.insert(self.described.clone(), metadata);
     }
 
-    /// The help of the series' metric, where it is the one described last.
-    fn help(&self, series: &str) -> &str {
-        let name = series.split(['{', ' ', '\t']).next().unwrap_or_default();
+    /// What is known of the series' metric, where it is the one described last.
+    fn about(&self, series: &str) -> About<'_> {
+        let (quoted, ends) = match series.strip_prefix("{\"") {
+            Some(quoted) => (quoted, &['"'][..]),
+            None => (series, &['{', ' ', '\t'][..]),
+        };
+        let name = quoted.split(ends).next().unwrap_or_default();
         let described =
             self.metadata.get(&self.described).filter(|_| exposition::is_of(name, &self.described));
-        described.map_or("", |metadata| &metadata.help)
+        described.map_or_else(About::default, |Metadata { kind, help, unit }| About {
+            kind: Kind::of_word(kind),
+            help,
+            unit,
+        })
     }
 
     /// The labels of a series as it is stored; none where a rule drops it.
@@ -302,6 +325,7 @@ impl Round<'_> {
                 return Err(at_line(&format!("the label `{name}` is written twice")));
             }
         }
+        exposition::normalize(self.about(sample.series).kind, &mut read);
         let mut labels: Labels = read.into_iter().collect();
         for (name, value) in self.target.iter() {
             if self.rules.honor_labels {

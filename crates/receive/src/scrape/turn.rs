@@ -7,9 +7,9 @@ use reqwest::Client;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, MissedTickBehavior};
 use wire::compression::Encoding;
-use wire::prometheus::{RequestWriter, Version};
+use wire::prometheus::{About, Kind, RequestWriter, Version};
 
-use super::fetch::{Access, Asked, Fetched, METRICS, fetch, format_of};
+use super::fetch::{Access, Asked, Fetched, accept, fetch, format_of};
 use super::labels::parts;
 use super::series::{Counts, Series};
 use super::{Context, Health, Prepared, Seen, Status};
@@ -133,9 +133,10 @@ impl Turn {
     async fn fetch(&self) -> Result<Fetched, String> {
         let client = self.client.as_ref().map_err(Clone::clone)?;
         let (job, target) = (&self.job.job, &self.seen.target);
+        let accept = accept(job.scrape_protocols.as_deref().unwrap_or_default());
         let asked = Asked {
             url: &target.url,
-            accept: METRICS,
+            accept: &accept,
             compressed: job.enable_compression,
             bytes_max: job.body_size_limit.unwrap_or_default().bytes(),
             timeout: target.timeout,
@@ -178,7 +179,8 @@ impl Turn {
         for ((name, help), value) in REPORT.into_iter().zip(values) {
             let mut labels = self.seen.target.labels.clone();
             labels.set("__name__", name);
-            request.sample(parts(&labels.flat()), help, (value, time_ms), None);
+            let about = About { kind: Kind::Gauge, help, unit: "" };
+            request.sample(parts(&labels.flat()), about, (value, time_ms), None);
         }
     }
 

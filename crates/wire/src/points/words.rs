@@ -11,6 +11,10 @@ pub(crate) const SUM: Word = word("sum");
 pub(crate) const HISTOGRAM: Word = word("histogram");
 pub(crate) const EXPONENTIAL_HISTOGRAM: Word = word("exponential_histogram");
 pub(crate) const SUMMARY: Word = word("summary");
+/// The kinds that only Prometheus has, in its words.
+pub(crate) const GAUGE_HISTOGRAM: Word = word("gaugehistogram");
+pub(crate) const INFO: Word = word("info");
+pub(crate) const STATE_SET: Word = word("stateset");
 pub(crate) const UNKNOWN: Word = word("unknown");
 pub(crate) const DELTA: Word = word("delta");
 pub(crate) const CUMULATIVE: Word = word("cumulative");

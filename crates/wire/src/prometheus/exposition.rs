@@ -9,20 +9,25 @@
 //!   a comma after the last label, any order of metrics. `_created` is a series like every other.
 //! - A sample without a time has that of the scrape, or when it was received.
 //! - A NaN is Prometheus' usual one, whatever its spelling: no text can say that a series is stale.
+//! - Bounds of histograms and quantiles of summaries are written as OpenMetrics has them (`le="1.0"`),
+//!   where their type is told.
 //! - OpenMetrics ends with `# EOF`; without it the body is not whole, and nothing of it is taken.
 //! - A *record* of a push is a sample, an exemplar that is rejected, or a line that cannot be read.
-//!   The help of a metric becomes the `description` of its series; type and unit are in no column, as
-//!   for remote write.
+//!   Type, unit and help of a metric are in the columns of its series, as for remote write.
 
+mod bound;
 mod cursor;
 mod decode;
+mod protobuf;
 mod series;
 
 use std::borrow::Cow;
 
 use cursor::Cursor;
 
+pub use bound::normalize;
 pub use decode::{decode, is_of};
+pub use protobuf::families;
 pub use series::labels;
 
 /// Which of the two formats a body has.
@@ -69,10 +74,14 @@ pub struct Sample<'a> {
     pub line: u32,
     /// Name and labels as they are written; [`labels`] reads them.
     pub series: &'a str,
-    /// Its value.
+    /// Its value; of no meaning where there is a histogram.
     pub value: f64,
+    /// A native histogram, as remote write has it but for its times.
+    pub histogram: Option<&'a [u8]>,
     /// Milliseconds since 1970.
     pub time_ms: Option<i64>,
+    /// When what the sample adds up began, in milliseconds since 1970.
+    pub start_ms: Option<i64>,
     /// A measurement that stands for those in the sample.
     pub exemplar: Option<Exemplar<'a>>,
 }
@@ -318,7 +327,15 @@ fn text_sample(line: &str, number: u32) -> Result<Entry<'_>, Wrong> {
     if words.next().is_some() {
         return Err(Wrong::Trailing);
     }
-    Ok(Entry::Sample(Sample { line: number, series, value, time_ms, exemplar: None }))
+    Ok(Entry::Sample(Sample {
+        line: number,
+        series,
+        value,
+        histogram: None,
+        time_ms,
+        start_ms: None,
+        exemplar: None,
+    }))
 }
 
 fn open_sample(line: &str, number: u32) -> Result<Entry<'_>, Wrong> {
@@ -329,7 +346,15 @@ fn open_sample(line: &str, number: u32) -> Result<Entry<'_>, Wrong> {
         None => (rest, None),
     };
     let (value, time_ms) = value_and_time(numbers)?;
-    Ok(Entry::Sample(Sample { line: number, series, value, time_ms, exemplar }))
+    Ok(Entry::Sample(Sample {
+        line: number,
+        series,
+        value,
+        histogram: None,
+        time_ms,
+        start_ms: None,
+        exemplar,
+    }))
 }
 
 fn open_exemplar(text: &str) -> Result<Exemplar<'_>, Wrong> {

@@ -7,9 +7,10 @@ use arrow_array::{BooleanArray, RecordBatch};
 use model::{Table, schema};
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::about::{Kind, Told};
 use super::labels::Sets;
 use crate::columns::{self, Attributes, Ids, OptionalText, Text, Validity};
-use crate::points::{Known, words};
+use crate::points::Known;
 use crate::proto::Reader;
 
 /// Columns of [`Table::Series`] that differ from series to series.
@@ -20,7 +21,10 @@ pub(super) struct Series {
     time: Vec<i64>,
     series_id: Ids<16>,
     name: Text,
+    unit: Text,
     description: Text,
+    kind: Text,
+    is_monotonic: Vec<bool>,
     attributes: Attributes,
     known: Known,
     /// Sets of labels, in rows that follow each other, of which the last rows were made; they are
@@ -31,7 +35,7 @@ pub(super) struct Series {
 impl Series {
     /// The row of the series with these labels, of which a point at `time` was accepted.
     #[inline(always)]
-    pub(super) fn row(&mut self, set: usize, time: i64, description: Reader<'_>, sets: &Sets) -> u32 {
+    pub(super) fn row(&mut self, set: usize, time: i64, told: Told<'_>, sets: &Sets) -> u32 {
         let id = sets.id(set);
         match self.known.find_or_add(id, &self.series_id) {
             Some(row) => {
@@ -40,24 +44,42 @@ impl Series {
                 }
                 row
             }
-            None => self.add(set, time, description, sets),
+            None => self.add(set, time, told, sets),
         }
     }
 
     #[inline(never)]
-    fn add(&mut self, set: usize, time: i64, description: Reader<'_>, sets: &Sets) -> u32 {
+    fn add(&mut self, set: usize, time: i64, told: Told<'_>, sets: &Sets) -> u32 {
         let row = self.time.len();
         self.series_id.push(sets.id(set));
         self.service.push(self.services.row(sets.service(set)));
         self.time.push(time);
         self.name.push_bytes(sets.name(set));
-        self.description.push(description);
+        self.description.push(told.help);
+        if told.kind != Kind::Unknown || !told.unit.is_empty() {
+            self.know(row, told);
+        }
         if self.pending.end != set {
             self.settle(sets);
             self.pending = set..set;
         }
         self.pending.end += 1;
         u32::try_from(row).unwrap_or(u32::MAX)
+    }
+
+    /// Type and unit of a row. Those of rows of which nothing is told are filled in together.
+    fn know(&mut self, row: usize, told: Told<'_>) {
+        self.know_nothing(row);
+        self.unit.push(told.unit);
+        self.kind.push(told.kind.word());
+        self.is_monotonic.push(told.kind.is_monotonic());
+    }
+
+    /// The rows up to this one have no more told of them than they have by now.
+    fn know_nothing(&mut self, rows: usize) {
+        self.unit.fill(Reader::EMPTY, rows);
+        self.kind.fill(Kind::Unknown.word(), rows);
+        self.is_monotonic.resize(rows, false);
     }
 
     /// Copies the labels of the rows made so far. Before a set becomes another one this must be done.
@@ -67,25 +89,24 @@ impl Series {
     }
 
     /// The streams and the series; [`Series::settle`] comes before.
-    pub(super) fn finish(self) -> (RecordBatch, RecordBatch) {
+    pub(super) fn finish(mut self) -> (RecordBatch, RecordBatch) {
         let rows = self.time.len();
-        let (mut unit, mut kind, mut temporality) =
-            (Text::default(), Text::default(), OptionalText::default());
-        let mut has_monotonic = Validity::default();
-        unit.fill(Reader::EMPTY, rows);
-        kind.fill(Reader::start(&words::UNKNOWN.0, words::UNKNOWN.1), rows);
+        self.know_nothing(rows);
+        let (mut temporality, mut has_monotonic) = (OptionalText::default(), Validity::default());
         temporality.fill(None, rows);
-        has_monotonic.push_n(0, rows, false);
+        for (row, is_monotonic) in self.is_monotonic.iter().enumerate() {
+            has_monotonic.push(row, *is_monotonic);
+        }
         let columns = vec![
             columns::numbers::<UInt32Type>(self.service),
             columns::numbers::<Int64Type>(self.time),
             self.series_id.finish(),
             self.name.finish().expect(CHECKED),
-            unit.finish().expect(CHECKED),
+            self.unit.finish().expect(CHECKED),
             self.description.finish().expect(CHECKED),
-            kind.finish().expect(CHECKED),
+            self.kind.finish().expect(CHECKED),
             temporality.finish().expect(CHECKED),
-            Arc::new(BooleanArray::new(vec![false; rows].into(), has_monotonic.finish())),
+            Arc::new(BooleanArray::new(self.is_monotonic.into(), has_monotonic.finish())),
             self.attributes.finish().expect(CHECKED),
         ];
         (self.services.finish(), columns::batch(schema::rows(Table::Series), columns))

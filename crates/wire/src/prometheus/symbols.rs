@@ -151,7 +151,7 @@ impl<'a> Symbols<'a> {
         let mut fields = metadata;
         while fields.more()? {
             match fields.key() {
-                0x18 => {
+                0x18 | 0x20 => {
                     let reference = fields.varint32();
                     self.note(self.length(reference))?;
                 }

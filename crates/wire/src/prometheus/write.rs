@@ -1,5 +1,6 @@
 use model::Metrics;
 
+use super::about::{Kind, Told};
 use super::exemplars::Exemplars;
 use super::histograms::Histograms;
 use super::labels::{LABEL_TAG, Sets};
@@ -35,8 +36,11 @@ struct Head {
     items: usize,
     /// Start of the samples and histograms that have none of their own, in milliseconds.
     created: i64,
+    kind: Kind,
     /// Symbol that says what the metric is; 0 for none.
     help: u32,
+    /// Symbol of its unit; 0 for none.
+    unit: u32,
 }
 
 /// What the items of a time series belong to.
@@ -45,7 +49,7 @@ struct Owner<'a> {
     /// Its set of labels; none if it is not acceptable.
     set: Option<usize>,
     created: i64,
-    help: Reader<'a>,
+    told: Told<'a>,
 }
 
 /// A sample as it is sent.
@@ -95,7 +99,7 @@ impl Write {
         {
             judge.expect(1)?;
             judge.accept_plain();
-            let row = self.series.row(set, time, Reader::EMPTY, &self.sets);
+            let row = self.series.row(set, time, Told::NOTHING, &self.sets);
             self.push_sample(row, sample.value, time, 0);
             return Ok(());
         }
@@ -120,7 +124,7 @@ impl Write {
             },
             _ => self.read_set(&runs, judge),
         })?;
-        let owner = Owner { set, created: 0, help: Reader::EMPTY };
+        let owner = Owner { set, created: 0, told: Told::NOTHING };
         let mut fields = message;
         while fields.more()? {
             match fields.key() {
@@ -146,13 +150,14 @@ impl Write {
         let head = Head::read(message, symbols)?;
         judge.expect(head.items)?;
         let (owner, before) = judge.share(|judge| {
-            let help = if head.help == 0 { Reader::EMPTY } else { symbols.get(head.help, judge)? };
+            let mut text = |symbol| if symbol == 0 { Ok(Reader::EMPTY) } else { symbols.get(symbol, judge) };
+            let told = Told { kind: head.kind, help: text(head.help)?, unit: text(head.unit)? };
             let labels = symbols.labels(judge)?;
             let set = match self.sets.find(labels) {
                 Some(set) => Some(set),
                 None => self.read_set(&[Reader::new(labels)], judge)?,
             };
-            Ok(Owner { set, created: head.created, help })
+            Ok(Owner { set, created: head.created, told })
         })?;
         let mut fields = message;
         while fields.more()? {
@@ -173,7 +178,7 @@ impl Write {
     pub(super) fn line(
         &mut self,
         labels: &[u8],
-        help: &[u8],
+        told: Told<'_>,
         (value, time_ms): (f64, i64),
         exemplar: Option<&[u8]>,
         judge: &mut Judge<'_>,
@@ -183,7 +188,7 @@ impl Write {
             Some(set) => Ok(Some(set)),
             None => self.read_set(&[Reader::new(labels)], judge),
         })?;
-        let owner = Owner { set, created: 0, help: Reader::new(help) };
+        let owner = Owner { set, created: 0, told };
         if judge.begin() {
             let time = judge.milliseconds(time_ms);
             if judge.accept(|| Ok(()))
@@ -299,7 +304,7 @@ impl Write {
     /// The row of the series; there is one for everything that is accepted.
     #[inline(always)]
     fn row(&mut self, owner: &Owner<'_>, time: i64) -> Option<u32> {
-        owner.set.map(|set| self.series.row(set, time, owner.help, &self.sets))
+        owner.set.map(|set| self.series.row(set, time, owner.told, &self.sets))
     }
 }
 
@@ -364,8 +369,9 @@ impl Head {
         let mut fields = message;
         while fields.more()? {
             match fields.key() {
+                0x08 => self.kind = Kind::of_number(fields.varint()),
                 0x18 => self.help = fields.varint32(),
-                0x08 | 0x20 => drop(fields.varint()),
+                0x20 => self.unit = fields.varint32(),
                 key => fields.unknown(key, &METADATA)?,
             }
         }

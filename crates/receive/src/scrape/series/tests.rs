@@ -58,7 +58,7 @@ fn told(request: RequestWriter) -> Vec<String> {
 /// One scrape that is stored: its samples and counts, or why it failed and what was stored then.
 fn scrape(series: &mut Series, rules: &Rules, body: &str, at: i64) -> (Vec<String>, Result<Counts, String>) {
     series.begin();
-    let read = series.read((Format::Text, body.as_bytes()), rules, &target(), AT + at);
+    let read = series.read((Exposed::Lines(Format::Text), body.as_bytes()), rules, &target(), AT + at);
     let (request, counts) = match read {
         Ok((request, counts)) => (request, Ok(counts)),
         Err((_, reason)) => (series.fail(AT + at), Err(reason)),
@@ -131,7 +131,7 @@ fn a_scrape_that_was_not_stored_did_not_happen() {
     drop(scrape(&mut series, &rules, "a 1\nb 1\n", 0));
     series.begin();
     // Here `b` is gone, and nobody hears of it.
-    assert!(series.read((Format::Text, b"a 2\n"), &rules, &target(), AT + 1).is_ok());
+    assert!(series.read((Exposed::Lines(Format::Text), b"a 2\n"), &rules, &target(), AT + 1).is_ok());
     let (found, _) = scrape(&mut series, &rules, "a 3\n", 2);
     assert!(found.contains(&"__name__=b instance=a:1 job=node stale @2".to_owned()), "{found:?}");
 }
@@ -216,7 +216,7 @@ fn an_exemplar_that_is_exposed_again_is_the_same() {
         series.begin();
         let body = format!("# TYPE a counter\na_total 1 # {{trace_id=\"{id}\"}} 2\n# EOF\n");
         let (request, _) = series
-            .read((Format::OpenMetrics, body.as_bytes()), &rules, &target(), AT)
+            .read((Exposed::Lines(Format::OpenMetrics), body.as_bytes()), &rules, &target(), AT)
             .map_err(|it| it.1)
             .unwrap();
         series.commit(false);

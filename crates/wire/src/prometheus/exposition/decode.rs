@@ -2,8 +2,9 @@ use std::borrow::Cow;
 
 use model::Batch;
 
-use super::{Entry, Exemplar, Format, Labels, Lines, Sample, labels};
+use super::{Entry, Exemplar, Format, Labels, Lines, Sample, labels, normalize};
 use crate::judge::{Context, Decoded, Judge, Reason};
+use crate::prometheus::about::{About, Kind};
 use crate::prometheus::labels::put_label;
 use crate::prometheus::write::Write;
 use crate::prometheus::{Version, within};
@@ -22,7 +23,7 @@ pub fn decode(format: Format, body: &[u8], context: &Context<'_>) -> Result<Deco
     let mut push = Push {
         write: Write::begin(Version::V1, &judge.limits),
         received_ms: context.received_unix_nano.div_euclid(1_000_000),
-        help: None,
+        described: Described::default(),
         labels: Vec::new(),
         series: Vec::new(),
     };
@@ -38,18 +39,46 @@ struct Push<'a> {
     write: Write,
     received_ms: i64,
     /// The metric that was described last; its samples follow.
-    help: Option<(Cow<'a, str>, Cow<'a, str>)>,
+    described: Described<'a>,
     labels: Labels<'a>,
     /// Labels as remote write has them.
     series: Vec<u8>,
+}
+
+/// What was told of a metric.
+#[derive(Default)]
+struct Described<'a> {
+    metric: Cow<'a, str>,
+    help: Cow<'a, str>,
+    unit: Cow<'a, str>,
+    kind: Kind,
+}
+
+impl<'a> Described<'a> {
+    /// The same, or a new one where another metric is described.
+    fn of(&mut self, metric: Cow<'a, str>) -> &mut Self {
+        if self.metric != metric {
+            *self = Self { metric, ..Self::default() };
+        }
+        self
+    }
+
+    /// What is known of a series.
+    fn about(&self, name: &str) -> About<'_> {
+        if self.metric.is_empty() || !is_of(name, &self.metric) {
+            return About::default();
+        }
+        About { kind: self.kind, help: &self.help, unit: &self.unit }
+    }
 }
 
 impl<'a> Push<'a> {
     fn walk(&mut self, lines: Lines<'a>, judge: &mut Judge<'_>) -> Result<(), Refused> {
         for line in lines {
             match line {
-                Ok(Entry::Help { metric, text }) => self.help = Some((metric, text)),
-                Ok(Entry::Type { .. } | Entry::Unit { .. }) => {}
+                Ok(Entry::Help { metric, text }) => self.described.of(metric).help = text,
+                Ok(Entry::Type { metric, kind }) => self.described.of(metric).kind = Kind::of_word(kind),
+                Ok(Entry::Unit { metric, unit }) => self.described.of(metric).unit = unit.into(),
                 Ok(Entry::Sample(sample)) => self.sample(&sample, judge)?,
                 Err(fault) if fault.wrong.is_of_all() => {
                     return Err(Malformed::Exposition(fault.to_string()).into());
@@ -64,6 +93,9 @@ impl<'a> Push<'a> {
         if let Err(wrong) = labels(sample.series, &mut self.labels) {
             return refuse(wrong, sample.line, judge);
         }
+        let name = self.labels.iter().find(|(name, _)| name == "__name__").map(|(_, value)| &**value);
+        let about = self.described.about(name.unwrap_or_default());
+        normalize(about.kind, &mut self.labels);
         self.series.clear();
         for (name, value) in &self.labels {
             put_label(&mut self.series, name.as_bytes(), value.as_bytes());
@@ -74,10 +106,7 @@ impl<'a> Push<'a> {
             Some(Ok(message)) => Some(message),
             Some(Err(wrong)) => return refuse(wrong, sample.line, judge),
         };
-        let name = self.labels.iter().find(|(name, _)| name == "__name__").map(|(_, value)| &**value);
-        let help = self.help.as_ref().filter(|(metric, _)| is_of(name.unwrap_or_default(), metric));
-        let help = help.map_or(&[][..], |(_, text)| text.as_bytes());
-        self.write.line(&self.series, help, (sample.value, time_ms), exemplar.as_deref(), judge)
+        self.write.line(&self.series, about.into(), (sample.value, time_ms), exemplar.as_deref(), judge)
     }
 
     /// An exemplar as remote write has it. The labels of its sample are read already.

@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
+mod protobuf;
+
 use std::fmt::Write as _;
 
 use rand::rngs::StdRng;
@@ -8,7 +10,7 @@ use rand::{Rng, SeedableRng};
 
 use super::*;
 use crate::cells::{self, Cell};
-use crate::prometheus::{RequestWriter, Version};
+use crate::prometheus::{About, Kind, RequestWriter, Version};
 use crate::{Context, Decide, Decoded, Limits};
 
 const RECEIVED: i64 = 1_700_000_000_000_000_001;
@@ -257,7 +259,7 @@ fn text_and_remote_write_of_the_same_series_are_the_same() {
             }
             text.push('\n');
             let labels = pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-            request.sample(labels, "", (value, time), exemplar);
+            request.sample(labels, About::default(), (value, time), exemplar);
         }
         text.push_str("# EOF\n");
         let limits = Limits::default();
@@ -274,12 +276,40 @@ fn text_and_remote_write_of_the_same_series_are_the_same() {
     }
 }
 
+/// However a bound is written, it is the same series.
+#[test]
+fn bounds_and_quantiles_are_written_one_way() {
+    let values = ["1", "1.0", "1e0", "100000", "1e6", "0.0001", "0.00001", "-2.50", "inf", "+Inf", "x", "0"];
+    let normal = |kind, name: &'static str| {
+        values.map(|value| {
+            let mut labels: Labels<'_> = vec![("__name__".into(), "1".into()), (name.into(), value.into())];
+            normalize(kind, &mut labels);
+            assert_eq!(labels[0].1, "1");
+            labels[1].1.to_string()
+        })
+    };
+    let expected =
+        ["1.0", "1.0", "1.0", "100000.0", "1e+06", "0.0001", "1e-05", "-2.5", "+Inf", "+Inf", "x", "0.0"];
+    assert_eq!(normal(Kind::Histogram, "le"), expected);
+    assert_eq!(normal(Kind::Summary, "quantile"), expected);
+    for (kind, name) in [(Kind::Counter, "le"), (Kind::Histogram, "quantile"), (Kind::Unknown, "le")] {
+        assert_eq!(normal(kind, name), values);
+    }
+    let text = "# TYPE a histogram\na_bucket{le=\"1\"} 2\n# TYPE b gauge\nb{le=\"1\"} 2\n";
+    let tables = cells::tables(&push(Format::Text, text.as_bytes()).batch);
+    let told = format!("{tables:?}");
+    // That of the histogram, and not that of the gauge.
+    let (changed, kept) = (told.matches("\"1.0\"").count(), told.matches("\"1\"").count());
+    assert!(changed > 0 && changed == kept, "{told}");
+}
+
 #[test]
 fn what_is_written_for_a_scrape_is_read_with_its_help() {
     let mut request = RequestWriter::new();
     let labels = [(&b"__name__"[..], &b"up"[..]), (b"job", b"node")];
     let stale = f64::from_bits(0x7ff0_0000_0000_0002);
-    request.sample(labels, "Whether it answers.", (stale, 5), None);
+    let about = About { kind: Kind::Gauge, help: "Whether it answers.", unit: "" };
+    request.sample(labels, about, (stale, 5), None);
     let limits = Limits::default();
     let context = Context { received_unix_nano: RECEIVED, decide: Decide::Apply(&limits) };
     let decoded = crate::prometheus::decode(Version::V2, &request.finish(), &context).unwrap();

@@ -40,6 +40,8 @@ struct Series {
     labels: Labels,
     reasons: Reasons,
     help: String,
+    unit: String,
+    kind: i32,
     /// Value, time, start.
     samples: Vec<(f64, i64, i64)>,
     histograms: Vec<HistogramV2>,
@@ -75,6 +77,8 @@ fn v1(series: TimeSeries) -> Series {
         labels: pairs(series.labels),
         reasons: Vec::new(),
         help: String::new(),
+        unit: String::new(),
+        kind: 0,
         samples: series.samples.iter().map(|it| (it.value, it.timestamp, 0)).collect(),
         exemplars: exemplars.collect(),
         histograms: series.histograms.into_iter().map(with_start).collect(),
@@ -105,8 +109,9 @@ fn with_start(it: Histogram) -> HistogramV2 {
 fn v2(series: TimeSeriesV2, symbols: &[String]) -> Series {
     let mut reasons = Vec::new();
     let labels = resolve(&series.labels_refs, symbols, &mut reasons);
-    let help = series.metadata.map_or(0, |metadata| metadata.help_ref);
-    let help = if help == 0 { String::new() } else { symbol(help, symbols, &mut reasons) };
+    let metadata = series.metadata.unwrap_or_default();
+    let mut text = |text| if text == 0 { String::new() } else { symbol(text, symbols, &mut reasons) };
+    let (help, unit) = (text(metadata.help_ref), text(metadata.unit_ref));
     let or_created = |own| if own == 0 { series.created_timestamp } else { own };
     let exemplars = series.exemplars.iter().map(|it| {
         let mut reasons = Vec::new();
@@ -125,8 +130,16 @@ fn v2(series: TimeSeriesV2, symbols: &[String]) -> Series {
         labels,
         reasons,
         help,
+        unit,
+        kind: metadata.r#type,
         histograms_first: true,
     }
+}
+
+/// How the column has the type of a metric.
+fn kind(r#type: i32) -> &'static str {
+    let names = ["unknown", "sum", "gauge", "histogram", "gaugehistogram", "summary", "info", "stateset"];
+    usize::try_from(r#type).ok().and_then(|place| names.get(place).copied()).unwrap_or("unknown")
 }
 
 fn symbol(reference: u32, symbols: &[String], reasons: &mut Reasons) -> String {
@@ -199,7 +212,7 @@ impl Expect {
         let mut add = |table, time, own: Row, mut more: Reasons| {
             more.extend(&reasons);
             if more.is_empty() {
-                let row = self.row(&labels, time, &series.help);
+                let row = self.row(&labels, time, series);
                 self.points.push((table, row, own));
             }
             self.expected.items.push(Item { series: index, reasons: more, is_exemplar: table == EXEMPLARS });
@@ -245,7 +258,7 @@ impl Expect {
         }
     }
 
-    fn row(&mut self, labels: &[(String, Option<String>)], at: i64, help: &str) -> usize {
+    fn row(&mut self, labels: &[(String, Option<String>)], at: i64, series: &Series) -> usize {
         if let Some(index) = self.known.iter().position(|(known, _)| known == labels) {
             let first = &mut self.known[index].1[0].1;
             if matches!(first, Cell::Int(first) if *first > at) {
@@ -259,11 +272,11 @@ impl Expect {
         let row = vec![
             ("time_unix_nano", Cell::Int(at)),
             ("metric_name", text(&label("__name__").unwrap())),
-            ("unit", text("")),
-            ("description", text(help)),
-            ("kind", text("unknown")),
+            ("unit", text(&series.unit)),
+            ("description", text(&series.help)),
+            ("kind", text(kind(series.kind))),
             ("temporality", Cell::Null),
-            ("is_monotonic", Cell::Null),
+            ("is_monotonic", if series.kind == 1 { Cell::Bool(true) } else { Cell::Null }),
             ("attributes", Cell::Map(labels.to_vec())),
             ("service_name", text(&service)),
             ("resource_attributes", Cell::Map(Vec::new())),

@@ -167,7 +167,7 @@ impl Generate {
             let histograms = series.histograms.into_iter().map(|it| self.histogram_v2(it)).collect();
             let (help, unit) = (self.text(), self.text());
             let metadata = self.one_in(2).then(|| Metadata {
-                r#type: 1,
+                r#type: self.rng.random_range(0..9),
                 help_ref: intern(&mut request.symbols, &help),
                 unit_ref: intern(&mut request.symbols, &unit),
             });

@@ -68,7 +68,9 @@ fn a_series_is_its_labels_and_nothing_else() {
     let symbols = symbols.map(String::from).to_vec();
     let two = accept(Version::V2, &Request { symbols, timeseries: vec![two] }.encode_to_vec());
     assert_eq!((id(&one), id(&one)), (id(&other), id(&two)));
-    assert_eq!(get(&tables(&two)[3][0], "description"), &text("how it is"));
+    let told = tables(&two)[3][0].clone();
+    assert_eq!(get(&told, "description"), &text("how it is"));
+    assert_eq!((get(&told, "kind"), get(&told, "unit")), (&text("sum"), &text("s")));
 
     let row = &tables(&one)[0][0];
     let map = sorted.map(|(name, value)| (name.to_owned(), Some(value.to_owned()))).to_vec();
