@@ -26,6 +26,7 @@ mod scrape;
 mod settings;
 mod sql;
 mod tenants;
+mod tiers;
 mod traces;
 
 use testkit::{Builder, Fresnel};

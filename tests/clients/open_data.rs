@@ -156,3 +156,39 @@ fn values_of_merged_samples_are_read_bit_for_bit() {
         assert!(found["scaled"].as_u64().unwrap() > 1_000, "{engine}: {}", found["scaled"]);
     }
 }
+
+const TIERS: &str = "[receive.host]\nenabled = false\n[telemetry]\nenabled = false\n[publish]\nenabled = false\n\
+    [store.seal]\nage = \"300ms\"\n[store.retention]\nmetrics = \"0s\"\n[[store.tiers]]\n\
+    [[store.tiers.downsample]]\nafter = \"1h\"\nresolution = \"1h\"\nretention = \"0s\"\n";
+/// The begin of a UTC day, in seconds.
+const DAY: i64 = 1_699_920_000;
+
+#[test]
+fn downsampled_samples_are_read_in_place() {
+    let server = fresnel().config(TIERS).start();
+    // One each minute for two hours, and the last of an hour at its end.
+    let points: Vec<(i64, i64)> = (1..=120).map(|minute| (DAY + minute * 60, minute * minute)).collect();
+    let point = |(time, value): &(i64, i64)| {
+        let time = (time * 1_000_000_000).to_string();
+        json!({"timeUnixNano": time, "asDouble": *value as f64})
+    };
+    let points_json: Vec<Value> = points.iter().map(point).collect();
+    let metrics = json!([{"name": "m", "gauge": {"dataPoints": points_json}}]);
+    let body = json!({"resourceMetrics": [{"scopeMetrics": [{"metrics": metrics}]}]});
+    let request = testkit::http::Request::post("/v1/metrics", body.to_string())
+        .header("content-type", "application/json");
+    server.ask_otlp(&request).expect(200);
+    wait_for("the samples in a tier", Duration::from_secs(60), || {
+        let tiers = &server.get_json("/api/v1/status")["store"]["tiers"];
+        (tiers[0]["rows"].as_u64() == Some(2)).then_some(())
+    });
+    let hours = points.chunks(60).zip(DAY / 3600..).map(|(points, hour)| {
+        let sum: i64 = points.iter().map(|(_, value)| value).sum();
+        json!(["m", hour, 60, sum as f64 / 60.0, points[0].1 as f64, points[59].1 as f64])
+    });
+    let expected = Value::from(hours.collect::<Vec<_>>());
+    for engine in ["duckdb-tiers", "polars-tiers"] {
+        let Some(found) = read_with(engine, &server) else { return };
+        assert_eq!(found, expected, "{engine}");
+    }
+}

@@ -77,7 +77,7 @@ pub fn streams() -> SchemaRef {
 
 /// What decoding makes of a table's records.
 pub fn rows(table: Table) -> SchemaRef {
-    static SCHEMAS: LazyLock<[SchemaRef; 6]> = LazyLock::new(|| {
+    static SCHEMAS: LazyLock<[SchemaRef; Table::ALL.len()]> = LazyLock::new(|| {
         Table::ALL.map(|table| {
             let index = if has_streams(table) { STREAM } else { SERIES };
             let mut fields: Vec<FieldRef> = vec![required(index, DataType::UInt32).into()];
@@ -93,7 +93,7 @@ pub fn rows(table: Table) -> SchemaRef {
 /// Logs, spans and series: the stream's columns after the record's own. Samples, histograms and
 /// exemplars: `metric_name` and `series_id` before their own.
 pub fn file(table: Table) -> SchemaRef {
-    static SCHEMAS: LazyLock<[SchemaRef; 6]> = LazyLock::new(|| {
+    static SCHEMAS: LazyLock<[SchemaRef; Table::ALL.len()]> = LazyLock::new(|| {
         Table::ALL.map(|table| {
             let fields: Vec<FieldRef> = if has_streams(table) {
                 own_fields(table).into_iter().chain(stream_fields()).collect()
@@ -112,7 +112,7 @@ pub fn file(table: Table) -> SchemaRef {
 ///
 /// The file schema; of samples with the columns of [`scaled::COLUMNS`] instead of the value alone.
 pub fn stored(table: Table) -> SchemaRef {
-    static SCHEMAS: LazyLock<[SchemaRef; 6]> = LazyLock::new(|| Table::ALL.map(new_stored));
+    static SCHEMAS: LazyLock<[SchemaRef; Table::ALL.len()]> = LazyLock::new(|| Table::ALL.map(new_stored));
     Arc::clone(&SCHEMAS[table as usize])
 }
 
@@ -170,6 +170,7 @@ fn own_fields(table: Table) -> Vec<FieldRef> {
         Table::Series => series(),
         Table::Histograms => histograms(),
         Table::Exemplars => exemplars(),
+        Table::Downsampled => downsampled(),
     };
     fields.into_iter().map(Arc::new).collect()
 }
@@ -293,6 +294,27 @@ fn exemplars() -> Vec<Field> {
         optional("trace_id", DataType::Binary),
         optional("span_id", DataType::Binary),
         required("attributes", attributes_type()),
+    ]
+}
+
+fn downsampled() -> Vec<Field> {
+    vec![
+        // Of the last sample; of the marker of staleness where there is nothing else.
+        required("time_unix_nano", DataType::Int64),
+        // Windows end at its multiples since 1970 and are open at their start.
+        required("resolution_ms", DataType::Int64),
+        required("first_time_unix_nano", DataType::Int64),
+        // Samples; markers of staleness are none.
+        required("count", DataType::Int64),
+        required("sum", DataType::Float64),
+        required("min", DataType::Float64),
+        required("max", DataType::Float64),
+        required("first", DataType::Float64),
+        required("last", DataType::Float64),
+        // What a counter lost by resets: last - first + reset_sum is by how much it grew.
+        required("reset_sum", DataType::Float64),
+        // Of the marker after the last sample, where there is one.
+        optional("stale_time_unix_nano", DataType::Int64),
     ]
 }
 

@@ -25,7 +25,7 @@ impl Signal {
         }
     }
 
-    /// The tables a signal's records are stored in, the one of the counted records first.
+    /// The tables a signal's requests are stored in, the one of the counted records first.
     pub fn tables(self) -> &'static [Table] {
         match self {
             Self::Logs => &[Table::Logs],
@@ -61,12 +61,21 @@ pub enum Table {
     Histograms,
     /// One row an exemplar of a metric point.
     Exemplars,
+    /// One row a window of a series: what its samples come to.
+    Downsampled,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Self; 6] =
-        [Self::Logs, Self::Spans, Self::Samples, Self::Series, Self::Histograms, Self::Exemplars];
+    pub const ALL: [Self; 7] = [
+        Self::Logs,
+        Self::Spans,
+        Self::Samples,
+        Self::Series,
+        Self::Histograms,
+        Self::Exemplars,
+        Self::Downsampled,
+    ];
 
     /// The name in paths and SQL.
     pub fn as_str(self) -> &'static str {
@@ -77,6 +86,7 @@ impl Table {
             Self::Series => "series",
             Self::Histograms => "histograms",
             Self::Exemplars => "exemplars",
+            Self::Downsampled => "downsampled",
         }
     }
 
@@ -90,7 +100,9 @@ impl Table {
         match self {
             Self::Logs => Signal::Logs,
             Self::Spans => Signal::Spans,
-            Self::Samples | Self::Series | Self::Histograms | Self::Exemplars => Signal::Metrics,
+            Self::Samples | Self::Series | Self::Histograms | Self::Exemplars | Self::Downsampled => {
+                Signal::Metrics
+            }
         }
     }
 

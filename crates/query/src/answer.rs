@@ -33,6 +33,10 @@ pub struct Summary {
     pub complete: bool,
     /// Sentences for the asker.
     pub warnings: Vec<String>,
+    /// What else the asker should know.
+    pub infos: Vec<String>,
+    /// The coarsest resolution of downsampled samples that were read, milliseconds; 0 for none.
+    pub resolution_ms: u64,
     /// Rows of the answer.
     pub rows: u64,
     /// Rows that were looked at, in memory and in segments.
@@ -70,6 +74,8 @@ pub(crate) struct Scan {
     read_by_index: AtomicU64,
     read: Mutex<HashSet<Arc<str>>>,
     warnings: Mutex<BTreeSet<String>>,
+    infos: Mutex<BTreeSet<String>>,
+    resolution_ms: AtomicU64,
 }
 
 impl Scan {
@@ -116,6 +122,16 @@ impl Scan {
         self.warnings.lock().insert(warning);
     }
 
+    /// Something that the asker should know of a complete answer.
+    pub(crate) fn note(&self, info: String) {
+        self.infos.lock().insert(info);
+    }
+
+    /// Samples were read that were downsampled so.
+    pub(crate) fn downsampled(&self, resolution_ms: u64) {
+        self.resolution_ms.fetch_max(resolution_ms, Ordering::Relaxed);
+    }
+
     /// The part of the summary that scans know.
     pub(crate) fn summary(&self) -> Summary {
         let segments = self.segments.lock().values().sum::<usize>() as u64;
@@ -124,6 +140,8 @@ impl Scan {
         Summary {
             complete: warnings.is_empty(),
             warnings,
+            infos: self.infos.lock().iter().cloned().collect(),
+            resolution_ms: self.resolution_ms.load(Ordering::Relaxed),
             scanned_rows: self.rows.load(Ordering::Relaxed),
             scanned_bytes: self.bytes.load(Ordering::Relaxed),
             segments,

@@ -268,7 +268,7 @@ fn is_of_the_store(error: &ParquetError) -> bool {
 
 /// The footer of a file of the table without rows.
 fn no_rows(table: Table) -> Arc<ParquetMetaData> {
-    static EMPTY: LazyLock<[Arc<ParquetMetaData>; 6]> = LazyLock::new(|| {
+    static EMPTY: LazyLock<[Arc<ParquetMetaData>; Table::ALL.len()]> = LazyLock::new(|| {
         Table::ALL.map(|table| {
             let columns = ArrowSchemaConverter::new()
                 .convert(&schema::stored(table))

@@ -22,6 +22,7 @@ mod rows;
 mod select;
 mod series;
 mod target_info;
+mod tiers;
 mod workers;
 
 pub(crate) use known::KnownSeries;

@@ -147,4 +147,20 @@ pub struct Segment {
     pub min_time: i64,
     /// Largest of the table's time column.
     pub max_time: i64,
+    /// Of samples and what they were downsampled to, the entries of the log that it covers: ranges with
+    /// both ends.
+    pub lsns: Vec<(u64, u64)>,
+    /// Of downsampled samples, what they are.
+    pub tier: Option<Tier>,
+    /// Of samples, the rules whose rows have expired from it.
+    pub thinned: Vec<u64>,
+}
+
+/// What samples were downsampled to, and by which rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tier {
+    /// The length of a window.
+    pub resolution_ms: u64,
+    /// A number for the rule.
+    pub rule: u64,
 }

@@ -192,6 +192,7 @@ pub fn register(
     log(registry, store);
     series(registry, store);
     tables(registry, store);
+    tiers(registry, store);
     ledger(registry, store);
     queries(registry, engine);
 }
@@ -322,6 +323,31 @@ fn tables(registry: &Registry, store: &Arc<Store>) {
             to.observe(of.status().work.compactions, &[]);
         },
     );
+}
+
+fn tiers(registry: &Registry, store: &Arc<Store>) {
+    type Figure = fn(&store::TierStatus) -> u64;
+    let figures: [(&'static str, &'static str, &'static str, Figure); 3] = [
+        (
+            "fresnel.store.tier.segments",
+            "{segment}",
+            "Segments of downsampled samples by resolution.",
+            |tier| tier.segments,
+        ),
+        ("fresnel.store.tier.rows", "{row}", "Windows of downsampled samples by resolution.", |tier| {
+            tier.rows
+        }),
+        ("fresnel.store.tier.size", "By", "Bytes of downsampled samples by resolution.", |tier| tier.bytes),
+    ];
+    for (name, unit, description, figure) in figures {
+        let of = Arc::clone(store);
+        registry.observe_gauge(name, unit, description, move |to| {
+            for tier in of.status().tiers {
+                let resolution = fresnel_sdk::config::Duration::from_millis(tier.resolution_ms).to_string();
+                to.observe(figure(&tier), &[("resolution", resolution.as_str())]);
+            }
+        });
+    }
 }
 
 fn ledger(registry: &Registry, store: &Arc<Store>) {

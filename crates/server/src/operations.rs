@@ -176,6 +176,12 @@ impl Desk {
             rows: table.rows,
             bytes: table.bytes,
         });
+        let tiers = status.tiers.iter().map(|tier| dto::TierStatus {
+            resolution_ms: tier.resolution_ms,
+            segments: tier.segments,
+            rows: tier.rows,
+            bytes: tier.bytes,
+        });
         dto::StoreStatus {
             wal_bytes: status.wal.bytes,
             wal_files: status.wal.files as u64,
@@ -187,6 +193,7 @@ impl Desk {
             set_aside: set_aside.collect(),
             last_seal_unix_ms: status.last_seal_unix_ms,
             tables: tables.collect(),
+            tiers: tiers.collect(),
         }
     }
 

@@ -6,7 +6,9 @@ use arrow::array::RecordBatch;
 use futures::future::BoxFuture;
 use model::{ErrorKind, Table, Tenant};
 use object_store::ObjectStore;
-use query::{Chunk, Missing, Segment, SeriesOfRows, Snapshot, Source, SourceError, TraceResult, TraceSpans};
+use query::{
+    Chunk, Missing, Segment, SeriesOfRows, Snapshot, Source, SourceError, Tier, TraceResult, TraceSpans,
+};
 use store::{MemoryChunk, Store};
 
 use crate::sink::chain;
@@ -65,6 +67,9 @@ fn snapshot(snapshot: store::Snapshot) -> Snapshot {
         rows: segment.rows,
         min_time: segment.min_time,
         max_time: segment.max_time,
+        lsns: segment.lsns.clone(),
+        tier: segment.tier.map(|tier| Tier { resolution_ms: tier.resolution_ms, rule: tier.rule }),
+        thinned: segment.thinned.clone(),
     };
     let memory = snapshot.memory.iter().map(|chunk| Arc::new(InMemory(chunk.clone())) as Arc<dyn Chunk>);
     Snapshot {

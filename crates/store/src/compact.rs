@@ -7,7 +7,7 @@
 //! table `series`: each series is there). Samples are merged run by run (`samples`), until their
 //! runs are long.
 
-mod samples;
+pub(crate) mod samples;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,13 +18,14 @@ use parking_lot::Mutex;
 use parquet::file::metadata::ParquetMetaData;
 
 use crate::error::{ReadError, WorkError};
-use crate::manifest::{Commit, Removal, RemovalReason, SegmentMeta};
+use crate::manifest::{Commit, Removal, RemovalReason, SegmentMeta, TierOf};
 use crate::memtable::Chunk;
 use crate::segment::{
     Effort, FileSeries, Origin, Pick, Rows, SegmentFile, SegmentWriter, Wanted, group_len, has_all_columns,
     is_large, order, unfile, union,
 };
 use crate::store::Inner;
+use crate::tiers::Tiers;
 
 /// About what a sample takes that was sealed and not merged.
 const SEALED_SAMPLE_BYTES: u64 = 4;
@@ -74,6 +75,16 @@ fn place(segment: &SegmentMeta) -> Place {
     (segment.tenant.clone(), segment.table, segment.day)
 }
 
+/// What segments of a table and tenant have to have in common to be merged: the day, and of samples
+/// and what they were downsampled to, that the same was and will be done with them.
+type Alike = (i32, Option<TierOf>, Vec<u64>, Vec<TierOf>);
+
+fn alike(segment: &SegmentMeta, tiers: Option<&Tiers<'_>>) -> Alike {
+    let tiers = tiers.filter(|_| segment.table == Table::Samples);
+    let with = tiers.map(|tiers| tiers.with(segment)).unwrap_or_default();
+    (segment.day, segment.tier, segment.thinned.clone(), with)
+}
+
 /// Segments of one table, tenant and day that are worth merging.
 type Inputs = Vec<Arc<SegmentMeta>>;
 
@@ -96,7 +107,26 @@ impl Inner {
                 }
             }
         }
+        while !stopped()
+            && let Some(job) = self.next_downsampling(|tenant, day| self.leaves_alone(tenant, day))
+        {
+            let (inner, place) = (Arc::clone(self), (job.tenant.clone(), Table::Downsampled, job.day));
+            match crate::store::blocking("downsample", move || inner.downsample(&job)).await {
+                Ok(()) => self.paused.succeeded(&place),
+                Err(error) if self.fatal.reason().is_some() => return Err(error),
+                Err(error) => {
+                    self.paused.failed(place, crate::clock::unix_ms(&*self.clock) + PAUSE_MS);
+                    failed = failed.or(Some(error));
+                }
+            }
+        }
         failed.map_or(Ok(()), Err)
+    }
+
+    /// Whether a day could not be downsampled a moment ago.
+    fn leaves_alone(&self, tenant: &Tenant, day: i32) -> bool {
+        let paused = self.paused.at(crate::clock::unix_ms(&*self.clock));
+        paused.contains(&(tenant.clone(), Table::Downsampled, day))
     }
 
     fn next_inputs(&self) -> Option<Inputs> {
@@ -105,16 +135,17 @@ impl Inner {
         let now_ms = crate::clock::unix_ms(&*self.clock);
         let paused = self.paused.at(now_ms);
         state.segments.values().find_map(|segments| {
-            let mut days: BTreeMap<i32, Inputs> = BTreeMap::new();
+            let mut days: BTreeMap<Alike, Inputs> = BTreeMap::new();
+            let tiers = segments.first().map(|first| Tiers::of(&state, &first.tenant));
             let small = |segment: &&Arc<SegmentMeta>| {
                 segment.bytes < size / 2 && !(paused.iter().any(|paused| *paused == place(segment)))
             };
             for segment in segments.iter().filter(small) {
-                days.entry(segment.day).or_default().push(Arc::clone(segment));
+                days.entry(alike(segment, tiers.as_ref())).or_default().push(Arc::clone(segment));
             }
             // A day that is over, and to which nothing was added lately, is made as few files as
             // possible.
-            days.into_iter().find_map(|(day, small)| {
+            days.into_iter().find_map(|((day, ..), small)| {
                 let newest = small.iter().map(|segment| segment.created_unix_ms).max().unwrap_or(now_ms);
                 let over = day < today - 1 && now_ms.saturating_sub(newest) > QUIET_MS;
                 tiered(&small, files_min, size).or_else(|| over.then(|| all(small, size)).flatten())
@@ -125,6 +156,7 @@ impl Inner {
     /// Puts one segment in the place of the inputs. Blocks.
     fn compact(&self, inputs: &Inputs) -> Result<(), WorkError> {
         let started = self.clock.now_unix_nano();
+        let _turn = self.merging.lock();
         let _pins = self.pins.pin(inputs);
         let merged = match self.merge(inputs) {
             Err(WorkError::Read(ReadError::Damaged { path, reason })) => {
@@ -158,12 +190,21 @@ impl Inner {
         let first = &inputs[0];
         let level = inputs.iter().map(|input| input.level).max().unwrap_or(0).saturating_add(1);
         let new = self.new_segment(first.table, &first.tenant, first.day, level);
+        let new = SegmentMeta { tier: first.tier, thinned: first.thinned.clone(), ..new };
         let origin = Origin {
             lsns: union(inputs.iter().flat_map(|input| input.lsns.iter().copied())),
             first: None,
             inputs: inputs.iter().map(|input| input.id.clone()).collect(),
         };
-        self.write_segment(new, &origin, Effort::Compact, |writer| self.merge_into(writer, inputs))
+        let merged =
+            self.write_segment(new, &origin, Effort::Compact, |writer| self.merge_into(writer, inputs))?;
+        if first.table != Table::Downsampled {
+            return Ok(merged);
+        }
+        // It stands for samples also where it has no row of them.
+        let min_time = inputs.iter().map(|input| input.min_time).min().unwrap_or(merged.min_time);
+        let max_time = inputs.iter().map(|input| input.max_time).max().unwrap_or(merged.max_time);
+        Ok(SegmentMeta { min_time, max_time, ..merged })
     }
 
     fn merge_into(&self, writer: &mut SegmentWriter, inputs: &Inputs) -> Result<(), WorkError> {

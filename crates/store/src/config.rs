@@ -6,6 +6,8 @@ use model::{Signal, Table, Tenant};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::tiers::{self, TierConfig};
+
 /// Where records are kept, how they get there and how long they stay.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -26,6 +28,9 @@ pub struct Config {
     pub series_max_per_metric: u64,
     /// How long records stay.
     pub retention: RetentionConfig,
+    /// Samples of which metrics stay how long, and what they are downsampled to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tiers: Vec<TierConfig>,
     /// An S3-compatible store for the files. Without it they lie in `dir`; the log and the
     /// catalog always do.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -187,6 +192,9 @@ impl RetentionConfig {
             for name in tables.keys() {
                 match Table::parse(name) {
                     Some(Table::Series) => report.error(&key, "`series` stay as long as their points"),
+                    Some(Table::Downsampled) => {
+                        report.error(&key, "`downsampled` stays as long as `store.tiers` says");
+                    }
                     Some(_) => {}
                     None => report.error(&key, format!("there is no table `{name}`")),
                 }
@@ -205,6 +213,7 @@ impl Default for Config {
             series_max: 1_000_000,
             series_max_per_metric: 200_000,
             retention: RetentionConfig::default(),
+            tiers: Vec::new(),
             s3: None,
         }
     }
@@ -271,6 +280,8 @@ impl Validate for Config {
             report.error("compact.files_min", "must be 2 to 64");
         }
         self.retention.check(report);
+        let raw = self.retention.of(&Tenant::default(), Table::Samples);
+        tiers::check(&self.tiers, raw, report);
         if let Some(s3) = &self.s3 {
             s3.check(report);
         }

@@ -10,7 +10,7 @@ use std::collections::btree_map::Entry::{Occupied, Vacant};
 use model::{Signal, Table, Tenant};
 use parking_lot::RwLock;
 
-use crate::manifest::{SegmentMeta, SetAside, State};
+use crate::manifest::{ExpiredRows, SegmentMeta, SetAside, State};
 use crate::wal::EntryMeta;
 
 /// How many records of one tenant and signal took which way.
@@ -109,6 +109,14 @@ impl Ledger {
         }
     }
 
+    /// Moves records that a commit took out of segments from stored to expired.
+    pub(crate) fn expire_some<'a>(&self, expired: impl IntoIterator<Item = &'a ExpiredRows>) {
+        let mut totals = self.totals.write();
+        for ExpiredRows { tenant, signal, rows } in expired {
+            expire_rows(&mut totals, tenant, *signal, *rows);
+        }
+    }
+
     /// Moves the records of damage that a commit forgot from stored to expired.
     pub(crate) fn forget<'a>(&self, damage: impl IntoIterator<Item = &'a SetAside>) {
         let mut totals = self.totals.write();
@@ -127,7 +135,7 @@ impl Ledger {
 pub(crate) fn counts_records(table: Table) -> bool {
     match table {
         Table::Logs | Table::Spans | Table::Samples | Table::Histograms => true,
-        Table::Series | Table::Exemplars => false,
+        Table::Series | Table::Exemplars | Table::Downsampled => false,
     }
 }
 

@@ -32,6 +32,7 @@ mod segment;
 mod snapshot;
 mod store;
 mod sweep;
+mod tiers;
 mod trace;
 pub mod wal;
 
@@ -43,11 +44,12 @@ pub use disk::{Faults, ForgetfulDisk};
 pub use error::{AppendError, OpenError, ReadError, WorkError};
 pub use fatal::Fatal;
 pub use ledger::{Counts, Totals};
-pub use manifest::{ManifestError, SegmentMeta, SetAside, Whose};
-pub use metrics::{Problem, Status, TableStatus};
+pub use manifest::{ManifestError, SegmentMeta, SetAside, TierOf, Whose};
+pub use metrics::{Problem, Status, TableStatus, TierStatus};
 pub use replay::Replay;
 pub use snapshot::{MemoryChunk, Missing, Snapshot};
 pub use store::{Appended, Options, RefusedPoints, Segments, Store};
+pub use tiers::{DownsampleConfig, TierConfig};
 pub use trace::Trace;
 pub use wal::{Entry, EntryMeta, Histogram, HistogramSnapshot, RefusedSeries, Rejection, WalError, WalStats};
 

@@ -27,7 +27,7 @@ use parking_lot::{Mutex, RwLock};
 pub use error::ManifestError;
 pub use recover::ManifestDamage;
 pub use set_aside::{SetAside, Whose};
-pub use state::{Commit, Progress, Removal, RemovalReason, Removed, SegmentMeta, State};
+pub use state::{Commit, ExpiredRows, Progress, Removal, RemovalReason, Removed, SegmentMeta, State, TierOf};
 
 use crate::disk::{Disk, File};
 use crate::fatal::Fatal;

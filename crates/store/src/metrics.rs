@@ -31,6 +31,8 @@ pub struct Status {
     pub last_seal_unix_ms: Option<i64>,
     /// Per table, in the order of [`Table::ALL`].
     pub tables: Vec<TableStatus>,
+    /// Downsampled samples by their resolution, the finest first.
+    pub tiers: Vec<TierStatus>,
     /// Work in the background that failed last time and is tried again.
     pub problems: Vec<Problem>,
     /// Why the store cannot go on, if it cannot.
@@ -47,6 +49,19 @@ pub struct TableStatus {
     /// Its files.
     pub segments: u64,
     /// Rows in them.
+    pub rows: u64,
+    /// Their size.
+    pub bytes: u64,
+}
+
+/// What samples were downsampled to, of all tenants and rules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TierStatus {
+    /// The length of a window.
+    pub resolution_ms: u64,
+    /// Its files.
+    pub segments: u64,
+    /// Rows in them: windows of series.
     pub rows: u64,
     /// Their size.
     pub bytes: u64,

@@ -24,7 +24,9 @@ use self::orphan::{Found, Orphan, look_at};
 use crate::error::WorkError;
 use crate::identity::Identity;
 use crate::ledger::{Counts, LedgerDelta, counts_records};
-use crate::manifest::{Commit, Manifest, Progress, Removal, RemovalReason, SegmentMeta, SetAside, State};
+use crate::manifest::{
+    Commit, Manifest, Progress, Removal, RemovalReason, SegmentMeta, SetAside, State, TierOf,
+};
 use crate::objects::Objects;
 use crate::segment::{SEGMENTS, covers, overlap, parse_path};
 
@@ -53,7 +55,7 @@ enum Fate {
 }
 
 type Cuts = BTreeMap<(Tenant, Signal), Lsn>;
-type Place = (Tenant, Table, i32);
+type Place = (Tenant, Table, i32, Option<TierOf>);
 
 impl Rebuild<'_> {
     /// Brings the manifest up to what is there. To be called before anything is written, and before
@@ -315,7 +317,7 @@ fn age(segment: &SegmentMeta) -> (i64, u8, &str) {
 }
 
 fn place(segment: &SegmentMeta) -> Place {
-    (segment.tenant.clone(), segment.table, segment.day)
+    (segment.tenant.clone(), segment.table, segment.day, segment.tier)
 }
 
 impl Orphan {

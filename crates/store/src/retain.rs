@@ -2,25 +2,26 @@
 
 use std::time::Duration;
 
+use model::{Table, Tenant};
+
 use crate::error::WorkError;
-use crate::manifest::{Commit, Removal, RemovalReason, SegmentMeta, SetAside};
+use crate::manifest::{Commit, Removal, RemovalReason, SegmentMeta, SetAside, State};
 use crate::segment::parse_path;
 use crate::store::Inner;
+use crate::tiers::{self, Tiers};
 
 impl Inner {
     /// Removes the segments that are too old at `now`. Their files live on for running queries. What
     /// was set aside goes when its records would have gone.
     pub(crate) fn retain(&self, now_unix_nano: i64) -> Result<(), WorkError> {
         self.retain_segments(now_unix_nano)?;
+        self.thin_all(now_unix_nano)?;
         self.retain_set_aside(now_unix_nano)
     }
 
     fn retain_segments(&self, now_unix_nano: i64) -> Result<(), WorkError> {
         let state = self.state();
-        let old = |segment: &SegmentMeta| {
-            let keep = self.config.retention.of(&segment.tenant, segment.table);
-            is_over(segment.max_time, keep, now_unix_nano)
-        };
+        let old = |segment: &SegmentMeta| self.is_old(&state, segment, now_unix_nano);
         let segments = state.segments.values().flat_map(|segments| segments.iter());
         let removal = |segment: &SegmentMeta| Removal {
             id: segment.id.clone(),
@@ -42,11 +43,42 @@ impl Inner {
         Ok(())
     }
 
+    /// Whether nothing of a segment is to be kept any longer.
+    fn is_old(&self, state: &State, segment: &SegmentMeta, now_unix_nano: i64) -> bool {
+        let general = self.config.retention.of(&segment.tenant, segment.table);
+        match (segment.table, segment.tier) {
+            (Table::Samples, _) if !self.rules.is_empty() => {
+                let own = (segment, &Tiers::of(state, &segment.tenant));
+                let expired = |rule| tiers::has_expired(own, rule, general, now_unix_nano);
+                self.rules.all().iter().all(expired)
+            }
+            (Table::Downsampled, Some(tier)) => {
+                // Of a rule that is no more, as long as any.
+                let keep = self.rules.keep(tier).unwrap_or_else(|| self.rules.longest(general));
+                is_over(segment.max_time, keep, now_unix_nano)
+            }
+            _ => is_over(segment.max_time, self.kept(&segment.tenant, segment.table), now_unix_nano),
+        }
+    }
+
+    /// How long records of a table are kept at most, with what they are downsampled to.
+    fn kept(&self, tenant: &Tenant, table: Table) -> Option<Duration> {
+        let general = self.config.retention.of(tenant, table);
+        match table {
+            Table::Series if !self.rules.is_empty() => {
+                let samples = self.rules.longest(self.config.retention.of(tenant, Table::Samples))?;
+                Some(samples.max(general?))
+            }
+            Table::Samples | Table::Downsampled => self.rules.longest(general),
+            _ => general,
+        }
+    }
+
     fn retain_set_aside(&self, now_unix_nano: i64) -> Result<(), WorkError> {
         let state = self.state();
         let old = |damage: &&SetAside| {
             let keep = match (parse_path(&damage.path), &damage.whose) {
-                (Some((table, tenant, ..)), _) => self.config.retention.of(&tenant, table),
+                (Some((table, tenant, ..)), _) => self.kept(&tenant, table),
                 (None, Some(whose)) => self.config.retention.longest(whose.tenant.as_ref(), whose.signal),
                 // No record was in it: it is there for somebody to look at.
                 (None, None) => None,
@@ -65,7 +97,7 @@ impl Inner {
 }
 
 /// Whether records up to `newest` are to be kept no longer.
-fn is_over(newest: i64, keep: Option<Duration>, now_unix_nano: i64) -> bool {
+pub(crate) fn is_over(newest: i64, keep: Option<Duration>, now_unix_nano: i64) -> bool {
     keep.and_then(|keep| i64::try_from(keep.as_nanos()).ok())
         .and_then(|keep| now_unix_nano.checked_sub(keep))
         .is_some_and(|oldest| newest < oldest)

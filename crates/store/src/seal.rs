@@ -186,6 +186,8 @@ impl Inner {
             created_unix_ms: now,
             crc: None,
             lsns: Vec::new(),
+            tier: None,
+            thinned: Vec::new(),
         }
     }
 
@@ -199,7 +201,8 @@ impl Inner {
     ) -> Result<SegmentMeta, WorkError> {
         let draft = self.objects.draft(&new.path)?;
         let new = SegmentMeta { lsns: origin.lsns.clone(), ..new };
-        let stamp = Stamp { store: self.identity.own.clone(), level: new.level, origin: origin.clone() };
+        let (store, origin) = (self.identity.own.clone(), origin.clone());
+        let stamp = Stamp { store, level: new.level, origin, tier: new.tier };
         let write = |writer: &mut SegmentWriter| {
             writer.set_origin(stamp.format(new.table, &new.tenant));
             write(writer)

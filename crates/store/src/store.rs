@@ -30,6 +30,7 @@ use crate::objects::Objects;
 use crate::pins::PinBoard;
 use crate::rebuild::Rebuild;
 use crate::replay::Replay;
+use crate::tiers::Rules;
 use crate::trace::IndexCache;
 use crate::wal::{EntryMeta, Publish, Wal, WalOptions};
 
@@ -83,6 +84,10 @@ pub(crate) struct Inner {
     pub(crate) work: Work,
     /// What is not merged for a while.
     pub(crate) paused: Paused,
+    /// What the configuration says about metrics.
+    pub(crate) rules: Rules,
+    /// Held while segments are merged or downsampled.
+    pub(crate) merging: Mutex<()>,
     phase: AtomicU8,
     /// The seal that goes on while the log is replayed.
     restoring: Mutex<Option<BoxFuture<'static, Result<(), WorkError>>>>,
@@ -163,6 +168,7 @@ impl Store {
         let (wal, recovery) = Wal::open(wal, publish(&ledger, &memory)).map_err(OpenError::Wal)?;
         let inner = Arc::new(Inner {
             indexes: IndexCache::new(&budget),
+            rules: Rules::new(&config.tiers),
             view: RwLock::new(View { state, sequence: 0 }),
             config,
             disk,
@@ -182,6 +188,7 @@ impl Store {
             sealed: Notify::new(),
             work: Work::default(),
             paused: Paused::default(),
+            merging: Mutex::default(),
             phase: AtomicU8::new(STARTING),
             restoring: Mutex::default(),
             _lock: lock,

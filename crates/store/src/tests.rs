@@ -12,4 +12,5 @@ mod rebuild;
 mod remote;
 mod samples;
 mod series;
+mod tiers;
 mod trace;

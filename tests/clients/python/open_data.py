@@ -1,6 +1,6 @@
 """Reads the data directory with engines of others and prints what they find as JSON.
 
-usage: open_data.py (duckdb|polars|delta|duckdb-values|polars-values) DATA_DIRECTORY
+usage: open_data.py (duckdb|polars|delta|duckdb-values|polars-values|duckdb-tiers|polars-tiers) DATA_DIRECTORY
 """
 
 import json
@@ -92,7 +92,36 @@ def values_with_polars():
     return bits(frame.select("time_unix_nano", "value", "value_scaled").collect().rows())
 
 
+def hours_with_duckdb():
+    import duckdb
+
+    return (
+        duckdb.connect()
+        .execute(
+            f"""SELECT metric_name, (time_unix_nano // 1000000 - 1) // 3600000 AS hour,
+                       sum(count)::BIGINT, sum(sum) / sum(count), min(min), max(max)
+                FROM read_parquet('{files("downsampled")}')
+                WHERE resolution_ms = 3600000 GROUP BY ALL ORDER BY ALL"""
+        )
+        .fetchall()
+    )
+
+
+def hours_with_polars():
+    import polars
+
+    c = polars.col
+    hour = (c("time_unix_nano") // 1_000_000 - 1) // 3_600_000
+    frame = polars.scan_parquet(files("downsampled")).filter(resolution_ms=3_600_000)
+    hours = frame.group_by("metric_name", hour.alias("hour")).agg(
+        count=c("count").sum(), average=c("sum").sum() / c("count").sum(), min=c("min").min(), max=c("max").max()
+    )
+    return hours.sort("metric_name", "hour").collect().rows()
+
+
 found = {
+    "duckdb-tiers": hours_with_duckdb,
+    "polars-tiers": hours_with_polars,
     "duckdb": with_duckdb,
     "polars": with_polars,
     "delta": with_delta,

@@ -106,6 +106,8 @@ pub struct StoreStatus {
     pub last_seal_unix_ms: Option<i64>,
     /// By table.
     pub tables: Vec<TableStatus>,
+    /// Downsampled samples by resolution, the finest first.
+    pub tiers: Vec<TierStatus>,
 }
 
 /// A file that could not be read.
@@ -125,6 +127,19 @@ pub struct TableStatus {
     /// Segments.
     pub segments: u64,
     /// Rows in segments.
+    pub rows: u64,
+    /// Bytes of the segments.
+    pub bytes: u64,
+}
+
+/// Downsampled samples of a resolution in figures.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct TierStatus {
+    /// The length of a window in milliseconds.
+    pub resolution_ms: u64,
+    /// Segments.
+    pub segments: u64,
+    /// Windows of series in them.
     pub rows: u64,
     /// Bytes of the segments.
     pub bytes: u64,

@@ -8,18 +8,25 @@ pub(crate) struct Answer {
     data: String,
     warnings: Vec<String>,
     infos: Vec<String>,
+    resolution_ms: u64,
 }
 
 impl Answer {
     /// With JSON text as its data.
     pub(super) fn of(data: String) -> Self {
-        Self { data, warnings: Vec::new(), infos: Vec::new() }
+        Self { data, warnings: Vec::new(), infos: Vec::new(), resolution_ms: 0 }
     }
 
     /// With remarks.
     pub(super) fn with(mut self, warnings: Vec<String>, infos: Vec<String>) -> Self {
         self.warnings = warnings;
         self.infos = infos;
+        self
+    }
+
+    /// From samples that were downsampled to this resolution, or a finer one; 0 for none.
+    pub(super) fn read_at(mut self, resolution_ms: u64) -> Self {
+        self.resolution_ms = resolution_ms;
         self
     }
 }
@@ -39,6 +46,11 @@ impl IntoResponse for Answer {
                 body.push_str(&format!(",\"{name}\":"));
                 write::list(&mut body, remarks, |out, remark| write::text(out, remark));
             }
+        }
+        if self.resolution_ms > 0 {
+            // What Prometheus does not have, and no client of it minds: seconds.
+            body.push_str(",\"sourceResolution\":");
+            write::time(&mut body, i64::try_from(self.resolution_ms).unwrap_or(i64::MAX));
         }
         body.push('}');
         let mut response = body.into_response();

@@ -103,6 +103,10 @@ pub struct PrometheusAnswer<T> {
     pub value: T,
     /// Sentences.
     pub warnings: Vec<String>,
+    /// Sentences about what is not missing.
+    pub infos: Vec<String>,
+    /// The coarsest resolution of downsampled samples that were read, milliseconds; 0 for none.
+    pub resolution_ms: u64,
     /// From the question to the answer.
     pub elapsed: Duration,
 }
@@ -120,6 +124,8 @@ pub struct PrometheusQuery {
     pub timeout: Option<Duration>,
     /// How far an instant selector looks back, milliseconds; as configured when `None`.
     pub lookback_ms: Option<i64>,
+    /// The coarsest resolution of downsampled samples that may be read, milliseconds.
+    pub resolution_max_ms: Option<u64>,
 }
 
 /// When a query is evaluated.

@@ -113,6 +113,20 @@ impl Parameters {
         }
     }
 
+    /// The coarsest resolution that may be read, milliseconds; `None` for whatever is best.
+    pub(super) fn resolution_max_ms(&self) -> Result<Option<u64>, Fault> {
+        let name = "max_source_resolution";
+        match self.get(name) {
+            "" | "auto" => Ok(None),
+            "raw" => Ok(Some(0)),
+            text => match duration(text).map(u64::try_from) {
+                Ok(Ok(milliseconds)) => Ok(Some(milliseconds)),
+                Ok(Err(_)) => Err(Fault::parameter(name, "must not be negative")),
+                Err(error) => Err(Fault::parameter(name, error)),
+            },
+        }
+    }
+
     /// How many at most; `None` for no limit.
     pub(super) fn limit(&self, name: &str) -> Result<Option<usize>, Fault> {
         let text = self.get(name);

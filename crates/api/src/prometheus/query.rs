@@ -22,7 +22,9 @@ type Answered = Result<Answer, Fault>;
     params(("query" = String, Query, description = "PromQL"),
         ("time" = Option<String>, Query, description = "Unix seconds or RFC 3339; now when missing"),
         ("timeout" = Option<String>, Query), ("limit" = Option<u64>, Query), ("stats" = Option<String>, Query),
-        ("lookback_delta" = Option<String>, Query)),
+        ("lookback_delta" = Option<String>, Query),
+        ("max_source_resolution" = Option<String>, Query,
+            description = "Coarsest resolution of downsampled samples that is read: `0s` for none, `auto` (the default) by step and range")),
     responses((status = 200, description = "Prometheus' envelope", content_type = "application/json", body = Object),
         (status = 400, body = PrometheusError), (status = 422, body = PrometheusError),
         (status = 503, body = PrometheusError)))]
@@ -52,7 +54,9 @@ async fn run_instant(desk: State<Desk>, scope: Scope, parameters: &Parameters) -
         ("start" = String, Query, description = "Unix seconds or RFC 3339"), ("end" = String, Query),
         ("step" = String, Query, description = "Seconds, or a duration such as 1m"),
         ("timeout" = Option<String>, Query), ("limit" = Option<u64>, Query), ("stats" = Option<String>, Query),
-        ("lookback_delta" = Option<String>, Query)),
+        ("lookback_delta" = Option<String>, Query),
+        ("max_source_resolution" = Option<String>, Query,
+            description = "Coarsest resolution of downsampled samples that is read: `0s` for none, `auto` (the default) by step and range")),
     responses((status = 200, description = "Prometheus' envelope", content_type = "application/json", body = Object),
         (status = 400, body = PrometheusError), (status = 422, body = PrometheusError),
         (status = 503, body = PrometheusError)))]
@@ -106,6 +110,7 @@ async fn run(
         when,
         timeout: parameters.timeout()?,
         lookback_ms: parameters.lookback_ms()?,
+        resolution_max_ms: parameters.resolution_max_ms()?,
     };
     let answer = desk.queries.prometheus_query(query).await.map_err(of_query)?;
     let mut value = answer.value.value;
@@ -118,9 +123,11 @@ async fn run(
         "" => None,
         _ => Some(statistics(answer.value.statistics, answer.elapsed.as_secs_f64())),
     };
-    let (mut warnings, infos) = remarks(&answer.value.annotations, &text);
+    let (mut warnings, mut infos) = remarks(&answer.value.annotations, &text);
     warnings.extend(answer.warnings.into_iter().chain(truncated));
-    Ok(Answer::of(write::data(&value, statistics.as_deref())).with(warnings, infos))
+    infos.extend(answer.infos);
+    let data = write::data(&value, statistics.as_deref());
+    Ok(Answer::of(data).with(warnings, infos).read_at(answer.resolution_ms))
 }
 
 /// What is wrong with the request is wrong with the query: the other parameters were looked at.

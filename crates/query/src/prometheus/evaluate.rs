@@ -6,6 +6,7 @@ use model::Tenant;
 use promql::{Interrupted, Options, Outcome, ParseOptions, Steps};
 
 use super::select::{Store, TABLES};
+use super::tiers::counted;
 use crate::registry::Control;
 use crate::session::Session;
 use crate::{Answer, Engine, QueryError, Snapshot, SqlRequest};
@@ -23,6 +24,9 @@ pub struct PrometheusQuery {
     pub timeout: Option<Duration>,
     /// How far an instant selector looks back, milliseconds; as configured when `None`.
     pub lookback_ms: Option<i64>,
+    /// The coarsest resolution of downsampled samples that may be read, milliseconds; 0 for none. When
+    /// `None` it goes by step and range, and by what is there.
+    pub resolution_max_ms: Option<u64>,
 }
 
 /// When a query is evaluated.
@@ -46,11 +50,13 @@ impl Engine {
     /// [`Engine::sql`].
     pub async fn prometheus_query(&self, query: PrometheusQuery) -> Result<Answer<Outcome>, QueryError> {
         let options = self.prometheus_options(query.lookback_ms);
-        let request =
-            SqlRequest { timeout: query.timeout, ..SqlRequest::new(query.tenant, query.text.clone()) };
+        let request = SqlRequest {
+            timeout: query.timeout,
+            ..SqlRequest::new(query.tenant.clone(), query.text.clone())
+        };
         let session = self.begin(request).await?;
         compute(session, move |session, snapshots| {
-            let outcome = evaluate(session, snapshots, &query.text, query.when, &options)?;
+            let outcome = evaluate(session, snapshots, &query, &options)?;
             let rows = usize::try_from(outcome.statistics.series).unwrap_or(usize::MAX);
             Ok(session.answer(outcome, rows))
         })
@@ -107,19 +113,21 @@ pub(super) async fn compute<T: Send + 'static>(
 fn evaluate(
     session: &Session,
     snapshots: &[Arc<Snapshot>],
-    text: &str,
-    when: When,
+    query: &PrometheusQuery,
     options: &Options,
 ) -> Result<Outcome, QueryError> {
-    let expr = promql::parse(text, &ParseOptions::from(options))
+    let mut expr = promql::parse(&query.text, &ParseOptions::from(options))
         .map_err(|error| QueryError::Argument { message: error.to_string() })?;
-    let store = Store::new(session, snapshots, options.start_timestamps)?;
+    let store = Store::new(session, snapshots, options, query.resolution_max_ms)?;
+    if store.has_downsampled() {
+        counted(&mut expr);
+    }
     let check = || match session.control().has_to_stop() {
         None => Ok(()),
         Some(QueryError::DeadlineExceeded { .. }) => Err(Interrupted::TimedOut),
         Some(_) => Err(Interrupted::Canceled),
     };
-    let outcome = match when {
+    let outcome = match query.when {
         When::Instant { time_ms } => promql::query_instant(&expr, time_ms, options, &store, &check),
         When::Range(steps) => promql::query_range(&expr, steps, options, &store, &check),
     };

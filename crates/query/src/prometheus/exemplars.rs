@@ -52,7 +52,7 @@ impl Engine {
         // Taken after the others: of a series that is seen, exemplars may be missing for a moment.
         let exemplars = session.snapshots(&[Table::Exemplars])?;
         compute(session, move |session, snapshots| {
-            let store = Store::new(session, snapshots, false)?;
+            let store = Store::of_labels(session, snapshots)?;
             let mut series: BTreeMap<Labels, (Arc<str>, SeriesId)> = BTreeMap::new();
             for matchers in &selection.selectors {
                 for (labels, stored) in store.find(matchers, selection.times_ms)? {

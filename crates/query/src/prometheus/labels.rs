@@ -39,7 +39,7 @@ impl Engine {
     ) -> Result<Answer<Vec<Labels>>, QueryError> {
         let session = self.ask(&selection.tenant, "series of Prometheus").await?;
         compute(session, move |session, snapshots| {
-            let store = Store::new(session, snapshots, false)?;
+            let store = Store::of_labels(session, snapshots)?;
             let series: Vec<_> = fitting(&store, &selection)?.into_iter().collect();
             let rows = series.len();
             Ok(session.answer(series, rows))
@@ -58,7 +58,7 @@ impl Engine {
     ) -> Result<Answer<Vec<String>>, QueryError> {
         let session = self.ask(&selection.tenant, "labels of Prometheus").await?;
         compute(session, move |session, snapshots| {
-            let store = Store::new(session, snapshots, false)?;
+            let store = Store::of_labels(session, snapshots)?;
             let mut texts = BTreeSet::new();
             for labels in fitting(&store, &selection)? {
                 match &of {

@@ -53,7 +53,7 @@ impl Engine {
     ) -> Result<Answer<BTreeMap<String, BTreeSet<MetricMetadata>>>, QueryError> {
         let session = self.ask(tenant, "metadata of Prometheus").await?;
         compute(session, move |session, snapshots| {
-            let store = Store::new(session, snapshots, false)?;
+            let store = Store::of_labels(session, snapshots)?;
             let mut metrics: BTreeMap<String, BTreeSet<MetricMetadata>> = BTreeMap::new();
             let which =
                 Which { times: super::points::nanos(ALWAYS), name_may_fit: &|_| true, every_row: false };
@@ -93,7 +93,7 @@ impl Engine {
     ) -> Result<Answer<SeriesStatistics>, QueryError> {
         let session = self.ask(&selection.tenant, "statistics of Prometheus").await?;
         compute(session, move |session, snapshots| {
-            let store = Store::new(session, snapshots, false)?;
+            let store = Store::of_labels(session, snapshots)?;
             let any = [Vec::new()];
             let selectors = if selection.selectors.is_empty() { &any[..] } else { &selection.selectors[..] };
             let mut all = BTreeSet::new();

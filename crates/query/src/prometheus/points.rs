@@ -3,7 +3,7 @@
 //! Enters: the part of a metric's series and their ids. Leaves: for each series its samples as
 //! columns, ascending in time, one a millisecond: of several the one that was written last.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Range;
 
@@ -19,11 +19,12 @@ use super::memory::Memory;
 use super::prune::{SeriesId, Wanted};
 use super::rows::Rows;
 use super::series::{column, id_of, misfit};
-use crate::QueryError;
+use super::tiers::{Form, Found, Plan, Reading, WINDOW_COLUMNS, Windows, remark};
+use crate::{QueryError, Segment};
 
 /// Bytes of a number with its time.
 const SAMPLE_BYTES: usize = 16;
-const NANOS_PER_MS: i64 = 1_000_000;
+pub(super) const NANOS_PER_MS: i64 = 1_000_000;
 const START_TIME: &str = "start_time_unix_nano";
 
 /// What is read, and of which series.
@@ -36,6 +37,8 @@ pub(super) struct Sought<'a> {
     pub(super) times_ms: (i64, i64),
     /// With start times.
     pub(super) starts: bool,
+    /// How, where samples were downsampled.
+    pub(super) reading: Reading,
 }
 
 impl<'a> Sought<'a> {
@@ -73,16 +76,100 @@ pub(super) struct Points<'m> {
     chunks: ById<Chunk>,
     times: (i64, i64),
     starts: bool,
+    form: Form,
 }
 
 impl<'m> Points<'m> {
     pub(super) fn new(sought: &Sought<'_>, memory: &'m Memory) -> Self {
         let chunks = sought.ids.iter().map(|id| (*id, Chunk::default())).collect();
-        Self { memory, chunks, times: nanos(sought.times_ms), starts: sought.starts }
+        Self {
+            memory,
+            chunks,
+            times: nanos(sought.times_ms),
+            starts: sought.starts,
+            form: sought.reading.form,
+        }
     }
 
-    /// Reads numbers.
-    pub(super) fn read_samples(&mut self, rows: &Rows<'_>, sought: &Sought<'_>) -> Result<(), QueryError> {
+    /// Reads numbers: windows where the plan has some of a series, else samples.
+    pub(super) fn read_samples(
+        &mut self,
+        rows: &Rows<'_>,
+        downsampled: &Rows<'_>,
+        sought: &Sought<'_>,
+    ) -> Result<(), QueryError> {
+        let plan = Plan::new(downsampled.segments(), rows.segments(), self.times, &sought.reading);
+        if plan.is_empty() {
+            return self.read_as_they_came(rows, sought, &HashMap::new());
+        }
+        let places: ById<usize> = sought.ids.iter().copied().zip(0..).collect();
+        let (windows, found) = self.read_windows(downsampled, sought, (&plan, &places))?;
+        if windows.len() > 0 {
+            for resolution in &windows.resolutions {
+                rows.scan().downsampled(*resolution);
+                rows.scan().note(remark(*resolution));
+            }
+            if !sought.reading.is_exact() {
+                rows.scan().note(sought.reading.doubt());
+            }
+        }
+        // The series that are not read of each file.
+        let mut by_day: HashMap<i32, Vec<(u64, usize)>> = HashMap::new();
+        for ((day, place), rule) in found {
+            by_day.entry(day).or_default().push((rule, place));
+        }
+        let mut without: HashMap<&str, HashSet<usize>> = HashMap::new();
+        for segment in rows.segments() {
+            let (day, rules) = plan.represented(segment);
+            let of_day = by_day.get(&day).map_or(&[][..], Vec::as_slice);
+            let own = of_day.iter().filter(|(rule, _)| rules.contains(rule));
+            let own: HashSet<usize> = own.map(|(_, place)| *place).collect();
+            if !own.is_empty() {
+                without.insert(segment.path.as_str(), own);
+            }
+        }
+        self.read_as_they_came(rows, sought, &without)?;
+        let own = sought.ids.iter().map(|id| self.chunks.remove(id).unwrap_or_default());
+        let mut chunks: Vec<_> = own.collect();
+        let given = windows.give(self.form, self.starts, &mut chunks);
+        self.memory.grow(given * SAMPLE_BYTES)?;
+        self.chunks = sought.ids.iter().copied().zip(chunks).collect();
+        Ok(())
+    }
+
+    fn read_windows(
+        &self,
+        downsampled: &Rows<'_>,
+        sought: &Sought<'_>,
+        (plan, places): (&Plan<'_>, &ById<usize>),
+    ) -> Result<(Windows, Found), QueryError> {
+        let memory = self.memory.another("Windows");
+        let (mut windows, mut found) = (Windows::default(), Found::new());
+        for rule in plan.rules() {
+            let paths = plan.paths(rule);
+            let which = |segment: &Segment| paths.contains(segment.path.as_str());
+            let parts = downsampled.decode(
+                &WINDOW_COLUMNS,
+                &sought.wanted(),
+                &which,
+                &|part: &mut Windows, batch| {
+                    let before = part.len();
+                    part.add(batch, places, self.times)?;
+                    memory.grow((part.len() - before) * 2 * Windows::BYTES)
+                },
+            )?;
+            parts.into_iter().for_each(|part| windows.join(part, rule, &mut found));
+        }
+        Ok((windows, found))
+    }
+
+    /// Reads samples as they came, but of some files not those of some series.
+    fn read_as_they_came(
+        &mut self,
+        rows: &Rows<'_>,
+        sought: &Sought<'_>,
+        without: &HashMap<&str, HashSet<usize>>,
+    ) -> Result<(), QueryError> {
         let mut columns = vec!["series_id", "time_unix_nano", "flags"];
         columns.extend(scaled::COLUMNS);
         columns.extend(self.starts.then_some(START_TIME));
@@ -90,14 +177,36 @@ impl<'m> Points<'m> {
         // What is decoded is held twice for a moment.
         let memory = self.memory.another("Decoded");
         let places: ById<usize> = sought.ids.iter().copied().zip(0..).collect();
-        let runs = rows.decode(&columns, &wanted, &|runs: &mut Runs, batch| {
-            let before = runs.samples.times_ms.len();
-            runs.add(batch, &places, self.times, self.starts)?;
-            memory.grow((runs.samples.times_ms.len() - before) * SAMPLE_BYTES)
-        })?;
+        let decode = |wanted: &Wanted<'_>, places: &ById<usize>, which: &dyn Fn(&Segment) -> bool| {
+            rows.decode(&columns, wanted, which, &|runs: &mut Runs, batch| {
+                let before = runs.samples.times_ms.len();
+                runs.add(batch, places, self.times, self.starts)?;
+                memory.grow((runs.samples.times_ms.len() - before) * SAMPLE_BYTES)
+            })
+        };
+        let mut runs = Vec::new();
+        for (path, found) in without {
+            let ids: Vec<SeriesId> = sought
+                .ids
+                .iter()
+                .enumerate()
+                .filter(|(place, _)| !found.contains(place))
+                .map(|(_, id)| *id)
+                .collect();
+            if !ids.is_empty() {
+                let places = ids.iter().map(|id| (*id, places[id])).collect();
+                runs.extend(decode(&Wanted { ids: &ids, ..wanted }, &places, &|segment| {
+                    segment.path == *path
+                })?);
+            }
+        }
+        runs.extend(decode(&wanted, &places, &|segment| !without.contains_key(segment.path.as_str()))?);
         let mut chunks = self.joined(&runs, sought.ids.len())?;
         drop((runs, memory));
         self.read_memory(rows, &columns, &wanted, (&places, &mut chunks))?;
+        if self.form == Form::Count {
+            chunks.iter_mut().for_each(|chunk| count_each(&mut chunk.values));
+        }
         self.chunks = sought.ids.iter().copied().zip(chunks).collect();
         Ok(())
     }
@@ -244,9 +353,20 @@ impl<'m> Points<'m> {
     /// The samples of each series, in order.
     pub(super) fn finish(self) -> ById<Chunk> {
         let mut chunks = self.chunks;
-        chunks.values_mut().for_each(settle);
+        for chunk in chunks.values_mut() {
+            settle(chunk);
+            if self.form == Form::Count {
+                let histograms = chunk.histograms.drain(..).zip(&mut chunk.values);
+                histograms.filter(|(histogram, _)| histogram.is_some()).for_each(|(_, value)| *value = 1.0);
+            }
+        }
         chunks
     }
+}
+
+/// Each sample is one, but for markers of staleness.
+fn count_each(values: &mut [f64]) {
+    values.iter_mut().filter(|value| value.to_bits() != STALE_NAN_BITS).for_each(|value| *value = 1.0);
 }
 
 /// Samples of a part of a file: runs of series, one after the other.

@@ -19,6 +19,7 @@ use parquet::file::metadata::ParquetMetaData;
 use super::known::KnownSeries;
 use super::prune::{GroupRows, SeriesId, Wanted, groups, pages};
 use super::workers::side_by_side;
+use crate::answer::Scan;
 use crate::cache::{SegmentReader, Segments};
 use crate::session::Session;
 use crate::{Chunk, QueryError, Segment, SeriesOfRows, Snapshot};
@@ -57,6 +58,16 @@ impl<'a> Rows<'a> {
 
     fn table(&self) -> Table {
         self.snapshot.table
+    }
+
+    /// All files.
+    pub(super) fn segments(&self) -> &'a [Segment] {
+        &self.snapshot.segments
+    }
+
+    /// What queries say of their reading.
+    pub(super) fn scan(&self) -> &'a Scan {
+        &self.session.scan
     }
 
     /// The files with rows of these times; those that are missing are told.
@@ -114,16 +125,17 @@ const PART_ROWS: usize = 1 << 16;
 const PAGE_ROWS: usize = 32_768;
 
 impl<'a> Rows<'a> {
-    /// These columns of all rows of files that may be wanted, decoded side by side: what each part of
+    /// These columns of all rows of some files that may be wanted, decoded side by side: what each part of
     /// them comes to, in the order of the rows, whatever the number of threads. `series_id` comes as
     /// places in a dictionary.
     pub(super) fn decode<T: Default + Send>(
         &self,
         columns: &[&str],
         wanted: &Wanted<'_>,
+        which: &dyn Fn(&Segment) -> bool,
         each: &(dyn Fn(&mut T, &RecordBatch) -> Result<(), QueryError> + Sync),
     ) -> Result<Vec<T>, QueryError> {
-        let files: Vec<_> = self.files(wanted.times).collect();
+        let files: Vec<_> = self.files(wanted.times).filter(|file| which(file.segment)).collect();
         let mut parts = Vec::new();
         for file in &files {
             parts.extend(file.parts(wanted)?);

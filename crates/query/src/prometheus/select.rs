@@ -18,6 +18,7 @@ use super::prune::SeriesId;
 use super::rows::Rows;
 use super::series::{self, Which};
 use super::target_info::Targets;
+use super::tiers::Reading;
 use crate::session::Session;
 use crate::{QueryError, Snapshot};
 
@@ -30,16 +31,21 @@ const FOUND_BYTES: usize = 160;
 
 /// The tables that PromQL reads, as a query sees them. Points before their series: whatever point
 /// is seen, its series is seen too.
-pub(super) const TABLES: [Table; 3] = [Table::Samples, Table::Histograms, Table::Series];
+pub(super) const TABLES: [Table; 4] = [Table::Samples, Table::Histograms, Table::Series, Table::Downsampled];
 
 /// The store at one moment.
 pub(super) struct Store<'s> {
     session: &'s Session,
     samples: Rows<'s>,
     histograms: Rows<'s>,
+    downsampled: Rows<'s>,
     pub(super) series: Rows<'s>,
     /// Samples come with their start times.
     starts: bool,
+    /// How far instant selectors look back.
+    lookback_ms: i64,
+    /// The coarsest resolution that may be read, if the asker said so.
+    resolution_max_ms: Option<u64>,
     /// Why reading failed, if it did: it says more than the text that the evaluator passes on.
     failure: Mutex<Option<QueryError>>,
     /// Of what is known of series.
@@ -66,9 +72,10 @@ impl<'s> Store<'s> {
     pub(super) fn new(
         session: &'s Session,
         snapshots: &'s [Arc<Snapshot>],
-        starts: bool,
+        options: &promql::Options,
+        resolution_max_ms: Option<u64>,
     ) -> Result<Self, QueryError> {
-        let [samples, histograms, series, ..] = snapshots else {
+        let [samples, histograms, series, downsampled] = snapshots else {
             return Err(QueryError::Internal { message: "a table has no snapshot".to_owned() });
         };
         Ok(Self {
@@ -76,10 +83,26 @@ impl<'s> Store<'s> {
             samples: Rows::new(session, samples),
             histograms: Rows::new(session, histograms),
             series: Rows::new(session, series),
-            starts,
+            downsampled: Rows::new(session, downsampled),
+            starts: options.start_timestamps,
+            lookback_ms: options.lookback_ms,
+            resolution_max_ms,
             failure: Mutex::default(),
             memory: Memory::new(&session.control().pool, "UniqueSeries"),
         })
+    }
+
+    /// As [`Store::new`], to ask what series there are.
+    pub(super) fn of_labels(
+        session: &'s Session,
+        snapshots: &'s [Arc<Snapshot>],
+    ) -> Result<Self, QueryError> {
+        Self::new(session, snapshots, &promql::Options::default(), None)
+    }
+
+    /// Whether samples may be read that were downsampled.
+    pub(super) fn has_downsampled(&self) -> bool {
+        self.resolution_max_ms != Some(0) && !self.downsampled.segments().is_empty()
     }
 
     /// The error that ended a selection.
@@ -165,7 +188,8 @@ impl<'s> Store<'s> {
         ids.sort_unstable();
         let metrics: BTreeSet<&str> = found.iter().map(|(_, stored)| stored.metric.as_ref()).collect();
         let metrics: Vec<_> = metrics.into_iter().collect();
-        let sought = self.sought(&metrics, &ids, (selection.start_ms, selection.end_ms));
+        let reading = Reading::of(&mut selection.clone(), None, self.lookback_ms);
+        let sought = self.sought(&metrics, &ids, (selection.start_ms, selection.end_ms), reading);
         let mut read = read_split(&self.histograms, &sought, part, selection.labels_only, &self.memory)?;
         let mut series = Vec::new();
         for (labels, stored) in found {
@@ -178,8 +202,14 @@ impl<'s> Store<'s> {
         Ok(series)
     }
 
-    fn sought<'a>(&self, metrics: &'a [&'a str], ids: &'a [SeriesId], times_ms: (i64, i64)) -> Sought<'a> {
-        Sought { metrics, ids, times_ms, starts: self.starts }
+    fn sought<'a>(
+        &self,
+        metrics: &'a [&'a str],
+        ids: &'a [SeriesId],
+        times_ms: (i64, i64),
+        reading: Reading,
+    ) -> Sought<'a> {
+        Sought { metrics, ids, times_ms, starts: self.starts, reading }
     }
 
     /// The labels of the series that fit, ascending.
@@ -211,6 +241,9 @@ fn plain(bound: f64) -> String {
 
 impl promql::Source for Store<'_> {
     fn select<'a>(&'a self, selection: &Selection) -> Result<SeriesIter<'a>, SourceError> {
+        let mut selection = selection.clone();
+        let reading = Reading::of(&mut selection, self.resolution_max_ms, self.lookback_ms);
+        let selection = &selection;
         let series = self.series(selection).map_err(|error| self.failed(error))?;
         if selection.labels_only {
             let labels = series.into_keys().map(|labels| Ok((labels, Samples::Decoded(Chunk::default()))));
@@ -223,7 +256,7 @@ impl promql::Source for Store<'_> {
             }
         }
         let times = (selection.start_ms, selection.end_ms);
-        Ok(Box::new(Selected { store: self, series: series.into_iter(), groups, times }))
+        Ok(Box::new(Selected { store: self, series: series.into_iter(), groups, times, reading }))
     }
 }
 
@@ -285,6 +318,7 @@ struct Selected<'a, 's> {
     series: std::collections::btree_map::IntoIter<Labels, Vec<Member>>,
     groups: Groups,
     times: (i64, i64),
+    reading: Reading,
 }
 
 impl Selected<'_, '_> {
@@ -314,7 +348,7 @@ impl Selected<'_, '_> {
         let (chunks, _) = match &mut group.read {
             Some(read) => read,
             None => {
-                let read = group.read(self.store, self.times)?;
+                let read = group.read(self.store, self.times, self.reading)?;
                 group.read.insert(read)
             }
         };
@@ -328,15 +362,20 @@ impl Selected<'_, '_> {
 }
 
 impl Group {
-    fn read(&mut self, store: &Store<'_>, times: (i64, i64)) -> Result<(ById<Chunk>, Memory), QueryError> {
+    fn read(
+        &mut self,
+        store: &Store<'_>,
+        times: (i64, i64),
+        reading: Reading,
+    ) -> Result<(ById<Chunk>, Memory), QueryError> {
         self.ids.sort_unstable();
         let mut metrics: Vec<&str> = self.metrics.iter().map(AsRef::as_ref).collect();
         metrics.sort_unstable();
-        let sought = store.sought(&metrics, &self.ids, times);
+        let sought = store.sought(&metrics, &self.ids, times, reading);
         let memory = Memory::new(&store.session.control().pool, "Series");
         let mut points = Points::new(&sought, &memory);
         if matches!(self.part, Part::Own | Part::Value) {
-            points.read_samples(&store.samples, &sought)?;
+            points.read_samples(&store.samples, &store.downsampled, &sought)?;
         }
         if self.part != Part::Value {
             let delta = |id: &SeriesId| self.delta.contains_key(id);

@@ -59,7 +59,7 @@ pub(crate) struct Exposed {
 impl Exposed {
     /// The columns of `table`.
     pub(crate) fn of(table: Table) -> &'static Self {
-        static TABLES: LazyLock<[Exposed; 6]> = LazyLock::new(|| Table::ALL.map(Exposed::new));
+        static TABLES: LazyLock<[Exposed; Table::ALL.len()]> = LazyLock::new(|| Table::ALL.map(Exposed::new));
         &TABLES[table as usize]
     }
 

@@ -105,6 +105,9 @@ impl Placed {
             rows: rows.num_rows() as u64,
             min_time: times.iter().flatten().min().unwrap(),
             max_time: times.iter().flatten().max().unwrap(),
+            lsns: Vec::new(),
+            tier: None,
+            thinned: Vec::new(),
         });
         block_on(self.objects.put(&path.into(), bytes.into())).unwrap();
     }

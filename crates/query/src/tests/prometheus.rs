@@ -22,7 +22,14 @@ async fn ask(engine: &Engine, text: &str) -> Result<Answer<Outcome>, QueryError>
     let when = When::Instant { time_ms: END_MS };
     let text = text.to_owned();
     engine
-        .prometheus_query(PrometheusQuery { tenant: tenant(), text, when, timeout: None, lookback_ms: None })
+        .prometheus_query(PrometheusQuery {
+            tenant: tenant(),
+            text,
+            when,
+            timeout: None,
+            lookback_ms: None,
+            resolution_max_ms: None,
+        })
         .await
 }
 
@@ -94,6 +101,7 @@ async fn a_range_is_the_same_wherever_the_records_are() {
             when: When::Range(steps),
             timeout: None,
             lookback_ms: None,
+            resolution_max_ms: None,
         };
         answers.push(engine.prometheus_query(query).await.unwrap().value);
     }
@@ -226,6 +234,7 @@ async fn limits_end_a_query() {
         when: When::Instant { time_ms: END_MS },
         timeout: Some(Duration::ZERO),
         lookback_ms: None,
+        resolution_max_ms: None,
     };
     let error = engine.prometheus_query(query).await.unwrap_err();
     assert!(matches!(error, QueryError::DeadlineExceeded { .. }), "{error:?}");
@@ -257,6 +266,7 @@ async fn tenants_are_apart() {
         when: When::Instant { time_ms: END_MS },
         timeout: None,
         lookback_ms: None,
+        resolution_max_ms: None,
     };
     let outcome = engine.prometheus_query(query).await.unwrap().value;
     assert_eq!(outcome.value, Value::Matrix(Vec::new()));
@@ -298,6 +308,7 @@ fn the_answer_does_not_depend_on_the_number_of_threads() {
                 when: When::Range(steps),
                 timeout: None,
                 lookback_ms: None,
+                resolution_max_ms: None,
             };
             let bits = |points: &Points| {
                 points.iter().map(|(time, value)| (*time, value.to_bits())).collect::<Vec<_>>()
@@ -373,6 +384,7 @@ fn what_a_raw_sample_costs() {
                         when: When::Range(Steps { start_ms: BEGIN_MS, end_ms, step_ms: 15_000 }),
                         timeout: None,
                         lookback_ms: None,
+                        resolution_max_ms: None,
                     };
                     let elapsed = engine.prometheus_query(query).await.unwrap().summary.elapsed;
                     let nanos = elapsed.as_nanos() as f64 / samples.len() as f64;

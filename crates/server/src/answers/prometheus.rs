@@ -18,12 +18,13 @@ use super::Answers;
 impl Prometheus for Answers {
     fn prometheus_query(&self, query: PrometheusQuery) -> PrometheusFuture<'_, Outcome> {
         Box::pin(async move {
-            let PrometheusQuery { tenant, text, when, timeout, lookback_ms } = query;
+            let PrometheusQuery { tenant, text, when, timeout, lookback_ms, resolution_max_ms } = query;
             let when = match when {
                 When::Instant(time_ms) => query::When::Instant { time_ms },
                 When::Range(steps) => query::When::Range(steps),
             };
-            let query = query::PrometheusQuery { tenant, text, when, timeout, lookback_ms };
+            let query =
+                query::PrometheusQuery { tenant, text, when, timeout, lookback_ms, resolution_max_ms };
             answer(self.engine.prometheus_query(query).await, |outcome| outcome)
         })
     }
@@ -150,7 +151,8 @@ fn answer<T, U>(
 ) -> Result<PrometheusAnswer<U>, Fault> {
     let Answer { value, summary } = result.map_err(|error| fault(&error))?;
     let value = convert(value);
-    Ok(PrometheusAnswer { value, warnings: summary.warnings, elapsed: summary.elapsed })
+    let query::Summary { warnings, infos, resolution_ms, elapsed, .. } = summary;
+    Ok(PrometheusAnswer { value, warnings, infos, resolution_ms, elapsed })
 }
 
 fn fault(error: &QueryError) -> Fault {

@@ -1,3 +1,4 @@
+use fresnel_sdk::config::Duration;
 use http::Method;
 use serde_json::Value;
 
@@ -59,6 +60,15 @@ fn tell(status: &Value, health: &Value, ledger: &Value) -> Result<()> {
         store["segments"],
         size(&store["segment_bytes"])
     ))?;
+    for tier in store["tiers"].as_array().into_iter().flatten() {
+        let length = Duration::from_millis(tier["resolution_ms"].as_u64().unwrap_or(0)).to_string();
+        print::line(&format!(
+            "tier          {length:4} {} windows in {} segments, {}",
+            tier["rows"],
+            tier["segments"],
+            size(&tier["bytes"])
+        ))?;
+    }
     for component in health["components"].as_array().into_iter().flatten() {
         if component["status"] != "pass" {
             print::line(&format!(

@@ -36,6 +36,7 @@ impl Series for StoreSeries {
             when: When::Instant { time_ms },
             timeout: None,
             lookback_ms: None,
+            resolution_max_ms: None,
         };
         let asked = self.stop.run_until_cancelled(self.engine.prometheus_query(query));
         let Some(answer) = self.runtime.block_on(asked) else { return Err("the server stops".to_owned()) };

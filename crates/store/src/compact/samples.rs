@@ -27,9 +27,9 @@ use crate::store::Inner;
 /// What a row takes until it is written, with its place in the order.
 const ROW_BYTES: u64 = 64;
 /// What an open row group takes beside its bytes: a page of each column.
-const OPEN_BYTES: u64 = 1 << 20;
+pub(crate) const OPEN_BYTES: u64 = 1 << 20;
 /// Rows that an open row group has decoded.
-pub(super) const BATCH_ROWS: usize = 1024;
+pub(crate) const BATCH_ROWS: usize = 1024;
 
 impl Inner {
     /// Writes the row groups as few that are in order, in not much more than `limit` bytes.
@@ -79,6 +79,33 @@ impl Inner {
         self.write_merged(writer, merged)
     }
 
+    /// Writes what a row group has of the metrics that are kept.
+    pub(crate) fn write_kept(
+        &self,
+        writer: &mut SegmentWriter,
+        mut source: Source,
+        keeps: &dyn Fn(&str) -> bool,
+        limit: u64,
+    ) -> Result<(), WorkError> {
+        let _held = self.budget.take(limit);
+        let mut merged = Merged::default();
+        let mut last: Option<(Arc<str>, bool)> = None;
+        while let Some(head) = source.head(0)? {
+            let known = last.as_ref().filter(|(name, _)| *name == head.name).map(|(_, kept)| *kept);
+            let is_kept = known.unwrap_or_else(|| keeps(&head.name));
+            last = Some((Arc::clone(&head.name), is_kept));
+            if is_kept {
+                source.take_run(&mut merged, &head);
+            } else {
+                source.each_of_run(|_, _, _| {});
+            }
+            if merged.len() as u64 * ROW_BYTES >= limit {
+                self.write_merged(writer, std::mem::take(&mut merged))?;
+            }
+        }
+        self.write_merged(writer, merged)
+    }
+
     fn write_merged(&self, writer: &mut SegmentWriter, merged: Merged) -> Result<(), WorkError> {
         if merged.len() == 0 {
             return Ok(());
@@ -92,19 +119,19 @@ impl Inner {
     }
 }
 
-type Batches = Box<dyn Iterator<Item = Result<RecordBatch, ReadError>>>;
+pub(crate) type Batches = Box<dyn Iterator<Item = Result<RecordBatch, ReadError>>>;
 
 /// The series that comes next in a source; the least goes first, and of the same series the first
 /// source.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Head {
-    name: Arc<str>,
-    id: SeriesId,
-    source: usize,
+pub(crate) struct Head {
+    pub(crate) name: Arc<str>,
+    pub(crate) id: SeriesId,
+    pub(crate) source: usize,
 }
 
 /// A row group, read from the first row to the last.
-struct Source {
+pub(crate) struct Source {
     batches: Batches,
     points: Option<Points>,
     row: usize,
@@ -113,7 +140,7 @@ struct Source {
 }
 
 impl Source {
-    fn new(batches: Batches) -> Result<Self, ReadError> {
+    pub(crate) fn new(batches: Batches) -> Result<Self, ReadError> {
         let mut source = Self { batches, points: None, row: 0, name: "".into() };
         source.advance()?;
         Ok(source)
@@ -133,7 +160,7 @@ impl Source {
         Ok(())
     }
 
-    fn head(&mut self, source: usize) -> Result<Option<Head>, ReadError> {
+    pub(crate) fn head(&mut self, source: usize) -> Result<Option<Head>, ReadError> {
         if self.points.as_ref().is_some_and(|points| self.row == points.len()) {
             self.advance()?;
         }
@@ -146,14 +173,29 @@ impl Source {
         Ok(Some(Head { name: Arc::clone(&self.name), id, source }))
     }
 
+    /// Where the run of the series that comes next ends, as far as it is decoded.
+    fn run_end(&self, points: &Points) -> usize {
+        let (name, id) = (points.name_of[self.row], points.id_of[self.row]);
+        let ids = points.id_of[self.row..].iter().zip(&points.name_of[self.row..]);
+        self.row + ids.take_while(|own| own == &(&id, &name)).count()
+    }
+
     /// Moves the rows of the series that comes next, as far as they are decoded.
     fn take_run(&mut self, merged: &mut Merged, head: &Head) {
         let Some(points) = &self.points else { return };
-        let (name, id) = (points.name_of[self.row], points.id_of[self.row]);
-        let ids = points.id_of[self.row..].iter().zip(&points.name_of[self.row..]);
-        let end = self.row + ids.take_while(|own| own == &(&id, &name)).count();
+        let end = self.run_end(points);
         let number = merged.series.number(head.id, &head.name);
         merged.append(number, points, self.row, end);
+        self.row = end;
+    }
+
+    /// Goes through time, value and flags of the series that comes next, as far as they are decoded.
+    pub(crate) fn each_of_run(&mut self, mut each: impl FnMut(i64, f64, i32)) {
+        let Some(points) = &self.points else { return };
+        let end = self.run_end(points);
+        for row in self.row..end {
+            each(points.times.value(row), points.values.value(row), points.flags.value(row));
+        }
         self.row = end;
     }
 }

@@ -231,6 +231,8 @@ impl World {
             created_unix_ms: 0,
             crc: None,
             lsns: Vec::new(),
+            tier: None,
+            thinned: Vec::new(),
         };
         assert_ne!(segment.table, Table::Series);
         let lsn = *sealed.entries.last_key_value().unwrap().0;

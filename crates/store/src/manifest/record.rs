@@ -6,7 +6,9 @@ use std::sync::Arc;
 use model::{Lsn, Signal, Table, Tenant};
 use serde::{Deserialize, Serialize};
 
-use super::state::{Commit, Progress, Removal, RemovalReason, Removed, SegmentMeta, State};
+use super::state::{
+    Commit, ExpiredRows, Progress, Removal, RemovalReason, Removed, SegmentMeta, State, TierOf,
+};
 use super::{SetAside, Whose};
 use crate::ledger::{Counts, LedgerDelta};
 
@@ -54,6 +56,8 @@ pub(super) struct CommitRecord {
     set_aside: Vec<SetAsideRecord>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     forget: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    expired: Vec<ExpiredRecord>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -73,6 +77,23 @@ struct SegmentRecord {
     crc: Option<u32>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     lsns: Vec<(Lsn, Lsn)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tier: Option<TierRecord>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    thinned: Vec<u64>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct TierRecord {
+    resolution_ms: u64,
+    rule: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct ExpiredRecord {
+    tenant: String,
+    signal: String,
+    rows: u64,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -153,6 +174,7 @@ impl Record {
                 .collect(),
             set_aside: commit.set_aside.iter().map(SetAsideRecord::from).collect(),
             forget: commit.forget.clone(),
+            expired: commit.expired.iter().map(ExpiredRecord::from).collect(),
         };
         Self { version: VERSION, sequence, checkpoint: None, commit: Some(commit) }
     }
@@ -213,6 +235,7 @@ impl CommitRecord {
             ledger: self.ledger.into_iter().map(CountsRecord::decode).collect::<Option<_>>()?,
             set_aside: self.set_aside.into_iter().map(SetAside::from).collect(),
             forget: self.forget,
+            expired: self.expired.into_iter().map(ExpiredRecord::decode).collect::<Option<_>>()?,
         })
     }
 }
@@ -233,6 +256,8 @@ impl From<&SegmentMeta> for SegmentRecord {
             created_unix_ms: segment.created_unix_ms,
             crc: segment.crc,
             lsns: segment.lsns.clone(),
+            tier: segment.tier.map(|TierOf { resolution_ms, rule }| TierRecord { resolution_ms, rule }),
+            thinned: segment.thinned.clone(),
         }
     }
 }
@@ -253,7 +278,23 @@ impl SegmentRecord {
             created_unix_ms: self.created_unix_ms,
             crc: self.crc,
             lsns: self.lsns,
+            tier: self.tier.map(|TierRecord { resolution_ms, rule }| TierOf { resolution_ms, rule }),
+            thinned: self.thinned,
         })
+    }
+}
+
+impl From<&ExpiredRows> for ExpiredRecord {
+    fn from(expired: &ExpiredRows) -> Self {
+        let ExpiredRows { tenant, signal, rows } = expired;
+        Self { tenant: tenant.to_string(), signal: signal.to_string(), rows: *rows }
+    }
+}
+
+impl ExpiredRecord {
+    fn decode(self) -> Option<ExpiredRows> {
+        let tenant = Tenant::parse(&self.tenant).ok()?;
+        Some(ExpiredRows { tenant, signal: Signal::parse(&self.signal)?, rows: self.rows })
     }
 }
 

@@ -37,6 +37,19 @@ pub struct SegmentMeta {
     /// Which entries of the log its rows came with, ranges that include both ends; empty when that
     /// is not known.
     pub lsns: Vec<(Lsn, Lsn)>,
+    /// Of downsampled samples, what they are.
+    pub tier: Option<TierOf>,
+    /// Of samples, the rules of tiers whose rows have expired from it, ascending.
+    pub thinned: Vec<u64>,
+}
+
+/// What samples were downsampled to, and by what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TierOf {
+    /// The length of a window.
+    pub resolution_ms: u64,
+    /// What stands for the rule of the configuration that chose the metrics.
+    pub rule: u64,
 }
 
 impl SegmentMeta {
@@ -60,10 +73,24 @@ pub struct Commit {
     pub deleted: Vec<String>,
     /// What the sealed entries add to the ledger.
     pub ledger: Vec<LedgerDelta>,
+    /// Records that are not in the added segments any more though they were in the removed ones,
+    /// because they were too old.
+    pub expired: Vec<ExpiredRows>,
     /// Damage to remember.
     pub set_aside: Vec<SetAside>,
     /// Paths of damage whose records would be too old by now: they have expired with it.
     pub forget: Vec<String>,
+}
+
+/// Records of a segment that expired before the others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpiredRows {
+    /// Whose records.
+    pub tenant: Tenant,
+    /// Of which signal.
+    pub signal: Signal,
+    /// How many.
+    pub rows: u64,
 }
 
 /// All entries of a tenant and signal up to this LSN are sealed.
@@ -153,6 +180,9 @@ impl State {
         }
         for delta in &commit.ledger {
             ledger::add(&mut next.ledger, delta);
+        }
+        for expired in &commit.expired {
+            ledger::expire_rows(&mut next.ledger, &expired.tenant, expired.signal, expired.rows);
         }
         next.forget(&commit.forget);
         set_aside::add(&mut next.set_aside, &commit.set_aside);

@@ -46,6 +46,8 @@ fn segment(number: u64) -> SegmentMeta {
         created_unix_ms: 5,
         crc: number.is_multiple_of(2).then_some(7),
         lsns: vec![(number + 1, number + 1)],
+        tier: (number % 3 == 1).then_some(TierOf { resolution_ms: 300_000, rule: u64::MAX - number }),
+        thinned: (0..number % 3).collect(),
     }
 }
 

@@ -69,6 +69,8 @@ fn is_ours(path: &str) -> Option<(SegmentMeta, i64)> {
         created_unix_ms: made_ms,
         crc: None,
         lsns: Vec::new(),
+        tier: None,
+        thinned: Vec::new(),
     };
     Some((meta, made_ms))
 }
@@ -81,7 +83,7 @@ fn read(objects: &Arc<Objects>, named: SegmentMeta) -> Result<Option<Orphan>, Re
     let Some(stamp) = file.stamp(&metadata) else { return Ok(None) };
     let (min_time, max_time) = file.times(&metadata)?;
     let rows = u64::try_from(metadata.file_metadata().num_rows()).unwrap_or(0);
-    let (level, lsns) = (stamp.level, stamp.origin.lsns.clone());
-    let meta = SegmentMeta { rows, min_time, max_time, level, lsns, ..Arc::unwrap_or_clone(named) };
+    let (level, lsns, tier) = (stamp.level, stamp.origin.lsns.clone(), stamp.tier);
+    let meta = SegmentMeta { rows, min_time, max_time, level, lsns, tier, ..Arc::unwrap_or_clone(named) };
     Ok(Some(Orphan { meta, origin: stamp.origin, store: stamp.store }))
 }

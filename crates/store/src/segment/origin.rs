@@ -7,6 +7,8 @@
 use model::{Lsn, Table, Tenant};
 use serde::{Deserialize, Serialize};
 
+use crate::manifest::TierOf;
+
 /// The footer's key.
 pub(crate) const KEY: &str = "fresnel.segment";
 
@@ -38,6 +40,10 @@ struct Footer {
     first: Option<Lsn>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     inputs: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    resolution_ms: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rule: Option<u64>,
 }
 
 /// What a footer says.
@@ -48,6 +54,8 @@ pub(crate) struct Stamp {
     /// How often the rows had been merged.
     pub(crate) level: u8,
     pub(crate) origin: Origin,
+    /// Of downsampled samples, what they are.
+    pub(crate) tier: Option<TierOf>,
 }
 
 impl Stamp {
@@ -61,6 +69,8 @@ impl Stamp {
             lsns,
             first,
             inputs,
+            resolution_ms: self.tier.map(|tier| tier.resolution_ms),
+            rule: self.tier.map(|tier| tier.rule),
         };
         serde_json::to_string(&footer).expect("texts and numbers can be written")
     }
@@ -68,9 +78,10 @@ impl Stamp {
     /// Nothing when it is not the footer of this table and tenant: somebody moved the file.
     pub(crate) fn parse(text: &str, table: Table, tenant: &Tenant) -> Option<Self> {
         let footer: Footer = serde_json::from_str(text).ok()?;
-        let Footer { store, level, lsns, first, inputs, .. } = footer;
         let here = footer.tenant == tenant.as_str() && footer.table == table.as_str();
-        here.then_some(Self { store, level, origin: Origin { lsns, first, inputs } })
+        let Footer { store, level, lsns, first, inputs, resolution_ms, rule, .. } = footer;
+        let tier = resolution_ms.zip(rule).map(|(resolution_ms, rule)| TierOf { resolution_ms, rule });
+        here.then_some(Self { store, level, origin: Origin { lsns, first, inputs }, tier })
     }
 }
 
@@ -126,7 +137,8 @@ mod tests {
     #[test]
     fn a_footer_says_what_was_written_and_nothing_about_another_table() {
         let origin = Origin { lsns: vec![(3, 9)], first: Some(4), inputs: vec!["a".into()] };
-        let stamp = Stamp { store: "s".into(), level: 2, origin };
+        let tier = Some(TierOf { resolution_ms: 300_000, rule: u64::MAX });
+        let stamp = Stamp { store: "s".into(), level: 2, origin, tier };
         let (table, tenant) = (Table::Logs, Tenant::default());
         let text = stamp.format(table, &tenant);
         assert_eq!(Stamp::parse(&text, table, &tenant), Some(stamp));

@@ -109,6 +109,7 @@ impl Store {
             set_aside: state.set_aside.clone(),
             last_seal_unix_ms: inner.work.last_seal_unix_ms(),
             tables: tables.to_vec(),
+            tiers: crate::tiers::status(&state),
             problems: inner.work.problems(),
             fatal: inner.fatal.reason().map(|reason| reason.to_string()),
             work: inner.work.stats(),
@@ -133,6 +134,7 @@ impl Inner {
         let mut view = self.view.write();
         let expired = gone.iter().filter(|segment| removed[segment.id.as_str()] == RemovalReason::Expired);
         self.ledger.expire(expired.map(|segment| &***segment));
+        self.ledger.expire_some(&commit.expired);
         self.ledger.forget(state.set_aside.iter().filter(|damage| commit.forget.contains(&damage.path)));
         view.state = next;
         view.sequence += 1;

@@ -28,6 +28,8 @@ struct World {
     disk: ForgetfulDisk,
     clock: Arc<TestClock>,
     sent: Sent,
+    /// Whether some metrics have tiers.
+    tiers: bool,
 }
 
 fn tiny(chance: &mut Chance) -> Config {
@@ -42,13 +44,16 @@ fn tiny(chance: &mut Chance) -> Config {
 }
 
 impl World {
-    fn new(seed: u64) -> Self {
+    fn new(seed: u64, tiers: bool) -> Self {
         let (disk, clock) = (ForgetfulDisk::new(), TestClock::new(NOON));
-        Self { chance: Chance::new(seed), disk, clock, sent: Sent::default() }
+        Self { chance: Chance::new(seed), disk, clock, sent: Sent::default(), tiers }
     }
 
     async fn open(&mut self) -> Result<Store, Box<dyn std::error::Error>> {
-        let config = tiny(&mut self.chance);
+        let mut config = tiny(&mut self.chance);
+        if self.tiers {
+            config.tiers = super::tiers::short();
+        }
         try_open(options(config, Arc::new(self.disk.clone()), &self.clock)).await
     }
 
@@ -60,10 +65,16 @@ impl World {
             self.sent.next_id += 1;
             // Now and then another day.
             let day = if chance.one_in(12) { -1 } else { 0 };
-            let time = NOON + day * model::NANOS_PER_DAY + chance.below(1000) as i64;
-            Row { id: self.sent.next_id, stream: chance.below(5) as u8, time }
+            let id = self.sent.next_id;
+            // Where there are tiers no two within a millisecond, of which a query sees only one.
+            let within = if self.tiers { id as i64 * 1_000_000 } else { chance.below(1000) as i64 };
+            let time = NOON + day * model::NANOS_PER_DAY + within;
+            Row { id, stream: chance.below(5) as u8, time }
         });
-        let rows = rows.collect();
+        let mut rows: Vec<Row> = rows.collect();
+        if self.tiers {
+            rows[0].stream = 2;
+        }
         let rejected = if chance.one_in(4) { chance.below(3) as u32 } else { 0 };
         (tenant, signal, Request { rows, rejected })
     }
@@ -128,14 +139,23 @@ impl World {
                 self.sent.acknowledged.get(&key).into_iter().flatten().map(|row| row.id).collect();
             for request in self.sent.unanswered.get(&key).into_iter().flatten() {
                 let here = request.rows.iter().filter(|row| found.binary_search(&row.id).is_ok()).count();
-                assert!(here == 0 || here == request.rows.len(), "{what}: a request is there in part");
-                wanted.extend(request.rows.iter().map(|row| row.id).take(here));
+                // The first is none of a metric with tiers: it does not expire.
+                let whole = here == request.rows.len() || self.tiers && request.rows[0].stream == 2;
+                assert!(here == 0 || whole, "{what}: a request is there in part");
+                let is_there = here > 0 && found.binary_search(&request.rows[0].id).is_ok();
+                wanted.extend(request.rows.iter().map(|row| row.id).filter(|_| is_there));
             }
             wanted.sort_unstable();
+            let had = wanted.len() as u64;
+            let ids: std::collections::HashSet<u64> = found.iter().copied().collect();
+            if self.tiers && key.1 == Signal::Metrics {
+                self.check_tiers(store, &key.0, &mut wanted, &ids, what);
+            }
             assert_eq!(found, wanted, "{what}: {key:?}: {:?}", store.status().set_aside);
             let ledger = store.ledger();
             let Some(counts) = ledger.get(&key) else { continue };
             assert!(counts.balances(), "{what}: {counts:?}");
+            assert_eq!(counts.expired, had - found.len() as u64, "{what}: {key:?}: {counts:?}");
             assert_eq!(
                 counts.stored,
                 found.len() as u64,
@@ -143,6 +163,51 @@ impl World {
                 store.status().set_aside,
                 store.segments().live
             );
+        }
+    }
+}
+
+impl World {
+    /// What is not there any more is of a metric with tiers and in each of them, and nothing is in one
+    /// twice. Leaves of what is wanted what did not expire.
+    fn check_tiers(
+        &self,
+        store: &Store,
+        tenant: &Tenant,
+        wanted: &mut Vec<u64>,
+        found: &std::collections::HashSet<u64>,
+        what: &str,
+    ) {
+        let key = (tenant.clone(), Signal::Metrics);
+        let known = self.sent.acknowledged.get(&key).into_iter().flatten();
+        let unanswered = self.sent.unanswered.get(&key).into_iter().flatten();
+        let known = known.chain(unanswered.flat_map(|request| &request.rows));
+        let tiered = |row: &&Row| super::tiers::is_tiered(row);
+        let tiered: BTreeMap<u64, Row> = known.filter(tiered).map(|row| (row.id, *row)).collect();
+        let of_tiers: Vec<u64> = wanted.iter().copied().filter(|id| tiered.contains_key(id)).collect();
+        wanted.retain(|id| found.contains(id) || !tiered.contains_key(id));
+        for resolution_ms in super::tiers::RESOLUTIONS {
+            let (count, sum) = super::tiers::totals(store, tenant, resolution_ms);
+            let gone = of_tiers.iter().filter(|id| !found.contains(id));
+            let (gone, all) = (gone.count() as u64, of_tiers.len() as u64);
+            assert!(gone <= count && count <= all, "{what}: {gone} <= {count} <= {all}: {resolution_ms}");
+            if count == all {
+                assert_eq!(sum, of_tiers.iter().sum::<u64>(), "{what}: {resolution_ms}");
+            }
+        }
+    }
+
+    /// Everything is in all tiers, once, and where it is too old nowhere else.
+    async fn finish_tiers(&mut self, store: &Store) {
+        self.clock.advance(10 * model::NANOS_PER_DAY);
+        store.compact_now().await.unwrap();
+        store.retain_now(crate::Clock::now_unix_nano(&*self.clock)).await.unwrap();
+        self.check(store, "in the end");
+        for tenant in ["default", "other"].map(|name| Tenant::parse(name).unwrap()) {
+            let [fine, coarse] = super::tiers::RESOLUTIONS.map(|of| super::tiers::totals(store, &tenant, of));
+            assert_eq!(fine, coarse);
+            let expired = store.ledger().get(&(tenant, Signal::Metrics)).map_or(0, |counts| counts.expired);
+            assert_eq!(fine.0, expired, "what expired, and nothing else, is in the tiers");
         }
     }
 }
@@ -160,8 +225,8 @@ fn ids_of(store: &Store, tenant: &Tenant, signal: Signal) -> Vec<u64> {
     ids
 }
 
-async fn one_life(seed: u64, lose: bool) {
-    let mut world = World::new(seed);
+async fn one_life(seed: u64, lose: bool, tiers: bool) {
+    let mut world = World::new(seed, tiers);
     for round in 0..4 {
         let what = format!("seed {seed}, round {round}");
         // The power may go off at the start, too.
@@ -204,13 +269,20 @@ async fn one_life(seed: u64, lose: bool) {
     store.seal_all().await.unwrap();
     store.compact_now().await.unwrap();
     world.check(&store, &format!("seed {seed}, sealed and compacted"));
+    if tiers {
+        world.finish_tiers(&store).await;
+    }
 }
 
 fn lives(seeds: std::ops::Range<u64>, lose: bool) {
+    lives_with(seeds, lose, false);
+}
+
+fn lives_with(seeds: std::ops::Range<u64>, lose: bool, tiers: bool) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let only = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
     for seed in only.map_or(seeds, |seed: u64| seed..seed + 1) {
-        runtime.block_on(one_life(seed, lose));
+        runtime.block_on(one_life(seed, lose, tiers));
     }
 }
 
@@ -230,8 +302,19 @@ fn nothing_is_lost_or_doubled_when_the_manifest_is_lost() {
 }
 
 #[test]
+fn nothing_is_lost_or_doubled_with_tiers_first_hundred() {
+    lives_with(0..100, false, true);
+}
+
+#[test]
+fn nothing_is_lost_or_doubled_with_tiers_second_hundred() {
+    lives_with(100..200, false, true);
+}
+
+#[test]
 #[ignore = "takes minutes: for the soak"]
 fn nothing_is_lost_or_doubled_many() {
     lives(200..5000, false);
     lives(200..2000, true);
+    lives_with(200..3000, false, true);
 }

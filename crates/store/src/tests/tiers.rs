@@ -1,0 +1,265 @@
+//! Samples are downsampled and expire by the rule for their metric.
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, Int64Type};
+use fresnel_sdk::config::{Duration, Report, Validate};
+use model::{NANOS_PER_DAY, Signal, Table, Tenant};
+
+use super::fixture::*;
+use crate::{Config, DownsampleConfig, LocalDisk, Store, TierConfig};
+
+pub(super) const RESOLUTIONS: [u64; 2] = [60_000, 3_600_000];
+
+/// Tiers of the metrics that [`is_tiered`] says.
+pub(super) fn short() -> Vec<TierConfig> {
+    let level = |resolution_ms: u64| DownsampleConfig {
+        after: Duration::from_hours(1),
+        resolution: Duration::from_millis(resolution_ms),
+        retention: Duration::ZERO,
+    };
+    vec![TierConfig {
+        metrics: vec!["m[01]".to_owned()],
+        retention: Some(Duration::from_hours(40)),
+        downsample: RESOLUTIONS.map(level).to_vec(),
+    }]
+}
+
+/// Whether a record is a sample of `m0` or `m1`.
+pub(super) fn is_tiered(row: &Row) -> bool {
+    row.stream % 4 < 2 && !is_histogram(row.id)
+}
+
+/// How many samples the tier has counted, and the sum of their values.
+pub(super) fn totals(store: &Store, tenant: &Tenant, resolution_ms: u64) -> (u64, u64) {
+    let rows = windows(store, tenant, resolution_ms);
+    rows.iter().fold((0, 0), |(count, sum), row| (count + row.1 as u64, sum + row.2 as u64))
+}
+
+/// Time, count and sum of each window, and what its metric is.
+fn windows(store: &Store, tenant: &Tenant, resolution_ms: u64) -> Vec<(i64, i64, f64, String)> {
+    let mut snapshot = store.snapshot(tenant, Table::Downsampled);
+    snapshot.segments.retain(|segment| segment.tier.unwrap().resolution_ms == resolution_ms);
+    let (_, files) = batches(store, &snapshot);
+    let mut rows = Vec::new();
+    for batch in files {
+        let column = |name: &str| batch.column_by_name(name).unwrap();
+        let int = |name: &str, row: usize| column(name).as_primitive::<Int64Type>().value(row);
+        for row in 0..batch.num_rows() {
+            assert_eq!(int("resolution_ms", row) as u64, resolution_ms);
+            let sum = column("sum").as_primitive::<Float64Type>().value(row);
+            let name = column("metric_name").as_string::<i32>().value(row).to_owned();
+            rows.push((int("time_unix_nano", row), int("count", row), sum, name));
+        }
+    }
+    rows.sort_by(|a, b| a.partial_cmp(b).unwrap());
+    rows
+}
+
+/// One sample a minute of some series, from yesterday's begin on. Records that are histograms are left
+/// out.
+fn day(first: u64, minutes: u64) -> Vec<Row> {
+    let start = NOON - 36 * HOUR;
+    let row = |id: u64| Row { id, stream: (id % 3) as u8, time: start + id as i64 * HOUR / 60 };
+    (first..first + minutes).filter(|id| !is_histogram(*id)).map(row).collect()
+}
+
+struct Place {
+    _dir: tempfile::TempDir,
+    clock: Arc<TestClock>,
+    store: Store,
+}
+
+impl Place {
+    async fn new(change: impl FnOnce(&mut Config)) -> Self {
+        let (dir, clock) = (tempfile::tempdir().unwrap(), TestClock::new(NOON));
+        let mut config = config(dir.path());
+        config.tiers = short();
+        change(&mut config);
+        let store = open_with(options(config, Arc::new(LocalDisk), &clock)).await;
+        Self { _dir: dir, clock, store }
+    }
+
+    async fn sealed(&self, rows: Vec<Row>) {
+        append(&self.store, Signal::Metrics, rows).await;
+        self.store.seal_all().await.unwrap();
+    }
+
+    async fn later(&self, nanos: i64) {
+        self.clock.advance(nanos);
+        self.store.compact_now().await.unwrap();
+        self.store.retain_now(crate::Clock::now_unix_nano(&*self.clock)).await.unwrap();
+    }
+
+    fn samples(&self) -> usize {
+        texts_of(&self.store, &tenant(), Table::Samples).len()
+    }
+
+    fn expired(&self) -> u64 {
+        let ledger = self.store.ledger();
+        let counts = &ledger[&(tenant(), Signal::Metrics)];
+        assert!(counts.balances());
+        counts.expired
+    }
+}
+
+fn sum(rows: &[Row]) -> (u64, u64) {
+    let rows = rows.iter().filter(|row| is_tiered(row));
+    rows.fold((0, 0), |(count, sum), row| (count + 1, sum + row.id))
+}
+
+#[tokio::test]
+async fn a_day_that_is_over_is_downsampled_once_and_late_samples_add_to_it() {
+    let place = Place::new(|_| {}).await;
+    let rows = day(0, 600);
+    place.sealed(rows[..200].to_vec()).await;
+    place.sealed(rows[200..].to_vec()).await;
+    place.later(0).await;
+    for resolution_ms in RESOLUTIONS {
+        assert_eq!(totals(&place.store, &tenant(), resolution_ms), sum(&rows));
+    }
+    assert_eq!(place.samples(), rows.len(), "they stay as they came, too");
+    let hours = windows(&place.store, &tenant(), 3_600_000);
+    assert!(hours.len() < 30 && hours.iter().all(|row| row.3 == "m0" || row.3 == "m1"), "{hours:?}");
+    let tiers = place.store.status().tiers;
+    assert_eq!(tiers.iter().map(|tier| tier.resolution_ms).collect::<Vec<_>>(), RESOLUTIONS);
+    assert_eq!((tiers[1].segments, tiers[1].rows), (1, hours.len() as u64));
+    assert!(tiers[0].bytes > 0 && tiers[0].rows > tiers[1].rows);
+
+    place.later(0).await;
+    assert_eq!(place.store.status().tiers, tiers, "what is in a tier is not put there again");
+    let late = day(600, 3);
+    let again = day(0, 1).into_iter().map(|row| Row { time: row.time + 5_000_000, ..row });
+    let late: Vec<_> = late.into_iter().chain(again).collect();
+    place.sealed(late.clone()).await;
+    place.later(0).await;
+    let (count, total) = sum(&late);
+    for resolution_ms in RESOLUTIONS {
+        let before = sum(&rows);
+        assert_eq!(totals(&place.store, &tenant(), resolution_ms), (before.0 + count, before.1 + total));
+    }
+}
+
+#[tokio::test]
+async fn segments_are_merged_only_with_those_that_are_in_the_same_tiers() {
+    let place = Place::new(|config| config.compact.files_min = 2).await;
+    let rows = day(0, 600);
+    place.sealed(rows[..200].to_vec()).await;
+    place.later(0).await;
+    // One that is in the tiers, and one that is not yet: merged they would be downsampled again.
+    place.sealed(rows[200..400].to_vec()).await;
+    place.later(0).await;
+    place.sealed(rows[400..].to_vec()).await;
+    place.later(0).await;
+    for resolution_ms in RESOLUTIONS {
+        assert_eq!(totals(&place.store, &tenant(), resolution_ms), sum(&rows));
+    }
+    assert_eq!(place.samples(), rows.len());
+    place.later(0).await;
+    let segments = place.store.snapshot(&tenant(), Table::Samples).segments.len();
+    assert_eq!(segments, 1, "all of them are in the same tiers in the end");
+}
+
+#[tokio::test]
+async fn samples_of_a_rule_expire_alone_and_not_before_they_are_in_all_tiers() {
+    let place = Place::new(|config| config.retention.metrics = Duration::ZERO).await;
+    let rows = day(0, 600);
+    place.sealed(rows.clone()).await;
+    let now = NOON + 2 * NANOS_PER_DAY;
+    place.clock.advance(2 * NANOS_PER_DAY);
+    place.store.retain_now(now).await.unwrap();
+    assert_eq!((place.samples(), place.expired()), (rows.len(), 0), "nothing of them is in a tier yet");
+    place.later(0).await;
+    let (tiered, total) = sum(&rows);
+    assert_eq!((place.samples(), place.expired()), (rows.len() - tiered as usize, tiered));
+    for resolution_ms in RESOLUTIONS {
+        assert_eq!(totals(&place.store, &tenant(), resolution_ms), (tiered, total));
+    }
+    place.later(100 * NANOS_PER_DAY).await;
+    assert_eq!((place.samples(), place.expired()), (rows.len() - tiered as usize, tiered));
+    // What comes so late is in the tiers, and nowhere else.
+    let late = day(600, 6);
+    place.sealed(late.clone()).await;
+    place.later(0).await;
+    let (count, sum_of_late) = sum(&late);
+    assert_eq!(place.expired(), tiered + count);
+    for resolution_ms in RESOLUTIONS {
+        assert_eq!(totals(&place.store, &tenant(), resolution_ms), (tiered + count, total + sum_of_late));
+    }
+}
+
+#[tokio::test]
+async fn each_tier_expires_by_itself_and_what_no_rule_names_by_the_general_retention() {
+    let place = Place::new(|config| {
+        config.retention.metrics = Duration::from_days(7);
+        config.tiers[0].downsample[0].retention = Duration::from_days(10);
+        config.tiers[0].downsample[1].retention = Duration::from_days(20);
+    });
+    let place = place.await;
+    let rows = day(0, 600);
+    place.sealed(rows.clone()).await;
+    let tiered = sum(&rows);
+    let there = |place: &Place| RESOLUTIONS.map(|of| totals(&place.store, &tenant(), of) == tiered);
+    place.later(0).await;
+    place.later(4 * NANOS_PER_DAY).await;
+    assert_eq!((place.samples() as u64, place.expired()), (rows.len() as u64 - tiered.0, tiered.0));
+    place.later(3 * NANOS_PER_DAY).await;
+    assert_eq!((place.samples(), place.expired(), there(&place)), (0, rows.len() as u64, [true, true]));
+    let series = |place: &Place| texts_of(&place.store, &tenant(), Table::Series).len();
+    assert!(series(&place) > 0, "what describes them is still needed");
+    place.later(5 * NANOS_PER_DAY).await;
+    assert_eq!((there(&place), place.store.status().tiers.len()), ([false, true], 1));
+    place.later(10 * NANOS_PER_DAY).await;
+    assert_eq!((place.store.status().tiers.len(), series(&place)), (0, 0));
+    assert_eq!(place.expired(), rows.len() as u64);
+}
+
+#[tokio::test]
+async fn little_memory_makes_more_rows_of_a_window_and_the_same_sums() {
+    let (dir, clock) = (tempfile::tempdir().unwrap(), TestClock::new(NOON));
+    let mut config = config(dir.path());
+    config.tiers = short();
+    config.compact.files_min = 64;
+    let options = options(config, Arc::new(LocalDisk), &clock);
+    let store = open_with(crate::Options { budget: model::Budget::new(40 << 20), ..options }).await;
+    let rows = day(0, 600);
+    for part in rows.chunks(60) {
+        append(&store, Signal::Metrics, part.to_vec()).await;
+        store.seal_all().await.unwrap();
+    }
+    store.compact_now().await.unwrap();
+    for resolution_ms in RESOLUTIONS {
+        assert_eq!(totals(&store, &tenant(), resolution_ms), sum(&rows));
+    }
+}
+
+#[test]
+fn what_is_wrong_with_tiers_is_told_all_at_once() {
+    let mut config = Config { tiers: short(), ..Config::default() };
+    let found = |config: &Config| {
+        let mut report = Report::default();
+        config.validate(&mut report);
+        format!("{report:?}")
+    };
+    assert_eq!(found(&config).matches("predicate").count(), 0);
+    let tier = &mut config.tiers[0];
+    tier.metrics = vec!["ok".into(), "(".into()];
+    tier.downsample[0].resolution = Duration::from_secs(7);
+    tier.downsample[1].after = Duration::from_hours(40);
+    tier.downsample[1].retention = Duration::from_hours(39);
+    config.tiers.push(config.tiers[0].clone());
+    config.retention.table.insert("downsampled".into(), Duration::ZERO);
+    let found = found(&config);
+    for sentence in [
+        "is no regular expression",
+        "whole seconds, at least 1s, of which a day is a multiple",
+        "must be less than samples stay as they came",
+        "must be longer than `after`",
+        "must not be those of a rule before",
+        "stays as long as `store.tiers` says",
+    ] {
+        assert!(found.contains(sentence), "{sentence}: {found}");
+    }
+    assert_eq!(found.matches("predicate").count(), 10);
+}
