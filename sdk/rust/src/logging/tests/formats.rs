@@ -32,7 +32,7 @@ fn full() -> Entry {
         fields,
         ids,
         tags: vec!["hot".into()],
-        trace: Some(SpanContext { trace_id: [0xab; 16], span_id: [1; 8] }),
+        trace: Some(SpanContext { trace_id: [0xab; 16], span_id: [1; 8], flags: 1 }),
         spans: vec![("request", Arc::new(span))],
         error: Some(error.code("E42").custom("tries", 3)),
         performance: Some(Performance {
