@@ -94,8 +94,11 @@ fn child() {
 #[derive(Clone)]
 struct Receiver {
     address: String,
-    requests: Arc<Mutex<Vec<(String, Vec<u8>)>>>,
+    requests: Arc<Mutex<Vec<Request>>>,
 }
+
+/// Head and body.
+type Request = (String, Vec<u8>);
 
 #[derive(Clone, Copy)]
 enum Reply {
@@ -132,7 +135,7 @@ fn receiver(replies: &[Reply]) -> Receiver {
     receiver
 }
 
-fn read_request(stream: &TcpStream) -> Option<(String, Vec<u8>)> {
+fn read_request(stream: &TcpStream) -> Option<Request> {
     let mut reader = BufReader::new(stream);
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {

@@ -17,7 +17,12 @@ use crate::telemetry::{ExportError, Exporter, Signal};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 #[derive(Clone, Default)]
-struct Sink(Arc<Mutex<Vec<(Signal, Vec<u8>)>>>);
+struct Sink(Arc<Mutex<Vec<Request>>>);
+
+type Request = (Signal, Vec<u8>);
+
+/// The names of attributes and their values.
+type Attributes = Vec<(String, Option<Any>)>;
 
 impl Exporter for Sink {
     fn export(&self, signal: Signal, request: Vec<u8>) -> Result<(), ExportError> {
@@ -39,7 +44,7 @@ fn start(builder: Builder) -> (Guard, Dispatch) {
 
 impl Sink {
     /// Log records with the texts of their attributes.
-    fn logs(&self) -> Vec<(String, i32, Vec<(String, Option<Any>)>)> {
+    fn logs(&self) -> Vec<(String, i32, Attributes)> {
         let all = self.0.lock();
         let requests = all.iter().filter(|(signal, _)| *signal == Signal::Logs);
         let decode = |it: &Vec<u8>| ExportLogsServiceRequest::decode(&it[..]).unwrap();
