@@ -94,8 +94,11 @@ fn child() {
 #[derive(Clone)]
 struct Receiver {
     address: String,
-    requests: Arc<Mutex<Vec<(String, Vec<u8>)>>>,
+    requests: Arc<Mutex<Vec<Request>>>,
 }
+
+/// Head and body.
+type Request = (String, Vec<u8>);
 
 #[derive(Clone, Copy)]
 enum Reply {
@@ -132,7 +135,7 @@ fn receiver(replies: &[Reply]) -> Receiver {
     receiver
 }
 
-fn read_request(stream: &TcpStream) -> Option<(String, Vec<u8>)> {
+fn read_request(stream: &TcpStream) -> Option<Request> {
     let mut reader = BufReader::new(stream);
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
@@ -228,9 +231,14 @@ fn a_panic_is_recorded_and_everything_before_it_too() {
         let receiver = receiver(&[]);
         let (status, stdout) = run(scenario, &receiver, &[]);
         assert_eq!(status.code(), Some(code), "{stdout}");
-        assert_eq!(receiver.texts(), ["worked".to_owned(), format!("panicked: {message}")]);
+        let panicked = format!("panicked: {message}");
+        // Requests have the records of one module after those of another.
+        let mut texts = receiver.texts();
+        texts.sort();
+        assert_eq!(texts, [panicked.clone(), "worked".to_owned()]);
         assert_eq!(receiver.spans(), ["work"]);
-        let record = receiver.logs().pop().unwrap();
+        let is_panic = |it: &LogRecord| text(it.body.as_ref().and_then(|it| it.value.as_ref())) == panicked;
+        let record = receiver.logs().into_iter().find(is_panic).unwrap();
         assert_eq!((record.severity_number, record.severity_text.as_str()), (21, "FATAL"));
         let of = |key: &str| {
             let found = record.attributes.iter().find(|it| it.key == key);

@@ -86,7 +86,14 @@ impl Checker {
                         Some(_) => {
                             self.wrong(entry, path, &format!("must be {}, got a table", one_of(variants)))
                         }
-                        None => self.problems.push((path.clone(), unknown(entry, key, path, names()))),
+                        None => {
+                            let mut problem = unknown(entry, key, path, names());
+                            if suggest(key, names()).is_none() {
+                                let known = format!(", it must be {}", one_of(variants));
+                                problem.message.push_str(&known);
+                            }
+                            self.problems.push((path.clone(), problem));
+                        }
                     }
                 }
             }

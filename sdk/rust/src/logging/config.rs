@@ -204,11 +204,11 @@ impl RedactConfig {
                 report.error(path, format!("is wrong: {error}"));
             }
         };
-        for (place, key) in self.keys.iter().enumerate() {
-            told(Redactor::none().key(key), &format!("redact.keys.{place}"), report);
+        for key in &self.keys {
+            told(Redactor::none().key(key), "redact.keys", report);
         }
-        for (place, path) in self.paths.iter().enumerate() {
-            told(Redactor::none().path(path), &format!("redact.paths.{place}"), report);
+        for path in &self.paths {
+            told(Redactor::none().path(path), "redact.paths", report);
         }
         for (name, it) in &self.patterns {
             let path = format!("redact.patterns.{name}.pattern");

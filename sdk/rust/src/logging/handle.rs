@@ -218,7 +218,11 @@ impl Logging {
     pub fn flush(&self, patience: Duration) -> bool {
         let deadline = Instant::now() + patience;
         let asked: Vec<_> = self.0.queues.iter().map(|queue| (queue, queue.ask())).collect();
-        asked.into_iter().fold(true, |all, (queue, wanted)| queue.await_asked(wanted, deadline) && all)
+        let mut kept = true;
+        for (queue, wanted) in asked {
+            kept &= queue.await_asked(wanted, deadline);
+        }
+        kept
     }
 
     /// Writes what waits and closes all outputs. Records that come later are dropped and counted. What
@@ -226,7 +230,11 @@ impl Logging {
     pub fn close(&self, patience: Duration) -> bool {
         let deadline = Instant::now() + patience;
         self.0.queues.iter().for_each(|queue| queue.stop(deadline));
-        self.0.queues.iter().fold(true, |all, queue| queue.await_stopped(deadline) && all)
+        let mut kept = true;
+        for queue in &self.0.queues {
+            kept &= queue.await_stopped(deadline);
+        }
+        kept
     }
 
     /// Lets outputs write what waits, without waiting for them.

