@@ -77,9 +77,7 @@ pub(crate) fn all() -> Vec<Figure> {
     ]);
     figures.extend(peers());
     for threads in [2, 4] {
-        figures.push(contended("one atomic addition", threads, |_| {
-            atomic.fetch_add(1, Ordering::Relaxed);
-        }));
+        figures.push(contended("one atomic addition", threads, |_| add(&atomic)));
         figures.push(contended("fresnel: bound counter", threads, |_| bound.add(1)));
         figures.push(contended("fresnel: bound histogram", threads, |n| bound_histogram.record(value(n))));
     }

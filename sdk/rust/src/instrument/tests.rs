@@ -82,7 +82,6 @@ impl Observed {
     }
 }
 
-const SERVER: i32 = 2;
 const CLIENT: i32 = 3;
 const PRODUCER: i32 = 4;
 const CONSUMER: i32 = 5;

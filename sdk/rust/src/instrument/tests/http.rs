@@ -15,10 +15,12 @@ use tokio::task::JoinSet;
 use tower::{Layer, ServiceExt, service_fn};
 use tracing::instrument::WithSubscriber;
 
-use super::{CLIENT, Observed, SERVER, fact};
+use super::{CLIENT, Observed, fact};
 use crate::instrument::http::{HttpClient, Route, ServerLayer};
 use crate::propagation::{Context, Format, Propagation};
 use crate::telemetry::trace::set_current;
+
+const SERVER: i32 = 2;
 
 /// Serves until the set is dropped.
 async fn serve(observed: &Observed, app: Router) -> (SocketAddr, JoinSet<()>) {
