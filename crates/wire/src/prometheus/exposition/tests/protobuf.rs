@@ -282,7 +282,7 @@ fn what_is_cut_off_or_wrong_is_told() {
     let number = Some(Number { value: 1.0, ..Default::default() });
     let metric = Metric { gauge: number, ..Default::default() };
     let family = Family { name: "a".into(), kind: 1, metric: vec![metric], ..Default::default() };
-    let whole = body(&[family.clone()]);
+    let whole = body(std::slice::from_ref(&family));
     for end in 1..whole.len() {
         assert!(told(&whole[..end]).is_err(), "{end} of {} bytes", whole.len());
     }
