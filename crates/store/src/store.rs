@@ -134,10 +134,7 @@ impl Store {
         let Options { config, disk, budget, clock, now } = options;
         let dir = config.dir.clone();
         disk.create_dir_all(&dir).map_err(not_usable(&dir))?;
-        let lock = disk.lock(&dir.join("lock")).map_err(|source| match source.kind() {
-            std::io::ErrorKind::WouldBlock => OpenError::Locked { path: dir.clone() },
-            _ => not_usable(&dir)(source),
-        })?;
+        let lock = locked(&*disk, &dir)?;
         let fatal = Fatal::default();
         let objects = Arc::new(objects(&config, Arc::clone(&disk), &dir, fatal.clone())?);
         objects.discard_all().map_err(not_usable(&dir))?;
@@ -227,6 +224,14 @@ fn identify(
         identity.save(disk, dir, objects)?;
     }
     Ok(identity)
+}
+
+/// The lock on the directory: no other process may use it.
+fn locked(disk: &dyn Disk, dir: &Path) -> Result<Box<dyn Send + Sync>, OpenError> {
+    disk.lock(&dir.join("lock")).map_err(|source| match source.kind() {
+        std::io::ErrorKind::WouldBlock => OpenError::Locked { path: dir.to_owned() },
+        _ => not_usable(dir)(source),
+    })
 }
 
 fn not_usable(path: &Path) -> impl FnOnce(std::io::Error) -> OpenError {

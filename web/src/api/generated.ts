@@ -1188,6 +1188,8 @@ export interface components {
             set_aside: components["schemas"]["SetAside"][];
             /** @description By table. */
             tables: components["schemas"]["TableStatus"][];
+            /** @description Downsampled samples by resolution, the finest first. */
+            tiers: components["schemas"]["TierStatus"][];
             /**
              * Format: int64
              * @description Bytes of the write-ahead log.
@@ -1232,6 +1234,29 @@ export interface components {
             segments: number;
             /** @description Its name. */
             table: string;
+        };
+        /** @description Downsampled samples of a resolution in figures. */
+        TierStatus: {
+            /**
+             * Format: int64
+             * @description Bytes of the segments.
+             */
+            bytes: number;
+            /**
+             * Format: int64
+             * @description The length of a window in milliseconds.
+             */
+            resolution_ms: number;
+            /**
+             * Format: int64
+             * @description Windows of series in them.
+             */
+            rows: number;
+            /**
+             * Format: int64
+             * @description Segments.
+             */
+            segments: number;
         };
         /** @description A trace with all its spans. */
         Trace: components["schemas"]["Summary"] & {
@@ -2161,6 +2186,8 @@ export interface operations {
                 limit?: number;
                 stats?: string;
                 lookback_delta?: string;
+                /** @description Coarsest resolution of downsampled samples that is read: `0s` for none, `auto` (the default) by step and range */
+                max_source_resolution?: string;
             };
             header?: never;
             path?: never;
@@ -2330,6 +2357,8 @@ export interface operations {
                 limit?: number;
                 stats?: string;
                 lookback_delta?: string;
+                /** @description Coarsest resolution of downsampled samples that is read: `0s` for none, `auto` (the default) by step and range */
+                max_source_resolution?: string;
             };
             header?: never;
             path?: never;
