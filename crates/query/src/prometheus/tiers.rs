@@ -198,7 +198,7 @@ fn covers(outer: &[(u64, u64)], inner: &[(u64, u64)]) -> bool {
 /// A length of time as PromQL writes it.
 pub(super) fn length(millis: u64) -> String {
     let units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)];
-    let unit = units.into_iter().find(|(_, unit)| millis >= *unit && millis % unit == 0);
+    let unit = units.into_iter().find(|(_, unit)| millis >= *unit && millis.is_multiple_of(*unit));
     unit.map_or_else(|| format!("{millis}ms"), |(name, unit)| format!("{}{name}", millis / unit))
 }
 

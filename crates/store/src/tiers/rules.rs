@@ -150,8 +150,8 @@ mod tests {
             |tiers: &[TierConfig]| Rules::new(tiers).all().iter().map(|rule| rule.key).collect::<Vec<_>>();
         let (a, b) = (tier(&["a"], None), tier(&["b"], None));
         let (both, swapped) = (keys(&[a.clone(), b.clone()]), keys(&[b.clone(), a.clone()]));
-        assert_eq!(both[0], keys(&[a.clone()])[0]);
-        assert_ne!(both[1], keys(&[b.clone()])[0]);
+        assert_eq!(both[0], keys(std::slice::from_ref(&a))[0]);
+        assert_ne!(both[1], keys(std::slice::from_ref(&b))[0]);
         assert_ne!(both[1], swapped[1]);
         assert_ne!(keys(&[tier(&["a", "b"], None)])[0], both[1]);
         let longer = tier(&["a"], Some(3));

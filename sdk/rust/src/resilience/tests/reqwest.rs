@@ -10,8 +10,11 @@ async fn answering(status: u16) -> reqwest::Error {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let app = Router::new().route("/", get(async move || StatusCode::from_u16(status).unwrap()));
-    tokio::spawn(axum::serve(listener, app).into_future());
-    reqwest::get(url).await.unwrap().error_for_status().unwrap_err()
+    let answered = async { reqwest::get(url).await.unwrap().error_for_status().unwrap_err() };
+    tokio::select! {
+        error = answered => error,
+        served = axum::serve(listener, app) => panic!("it serves as long as it is asked: {served:?}"),
+    }
 }
 
 #[tokio::test]
