@@ -4,6 +4,7 @@
 #![cfg(feature = "http")]
 #![allow(clippy::unwrap_used)]
 
+use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, ExitStatus, Output, Stdio};
@@ -111,12 +112,13 @@ fn receiver(replies: &[Reply]) -> Receiver {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let receiver = Receiver { address, requests: Arc::default() };
-    let (running, mut replies) = (receiver.clone(), replies.to_vec().into_iter());
+    let running = receiver.clone();
+    let mut replies: VecDeque<_> = replies.iter().copied().collect();
     std::thread::spawn(move || {
         let mut kept = Vec::new();
         for stream in listener.incoming().map_while(Result::ok) {
             let Some(request) = read_request(&stream) else { continue };
-            let status = match replies.next() {
+            let status = match replies.pop_front() {
                 Some(Reply::Close) => continue,
                 Some(Reply::Hang) => {
                     kept.push(stream);
