@@ -94,6 +94,9 @@ impl EventFields<'_> {
 
     /// A text that is there, without the machinery of formatting.
     fn plain(&mut self, field: &Field, text: &str) {
+        if self.redactor.reads_texts() {
+            return self.text(field, format_args!("{text}"));
+        }
         if let Some(message) = self.message.as_mut().filter(|_| field.name() == "message") {
             text.clone_into(message);
         }
