@@ -64,7 +64,10 @@ impl TierConfig {
         for (number, level) in self.downsample.iter().enumerate() {
             let path = format!("{path}.downsample[{number}]");
             let resolution = level.resolution.get().as_millis();
-            if resolution < 1_000 || !DAY_MS.is_multiple_of(resolution) || level.resolution.get().subsec_nanos() != 0 {
+            if resolution < 1_000
+                || !DAY_MS.is_multiple_of(resolution)
+                || level.resolution.get().subsec_nanos() != 0
+            {
                 report.error(
                     &format!("{path}.resolution"),
                     "must be whole seconds, at least 1s, of which a day is a multiple",
