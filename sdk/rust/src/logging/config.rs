@@ -29,8 +29,8 @@ pub use self::outputs::{
 /// std::fs::write(file.path(), r#"
 /// level = "info,shop:cart=debug"
 ///
-/// [outputs.main]
-/// to = "stdout"
+/// [outputs.stdout]
+/// format = "json"
 ///
 /// [outputs.audit]
 /// filter = "off,audit=info"
@@ -54,7 +54,8 @@ pub struct LoggingConfig {
     pub level: String,
     /// What is taken out of every record.
     pub redact: RedactConfig,
-    /// Where records go, each under a name.
+    /// Where records go, each under a name. `stdout` is there unless its `filter` is `off`; what a file
+    /// names comes beside it.
     pub outputs: BTreeMap<String, OutputConfig>,
 }
 
