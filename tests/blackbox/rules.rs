@@ -205,8 +205,12 @@ fn rules_and_alerts_are_answered_as_prometheus_does() {
     );
     assert!(rule["lastEvaluation"].as_str().unwrap().starts_with("20"), "{rule}");
 
-    let alerting = &rules("type=alert&rule_name[]=QueueFull")[0]["rules"][0];
-    assert_eq!((&alerting["state"], &alerting["duration"]), (&json!("firing"), &json!(1.0)));
+    // What an evaluation wrote can be asked for a moment before the evaluation has ended.
+    let alerting = wait_for("the alert to fire", DEADLINE, || {
+        let alerting = rules("type=alert&rule_name[]=QueueFull")[0]["rules"][0].clone();
+        (alerting["state"] == "firing").then_some(alerting)
+    });
+    assert_eq!(alerting["duration"], json!(1.0));
     let alert = &alerting["alerts"][0];
     assert_eq!(alert["annotations"]["summary"], "cart is at 90% in eu");
     assert_eq!((&alert["state"], &alert["value"]), (&json!("firing"), &json!("9e-01")));
