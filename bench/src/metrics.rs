@@ -20,7 +20,9 @@ use crate::quantiles::Quantiles;
 use crate::report::{Better, Goal, Report, figure, progress};
 use crate::restart::senders::now_ms;
 use peer::{Disk, Kind, Peer, WRITE};
+use queries::Span;
 use replay::{Replay, STEP_MS};
+use scrapes::Series;
 
 /// Machines of the fleet, at full scale, and of the run that only brings new series.
 const MACHINES: usize = 100;
@@ -30,6 +32,11 @@ const NEW_MACHINES_MIN: usize = 50;
 const CONNECTIONS: usize = 2;
 /// Prometheus' blocks begin at whole multiples of it.
 const BLOCK_MS: i64 = 7_200_000;
+/// Machines, at full scale, and scrapes of a week, one a minute.
+const WEEK_MACHINES: usize = 10;
+const WEEK_MACHINES_MIN: usize = 2;
+const WEEK_STEP_MS: i64 = 60_000;
+const WEEK_SCRAPES: usize = 7 * 24 * 60;
 /// How long ago the replay begins.
 const AGO_MS: i64 = 6 * 3_600_000;
 
@@ -79,15 +86,34 @@ pub(crate) fn run(options: &Options) -> Result<Report> {
     progress(format!("metrics: {} series, scraped {scrapes} times", real.len()));
     let now = i64::try_from(now_ms()).context("a time")?;
     let start_ms = (now - AGO_MS) / BLOCK_MS * BLOCK_MS;
-    let replay = Replay::new(&real, options.scaled(MACHINES, MACHINES_MIN), scrapes, start_ms, WRITE)?;
+    let replay =
+        Replay::new(&real, options.scaled(MACHINES, MACHINES_MIN), scrapes, (start_ms, STEP_MS), WRITE)?;
     let peers = ingest(options, &mut report, &kinds, &replay)?;
-    let asked = queries::ask(options, &peers, &replay)?;
-    queries::report(&mut report, &peers, &asked);
+    let asked = queries::ask(options, &peers, &replay, Span::Hours)?;
+    queries::report(&mut report, &peers, &asked, Span::Hours);
     drop((peers, replay));
+    week(options, &mut report, &kinds, (&real, now))?;
     let machines = options.scaled(NEW_MACHINES, NEW_MACHINES_MIN);
-    let new = Replay::new(&real, machines, 2, now - 2 * STEP_MS, WRITE)?;
+    let new = Replay::new(&real, machines, 2, (now - 2 * STEP_MS, STEP_MS), WRITE)?;
     new_series(options, &mut report, &kinds, &new)?;
     Ok(report)
+}
+
+/// The same queries, with wider steps, of a week.
+fn week(options: &Options, report: &mut Report, kinds: &[Kind], (real, now): (&[Series], i64)) -> Result<()> {
+    let machines = options.scaled(WEEK_MACHINES, WEEK_MACHINES_MIN);
+    let start_ms = now - WEEK_STEP_MS * (WEEK_SCRAPES as i64 + 5);
+    let replay = Replay::new(real, machines, WEEK_SCRAPES, (start_ms, WEEK_STEP_MS), WRITE)?;
+    progress(format!("metrics: a week of {} series, {} samples", replay.series, replay.samples));
+    let mut peers = Vec::new();
+    for kind in kinds {
+        let peer = Peer::start(*kind, options)?;
+        feed(options, &peer, &replay)?;
+        peers.push(peer);
+    }
+    let asked = queries::ask(options, &peers, &replay, Span::Week)?;
+    queries::report(report, &peers, &asked, Span::Week);
+    Ok(())
 }
 
 /// Sends all of a replay to a server and waits for what follows from it.

@@ -61,8 +61,32 @@ const QUERIES: [Query; 8] = [
     Query { name: "every series, now", text: "count({__name__!=\"\"})", step: 0 },
 ];
 
+/// How long a time the queries are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Span {
+    Hours,
+    Week,
+}
+
+impl Span {
+    /// What the steps are multiplied with: nobody draws more than some thousand points.
+    fn widens(self) -> i64 {
+        match self {
+            Self::Hours => 1,
+            Self::Week => 40,
+        }
+    }
+
+    fn of(self) -> &'static str {
+        match self {
+            Self::Hours => "",
+            Self::Week => ", 7 days",
+        }
+    }
+}
+
 impl Query {
-    fn target(&self, replay: &Replay) -> String {
+    fn target(&self, replay: &Replay, span: Span) -> String {
         let text = percent_encoded(self.text);
         let seconds = |ms: i64| ms as f64 / 1e3;
         let end = replay.end_ms - SHIFT_MS;
@@ -70,7 +94,11 @@ impl Query {
             return format!("{API}/query?query={text}&time={}", seconds(end));
         }
         let start = seconds((replay.start_ms + 300_000 + SHIFT_MS).min(end - 60_000));
-        format!("{API}/query_range?query={text}&start={start}&end={}&step={}", seconds(end), self.step)
+        format!(
+            "{API}/query_range?query={text}&start={start}&end={}&step={}",
+            seconds(end),
+            self.step * span.widens()
+        )
     }
 }
 
@@ -83,10 +111,10 @@ pub(super) struct Asked {
 }
 
 /// Asks everything of each, in turns.
-pub(super) fn ask(options: &Options, peers: &[Peer], replay: &Replay) -> Result<Vec<Asked>> {
+pub(super) fn ask(options: &Options, peers: &[Peer], replay: &Replay, span: Span) -> Result<Vec<Asked>> {
     let mut all: Vec<Asked> = peers.iter().map(|_| Asked::default()).collect();
     for query in &QUERIES {
-        let target = query.target(replay);
+        let target = query.target(replay, span);
         for asked in &mut all {
             asked.seconds.push(Vec::new());
             asked.cpu_seconds.push(Vec::new());
@@ -114,8 +142,8 @@ pub(super) fn ask(options: &Options, peers: &[Peer], replay: &Replay) -> Result<
 }
 
 /// Adds what was found to the report.
-pub(super) fn report(report: &mut Report, peers: &[Peer], all: &[Asked]) {
-    let mut columns = vec!["query, ms (CPU ms)".to_owned()];
+pub(super) fn report(report: &mut Report, peers: &[Peer], all: &[Asked], span: Span) {
+    let mut columns = vec![format!("query{}, ms (CPU ms)", span.of())];
     columns.extend(peers.iter().map(|peer| peer.kind.name().to_owned()));
     columns.extend(peers.iter().skip(1).map(|peer| format!("answer and {}'s", peer.kind.name())));
     report.table(&columns.iter().map(String::as_str).collect::<Vec<_>>());
@@ -142,7 +170,7 @@ pub(super) fn report(report: &mut Report, peers: &[Peer], all: &[Asked]) {
         let ratio = |number: usize| median(&all[0].seconds[number]) / median(&asked.seconds[number]);
         let logarithms: f64 = (0..QUERIES.len()).map(|number| ratio(number).ln()).sum();
         report.goal(Goal {
-            name: format!("time of the queries, of {}'s (geometric mean)", peer.kind.name()),
+            name: format!("time of the queries{}, of {}'s (geometric mean)", span.of(), peer.kind.name()),
             value: (logarithms / QUERIES.len() as f64).exp(),
             unit: "x",
             floor: Some(floor),
@@ -152,7 +180,7 @@ pub(super) fn report(report: &mut Report, peers: &[Peer], all: &[Asked]) {
     }
     if peers.iter().any(|peer| peer.kind == Kind::Prometheus) {
         report.goal(Goal {
-            name: "queries with Prometheus' answer".to_owned(),
+            name: format!("queries{} with Prometheus' answer", span.of()),
             value: same as f64,
             unit: "of 8",
             floor: Some(QUERIES.len() as f64),

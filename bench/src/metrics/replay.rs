@@ -31,12 +31,13 @@ pub(super) struct Replay {
 }
 
 impl Replay {
-    /// `machines` with so many of their scrapes, the first one at `start_ms`.
+    /// `machines` with so many of their scrapes, the first one at `start_ms`. Where more are wanted than
+    /// were taken, what happened between the first and the last one happens again.
     pub(super) fn new(
         real: &[Series],
         machines: usize,
         scrapes: usize,
-        start_ms: i64,
+        (start_ms, step_ms): (i64, i64),
         path: &str,
     ) -> Result<Self> {
         let mut fleet: Vec<(Vec<u8>, Vec<f64>)> = Vec::new();
@@ -47,10 +48,10 @@ impl Replay {
         }
         let mut requests = Vec::new();
         for scrape in 0..scrapes {
-            let time = start_ms + STEP_MS * scrape as i64;
+            let time = start_ms + step_ms * scrape as i64;
             for part in fleet.chunks(SAMPLES) {
                 let mut body = Vec::with_capacity(part.len() * 200);
-                part.iter().for_each(|(labels, values)| put(&mut body, labels, values[scrape], time));
+                part.iter().for_each(|(labels, values)| put(&mut body, labels, at(values, scrape), time));
                 requests.push(request(path, &body)?);
             }
         }
@@ -59,7 +60,7 @@ impl Replay {
             samples: (fleet.len() * scrapes) as u64,
             series: fleet.len() as u64,
             start_ms,
-            end_ms: start_ms + STEP_MS * (scrapes as i64 - 1),
+            end_ms: start_ms + step_ms * (scrapes as i64 - 1),
         })
     }
 }
@@ -156,6 +157,15 @@ fn of_machine(real: &[f64], machine: u64) -> Vec<f64> {
     values
 }
 
+/// The value of a scrape: beyond the last one that was taken counters go on to grow, other values begin
+/// anew.
+fn at(values: &[f64], scrape: usize) -> f64 {
+    let value = values[scrape % values.len()];
+    let turns = scrape / values.len();
+    let grows = turns > 0 && values.windows(2).all(|two| two[0] <= two[1]);
+    if grows { value + turns as f64 * (values[values.len() - 1] - values[0]) } else { value }
+}
+
 /// Xorshift: the same everywhere.
 struct Random(u64);
 
@@ -180,6 +190,13 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+
+    #[test]
+    fn what_was_taken_happens_again() {
+        let of = |values: &[f64]| (0..6).map(|scrape| at(values, scrape)).collect::<Vec<_>>();
+        assert_eq!(of(&[1.0, 2.0, 5.0]), [1.0, 2.0, 5.0, 5.0, 6.0, 9.0]);
+        assert_eq!(of(&[1.0, 0.5, 2.0]), [1.0, 0.5, 2.0, 1.0, 0.5, 2.0]);
+    }
 
     #[test]
     fn machines_have_the_same_deltas_in_another_order() {
