@@ -24,6 +24,7 @@ pub mod otlp;
 mod pipeline;
 pub mod process;
 mod random;
+mod redact;
 mod sampler;
 mod suppress;
 pub mod trace;

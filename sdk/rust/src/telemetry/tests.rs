@@ -6,6 +6,7 @@ mod http;
 mod init;
 mod pipeline;
 mod recording;
+mod redaction;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,7 +26,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use super::metrics::Registry;
 use super::otlp::Resource;
 use super::trace::Tracer;
-use super::{ExportError, Exporter, Pipeline, PipelineOptions, Sampler, Sampling, Signal};
+use super::{ExportError, Exporter, Layer, Pipeline, PipelineOptions, Sampler, Sampling, Signal};
 
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -90,8 +91,13 @@ pub(super) fn record_with(f: impl FnOnce(&Tracer)) -> Sink {
 
 /// As [`record_with`], of what is sampled.
 pub(super) fn record_sampled(sampling: impl Into<Sampling>, f: impl FnOnce(&Tracer)) -> Sink {
+    record_through(|layer| layer.sampled_by(sampling), f)
+}
+
+/// As [`record_with`], by a layer that is told more.
+pub(super) fn record_through(layer: impl FnOnce(Layer) -> Layer, f: impl FnOnce(&Tracer)) -> Sink {
     let (pipeline, _) = pipeline(PipelineOptions::default());
-    let layer = pipeline.layer().sampled_by(sampling);
+    let layer = layer(pipeline.layer());
     let tracer = layer.tracer();
     let dispatch = Dispatch::new(tracing_subscriber::registry().with(layer));
     tracing::dispatcher::with_default(&dispatch, || f(&tracer));
