@@ -30,7 +30,7 @@ mod suppress;
 pub mod trace;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use self::context::SpanContext;
 pub(crate) use self::context::hex;

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-pub(super) use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
+pub(crate) use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::trace::v1::Span;
@@ -28,11 +28,11 @@ use super::otlp::Resource;
 use super::trace::Tracer;
 use super::{ExportError, Exporter, Layer, Pipeline, PipelineOptions, Sampler, Sampling, Signal};
 
-pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Keeps what it is given.
 #[derive(Clone, Default)]
-pub(super) struct Sink(Arc<Mutex<Vec<Request>>>);
+pub(crate) struct Sink(Arc<Mutex<Vec<Request>>>);
 
 type Request = (Signal, Vec<u8>);
 
@@ -46,13 +46,13 @@ impl Exporter for Sink {
 }
 
 impl Sink {
-    fn requests(&self, signal: Signal) -> Vec<Vec<u8>> {
+    pub(crate) fn requests(&self, signal: Signal) -> Vec<Vec<u8>> {
         let all = self.0.lock();
         all.iter().filter(|(other, _)| *other == signal).map(|(_, request)| request.clone()).collect()
     }
 
     /// All log records with their scopes.
-    pub(super) fn logs(&self) -> Vec<(String, LogRecord)> {
+    pub(crate) fn logs(&self) -> Vec<(String, LogRecord)> {
         let requests = self.requests(Signal::Logs);
         let requests = requests.iter().map(|it| ExportLogsServiceRequest::decode(&it[..]).unwrap());
         let scopes = requests.flat_map(|it| it.resource_logs).flat_map(|it| it.scope_logs);
@@ -107,14 +107,14 @@ pub(super) fn record_through(layer: impl FnOnce(Layer) -> Layer, f: impl FnOnce(
     sink
 }
 
-pub(super) fn attributes(attributes: &[KeyValue]) -> HashMap<&str, Any> {
+pub(crate) fn attributes(attributes: &[KeyValue]) -> HashMap<&str, Any> {
     let all = attributes.iter().map(|it| (it.key.as_str(), it.value.clone().unwrap().value.unwrap()));
     let map: HashMap<_, _> = all.collect();
     assert_eq!(map.len(), attributes.len(), "a key is there twice");
     map
 }
 
-pub(super) fn text(text: &str) -> Any {
+pub(crate) fn text(text: &str) -> Any {
     Any::StringValue(text.into())
 }
 

@@ -35,7 +35,8 @@ fn quiet() -> Builder {
     builder().logging(logging).shutdown_timeout(PATIENCE)
 }
 
-fn start(builder: Builder) -> (Guard, Dispatch) {
+/// Not for the whole process.
+pub(crate) fn start(builder: Builder) -> (Guard, Dispatch) {
     let (started, dispatch) = builder.build(&mut Environment::default()).unwrap();
     (Guard::new(started), dispatch)
 }
