@@ -1,6 +1,6 @@
 //! What a service needs to be observed and operated, in one crate: one line that starts all of it
 //! ([`init`]), typed layered configuration ([`config`]), telemetry ([`telemetry`]) with contexts that
-//! go from process to process ([`propagation`]), logging ([`logging`]), and spans and metrics of what
+//! go from process to process ([`propagation`]), logging ([`logging`]), reports of errors ([`errors`]), and spans and metrics of what
 //! services do all the time ([`instrument`]).
 //!
 //! ```
@@ -35,6 +35,7 @@
 #[cfg(any(feature = "health", feature = "resilience"))]
 pub mod clock;
 pub mod config;
+pub mod errors;
 #[cfg(feature = "events")]
 pub mod events;
 #[cfg(feature = "flags")]

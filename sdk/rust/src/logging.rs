@@ -66,7 +66,7 @@ pub use self::redact::{REDACTED, RedactError, Redactor};
 pub use self::source::Source;
 pub use crate::telemetry::otlp::Severity;
 
-pub(crate) use self::attributes::write as write_attributes;
+pub(crate) use self::attributes::{write as write_attributes, write_value as write_json};
 pub(crate) use self::context::with_current;
 pub(crate) use self::fields::FATAL;
 pub(crate) use self::layer::severity_of;

@@ -29,7 +29,7 @@ mod guard;
 mod panics;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use self::builder::{Builder, StartError};
 pub use self::guard::{Guard, StartedHealth};

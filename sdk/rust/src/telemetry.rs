@@ -24,12 +24,13 @@ pub mod otlp;
 mod pipeline;
 pub mod process;
 mod random;
+mod redact;
 mod sampler;
 mod suppress;
 pub mod trace;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use self::context::SpanContext;
 pub(crate) use self::context::hex;

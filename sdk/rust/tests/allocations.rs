@@ -7,7 +7,10 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
+use fresnel_sdk::logging::Redactor;
 use fresnel_sdk::telemetry::metrics::{Registry, SECONDS};
+use fresnel_sdk::telemetry::otlp::Resource;
+use fresnel_sdk::telemetry::{Pipeline, PipelineOptions};
 
 struct Counting;
 
@@ -70,4 +73,21 @@ fn counting_allocates_nothing() {
     assert_eq!(allocations(|| (0..2000).for_each(|n| count(1.05_f64.powi(n % 700) * 1e-6))), 0);
     assert_eq!(bound.0.value(), 4000);
     assert_eq!(sketch.count(), 4000);
+}
+
+#[test]
+fn a_span_that_no_rule_of_redaction_concerns_allocates_nothing() {
+    // The first fills the buffer, so that its growth is not counted.
+    let options = PipelineOptions { records_max: 1, ..PipelineOptions::default() };
+    let pipeline = Pipeline::start(Resource::default(), Registry::new(), options).unwrap();
+    let redactor = Redactor::default().path("user.email").unwrap();
+    let tracer = pipeline.layer().redacting(redactor).tracer();
+    let span = |name: &str| {
+        let mut span = tracer.span("work").attribute(name, "ann").start();
+        span.event("cache.miss", &[("n", 1.into()), ("share", 0.5.into())]);
+        span.end();
+    };
+    (0..3).for_each(|_| span("user.name"));
+    assert_eq!(allocations(|| (0..100).for_each(|_| span("user.name"))), 0);
+    assert!(allocations(|| span("user.email")) > 0, "what is taken out may cost something");
 }

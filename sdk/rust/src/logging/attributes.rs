@@ -55,7 +55,7 @@ pub(crate) fn write(
 }
 
 /// The fields of an `AnyValue`; none of them is JSON's null.
-fn write_value(writer: &mut Writer, value: &Value) {
+pub(crate) fn write_value(writer: &mut Writer, value: &Value) {
     match value {
         Value::Null => {}
         Value::Bool(value) => writer.always_integer(2, u64::from(*value)),

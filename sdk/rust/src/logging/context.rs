@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use serde_json::Value;
 
 use super::entry::{ErrorInfo, Fields, Performance};
+use crate::errors::Scope;
 
 /// What an id tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -119,6 +120,7 @@ pub struct LogContext {
     pub(super) tags: Vec<String>,
     /// What [`Logger`](super::Logger) says of the one record that it makes.
     pub(super) record: Record,
+    scope: Option<Arc<Scope>>,
 }
 
 /// What belongs to one record only.
@@ -159,6 +161,14 @@ impl LogContext {
     #[must_use]
     pub fn tag(mut self, tag: impl Into<String>) -> Self {
         self.tags.push(tag.into());
+        self
+    }
+
+    /// With a user and breadcrumbs of its own for [`errors`](crate::errors), which begin as those
+    /// around this call.
+    #[must_use]
+    pub fn isolated(mut self) -> Self {
+        self.scope = Some(Scope::forked());
         self
     }
 
@@ -207,6 +217,18 @@ impl LogContext {
         Scoped { context: Arc::new(self.over_current()), future: Box::pin(future) }
     }
 
+    pub(crate) fn error_scope(&self) -> Option<Arc<Scope>> {
+        self.scope.clone()
+    }
+
+    /// Its ids and tags, with these instead of all the rest.
+    pub(crate) fn replaced(mut self, user: Option<&str>, fields: Fields, error: Option<ErrorInfo>) -> Self {
+        self.ids.0[Id::User as usize] = user.map(Into::into);
+        self.fields = fields;
+        self.record = Record { error, ..Record::default() };
+        self
+    }
+
     fn over_current(self) -> Self {
         with_current(|outer| outer.map(|outer| self.clone().over(outer))).unwrap_or(self)
     }
@@ -217,7 +239,8 @@ impl LogContext {
         fields.extend(self.fields);
         let mut tags = outer.tags.clone();
         tags.extend(self.tags.into_iter().filter(|tag| !outer.tags.contains(tag)));
-        Self { ids: self.ids.over(&outer.ids), fields, tags, record: self.record }
+        let scope = self.scope.or_else(|| outer.scope.clone());
+        Self { ids: self.ids.over(&outer.ids), fields, tags, record: self.record, scope }
     }
 }
 

@@ -195,16 +195,19 @@ impl Logger {
         }
         let mut context = self.context.clone();
         context.fields.extend(values.map(|(key, value)| (key.into_owned(), value)));
-        context.record = super::context::Record {
-            logger: Some(self.name.clone()),
-            fatal: severity == Severity::Fatal,
-            error: details.error,
-            performance: details.performance,
-        };
+        context.record.error = details.error;
+        context.record.performance = details.performance;
         let context = with_current(|outer| match outer {
             Some(outer) => context.clone().over(outer),
             None => context.clone(),
         });
+        self.emit_in(severity, message, context);
+    }
+
+    /// Makes a record that has this around it and nothing else.
+    pub(crate) fn emit_in(&self, severity: Severity, message: &str, mut context: LogContext) {
+        context.record.logger = Some(self.name.clone());
+        context.record.fatal = severity == Severity::Fatal;
         let _pushed = push(Arc::new(context));
         at_level!(severity, event!("{message}"));
     }

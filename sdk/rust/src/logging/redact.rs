@@ -133,6 +133,11 @@ impl Redactor {
         text
     }
 
+    /// Whether it takes nothing out of anything.
+    pub(crate) fn is_none(&self) -> bool {
+        self.keys.is_empty() && self.paths.is_empty() && !self.reads_texts()
+    }
+
     /// Whether a text can come out of [`Redactor::text`] as another.
     pub(crate) fn reads_texts(&self) -> bool {
         #[cfg(feature = "logging")]

@@ -8,6 +8,7 @@ use tracing_subscriber::{Registry as Spans, reload};
 use super::environment::Environment;
 use super::guard::{Guard, Started};
 use super::panics;
+use crate::errors::{ErrorLayer, Report};
 use crate::logging::{BuildError, ByName, LoggingConfig, OutputSetup, RedactError, Source};
 use crate::telemetry::metrics::Registry;
 use crate::telemetry::otlp::{Resource, Value};
@@ -24,6 +25,7 @@ pub struct Builder {
     outputs: Vec<OutputSetup>,
     exporter: Option<Box<dyn Exporter>>,
     registry: Option<Registry>,
+    errors: ErrorLayer,
     patience: Option<Duration>,
     keep_panics: bool,
 }
@@ -64,6 +66,23 @@ impl Builder {
     /// What else is told of it, by the semantic conventions for resources.
     pub fn attribute(mut self, key: impl Into<Cow<'static, str>>, value: impl Into<Value>) -> Self {
         self.attributes.push((key.into(), value.into()));
+        self
+    }
+
+    /// Where it is deployed, such as `production`: `deployment.environment.name`.
+    pub fn environment(self, name: impl Into<String>) -> Self {
+        self.attribute("deployment.environment.name", name.into())
+    }
+
+    /// How [`errors`](crate::errors) are reported.
+    pub fn errors(mut self, errors: ErrorLayer) -> Self {
+        self.errors = errors;
+        self
+    }
+
+    /// As [`ErrorLayer::before_send`].
+    pub fn before_send(mut self, hook: impl Fn(Report) -> Option<Report> + Send + Sync + 'static) -> Self {
+        self.errors = self.errors.before_send(hook);
         self
     }
 
@@ -160,13 +179,14 @@ impl Builder {
         let logging = self.logging.start(self.outputs, Source::of(&resource))?;
         logging.observe(&registry);
         process::observe(&registry);
+        self.errors.observe(&registry);
         let (sampler, wrong) = Sampler::from_env();
         environment.warnings.extend(wrong.map(|wrong| wrong.to_string()));
         let layer = |pipeline: &Pipeline| pipeline.layer().redacting(redactor).sampled_by(sampler);
         let spans = pipeline.as_ref().map(layer);
         let tracer = spans.as_ref().map_or(Tracer::disabled(), Layer::tracer);
         // Spans first: records have their ids.
-        let subscriber = Spans::default().with(levels).with(spans).with(logging.layer());
+        let subscriber = Spans::default().with(levels).with(spans).with(logging.layer()).with(self.errors);
         let patience = self.patience.unwrap_or(Duration::from_secs(5));
         let started = Started { levels: Some(handle), logging, pipeline, registry, tracer, patience };
         Ok((std::sync::Arc::new(started), Dispatch::new(subscriber)))

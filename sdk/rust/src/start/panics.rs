@@ -9,6 +9,8 @@ use std::sync::{Arc, OnceLock, Weak};
 use parking_lot::Mutex;
 
 use super::guard::Started;
+use crate::errors::capture_panic;
+use crate::logging::Fields;
 
 /// What was started last, if it still runs: in a process that ends with a panic, nobody else can
 /// let it write.
@@ -47,18 +49,13 @@ fn record(info: &PanicHookInfo<'_>) {
     let stack = Backtrace::force_capture();
     let location = info.location();
     let thread = std::thread::current();
-    tracing::event!(
-        target: "panic",
-        tracing::Level::ERROR,
-        log.fatal = true,
-        "exception.type" = "panic",
-        "exception.message" = message,
-        "exception.stacktrace" = %stack,
-        "code.file.path" = location.map(std::panic::Location::file),
-        "code.line.number" = location.map(std::panic::Location::line),
-        "thread.name" = thread.name(),
-        "panicked: {message}"
-    );
+    let mut facts = Fields::new();
+    if let Some(location) = location {
+        facts.insert("code.file.path".into(), location.file().into());
+        facts.insert("code.line.number".into(), location.line().into());
+    }
+    facts.extend(thread.name().map(|name| ("thread.name".to_owned(), name.into())));
+    capture_panic(message, stack.to_string(), facts);
 }
 
 fn text(payload: &(dyn Any + Send)) -> &str {

@@ -2,3 +2,5 @@
 
 mod environment;
 mod guard;
+
+pub(crate) use self::guard::start as started;

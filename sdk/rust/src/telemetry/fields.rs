@@ -6,7 +6,7 @@ use std::fmt;
 
 use tracing::field::{Field, Visit};
 
-use super::otlp::{SpanKind, Status, Writer, write_key_value, write_value};
+use super::otlp::{SPAN_ATTRIBUTES, SpanKind, Status, Writer, write_key_value, write_value};
 use crate::logging::{FATAL, REDACTED, Redactor};
 
 /// Writes an event's fields: `message` is the body, the others are attributes.
@@ -20,7 +20,6 @@ pub(super) struct EventFields<'a> {
 
 const BODY: u32 = 5;
 pub(super) const LOG_ATTRIBUTES: u32 = 6;
-const SPAN_ATTRIBUTES: u32 = 9;
 
 /// The error with all its causes.
 struct Chain<'a>(&'a (dyn Error + 'static));

@@ -14,6 +14,7 @@ use super::fields::{EventFields, LOG_ATTRIBUTES, SpanFields};
 use super::health::Output;
 use super::otlp::{LOG_RECORDS, SPANS, Status, Writer};
 use super::pipeline::Shared;
+use super::redact::{write_parts, write_status};
 use super::sampler::{Caller, Sampling};
 use super::suppress::is_suppressed;
 use super::trace::Tracer;
@@ -72,7 +73,7 @@ impl Layer {
         Self { sampling: Arc::new(sampling.into()), ..self }
     }
 
-    /// Takes out of log records what is secret.
+    /// Takes out of log records and spans what is secret, those of the layer's tracer too.
     #[must_use]
     pub fn redacting(self, redactor: Redactor) -> Self {
         Self { redactor: Arc::new(redactor), ..self }
@@ -80,7 +81,7 @@ impl Layer {
 
     /// For spans of our own in the same pipeline, sampled in the same way.
     pub fn tracer(&self) -> Tracer {
-        Tracer::new(self.pipeline.clone(), self.sampling.clone())
+        Tracer::new(self.pipeline.clone(), self.sampling.clone(), self.redactor.clone())
     }
 
     pub(super) fn shared(&self) -> &Shared {
@@ -215,7 +216,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> tracing_subscriber::Layer<S> for La
         // What ends under suppression began before it, and is whole only if it is recorded.
         let metadata = span.metadata();
         record(&self.pipeline, self.pipeline.spans(), metadata.target(), |writer| {
-            writer.record(SPANS, |writer| recorded.write(writer, metadata.name(), end));
+            writer.record(SPANS, |writer| recorded.write(writer, metadata.name(), end, &self.redactor));
         });
     }
 }
@@ -252,17 +253,17 @@ fn write_event(
 }
 
 impl Recorded {
-    fn write(&self, writer: &mut Writer, name: &str, end: u64) {
+    fn write(&self, writer: &mut Writer, name: &str, end: u64, redactor: &Redactor) {
         let Self { context, parent, start_time_unix_nano, fields } = self;
         writer.bytes(1, context.trace_id);
         writer.bytes(2, context.span_id);
         writer.bytes(4, parent.as_ref().map_or(&[][..], |id| id));
-        writer.bytes(5, fields.name.as_deref().unwrap_or(name));
+        writer.bytes(5, &*redactor.text(fields.name.as_deref().unwrap_or(name)));
         writer.integer(6, fields.kind as u64);
         writer.fixed64(7, *start_time_unix_nano);
         writer.fixed64(8, end);
-        writer.raw(fields.attributes.as_bytes());
-        fields.status.write(writer);
+        write_parts(writer, fields.attributes.as_bytes(), redactor);
+        write_status(writer, &fields.status, redactor);
         writer.fixed32(16, u32::from(context.flags));
     }
 }

@@ -6,6 +6,7 @@ mod http;
 mod init;
 mod pipeline;
 mod recording;
+mod redaction;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-pub(super) use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
+pub(crate) use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::trace::v1::Span;
@@ -25,13 +26,13 @@ use tracing_subscriber::layer::SubscriberExt;
 use super::metrics::Registry;
 use super::otlp::Resource;
 use super::trace::Tracer;
-use super::{ExportError, Exporter, Pipeline, PipelineOptions, Sampler, Sampling, Signal};
+use super::{ExportError, Exporter, Layer, Pipeline, PipelineOptions, Sampler, Sampling, Signal};
 
-pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Keeps what it is given.
 #[derive(Clone, Default)]
-pub(super) struct Sink(Arc<Mutex<Vec<Request>>>);
+pub(crate) struct Sink(Arc<Mutex<Vec<Request>>>);
 
 type Request = (Signal, Vec<u8>);
 
@@ -45,13 +46,13 @@ impl Exporter for Sink {
 }
 
 impl Sink {
-    fn requests(&self, signal: Signal) -> Vec<Vec<u8>> {
+    pub(crate) fn requests(&self, signal: Signal) -> Vec<Vec<u8>> {
         let all = self.0.lock();
         all.iter().filter(|(other, _)| *other == signal).map(|(_, request)| request.clone()).collect()
     }
 
     /// All log records with their scopes.
-    pub(super) fn logs(&self) -> Vec<(String, LogRecord)> {
+    pub(crate) fn logs(&self) -> Vec<(String, LogRecord)> {
         let requests = self.requests(Signal::Logs);
         let requests = requests.iter().map(|it| ExportLogsServiceRequest::decode(&it[..]).unwrap());
         let scopes = requests.flat_map(|it| it.resource_logs).flat_map(|it| it.scope_logs);
@@ -90,8 +91,13 @@ pub(super) fn record_with(f: impl FnOnce(&Tracer)) -> Sink {
 
 /// As [`record_with`], of what is sampled.
 pub(super) fn record_sampled(sampling: impl Into<Sampling>, f: impl FnOnce(&Tracer)) -> Sink {
+    record_through(|layer| layer.sampled_by(sampling), f)
+}
+
+/// As [`record_with`], by a layer that is told more.
+pub(super) fn record_through(layer: impl FnOnce(Layer) -> Layer, f: impl FnOnce(&Tracer)) -> Sink {
     let (pipeline, _) = pipeline(PipelineOptions::default());
-    let layer = pipeline.layer().sampled_by(sampling);
+    let layer = layer(pipeline.layer());
     let tracer = layer.tracer();
     let dispatch = Dispatch::new(tracing_subscriber::registry().with(layer));
     tracing::dispatcher::with_default(&dispatch, || f(&tracer));
@@ -101,14 +107,14 @@ pub(super) fn record_sampled(sampling: impl Into<Sampling>, f: impl FnOnce(&Trac
     sink
 }
 
-pub(super) fn attributes(attributes: &[KeyValue]) -> HashMap<&str, Any> {
+pub(crate) fn attributes(attributes: &[KeyValue]) -> HashMap<&str, Any> {
     let all = attributes.iter().map(|it| (it.key.as_str(), it.value.clone().unwrap().value.unwrap()));
     let map: HashMap<_, _> = all.collect();
     assert_eq!(map.len(), attributes.len(), "a key is there twice");
     map
 }
 
-pub(super) fn text(text: &str) -> Any {
+pub(crate) fn text(text: &str) -> Any {
     Any::StringValue(text.into())
 }
 

@@ -13,6 +13,11 @@ impl Keys {
         some
     }
 
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether the words of one key are in the name, one after the other.
     pub(super) fn matches(&self, name: &str) -> bool {
         self.0.iter().any(|key| {

@@ -7,9 +7,7 @@ use parking_lot::Mutex;
 use prost::Message;
 use tracing::Dispatch;
 
-#[cfg(feature = "logging")]
-use crate::logging::RedactConfig;
-use crate::logging::{Id, LogContext, Logger, LoggingConfig};
+use crate::logging::{Id, LogContext, Logger, LoggingConfig, RedactConfig};
 use crate::start::environment::Environment;
 use crate::start::{Builder, Guard, builder};
 use crate::telemetry::{ExportError, Exporter, Signal};
@@ -37,7 +35,8 @@ fn quiet() -> Builder {
     builder().logging(logging).shutdown_timeout(PATIENCE)
 }
 
-fn start(builder: Builder) -> (Guard, Dispatch) {
+/// Not for the whole process.
+pub(crate) fn start(builder: Builder) -> (Guard, Dispatch) {
     let (started, dispatch) = builder.build(&mut Environment::default()).unwrap();
     (Guard::new(started), dispatch)
 }
@@ -126,6 +125,24 @@ fn patterns_hold_for_what_is_exported_too() {
     let (body, _, attributes) = &sink.logs()[0];
     assert_eq!(body, "it is #");
     assert_eq!(attributes[0].1, Some(Any::StringValue("pin #".into())));
+}
+
+#[test]
+fn what_is_configured_holds_for_spans_of_both_kinds() {
+    let sink = Sink::default();
+    let redact = RedactConfig { paths: vec!["user.email".into()], ..RedactConfig::default() };
+    let logging = LoggingConfig { outputs: Default::default(), redact, ..LoggingConfig::default() };
+    let (guard, dispatch) = start(quiet().logging(logging).exporter(sink.clone()));
+    tracing::dispatcher::with_default(&dispatch, || {
+        drop(tracing::info_span!("traced", user.email = "ann@example.org", db.password = "1234"));
+        guard.tracer().span("own").attribute("user.email", "ann@example.org").start().end();
+    });
+    assert!(guard.shutdown());
+    let all = sink.0.lock();
+    let (_, request) = all.iter().find(|(signal, _)| *signal == Signal::Traces).unwrap();
+    let sent = String::from_utf8_lossy(request);
+    assert_eq!(sent.matches("[REDACTED]").count(), 3, "{sent}");
+    assert!(!sent.contains("ann@") && !sent.contains("1234"), "{sent}");
 }
 
 #[test]

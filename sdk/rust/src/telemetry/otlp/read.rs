@@ -27,7 +27,7 @@ pub fn decode_spans(request: &[u8]) -> Option<Vec<(Resource, Scope, Vec<Span>)>>
 }
 
 /// A field as it is on the wire.
-enum Field<'a> {
+pub(crate) enum Field<'a> {
     Number(u64),
     Bytes(&'a [u8]),
 }
@@ -36,20 +36,27 @@ enum Field<'a> {
 fn fields(mut bytes: &[u8]) -> Option<Vec<(u32, Field<'_>)>> {
     let mut fields = Vec::new();
     while !bytes.is_empty() {
-        let tag = varint(&mut bytes)?;
-        let field = match tag & 7 {
-            0 => Field::Number(varint(&mut bytes)?),
-            1 => Field::Number(u64::from_le_bytes(*take(&mut bytes, 8)?.first_chunk()?)),
-            2 => {
-                let length = usize::try_from(varint(&mut bytes)?).ok()?;
-                Field::Bytes(take(&mut bytes, length)?)
-            }
-            5 => Field::Number(u32::from_le_bytes(*take(&mut bytes, 4)?.first_chunk()?).into()),
-            _ => return None,
-        };
-        fields.push((u32::try_from(tag >> 3).ok()?, field));
+        let (number, field, _) = next_field(&mut bytes)?;
+        fields.push((number, field));
     }
     Some(fields)
+}
+
+/// The next field of a message, with all the bytes that it takes; none at the end.
+pub(crate) fn next_field<'a>(bytes: &mut &'a [u8]) -> Option<(u32, Field<'a>, &'a [u8])> {
+    let before = *bytes;
+    let tag = varint(bytes)?;
+    let field = match tag & 7 {
+        0 => Field::Number(varint(bytes)?),
+        1 => Field::Number(u64::from_le_bytes(*take(bytes, 8)?.first_chunk()?)),
+        2 => {
+            let length = usize::try_from(varint(bytes)?).ok()?;
+            Field::Bytes(take(bytes, length)?)
+        }
+        5 => Field::Number(u32::from_le_bytes(*take(bytes, 4)?.first_chunk()?).into()),
+        _ => return None,
+    };
+    Some((u32::try_from(tag >> 3).ok()?, field, &before[..before.len() - bytes.len()]))
 }
 
 fn take<'a>(bytes: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
@@ -97,7 +104,8 @@ fn key_value(bytes: &[u8]) -> Option<KeyValue> {
     Some(KeyValue { key: text(bytes, 1)?.into(), value: value(content)? })
 }
 
-fn value(bytes: &[u8]) -> Option<Value> {
+/// The value that the fields of an `AnyValue` are.
+pub(crate) fn value(bytes: &[u8]) -> Option<Value> {
     Some(match fields(bytes)?.pop()? {
         (1, Field::Bytes(text)) => Value::Text(String::from_utf8(text.to_vec()).ok()?.into()),
         (2, Field::Number(number)) => Value::Bool(number != 0),

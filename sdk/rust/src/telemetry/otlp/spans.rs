@@ -82,6 +82,10 @@ pub struct SpanLink {
 
 /// The field of `ScopeSpans` that holds a span.
 pub(crate) const SPANS: u32 = 2;
+/// The fields of a `Span` that hold its facts, what happened in it, and what it has to do with.
+pub(crate) const SPAN_ATTRIBUTES: u32 = 9;
+pub(crate) const SPAN_EVENTS: u32 = 11;
+pub(crate) const SPAN_LINKS: u32 = 13;
 
 /// An `ExportTraceServiceRequest`.
 pub fn encode_spans<'a>(
@@ -102,9 +106,11 @@ impl Span {
         writer.integer(6, self.kind as u64);
         writer.fixed64(7, self.start_time_unix_nano);
         writer.fixed64(8, self.end_time_unix_nano);
-        self.attributes.iter().for_each(|attribute| writer.message(9, |writer| attribute.write(writer)));
-        self.events.iter().for_each(|event| writer.message(11, |writer| event.write(writer)));
-        self.links.iter().for_each(|link| writer.message(13, |writer| link.write(writer)));
+        self.attributes
+            .iter()
+            .for_each(|attribute| writer.message(SPAN_ATTRIBUTES, |writer| attribute.write(writer)));
+        self.events.iter().for_each(|event| writer.message(SPAN_EVENTS, |writer| event.write(writer)));
+        self.links.iter().for_each(|link| writer.message(SPAN_LINKS, |writer| link.write(writer)));
         self.status.write(writer);
     }
 }

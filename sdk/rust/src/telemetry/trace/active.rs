@@ -4,8 +4,12 @@ use std::error::Error;
 
 use super::field::FieldValue;
 use super::tracer::Tracer;
+use crate::logging::Redactor;
 use crate::telemetry::context::SpanContext;
-use crate::telemetry::otlp::{SPANS, SpanKind, Status, Writer, write_key_value};
+use crate::telemetry::otlp::{
+    SPAN_ATTRIBUTES, SPAN_EVENTS, SPAN_LINKS, SPANS, SpanKind, Status, Writer, write_key_value,
+};
+use crate::telemetry::redact::{write_parts, write_status};
 use crate::telemetry::unix_nanos;
 
 /// Attributes, events and links of a span, each, as the specification suggests. More are counted.
@@ -14,10 +18,6 @@ const PARTS_MAX: u32 = 128;
 const SPAN_BYTES_MAX: usize = 64 << 10;
 /// Spans whose memory a thread keeps for the next ones.
 const SPARE_MAX: usize = 64;
-
-const ATTRIBUTES: u32 = 9;
-const EVENTS: u32 = 11;
-const LINKS: u32 = 13;
 
 /// A span that is recorded and has not ended. What is said of it is written at once as it will be
 /// sent.
@@ -84,18 +84,18 @@ impl Active {
     /// Sets an attribute, over one of the same name.
     pub(in crate::telemetry) fn set(&mut self, name: &str, value: FieldValue<'_>) {
         let bit = bit_of(name);
-        if self.names & bit != 0 && self.parts.remove_entry(ATTRIBUTES, name) {
+        if self.names & bit != 0 && self.parts.remove_entry(SPAN_ATTRIBUTES, name) {
             self.attributes.written -= 1;
         }
         self.names |= bit;
         if self.attributes.admit(&self.parts) {
-            self.parts.message(ATTRIBUTES, |writer| write_key_value(writer, name, |w| value.write(w)));
+            self.parts.message(SPAN_ATTRIBUTES, |writer| write_key_value(writer, name, |w| value.write(w)));
         }
     }
 
     pub(super) fn event(&mut self, name: &str, time_unix_nano: u64, attributes: &[(&str, FieldValue<'_>)]) {
         if self.events.admit(&self.parts) {
-            self.parts.message(EVENTS, |writer| {
+            self.parts.message(SPAN_EVENTS, |writer| {
                 writer.fixed64(1, time_unix_nano);
                 writer.bytes(2, name);
                 write_attributes(writer, 3, attributes);
@@ -105,7 +105,7 @@ impl Active {
 
     pub(super) fn link(&mut self, to: SpanContext, attributes: &[(&str, FieldValue<'_>)]) {
         if self.links.admit(&self.parts) {
-            self.parts.message(LINKS, |writer| {
+            self.parts.message(SPAN_LINKS, |writer| {
                 writer.bytes(1, to.trace_id);
                 writer.bytes(2, to.span_id);
                 write_attributes(writer, 4, attributes);
@@ -143,25 +143,27 @@ impl Active {
             let failed = matches!(self.status, Status::Error(_));
             let elapsed = end - self.start_time_unix_nano;
             if context.is_sampled() || tracer.sampling().keeps(failed, elapsed) {
-                tracer.record(|writer| writer.record(SPANS, |writer| self.write(writer, context, end)));
+                tracer.record(|writer, redactor| {
+                    writer.record(SPANS, |writer| self.write(writer, context, end, redactor));
+                });
             }
         }
         self.recycle();
     }
 
-    fn write(&self, writer: &mut Writer, context: SpanContext, end: u64) {
+    fn write(&self, writer: &mut Writer, context: SpanContext, end: u64, redactor: &Redactor) {
         writer.bytes(1, context.trace_id);
         writer.bytes(2, context.span_id);
         writer.bytes(4, self.parent.as_ref().map_or(&[][..], |id| id));
-        writer.bytes(5, &*self.name);
+        writer.bytes(5, &*redactor.text(&self.name));
         writer.integer(6, self.kind as u64);
         writer.fixed64(7, self.start_time_unix_nano);
         writer.fixed64(8, end);
-        writer.raw(self.parts.as_bytes());
+        write_parts(writer, self.parts.as_bytes(), redactor);
         writer.integer(10, u64::from(self.attributes.dropped));
         writer.integer(12, u64::from(self.events.dropped));
         writer.integer(14, u64::from(self.links.dropped));
-        self.status.write(writer);
+        write_status(writer, &self.status, redactor);
         writer.fixed32(16, u32::from(context.flags));
     }
 }

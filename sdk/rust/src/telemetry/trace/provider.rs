@@ -11,6 +11,7 @@ use super::active::with_causes;
 use super::field::FieldValue;
 use super::span::Span;
 use super::tracer::Tracer;
+use crate::logging::{REDACTED, Redactor};
 use crate::telemetry::entered::{Place, place};
 use crate::telemetry::layer::{Layer, record};
 use crate::telemetry::metrics::{Labels, Registry, SECONDS};
@@ -74,6 +75,7 @@ pub struct OtlpProvider {
     tracer: Tracer,
     registry: Registry,
     properties: RwLock<Vec<(String, String)>>,
+    redactor: Redactor,
 }
 
 /// The attribute of the user.
@@ -89,7 +91,24 @@ impl OtlpProvider {
     /// Over this pipeline.
     pub fn new(pipeline: Arc<Pipeline>) -> Self {
         let (layer, registry) = (pipeline.layer(), pipeline.registry().clone());
-        Self { pipeline, tracer: layer.tracer(), layer, registry, properties: RwLock::default() }
+        let (tracer, redactor) = (layer.tracer(), Redactor::none());
+        Self { pipeline, tracer, layer, registry, properties: RwLock::default(), redactor }
+    }
+
+    /// Takes out of all of it what is secret.
+    #[must_use]
+    pub fn redacting(self, redactor: Redactor) -> Self {
+        let layer = self.layer.redacting(redactor.clone());
+        Self { tracer: layer.tracer(), layer, redactor, ..self }
+    }
+
+    fn write_attribute(&self, writer: &mut Writer, name: &str, value: FieldValue<'_>) {
+        let write = |writer: &mut Writer| match value {
+            _ if self.redactor.hides(name) => writer.always_bytes(1, REDACTED),
+            FieldValue::Text(text) => writer.always_bytes(1, &*self.redactor.text(text)),
+            other => other.write(writer),
+        };
+        writer.message(6, |writer| write_key_value(writer, name, write));
     }
 
     fn log(&self, severity: Severity, event: &str, body: &str, facts: &[(&str, FieldValue<'_>)]) {
@@ -104,14 +123,15 @@ impl OtlpProvider {
                 writer.fixed64(1, now);
                 writer.integer(2, severity as u64);
                 writer.bytes(3, severity.text());
-                writer.message(5, |writer| writer.always_bytes(1, body));
+                let body = self.redactor.text(body);
+                writer.message(5, |writer| writer.always_bytes(1, &*body));
                 for (name, value) in self.properties.read().iter() {
                     let replaced = facts.iter().any(|(other, _)| other == name);
                     if !replaced {
-                        write_attribute(writer, name, value.into());
+                        self.write_attribute(writer, name, value.into());
                     }
                 }
-                facts.iter().for_each(|(name, value)| write_attribute(writer, name, *value));
+                facts.iter().for_each(|(name, value)| self.write_attribute(writer, name, *value));
                 if let Place::In(context) = place {
                     writer.fixed32(8, u32::from(context.flags));
                     writer.bytes(9, context.trace_id);
@@ -122,10 +142,6 @@ impl OtlpProvider {
             });
         });
     }
-}
-
-fn write_attribute(writer: &mut Writer, name: &str, value: FieldValue<'_>) {
-    writer.message(6, |writer| write_key_value(writer, name, |writer| value.write(writer)));
 }
 
 impl Provider for OtlpProvider {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::builder::SpanBuilder;
 use super::span::Span;
+use crate::logging::Redactor;
 use crate::telemetry::layer::record;
 use crate::telemetry::otlp::Writer;
 use crate::telemetry::pipeline::Shared;
@@ -16,6 +17,7 @@ pub struct Tracer(Option<Arc<Inner>>);
 struct Inner {
     pipeline: Arc<Shared>,
     sampling: Arc<Sampling>,
+    redactor: Arc<Redactor>,
     scope: &'static str,
 }
 
@@ -26,8 +28,12 @@ impl fmt::Debug for Tracer {
 }
 
 impl Tracer {
-    pub(in crate::telemetry) fn new(pipeline: Arc<Shared>, sampling: Arc<Sampling>) -> Self {
-        Self(Some(Arc::new(Inner { pipeline, sampling, scope: env!("CARGO_PKG_NAME") })))
+    pub(in crate::telemetry) fn new(
+        pipeline: Arc<Shared>,
+        sampling: Arc<Sampling>,
+        redactor: Arc<Redactor>,
+    ) -> Self {
+        Self(Some(Arc::new(Inner { pipeline, sampling, redactor, scope: env!("CARGO_PKG_NAME") })))
     }
 
     /// One that records nothing. Contexts of callers are passed on all the same.
@@ -40,7 +46,7 @@ impl Tracer {
     pub fn scoped(&self, scope: &'static str) -> Self {
         let scoped = |inner: &Arc<Inner>| {
             let (pipeline, sampling) = (inner.pipeline.clone(), inner.sampling.clone());
-            Arc::new(Inner { pipeline, sampling, scope })
+            Arc::new(Inner { pipeline, sampling, redactor: inner.redactor.clone(), scope })
         };
         Self(self.0.as_ref().map(scoped))
     }
@@ -66,8 +72,9 @@ impl Tracer {
         self.0.as_ref().map_or(&*NOTHING, |inner| &*inner.sampling)
     }
 
-    pub(super) fn record(&self, write: impl FnOnce(&mut Writer)) {
+    pub(super) fn record(&self, write: impl FnOnce(&mut Writer, &Redactor)) {
         if let Some(inner) = &self.0 {
+            let write = |writer: &mut Writer| write(writer, &inner.redactor);
             record(&inner.pipeline, inner.pipeline.spans(), inner.scope, write);
         }
     }
