@@ -52,7 +52,9 @@
 mod context;
 mod graph;
 mod host;
+mod made;
 mod manifest;
+mod record;
 mod services;
 mod task;
 
@@ -63,6 +65,7 @@ pub use self::context::Context;
 pub use self::graph::PlanError;
 pub use self::host::{Modules, Options, Outcome, ReplaceError, Report, StartError, StopError};
 pub use self::manifest::{Dependency, Manifest, RegisterError};
+pub use self::record::Record;
 pub use self::services::{MissingService, Services};
 
 use std::future::Future;

@@ -4,6 +4,7 @@ use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::record::Known;
 use super::services::{MissingService, Services};
 
 /// What a module is given when it starts. Clones are the same.
@@ -15,6 +16,7 @@ pub struct Context {
     settings: Arc<Value>,
     state: Option<Arc<Value>>,
     span: tracing::Span,
+    known: Arc<Known>,
 }
 
 impl Context {
@@ -24,6 +26,7 @@ impl Context {
         given: Services,
         settings: Value,
         state: Option<Value>,
+        known: Arc<Known>,
     ) -> Self {
         Self {
             id: id.into(),
@@ -32,6 +35,7 @@ impl Context {
             settings: Arc::new(settings),
             state: state.map(Arc::new),
             span: tracing::info_span!("module", module.id = id, module.version = version),
+            known,
         }
     }
 
@@ -51,7 +55,7 @@ impl Context {
 
     /// Gives a service to the modules that depend on this one.
     pub fn provide<T: ?Sized + Send + Sync + 'static>(&self, service: Arc<T>) {
-        self.provided.lock().insert(service);
+        self.provided.lock().put(service, Some(self.known.clone()));
     }
 
     /// The module's settings; null if there are none.
@@ -71,6 +75,10 @@ impl Context {
     /// so that their logs say whose they are.
     pub fn span(&self) -> &tracing::Span {
         &self.span
+    }
+
+    pub(super) fn known(&self) -> &Known {
+        &self.known
     }
 
     pub(super) fn provided(&self) -> Services {

@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,10 +10,13 @@ use tokio::task::JoinSet;
 
 use super::context::Context;
 use super::graph::{Plan, PlanError, plan};
+use super::made::Made;
 use super::manifest::{Checked, Manifest, RegisterError};
+use super::record::{Known, Record, Starts};
 use super::services::Services;
 use super::task::contain;
-use super::{Health, Module};
+use super::{Failure, Health, Module};
+use crate::telemetry::metrics::Registry;
 
 /// How modules are run.
 #[derive(Clone, Debug)]
@@ -129,12 +133,28 @@ pub struct Modules {
     running: Mutex<Vec<Running>>,
     services: Services,
     options: Options,
+    starts: Option<Starts>,
 }
 
 #[derive(Clone)]
 struct Entry {
     checked: Checked,
     module: Arc<dyn Module>,
+    type_name: &'static str,
+    size_bytes: usize,
+    known: Arc<Known>,
+}
+
+impl Entry {
+    fn new<M: Module>(checked: Checked, module: M) -> Self {
+        let (type_name, size_bytes) = (std::any::type_name::<M>(), size_of::<M>());
+        Self { checked, module: Arc::new(module), type_name, size_bytes, known: Arc::default() }
+    }
+
+    /// With what the factory will make instead of what calls it.
+    fn made_as<M>(self) -> Self {
+        Self { type_name: std::any::type_name::<M>(), size_bytes: size_of::<M>(), ..self }
+    }
 }
 
 #[derive(Clone)]
@@ -153,7 +173,17 @@ impl fmt::Debug for Modules {
 impl Modules {
     /// No modules yet. All of them will see these services.
     pub fn new(services: Services, options: Options) -> Self {
-        Self { registered: tokio::sync::Mutex::default(), running: Mutex::default(), services, options }
+        let (registered, running) = (tokio::sync::Mutex::default(), Mutex::default());
+        Self { registered, running, services, options, starts: None }
+    }
+
+    /// Counts how starts end, as `modules.starts` by `modules.outcome`, `started` or `failed`; the share
+    /// that went well is `modules.starts.success.ratio`, 1 until there was one. A module that is not
+    /// started because of another one counts as failed, too.
+    #[must_use]
+    pub fn counted_in(mut self, registry: &Registry) -> Self {
+        self.starts = Some(Starts::new(registry));
+        self
     }
 
     /// Adds a module. Whether what it needs is there is asked when it starts.
@@ -161,6 +191,31 @@ impl Modules {
     /// # Errors
     /// Its manifest is wrong, naming the field, or the id is taken.
     pub async fn register(&self, manifest: Manifest, module: impl Module) -> Result<(), RegisterError> {
+        self.enter(manifest, |checked| Entry::new(checked, module)).await
+    }
+
+    /// Adds a module that is made when it starts, and made anew when it starts again. The time that
+    /// takes belongs to the start, and an error or a panic of `make` is one of the start.
+    ///
+    /// # Errors
+    /// As for [`Modules::register`].
+    pub async fn register_factory<M, F>(
+        &self,
+        manifest: Manifest,
+        make: impl Fn() -> F + Send + Sync + 'static,
+    ) -> Result<(), RegisterError>
+    where
+        M: Module,
+        F: Future<Output = Result<M, Failure>> + Send + 'static,
+    {
+        self.enter(manifest, |checked| Entry::new(checked, Made::by(make)).made_as::<M>()).await
+    }
+
+    async fn enter(
+        &self,
+        manifest: Manifest,
+        entry: impl FnOnce(Checked) -> Entry,
+    ) -> Result<(), RegisterError> {
         let mut registered = self.registered.lock().await;
         let outcome = manifest.check().and_then(|checked| {
             if registered.contains_key(&manifest.id) {
@@ -176,7 +231,7 @@ impl Modules {
                 let needs: Vec<_> = manifest.dependencies.iter().map(|it| it.id.as_str()).collect();
                 let (id, version) = (manifest.id.as_str(), manifest.version.as_str());
                 tracing::info!(module.id = id, module.version = version, ?needs, "register module");
-                registered.insert(manifest.id, Entry { checked, module: Arc::new(module) });
+                registered.insert(manifest.id, entry(checked));
                 Ok(())
             }
             Err(error) => {
@@ -269,7 +324,7 @@ impl Modules {
         if !registered.contains_key(&id) {
             return Err(ReplaceError::Unknown(id));
         }
-        let entry = Entry { checked: manifest.check()?, module: Arc::new(module) };
+        let entry = Entry::new(manifest.check()?, module);
         let mut after = registered.clone();
         after.insert(id.clone(), entry.clone());
         let plan = plan(&checked(&after))?;
@@ -296,6 +351,26 @@ impl Modules {
     /// Ids of the modules that run, in the order of their start.
     pub fn running(&self) -> Vec<String> {
         self.running.lock().iter().map(|running| running.id.clone()).collect()
+    }
+
+    /// What is known of each module at run time, by id.
+    pub async fn records(&self) -> BTreeMap<String, Record> {
+        let registered = self.registered.lock().await;
+        let running = self.running.lock();
+        let record = |id: &String, entry: &Entry| {
+            let running = running.iter().find(|running| running.id == *id);
+            Record {
+                version: entry.checked.manifest.version.clone(),
+                type_name: entry.type_name,
+                size_bytes: entry.size_bytes,
+                running: running.is_some(),
+                exports: running.map(|it| it.context.provided().names()).unwrap_or_default(),
+                load_time: entry.known.load_time(),
+                last_accessed: entry.known.last_accessed(),
+                error_count: entry.known.error_count(),
+            }
+        };
+        registered.iter().map(|(id, entry)| (id.clone(), record(id, entry))).collect()
     }
 
     /// How every running module is, all asked at once. One that panics or takes too long is
@@ -368,8 +443,27 @@ impl Modules {
         }
     }
 
-    /// Starts a module; if it fails, what it began is stopped.
+    /// Starts a module and keeps how that ended; if it fails, what it began is stopped.
     async fn begin(
+        &self,
+        id: &str,
+        entry: &Entry,
+        plan: &Plan,
+        state: Option<Value>,
+    ) -> Result<(Running, Health), String> {
+        let start = Instant::now();
+        let outcome = self.try_begin(id, entry, plan, state).await;
+        match &outcome {
+            Ok(_) => entry.known.loaded(start.elapsed()),
+            Err(_) => entry.known.failed(),
+        }
+        if let Some(starts) = &self.starts {
+            starts.count(outcome.is_ok());
+        }
+        outcome
+    }
+
+    async fn try_begin(
         &self,
         id: &str,
         entry: &Entry,
@@ -378,7 +472,8 @@ impl Modules {
     ) -> Result<(Running, Health), String> {
         let given = self.given(plan, id)?;
         let settings = self.options.settings.get(id).cloned().unwrap_or_default();
-        let context = Context::new(id, &entry.checked.manifest.version, given, settings, state);
+        let version = &entry.checked.manifest.version;
+        let context = Context::new(id, version, given, settings, state, entry.known.clone());
         let running = Running { id: id.to_owned(), module: entry.module.clone(), context };
         let (module, context) = (running.module.clone(), running.context.clone());
         let call = async move { module.start(&context).await.map_err(|error| chain(&*error)) };
@@ -454,6 +549,7 @@ async fn stop(running: &Running, limit: Duration) -> Option<String> {
         Err(broken) => Some(broken.to_string()),
     };
     if let Some(problem) = &problem {
+        running.context.known().failed();
         tracing::warn!(module.id = running.id, error = problem, "module does not stop cleanly");
     }
     problem
@@ -462,7 +558,11 @@ async fn stop(running: &Running, limit: Duration) -> Option<String> {
 async fn health(running: &Running, limit: Duration) -> Health {
     let module = running.module.clone();
     let answer = contain(limit, running.context.span(), async move { module.health().await }).await;
-    answer.unwrap_or_else(|broken| Health::Unhealthy(broken.to_string()))
+    let health = answer.unwrap_or_else(|broken| Health::Unhealthy(broken.to_string()));
+    if matches!(health, Health::Unhealthy(_)) {
+        running.context.known().failed();
+    }
+    health
 }
 
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {

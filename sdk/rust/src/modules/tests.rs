@@ -2,3 +2,4 @@
 
 mod graph;
 mod lifecycle;
+mod records;
