@@ -120,7 +120,10 @@ fn week(options: &Options, report: &mut Report, kinds: &[Kind], (real, now): (&[
 fn feed(options: &Options, peer: &Peer, replay: &Replay) -> Result<Run> {
     let before = peer.cpu_seconds()?;
     let request = |index: usize| replay.requests.get(index).map(Cow::Borrowed);
-    let sent = closed_loop(peer.http, request, CONNECTIONS)?;
+    // Prometheus refuses a sample that is older than the one before of its series: no two requests with the
+    // same ones are on their way at once.
+    let connections = if replay.requests_a_scrape < 2 * CONNECTIONS { 1 } else { CONNECTIONS };
+    let sent = closed_loop(peer.http, request, connections)?;
     let cpu_seconds_sent = peer.cpu_seconds()? - before;
     peer.settle(options)?;
     let run = Run {

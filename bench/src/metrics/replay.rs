@@ -24,6 +24,7 @@ const WHOLE_MAX: f64 = 9e15;
 /// Bodies in the order in which they are sent, and what is in them.
 pub(super) struct Replay {
     pub(super) requests: Vec<Request>,
+    pub(super) requests_a_scrape: usize,
     pub(super) samples: u64,
     pub(super) series: u64,
     pub(super) start_ms: i64,
@@ -56,6 +57,7 @@ impl Replay {
             }
         }
         Ok(Self {
+            requests_a_scrape: requests.len() / scrapes,
             requests,
             samples: (fleet.len() * scrapes) as u64,
             series: fleet.len() as u64,

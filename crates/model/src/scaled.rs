@@ -65,18 +65,26 @@ pub fn values(columns: [&dyn Array; 5]) -> Result<Float64Array, ArrowError> {
     Ok(Float64Array::from(rows.map(row).collect::<Result<Vec<_>, _>>()?))
 }
 
-/// The values of a batch that has the columns that its file has: without a scale, they are what is
-/// in [`RAW`].
+/// The values of a batch that has the columns that its file has, but for those without any value: of a
+/// scale all or none is there.
 ///
 /// # Errors
 /// As [`values`].
 pub fn values_of(batch: &RecordBatch) -> Result<ArrayRef, ArrowError> {
-    let raw = batch.column_by_name(RAW).ok_or_else(|| misfit(RAW))?;
+    let raw = batch.column_by_name(RAW);
     if batch.column_by_name(SCALED).is_none() {
-        return Ok(Arc::clone(raw));
+        return raw.cloned().ok_or_else(|| misfit(RAW));
     }
     let column = |name: &str| batch.column_by_name(name).map(AsRef::as_ref).ok_or_else(|| misfit(name));
     let [_, scaled, base, unit, divisor] = COLUMNS;
+    let none: ArrayRef;
+    let raw = match raw {
+        Some(raw) => raw,
+        None => {
+            none = Arc::new(Float64Array::new_null(batch.num_rows()));
+            &none
+        }
+    };
     let columns = [raw.as_ref(), column(scaled)?, column(base)?, column(unit)?, column(divisor)?];
     Ok(Arc::new(values(columns)?))
 }
@@ -101,4 +109,28 @@ pub fn may_be_scaled(schema: &Schema) -> bool {
 
 fn misfit(name: &str) -> ArrowError {
     ArrowError::SchemaError(format!("the column `{name}` is not what it should be"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use arrow_array::Int64Array;
+
+    use super::*;
+
+    #[test]
+    fn columns_without_any_value_may_be_missing() {
+        let raw: ArrayRef = Arc::new(Float64Array::from(vec![0.1, -3.0]));
+        let ints = |values: [i64; 2]| Arc::new(Int64Array::from(values.to_vec())) as ArrayRef;
+        let divisor: ArrayRef = Arc::new(Float64Array::from(vec![10.0, 10.0]));
+        let scale = [(SCALED, ints([1, -6])), (BASE, ints([0, 0])), (UNIT, ints([1, 5])), (DIVISOR, divisor)];
+        let values =
+            |columns: Vec<(&str, ArrayRef)>| values_of(&RecordBatch::try_from_iter(columns).unwrap());
+        assert_eq!(&values(scale.to_vec()).unwrap(), &raw);
+        assert_eq!(&values(vec![(RAW, Arc::clone(&raw))]).unwrap(), &raw);
+        // Of a scale only a part, or nothing at all: not one of our files.
+        assert!(values(scale[..3].to_vec()).is_err());
+        assert!(values(vec![("flags", ints([0, 0]))]).is_err());
+    }
 }

@@ -76,9 +76,9 @@ impl<'a> Matching<'a> {
     }
 
     /// Whether a series may be seen under a name that fits; also yes for some where none does.
-    pub(super) fn may_fit(&self, shape: Shape<'_>) -> bool {
-        let translated = names::metric(shape);
-        let bases = [translated.as_str(), shape.name];
+    /// `translated` is the name that [`names::metric`] makes of the shape.
+    pub(super) fn may_fit(&self, shape: Shape<'_>, translated: &str) -> bool {
+        let bases = [translated, shape.name];
         let mut seen_as =
             bases.iter().flat_map(|base| parts(shape.kind).iter().map(move |part| (*base, part.suffix())));
         match self.name {

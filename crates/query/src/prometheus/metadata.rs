@@ -56,7 +56,7 @@ impl Engine {
             let store = Store::of_labels(session, snapshots)?;
             let mut metrics: BTreeMap<String, BTreeSet<MetricMetadata>> = BTreeMap::new();
             let which =
-                Which { times: super::points::nanos(ALWAYS), name_may_fit: &|_| true, every_row: false };
+                Which { times: super::points::nanos(ALWAYS), name_may_fit: &|_, _| true, every_row: false };
             series::each(&store.memory, &store.series, &which, &mut |row| {
                 let own = row.attributes.get(promql::METRIC_NAME);
                 let name = own.map_or_else(

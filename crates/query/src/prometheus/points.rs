@@ -443,7 +443,8 @@ impl NumberedChunks {
 struct Numbers<'a> {
     times: &'a Int64Array,
     values: Float64Array,
-    flags: &'a Int32Array,
+    /// None where all are zero.
+    flags: Option<&'a Int32Array>,
     starts: Option<&'a Int64Array>,
 }
 
@@ -453,11 +454,14 @@ impl<'a> Numbers<'a> {
         let times = column("time_unix_nano")?.as_primitive_opt::<Int64Type>();
         let values = scaled::values_of(batch).ok();
         let values = values.and_then(|values| values.as_primitive_opt::<Float64Type>().cloned());
-        let flags = column("flags")?.as_primitive_opt::<Int32Type>();
+        let flags = match batch.column_by_name("flags") {
+            Some(flags) => Some(flags.as_primitive_opt::<Int32Type>().ok_or_else(|| misfit("flags"))?),
+            None => None,
+        };
         Ok(Self {
             times: times.ok_or_else(|| misfit("time_unix_nano"))?,
             values: values.ok_or_else(|| misfit(scaled::RAW))?,
-            flags: flags.ok_or_else(|| misfit("flags"))?,
+            flags,
             starts: batch.column_by_name(START_TIME).and_then(|starts| starts.as_primitive_opt()),
         })
     }
@@ -481,7 +485,7 @@ impl<'a> Numbers<'a> {
                 continue;
             }
             chunk.times_ms.push(time.div_euclid(NANOS_PER_MS));
-            let stale = self.flags.value(row) & NO_RECORDED_VALUE != 0;
+            let stale = self.flags.is_some_and(|flags| flags.value(row) & NO_RECORDED_VALUE != 0);
             chunk.values.push(if stale { f64::from_bits(STALE_NAN_BITS) } else { self.values.value(row) });
             if starts {
                 chunk.start_times_ms.push(self.start_ms(row));
@@ -493,7 +497,8 @@ impl<'a> Numbers<'a> {
     /// Whether all of these rows are within the times, and none says that nothing was recorded.
     fn all_fit(&self, rows: Range<usize>, times: (i64, i64)) -> bool {
         let within = self.times.values()[rows.clone()].iter().all(|time| (times.0..=times.1).contains(time));
-        within && self.flags.values()[rows].iter().all(|flags| flags & NO_RECORDED_VALUE == 0)
+        let recorded = |flags: &i32| flags & NO_RECORDED_VALUE == 0;
+        within && self.flags.is_none_or(|flags| flags.values()[rows].iter().all(recorded))
     }
 
     fn start_ms(&self, row: usize) -> i64 {

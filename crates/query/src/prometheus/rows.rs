@@ -15,6 +15,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, RowS
 use parquet::arrow::async_reader::{AsyncFileReader, ParquetRecordBatchStreamBuilder};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
+use parquet::file::statistics::Statistics;
 
 use super::known::KnownSeries;
 use super::prune::{GroupRows, SeriesId, Wanted, groups, pages};
@@ -127,7 +128,7 @@ const PAGE_ROWS: usize = 32_768;
 impl<'a> Rows<'a> {
     /// These columns of all rows of some files that may be wanted, decoded side by side: what each part of
     /// them comes to, in the order of the rows, whatever the number of threads. `series_id` comes as
-    /// places in a dictionary.
+    /// places in a dictionary; columns do not come where they have nothing to say ([`tells`]).
     pub(super) fn decode<T: Default + Send>(
         &self,
         columns: &[&str],
@@ -214,7 +215,8 @@ impl Part<'_> {
         let control = session.control();
         let executor = &session.engine.executor;
         let reader = self.file.rows.segments.reader(&self.file.segment.path, self.file.segment.bytes);
-        let mask = projection(self.footer.metadata(), columns);
+        let footer = self.footer.metadata();
+        let mask = projection(footer, columns.iter().copied().filter(|name| tells(footer, self.group, name)));
         let stream = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, self.footer.clone())
             .with_row_groups(vec![self.group])
             .with_row_selection(self.selection.clone())
@@ -231,10 +233,28 @@ impl Part<'_> {
     }
 }
 
-fn projection(footer: &ParquetMetaData, columns: &[&str]) -> ProjectionMask {
+/// Whether a column of a row group has to be read: not where it is null throughout, as values are that
+/// are stored in another form, and not flags that are all zero. Beginning to read a column costs more than
+/// a page of it.
+fn tells(footer: &ParquetMetaData, group: usize, name: &str) -> bool {
+    let leaves = footer.file_metadata().schema_descr().columns();
+    let Some(leaf) = leaves.iter().position(|leaf| leaf.path().parts() == [name]) else { return true };
+    let group = footer.row_group(group);
+    let Some(statistics) = group.column(leaf).statistics() else { return true };
+    let Some(nulls) = statistics.null_count_opt() else { return true };
+    let zero = match statistics {
+        Statistics::Int32(values) if name == "flags" => {
+            nulls == 0 && values.min_opt() == Some(&0) && values.max_opt() == Some(&0)
+        }
+        _ => false,
+    };
+    !zero && nulls != u64::try_from(group.num_rows()).unwrap_or(0)
+}
+
+fn projection<'a>(footer: &ParquetMetaData, columns: impl Iterator<Item = &'a str>) -> ProjectionMask {
     let file = footer.file_metadata().schema_descr();
     let own = file.root_schema().get_fields();
-    let places = columns.iter().filter_map(|name| own.iter().position(|field| field.name() == *name));
+    let places = columns.filter_map(|name| own.iter().position(|field| field.name() == name));
     ProjectionMask::roots(file, places)
 }
 
@@ -314,7 +334,7 @@ async fn open(
     if groups.is_empty() || selection.as_ref().is_some_and(|selection| !selection.selects_any()) {
         return Ok(None);
     }
-    let mask = projection(&footer, columns);
+    let mask = projection(&footer, columns.iter().copied());
     let builder = builder.with_row_groups(groups).with_projection(mask).with_batch_size(BATCH_ROWS);
     let builder = match selection {
         Some(selection) => builder.with_row_selection(selection),

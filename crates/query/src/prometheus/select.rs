@@ -126,7 +126,7 @@ impl<'s> Store<'s> {
         let (mut translator, mut found) = (Translator::default(), Vec::new());
         let which = Which {
             times: nanos(times_ms),
-            name_may_fit: &|shape| matching.may_fit(shape),
+            name_may_fit: &|shape, translated| matching.may_fit(shape, translated),
             every_row: false,
         };
         series::known(&self.memory, &self.series, &which, &mut |series| {

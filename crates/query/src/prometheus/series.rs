@@ -14,7 +14,7 @@ use parquet::arrow::arrow_reader::RowSelection;
 
 use super::known::{self, Acquaintance, KnownSeries};
 use super::memory::Memory;
-use super::names::Shape;
+use super::names::{self, Shape};
 use super::prune::{SeriesId, joined};
 use super::rows::{File, Rows};
 use crate::QueryError;
@@ -55,8 +55,8 @@ pub(super) struct Row<'a> {
 pub(super) struct Which<'a> {
     /// Nanoseconds of points, both included.
     pub(super) times: (i64, i64),
-    /// May say yes to a name that does not fit.
-    pub(super) name_may_fit: &'a dyn Fn(Shape<'_>) -> bool,
+    /// May say yes to a name that does not fit. Takes the name that is made of the shape, too.
+    pub(super) name_may_fit: &'a dyn Fn(Shape<'_>, &str) -> bool,
     /// A series has a row for each day: all of them, or only one.
     pub(super) every_row: bool,
 }
@@ -99,7 +99,8 @@ pub(super) fn known(
         };
         let before = seen.len();
         for of_metric in all.chunk_by(|a, b| Arc::ptr_eq(&a.metric, &b.metric)) {
-            if !of_metric.first().is_some_and(|first| (which.name_may_fit)(first.metric.shape())) {
+            let Some(metric) = of_metric.first().map(|first| &first.metric) else { continue };
+            if !(which.name_may_fit)(metric.shape(), &metric.translated) {
                 continue;
             }
             let within = of_metric.iter().filter(|series| (times.0..=times.1).contains(&series.time));
@@ -201,7 +202,8 @@ fn fits(
             continue;
         }
         let shape = naming.shape(row);
-        let fits = *known.entry(shape).or_insert_with(|| (which.name_may_fit)(shape));
+        let fits = || (which.name_may_fit)(shape, &names::metric(shape));
+        let fits = *known.entry(shape).or_insert_with(fits);
         if fits && (which.every_row || seen.insert(naming.id(row))) {
             fitting.push(row);
         }

@@ -30,7 +30,7 @@ pub(super) struct Targets(BTreeMap<((String, String), i32), BTreeMap<Labels, i64
 impl Targets {
     pub(super) fn find(store: &Store<'_>, times_ms: (i64, i64)) -> Result<Self, QueryError> {
         let (mut targets, mut translator) = (Self::default(), Translator::default());
-        let which = Which { times: nanos(times_ms), name_may_fit: &|_| true, every_row: true };
+        let which = Which { times: nanos(times_ms), name_may_fit: &|_, _| true, every_row: true };
         series::each(&store.memory, &store.series, &which, &mut |row| {
             let Some((labels, identity)) = translator.target_info(row) else { return Ok(()) };
             let of_day = targets.0.entry((identity, day_of(row.time))).or_default();
