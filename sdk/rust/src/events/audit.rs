@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 pub use self::config::{AuditConfig, AuditFile, AuditFormat, AuditStorage};
 use self::file::{Files, Swept};
@@ -217,36 +217,41 @@ impl Shared {
         self.time.now().checked_sub(self.retention).unwrap_or(UNIX_EPOCH)
     }
 
-    /// Writes an event, however long that takes: others are told on threads of their own.
+    /// Takes an event.
     fn take(&self, event: &Event) {
         let time = UNIX_EPOCH + Duration::from_nanos(event.time_unix_nano);
         let mut state = self.state.lock();
         // What is stored for longer than it is audited is not worth a line that is deleted at once.
-        let wanted = time >= self.cutoff();
-        while wanted {
-            let State { files, health } = &mut *state;
-            let Some(files) = files else { return };
-            match files.append(event, time) {
-                Ok(full) => {
-                    health.failure = None;
-                    if full {
-                        self.sweep(&mut state);
-                    }
-                    break;
-                }
-                Err(error) => {
-                    let failure = format!("cannot write to {}: {error}", files.path().display());
-                    if health.failure.replace(failure).is_none() {
-                        tracing::error!(path = %files.path().display(), %error, "audit trail cannot be written");
-                    }
-                    self.changed.wait_for(&mut state, RETRY_PAUSE);
-                }
-            }
+        if time >= self.cutoff() {
+            self.write(&mut state, event, time);
         }
         if state.files.is_some() {
             state.health.position = event.position;
         }
         self.changed.notify_all();
+    }
+
+    /// Writes an event, however long that takes: others are told on threads of their own.
+    fn write(&self, state: &mut MutexGuard<'_, State>, event: &Event, time: SystemTime) {
+        loop {
+            let State { files: Some(files), health } = &mut **state else { return };
+            match files.append(event, time) {
+                Ok(put_aside) => {
+                    health.failure = None;
+                    if put_aside {
+                        self.sweep(state);
+                    }
+                    return;
+                }
+                Err(error) => {
+                    let path = files.path().display();
+                    if health.failure.replace(format!("cannot write to {path}: {error}")).is_none() {
+                        tracing::error!(%path, %error, "audit trail cannot be written");
+                    }
+                    self.changed.wait_for(state, RETRY_PAUSE);
+                }
+            }
+        }
     }
 
     /// Deletes what is too old or too much.

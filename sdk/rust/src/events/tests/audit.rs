@@ -1,10 +1,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use std::sync::Arc;
 
 use super::PATIENCE;
 use crate::config::ByteSize;
