@@ -32,6 +32,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod audit;
 mod bus;
 mod event;
 mod file;
@@ -47,6 +48,7 @@ mod subscribe;
 #[cfg(test)]
 mod tests;
 
+pub use self::audit::{Audit, AuditConfig, AuditError, AuditFile, AuditFormat, AuditHealth, AuditStorage};
 pub use self::bus::{CloseError, EmitError, Events, EventsOptions, Health};
 pub use self::event::{DomainEvent, Event, EventSource, InvalidEvent, Metadata, NewEvent};
 pub use self::file::{FileOptions, FileStore, OpenError};

@@ -69,6 +69,8 @@ pub use crate::telemetry::otlp::Severity;
 pub(crate) use self::attributes::{write as write_attributes, write_value as write_json};
 pub(crate) use self::context::with_current;
 pub(crate) use self::fields::FATAL;
+#[cfg(feature = "events")]
+pub(crate) use self::format::time::{compact_date, rfc3339};
 pub(crate) use self::layer::severity_of;
 pub(crate) use self::levels::ByName;
 

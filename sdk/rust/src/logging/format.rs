@@ -6,7 +6,7 @@ mod json;
 mod logfmt;
 mod logstash;
 mod text;
-pub(super) mod time;
+pub(in crate::logging) mod time;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

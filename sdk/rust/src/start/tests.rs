@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
+#[cfg(all(feature = "axum", feature = "tower"))]
+mod app;
 mod environment;
 mod guard;
 

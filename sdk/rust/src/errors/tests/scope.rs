@@ -85,7 +85,7 @@ fn tasks_that_take_turns_on_a_thread_do_not_mix() {
 #[test]
 fn a_scope_follows_its_future_to_another_thread() {
     let received = run(ErrorLayer::default(), || {
-        let (sender, receiver) = mpsc::channel();
+        let (sender, receiver) = mpsc::sync_channel(1);
         let task = with_scope(|| {
             add_breadcrumb("asked", "http", NO_VALUES);
             scope(async { capture("elsewhere") })

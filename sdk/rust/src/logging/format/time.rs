@@ -54,6 +54,13 @@ impl Moment {
 }
 
 /// A moment as ISO 8601 and RFC 3339 have it, in UTC, to the microsecond.
-pub(in crate::logging) fn rfc3339(time: SystemTime) -> String {
+pub(crate) fn rfc3339(time: SystemTime) -> String {
     Moment::of(time).rfc3339()
+}
+
+/// The day of a moment in UTC, `20261127`, for names of files.
+#[cfg(feature = "events")]
+pub(crate) fn compact_date(time: SystemTime) -> String {
+    let (year, month, day) = Moment::of(time).date();
+    format!("{year:04}{month:02}{day:02}")
 }
