@@ -70,14 +70,7 @@ impl Receiver {
             answers: Arc::new(Mutex::new(answers.into_iter().collect())),
             calls: Arc::default(),
         };
-        let routes = Router::new()
-            .route(LOGS, receiver.method::<ExportLogsServiceRequest, ExportLogsServiceResponse>(LOGS))
-            .route(TRACES, receiver.method::<ExportTraceServiceRequest, ExportTraceServiceResponse>(TRACES))
-            .route(
-                METRICS,
-                receiver.method::<ExportMetricsServiceRequest, ExportMetricsServiceResponse>(METRICS),
-            )
-            .route("/v1/logs", receiver.over_http());
+        let routes = receiver.routes();
         std::thread::spawn(move || {
             for _ in 0..closed {
                 let (mut stream, _) = listener.accept().unwrap();
@@ -86,6 +79,18 @@ impl Receiver {
             serve(listener, routes);
         });
         receiver
+    }
+
+    fn routes(&self) -> Router {
+        let receiver = self;
+        Router::new()
+            .route(LOGS, receiver.method::<ExportLogsServiceRequest, ExportLogsServiceResponse>(LOGS))
+            .route(TRACES, receiver.method::<ExportTraceServiceRequest, ExportTraceServiceResponse>(TRACES))
+            .route(
+                METRICS,
+                receiver.method::<ExportMetricsServiceRequest, ExportMetricsServiceResponse>(METRICS),
+            )
+            .route("/v1/logs", receiver.over_http())
     }
 
     fn method<Q, A>(&self, path: &'static str) -> MethodRouter
@@ -485,4 +490,82 @@ fn a_program_ends_though_its_receiver_hangs() {
     let output = run_child(&variables);
     assert!(output.status.success(), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stdout).contains("\"worked\""), "{output:?}");
+}
+
+/// Connections over TLS. The certificate is for `localhost` until 2126, of an authority that nobody
+/// knows; both were made with `openssl` for this test.
+struct Tls {
+    listener: tokio::net::TcpListener,
+    acceptor: tokio_rustls::TlsAcceptor,
+}
+
+impl Tls {
+    fn new(listener: TcpListener, protocols: &[&str]) -> Self {
+        use rustls::pki_types::pem::PemObject;
+        use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+        let certificate = CertificateDer::from_pem_slice(include_bytes!("tls/leaf.pem")).unwrap();
+        let key = PrivateKeyDer::from_pem_slice(include_bytes!("tls/leaf.key")).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider);
+        let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+        let mut config = config.with_single_cert(vec![certificate], key).unwrap();
+        config.alpn_protocols = protocols.iter().map(|it| it.as_bytes().to_vec()).collect();
+        listener.set_nonblocking(true).unwrap();
+        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+        Self { listener, acceptor: Arc::new(config).into() }
+    }
+}
+
+impl axum::serve::Listener for Tls {
+    type Io = tokio_rustls::server::TlsStream<tokio::net::TcpStream>;
+    type Addr = std::net::SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        loop {
+            let (stream, address) = self.listener.accept().await.unwrap();
+            // Who does not trust the certificate is gone; the next one may.
+            if let Ok(stream) = self.acceptor.accept(stream).await {
+                return (stream, address);
+            }
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<Self::Addr> {
+        self.listener.local_addr()
+    }
+}
+
+/// Sends to a receiver over TLS that offers these protocols; returns it with what the child said.
+fn over_tls(protocols: &'static [&str], trusted: bool) -> (Receiver, Output) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+    let (receiver, folder) = (Receiver::default(), tempfile::tempdir().unwrap());
+    let routes = receiver.routes();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async { axum::serve(Tls::new(listener, protocols), routes).await.unwrap() });
+    });
+    let authority = folder.path().join("ca.pem");
+    std::fs::write(&authority, include_bytes!("tls/ca.pem")).unwrap();
+    let mut variables =
+        vec![("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"), ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str())];
+    if trusted {
+        variables.push(("SSL_CERT_FILE", authority.to_str().unwrap()));
+    }
+    let output = run_child(&variables);
+    assert!(output.status.success(), "{output:?}");
+    (receiver, output)
+}
+
+#[test]
+fn a_receiver_over_tls_is_sent_to_if_it_is_trusted_and_speaks_http_2() {
+    assert_eq!(over_tls(&["h2", "http/1.1"], true).0.spans(), ["work"]);
+    let (stranger, told) = over_tls(&["h2"], false);
+    assert!(
+        stranger.spans().is_empty() && format!("{told:?}").contains("invalid peer certificate"),
+        "{told:?}"
+    );
+    let (old, told) = over_tls(&["http/1.1"], true);
+    assert!(old.spans().is_empty() && format!("{told:?}").contains("telemetry not delivered"), "{told:?}");
 }

@@ -192,11 +192,11 @@ fn link(bytes: &[u8]) -> Option<SpanLink> {
 /// The last number of a field; 0, the default, when it is not there.
 #[cfg(feature = "http")]
 fn number(bytes: &[u8], field: u32) -> Option<u64> {
-    let numbers = fields(bytes)?.into_iter().filter_map(|it| match it {
+    let mut numbers = fields(bytes)?.into_iter().filter_map(|it| match it {
         (own, Field::Number(number)) if own == field => Some(number),
         _ => None,
     });
-    Some(numbers.last().unwrap_or(0))
+    Some(numbers.next_back().unwrap_or(0))
 }
 
 /// How many records a receiver refused while it took the others, and why: the `partial_success` of an
