@@ -15,6 +15,7 @@
 //! |---|---|
 //! | `http` | an exporter for OTLP over plain `http://` |
 //! | `https` | `https://` for it and for outputs of logs |
+//! | `grpc` | an exporter for OTLP over gRPC, `http://` and `https://` |
 //! | `gzip` | compressed requests |
 //! | `logging` | redaction by pattern, files packed with gzip |
 //! | `zstd` | files packed with zstd |
@@ -40,6 +41,8 @@ pub mod errors;
 pub mod events;
 #[cfg(feature = "flags")]
 pub mod flags;
+#[cfg(any(feature = "grpc", feature = "tower"))]
+mod grpc_status;
 #[cfg(feature = "health")]
 pub mod health;
 pub mod instrument;

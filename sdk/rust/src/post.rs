@@ -2,9 +2,11 @@
 //! server and act on its status.
 //!
 //! One request, one connection; a deadline over all of it; no redirects and no cookies. `https://`
-//! needs the feature `https`.
+//! needs the feature `https`. A call of gRPC is the same over HTTP/2, with the feature `grpc`.
 
 mod answer;
+#[cfg(feature = "grpc")]
+pub(crate) mod grpc;
 #[cfg(feature = "https")]
 mod tls;
 

@@ -10,7 +10,7 @@
 //! |---|---|
 //! | `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES` | who sends |
 //! | `RUST_LOG`, else `OTEL_LOG_LEVEL` | what is recorded: `info,hyper=warn` |
-//! | `OTEL_EXPORTER_OTLP_ENDPOINT`, `_HEADERS`, `_TIMEOUT`, `_COMPRESSION`, `_PROTOCOL` | where to, and how; also for one signal, as `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` |
+//! | `OTEL_EXPORTER_OTLP_ENDPOINT`, `_HEADERS`, `_TIMEOUT`, `_COMPRESSION`, `_PROTOCOL` (`http/protobuf`, or `grpc` with the feature `grpc`) | where to, and how; also for one signal, as `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` |
 //! | `OTEL_AUTH_TOKEN` | a token that is sent as `Authorization: Bearer` |
 //! | `OTEL_LOGS_EXPORTER`, `OTEL_TRACES_EXPORTER`, `OTEL_METRICS_EXPORTER` | `otlp` or `none` |
 //! | `OTEL_SDK_DISABLED` | `true`: nothing is sent; lines are still written |

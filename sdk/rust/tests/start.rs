@@ -290,7 +290,7 @@ fn the_environment_says_who_sends_what_where() {
         ("OTEL_EXPORTER_OTLP_HEADERS", "x-key=a%20b"),
         ("OTEL_AUTH_TOKEN", "secret"),
         ("OTEL_METRICS_EXPORTER", "none"),
-        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
         ("OTEL_LOG_LEVEL", "start=info,warn"),
     ];
     let (status, stdout) = run("no_runtime", &all, &variables);
@@ -312,7 +312,7 @@ fn the_environment_says_who_sends_what_where() {
     assert_eq!(who, ("shop".into(), "3".into(), "staging".into()));
     // What of the environment is wrong is a warning.
     let texts = all.texts();
-    assert!(texts[0].contains("`grpc` is not in this build") && texts[1] == "worked", "{texts:?}");
+    assert!(texts[0].contains("`http/json` is not in this build") && texts[1] == "worked", "{texts:?}");
     assert_eq!(lines(&stdout)[0]["source"]["service"], "shop");
 }
 

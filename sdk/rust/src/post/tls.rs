@@ -28,3 +28,19 @@ fn config() -> io::Result<Arc<ClientConfig>> {
     });
     config.clone().ok_or_else(|| io::Error::other("TLS cannot be set up"))
 }
+
+/// Speaks TLS over a connection without waiting for it, for HTTP/2 and nothing else.
+#[cfg(feature = "grpc")]
+pub(super) async fn wrap_h2(
+    stream: tokio::net::TcpStream,
+    host: &str,
+) -> io::Result<tokio_rustls::client::TlsStream<tokio::net::TcpStream>> {
+    let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+    let mut config = ClientConfig::clone(&*config()?);
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let stream = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
+    match stream.get_ref().1.alpn_protocol() {
+        Some(b"h2") => Ok(stream),
+        _ => Err(io::Error::other("the server does not offer HTTP/2")),
+    }
+}

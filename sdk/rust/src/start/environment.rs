@@ -29,6 +29,8 @@ pub(super) struct ForSignal {
     pub(super) token: Option<String>,
     pub(super) timeout: Option<Duration>,
     pub(super) gzip: bool,
+    /// Over gRPC, not over plain HTTP.
+    pub(super) grpc: bool,
 }
 
 /// Reads variables by their names; a value that is empty counts as none.
@@ -85,7 +87,9 @@ impl Reader<'_> {
         let name = format!("OTEL_{upper}_EXPORTER");
         let exporter = self.known(&name, self.text(&name), &["otlp", "none"]);
         let protocol = self.of_signal(&upper, "PROTOCOL");
-        self.known("OTEL_EXPORTER_OTLP_PROTOCOL", protocol, &["http/protobuf"]);
+        let protocols: &[&str] =
+            if cfg!(feature = "grpc") { &["http/protobuf", "grpc"] } else { &["http/protobuf"] };
+        let protocol = self.known("OTEL_EXPORTER_OTLP_PROTOCOL", protocol, protocols);
         let packings: &[&str] = if cfg!(feature = "gzip") { &["none", "gzip"] } else { &["none"] };
         let compression = self.of_signal(&upper, "COMPRESSION");
         let compression = self.known("OTEL_EXPORTER_OTLP_COMPRESSION", compression, packings);
@@ -100,6 +104,7 @@ impl Reader<'_> {
             token: self.text("OTEL_AUTH_TOKEN"),
             timeout: own.or(all).or(of_processor),
             gzip: compression.as_deref() == Some("gzip"),
+            grpc: protocol.as_deref() == Some("grpc"),
         }
     }
 

@@ -27,10 +27,10 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    /// Adds what became of records that were taken.
-    pub(super) fn settle(&self, delivered: bool, records: usize) {
-        let count = if delivered { &self.exported } else { &self.failed };
-        count.fetch_add(records as u64, Ordering::Relaxed);
+    /// Adds what became of records that were taken: so many of them were delivered.
+    pub(super) fn settle(&self, delivered: usize, records: usize) {
+        self.exported.fetch_add(delivered as u64, Ordering::Relaxed);
+        self.failed.fetch_add((records - delivered) as u64, Ordering::Relaxed);
     }
 }
 

@@ -48,17 +48,28 @@ pub trait Exporter: Send + 'static {
 pub struct ExportError {
     message: String,
     retry: Option<Duration>,
+    rejected: Option<u64>,
 }
 
 impl ExportError {
     /// It will never be taken.
     pub fn permanent(message: impl Into<String>) -> Self {
-        Self { message: message.into(), retry: None }
+        Self { message: message.into(), retry: None, rejected: None }
     }
 
     /// It may be taken after at least this long.
     pub fn retry_after(message: impl Into<String>, wait: Duration) -> Self {
-        Self { message: message.into(), retry: Some(wait) }
+        Self { message: message.into(), retry: Some(wait), rejected: None }
+    }
+
+    /// All of it was taken but so many records, which will never be: what OTLP calls a partial success.
+    pub fn partial(message: impl Into<String>, rejected: u64) -> Self {
+        Self { message: message.into(), retry: None, rejected: Some(rejected) }
+    }
+
+    /// How many records were not taken, if others were.
+    pub const fn rejected(&self) -> Option<u64> {
+        self.rejected
     }
 
     /// Whether, and after how long, to try again.

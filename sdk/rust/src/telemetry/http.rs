@@ -1,14 +1,19 @@
 //! OTLP over HTTP, blocking, without a client library. `https://` needs the feature `https`,
-//! compressed requests the feature `gzip`.
+//! compressed requests the feature `gzip`, gRPC the feature `grpc`.
 
+#[cfg(feature = "grpc")]
+mod grpc;
 mod zipkin;
 
+#[cfg(feature = "grpc")]
+pub use self::grpc::GrpcExporter;
 pub use self::zipkin::ZipkinExporter;
 
 use std::time::Duration;
 
 use super::environment::percent_decoded;
 use super::export::{ExportError, Exporter, Signal};
+use super::otlp::rejected;
 use crate::post::{Answer, Endpoint, Header, is_header, post};
 
 /// Sends requests to an OTLP/HTTP receiver.
@@ -34,14 +39,18 @@ impl std::fmt::Debug for HttpExporter {
 
 /// An endpoint that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{endpoint}` is not an endpoint: it must be like `http://127.0.0.1:4318`{hint}")]
+#[error("`{endpoint}` is not an endpoint: it must be like `http://127.0.0.1:{port}`{hint}")]
 pub struct EndpointError {
     endpoint: String,
+    port: u16,
     hint: &'static str,
 }
 
 /// The port of OTLP/HTTP.
 const PORT: u16 = 4318;
+/// The port of OTLP/gRPC.
+#[cfg(feature = "grpc")]
+pub(crate) const PORT_GRPC: u16 = 4317;
 /// Compressing a smaller request gains nothing.
 #[cfg(feature = "gzip")]
 const GZIP_BYTES_MIN: usize = 1 << 10;
@@ -52,12 +61,17 @@ impl HttpExporter {
     /// # Errors
     /// It is no `http://` endpoint, nor an `https://` one in a build with the feature `https`.
     pub fn new(endpoint: &str) -> Result<Self, EndpointError> {
+        Self::at(endpoint, PORT)
+    }
+
+    /// As [`HttpExporter::new`], at this port unless the endpoint says another.
+    pub(crate) fn at(endpoint: &str, port: u16) -> Result<Self, EndpointError> {
         let invalid = || {
             let tls = endpoint.trim().starts_with("https://") && !cfg!(feature = "https");
             let hint = if tls { "; https:// is not in this build, it needs the feature `https`" } else { "" };
-            EndpointError { endpoint: endpoint.to_owned(), hint }
+            EndpointError { endpoint: endpoint.to_owned(), port, hint }
         };
-        let endpoint = Endpoint::parse(endpoint, PORT).ok_or_else(invalid)?;
+        let endpoint = Endpoint::parse(endpoint, port).ok_or_else(invalid)?;
         let timeout = Duration::from_secs(10);
         Ok(Self { endpoint, whole: false, headers: Vec::new(), timeout, gzip: false })
     }
@@ -82,8 +96,13 @@ impl HttpExporter {
     /// # Errors
     /// The endpoint is none.
     pub fn from_env(default: &str) -> Result<Self, EndpointError> {
+        Self::from_env_at(default, PORT)
+    }
+
+    fn from_env_at(default: &str, port: u16) -> Result<Self, EndpointError> {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let mut exporter = Self::new(variable("OTEL_EXPORTER_OTLP_ENDPOINT").as_deref().unwrap_or(default))?;
+        let mut exporter =
+            Self::at(variable("OTEL_EXPORTER_OTLP_ENDPOINT").as_deref().unwrap_or(default), port)?;
         if let Some(list) = variable("OTEL_EXPORTER_OTLP_HEADERS") {
             exporter = exporter.header_list(&list);
         }
@@ -136,24 +155,33 @@ impl HttpExporter {
 
     fn send(&self, path: &str, content_type: &str, body: Vec<u8>) -> std::io::Result<Answer> {
         let mut headers = vec![("content-type".to_owned(), content_type.to_owned())];
-        #[cfg(feature = "gzip")]
-        let body = if self.gzip && body.len() >= GZIP_BYTES_MIN {
+        let (body, packed) = self.packed(body)?;
+        if packed {
             headers.push(("content-encoding".to_owned(), "gzip".to_owned()));
-            gzip(&body)?
-        } else {
-            body
-        };
+        }
         headers.extend(self.headers.iter().cloned());
         post(&self.endpoint, path, &headers, &body, self.timeout)
     }
 
-    /// Posts a body and looks at the answer.
-    fn deliver(&self, path: &str, content_type: &str, body: Vec<u8>) -> Result<(), ExportError> {
-        let answer = self.send(path, content_type, body).map_err(|error| {
-            let message = format!("cannot send to {}: {error}", self.endpoint.url());
-            ExportError::retry_after(message, Duration::from_millis(200))
-        })?;
-        judge(&answer)
+    /// A body as it is sent, and whether that is compressed.
+    fn packed(&self, body: Vec<u8>) -> std::io::Result<(Vec<u8>, bool)> {
+        #[cfg(feature = "gzip")]
+        if self.gzip && body.len() >= GZIP_BYTES_MIN {
+            return Ok((gzip(&body)?, true));
+        }
+        Ok((body, false))
+    }
+
+    /// Posts a body and looks at the answer, which has the body of a success.
+    fn deliver(&self, path: &str, content_type: &str, body: Vec<u8>) -> Result<Vec<u8>, ExportError> {
+        let sent = self.send(path, content_type, body);
+        judge(sent.map_err(|error| self.unreachable(&error))?)
+    }
+
+    /// No answer came: the receiver may be back soon.
+    fn unreachable(&self, error: &std::io::Error) -> ExportError {
+        let message = format!("cannot send to {}: {error}", self.endpoint.url());
+        ExportError::retry_after(message, Duration::from_millis(200))
     }
 }
 
@@ -169,19 +197,29 @@ fn gzip(body: &[u8]) -> std::io::Result<Vec<u8>> {
 impl Exporter for HttpExporter {
     fn export(&self, signal: Signal, request: Vec<u8>) -> Result<(), ExportError> {
         let path = if self.whole { String::new() } else { format!("/v1/{}", signal.name()) };
-        self.deliver(&path, "application/x-protobuf", request)
+        taken(&self.deliver(&path, "application/x-protobuf", request)?)
     }
 }
 
 /// What an answer means: OTLP names four statuses that may be retried.
-fn judge(answer: &Answer) -> Result<(), ExportError> {
+fn judge(answer: Answer) -> Result<Vec<u8>, ExportError> {
     let message = || format!("the receiver answered {}", answer.status);
     match answer.status {
-        200..300 => Ok(()),
+        200..300 => Ok(answer.body),
         429 | 502..=504 => {
             let wait = answer.retry_after().unwrap_or(Duration::from_secs(1));
             Err(ExportError::retry_after(message(), wait))
         }
         _ => Err(ExportError::permanent(message())),
+    }
+}
+
+/// Whether all of it was taken, by the message of a success. One that cannot be read says nothing.
+fn taken(response: &[u8]) -> Result<(), ExportError> {
+    match rejected(response) {
+        Some((records @ 1.., why)) => {
+            Err(ExportError::partial(format!("{records} records refused: {why}"), records))
+        }
+        _ => Ok(()),
     }
 }

@@ -19,6 +19,10 @@ pub(crate) use self::logs::LOG_RECORDS;
 pub use self::logs::{LogRecord, Severity, encode_logs};
 pub use self::metrics::{Data, HistogramPoint, Metric, Number, NumberPoint, Temporality, encode_metrics};
 pub use self::read::decode_spans;
+#[cfg(feature = "http")]
+pub(crate) use self::read::rejected;
+#[cfg(feature = "grpc")]
+pub(crate) use self::read::retry_delay;
 pub(crate) use self::read::{Field, next_field, value};
 pub(crate) use self::spans::{SPAN_ATTRIBUTES, SPAN_EVENTS, SPAN_LINKS, SPANS};
 pub use self::spans::{Span, SpanEvent, SpanKind, SpanLink, Status, encode_spans};

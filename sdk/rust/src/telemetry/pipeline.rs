@@ -248,7 +248,7 @@ impl Shared {
         let named: Vec<_> = scopes.into_iter().map(|(name, fields)| (Scope::named(name), fields)).collect();
         let groups = named.iter().map(|(scope, fields)| (scope, fields));
         let request = otlp::request(&self.resource, groups, |writer, fields| writer.raw(fields));
-        let delivered = exporter.is_some_and(|exporter| self.deliver(exporter, signal, request, records));
+        let delivered = exporter.map_or(0, |exporter| self.deliver(exporter, signal, request, records));
         buffer.counts().settle(delivered, records);
     }
 
@@ -258,12 +258,13 @@ impl Shared {
         let scope = Scope::named(env!("CARGO_PKG_NAME"));
         let request = otlp::encode_metrics(&self.resource, [(&scope, &metrics[..])]);
         let delivered =
-            exporter.is_some_and(|exporter| self.deliver(exporter, Signal::Metrics, request, points));
+            exporter.map_or(0, |exporter| self.deliver(exporter, Signal::Metrics, request, points));
         self.points.settle(delivered, points);
     }
 
     /// Tries to deliver, several times if that may help; once stopping, only while somebody waits.
-    fn deliver(&self, exporter: &dyn Exporter, signal: Signal, request: Vec<u8>, records: usize) -> bool {
+    /// Returns how many of the records were.
+    fn deliver(&self, exporter: &dyn Exporter, signal: Signal, request: Vec<u8>, records: usize) -> usize {
         let gauge = &self.gauges[signal as usize];
         for attempt in 1.. {
             let export = || exporter.export(signal, request.clone());
@@ -275,7 +276,7 @@ impl Shared {
                 if told.swap(false, Ordering::Relaxed) {
                     tracing::info!(signal = signal.name(), "telemetry is delivered again");
                 }
-                return true;
+                return records;
             };
             gauge.fail(error.to_string());
             let retry = error.retryable().filter(|_| attempt < self.attempts_max());
@@ -284,10 +285,11 @@ impl Shared {
                 if !told.swap(true, Ordering::Relaxed) {
                     tracing::warn!(signal = signal.name(), records, %error, "telemetry not delivered");
                 }
-                break;
+                let lost = error.rejected().map_or(records, |it| usize::try_from(it).unwrap_or(records));
+                return records.saturating_sub(lost);
             }
         }
-        false
+        0
     }
 
     /// In the end a receiver that was not there for one signal is not waited for again.

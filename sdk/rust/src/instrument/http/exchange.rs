@@ -6,6 +6,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::Protocol;
 use super::instruments::Instruments;
+use crate::grpc_status::GRPC_STATUS;
 use crate::instrument::{CANCELLED, LabelList, seconds_since};
 use crate::telemetry::otlp::Status;
 use crate::telemetry::trace::Span;
@@ -175,23 +176,3 @@ impl PortText {
         std::str::from_utf8(&self.0[first..]).unwrap_or_default()
     }
 }
-
-const GRPC_STATUS: [&str; 17] = [
-    "OK",
-    "CANCELLED",
-    "UNKNOWN",
-    "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
-    "NOT_FOUND",
-    "ALREADY_EXISTS",
-    "PERMISSION_DENIED",
-    "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION",
-    "ABORTED",
-    "OUT_OF_RANGE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-    "UNAUTHENTICATED",
-];

@@ -35,6 +35,7 @@ fn what_is_said_of_one_signal_goes_over_what_is_said_of_all() {
         ("OTEL_BSP_EXPORT_TIMEOUT", "9"),
         ("OTEL_METRICS_EXPORTER", "none"),
         ("OTEL_AUTH_TOKEN", "t"),
+        ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "grpc"),
     ]);
     let [logs, traces, metrics] = &environment.signals;
     assert_eq!((logs.endpoint.as_deref(), logs.own_endpoint.as_deref()), (Some("http://all:4318"), None));
@@ -43,7 +44,8 @@ fn what_is_said_of_one_signal_goes_over_what_is_said_of_all() {
     let seconds = |it: &ForSignal| it.timeout.map(|it| it.as_secs());
     assert_eq!((seconds(logs), seconds(traces), seconds(metrics)), (Some(1), Some(1), Some(2)));
     assert!(metrics.off && !logs.off && logs.token.as_deref() == Some("t"));
-    assert!(environment.warnings.is_empty(), "{:?}", environment.warnings);
+    assert_eq!((traces.grpc, logs.grpc), (cfg!(feature = "grpc"), false));
+    assert_eq!(environment.warnings.is_empty(), cfg!(feature = "grpc"), "{:?}", environment.warnings);
 }
 
 #[test]
@@ -72,7 +74,7 @@ fn what_cannot_be_read_is_told_once_and_counts_as_not_set() {
     let environment = read(&[
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "10s"),
         ("OTEL_SDK_DISABLED", "1"),
-        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
         ("OTEL_TRACES_EXPORTER", "jaeger"),
         ("OTEL_EXPORTER_OTLP_COMPRESSION", "lz4"),
         ("OTEL_BSP_MAX_QUEUE_SIZE", "-1"),
@@ -83,7 +85,7 @@ fn what_cannot_be_read_is_told_once_and_counts_as_not_set() {
     for part in [
         "OTEL_EXPORTER_OTLP_TIMEOUT must be a whole number, not `10s`",
         "OTEL_SDK_DISABLED must be `true` or `false`, not `1`",
-        "`grpc` is not in this build, which knows `http/protobuf`",
+        "`http/json` is not in this build, which knows `http/protobuf`",
         "`jaeger` is not in this build, which knows `otlp`, `none`",
         "`lz4` is not in this build",
         "OTEL_BSP_MAX_QUEUE_SIZE must be a whole number",

@@ -129,7 +129,7 @@ impl Exporter for Several {
             }
         }
         // Each has tried as often as it may.
-        result.map_err(|error| ExportError::permanent(error.to_string()))
+        result.map_err(|error| ExportError { retry: None, ..error })
     }
 }
 

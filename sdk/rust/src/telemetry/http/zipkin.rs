@@ -22,6 +22,7 @@ impl Exporter for ZipkinExporter {
             return Ok(());
         }
         let spans = zipkin_json(&request).ok_or_else(|| ExportError::permanent("these are no spans"))?;
-        self.0.deliver("/api/v2/spans", "application/json", spans.to_string().into_bytes())
+        self.0.deliver("/api/v2/spans", "application/json", spans.to_string().into_bytes())?;
+        Ok(())
     }
 }

@@ -2,6 +2,8 @@
 //! else. It reads what we write, not whatever may come from elsewhere.
 
 use std::borrow::Cow;
+#[cfg(feature = "grpc")]
+use std::time::Duration;
 
 use super::spans::{Span, SpanEvent, SpanKind, SpanLink, Status};
 use super::value::{KeyValue, Resource, Scope, Value};
@@ -185,4 +187,35 @@ fn link(bytes: &[u8]) -> Option<SpanLink> {
     let id = |number| messages(bytes, number)?.pop().map(|(_, id)| id);
     let (trace_id, span_id) = (id(1)?.try_into().ok()?, id(2)?.try_into().ok()?);
     Some(SpanLink { trace_id, span_id, attributes: attributes(bytes, 4)? })
+}
+
+/// The last number of a field; 0, the default, when it is not there.
+#[cfg(feature = "http")]
+fn number(bytes: &[u8], field: u32) -> Option<u64> {
+    let mut numbers = fields(bytes)?.into_iter().filter_map(|it| match it {
+        (own, Field::Number(number)) if own == field => Some(number),
+        _ => None,
+    });
+    Some(numbers.next_back().unwrap_or(0))
+}
+
+/// How many records a receiver refused while it took the others, and why: the `partial_success` of an
+/// answer, which is the same for all signals.
+#[cfg(feature = "http")]
+pub(crate) fn rejected(response: &[u8]) -> Option<(u64, String)> {
+    let (_, partial) = messages(response, 1)?.pop()?;
+    Some((number(partial, 1)?, text(partial, 2)?))
+}
+
+/// When to come again: the `RetryInfo` among the details of a `google.rpc.Status`.
+#[cfg(feature = "grpc")]
+pub(crate) fn retry_delay(status: &[u8]) -> Option<Duration> {
+    // A message of which everything is at its default is not even written.
+    let last = |bytes, field| Some(messages(bytes, field)?.pop().map_or(&[][..], |(_, message)| message));
+    messages(status, 3)?.into_iter().find_map(|(_, detail)| {
+        let delay = last(last(detail, 2)?, 1)?;
+        let seconds = Duration::from_secs(number(delay, 1)?);
+        let delay = seconds.checked_add(Duration::from_nanos(number(delay, 2)?))?;
+        text(detail, 1)?.ends_with("/google.rpc.RetryInfo").then_some(delay)
+    })
 }
