@@ -1,4 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
+#[cfg(feature = "health")]
+mod defaults;
 mod environment;
 mod guard;
