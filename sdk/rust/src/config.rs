@@ -48,6 +48,8 @@ mod dotenv;
 mod env;
 mod error;
 mod file;
+#[cfg(all(feature = "axum", feature = "security", feature = "tower"))]
+pub(crate) mod fit;
 mod load;
 mod loaded;
 mod node;

@@ -24,9 +24,10 @@
 //! | `flags` | `flags`: feature flags by rules in flagd's format, decided in the process |
 //! | `open-feature` | the flags as a provider of OpenFeature's SDK |
 //! | `events` | `events`: domain events, in memory and in a file |
-//! | `security`, `html`, `jwt` | `security`: policy and headers of pages, names and addresses; sanitized HTML; tokens |
+//! | `security`, `html`, `jwt`, `encryption` | `security`: policy and headers of pages, names and addresses, who may do what; sanitized HTML; tokens; encryption at rest |
 //! | `modules` | `modules`: parts of a service with dependencies and a life of their own |
 //! | `testkit` | `testkit`: doubles of all of it |
+//! | `axum`, `resilience`, `security`, `tower` together | `routes`: routes with permissions, a rate limit, a cache and validation |
 //! | `tower` | the parts as tower layers; spans and metrics of HTTP and gRPC |
 //! | `reqwest` | requests of `reqwest` with spans, metrics and the context |
 //! | `axum` | the parts as axum routes and answers; the page of metrics |
@@ -50,9 +51,13 @@ pub mod logging;
 #[cfg(feature = "modules")]
 pub mod modules;
 mod post;
+#[cfg(any(all(feature = "axum", feature = "resilience"), all(feature = "tower", feature = "security")))]
+mod problem;
 pub mod propagation;
 #[cfg(feature = "resilience")]
 pub mod resilience;
+#[cfg(all(feature = "axum", feature = "resilience", feature = "security", feature = "tower"))]
+pub mod routes;
 #[cfg(feature = "security")]
 pub mod security;
 pub mod start;

@@ -50,6 +50,7 @@
 //! ```
 
 mod context;
+mod event;
 mod graph;
 mod host;
 mod made;
@@ -62,6 +63,7 @@ mod task;
 mod tests;
 
 pub use self::context::Context;
+pub use self::event::Event;
 pub use self::graph::PlanError;
 pub use self::host::{Modules, Options, Outcome, ReplaceError, Report, StartError, StopError};
 pub use self::manifest::{Dependency, Manifest, RegisterError};

@@ -8,6 +8,7 @@
 //! before it is looked at; input is validated, output is encoded, and nothing is "cleaned" into SQL
 //! (that is what bound parameters are for). No content that was refused is logged.
 
+pub mod access;
 pub mod csp;
 mod encode;
 mod file_name;
@@ -20,6 +21,8 @@ pub mod jwt;
 #[cfg(feature = "tower")]
 pub mod layer;
 mod mail;
+#[cfg(feature = "encryption")]
+pub mod seal;
 mod url;
 
 #[cfg(test)]

@@ -17,6 +17,16 @@ use super::shape::Shape;
 use super::unit::reveal;
 use super::validate::{Report, Validator};
 use super::{Config, dotenv, env, file, secrets, settle, text};
+use crate::telemetry::metrics::{Registry, Success, SuccessNames};
+
+/// How validations end.
+const VALIDATIONS: SuccessNames = SuccessNames {
+    counter: "config.validations",
+    unit: "{validation}",
+    description: "Validations of the configuration, by how they ended.",
+    ratio: "config.validations.success.ratio",
+    outcome: ("config.outcome", "valid", "invalid"),
+};
 
 /// The sources of a configuration, lowest first: the defaults of `T`, files in the order given,
 /// files with variables, the environment, the command line.
@@ -32,6 +42,7 @@ pub struct Loader<T> {
     pub(super) validators: Vec<Validator>,
     arguments: Vec<(Arc<str>, String, String)>,
     pub(super) runtime: Vec<(KeyPath, Json)>,
+    validations: Option<Success>,
     marker: PhantomData<fn() -> T>,
 }
 
@@ -56,6 +67,7 @@ impl<T> Default for Loader<T> {
             validators: Vec::new(),
             arguments: Vec::new(),
             runtime: Vec::new(),
+            validations: None,
             marker: PhantomData,
         }
     }
@@ -72,6 +84,7 @@ impl<T> Clone for Loader<T> {
             validators: self.validators.clone(),
             arguments: self.arguments.clone(),
             runtime: self.runtime.clone(),
+            validations: self.validations.clone(),
             marker: PhantomData,
         }
     }
@@ -195,7 +208,23 @@ impl<T: Config> Loader<T> {
     /// Everything that is wrong in any source, at once.
     pub fn load(&self) -> Result<Loaded<T>, LoadError> {
         let shape = Shape::of::<T>();
-        self.gather(&shape)?.settle(&shape)
+        self.counted(self.gather(&shape).and_then(|gathered| gathered.settle(&shape)))
+    }
+
+    /// Counts every validation, by a load, a reload or alone, in `config.validations` by
+    /// `config.outcome`, `valid` or `invalid`; the share that went well is
+    /// `config.validations.success.ratio`, 1 until there was one.
+    #[must_use]
+    pub fn counted_in(mut self, registry: &Registry) -> Self {
+        self.validations = Some(Success::new(registry, &VALIDATIONS));
+        self
+    }
+
+    pub(super) fn counted<V, E>(&self, outcome: Result<V, E>) -> Result<V, E> {
+        if let Some(validations) = &self.validations {
+            validations.count(outcome.is_ok());
+        }
+        outcome
     }
 
     /// Whether a value would do: over the defaults alone, or as the part at the path `section`.
@@ -210,7 +239,7 @@ impl<T: Config> Loader<T> {
         merge_at(&mut gathered.tree, &path, Node::from_json(value.clone(), &Origin::Runtime), &shape);
         gathered.sources.push("a value".to_owned());
         secrets::resolve(&mut gathered.tree, &shape, &[], &mut gathered.failures, &mut gathered.watched);
-        gathered.settle(&shape)
+        self.counted(gathered.settle(&shape))
     }
 
     /// The files that are read whatever they say.

@@ -135,7 +135,7 @@ impl Settler<'_> {
     }
 }
 
-fn key_path(path: &serde_path_to_error::Path) -> KeyPath {
+pub(super) fn key_path(path: &serde_path_to_error::Path) -> KeyPath {
     use serde_path_to_error::Segment;
     path.iter().fold(KeyPath::default(), |path, segment| match segment {
         Segment::Seq { index } => path.index(*index),

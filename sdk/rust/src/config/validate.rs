@@ -59,6 +59,13 @@ impl Report {
         self.prefix = outer;
     }
 
+    /// Each finding as a sentence, its subject the path.
+    #[cfg(feature = "security")]
+    pub(crate) fn sentences(&self) -> impl Iterator<Item = String> {
+        let subject = |finding: &Finding| finding.paths.first().map(ToString::to_string).unwrap_or_default();
+        self.findings.iter().map(move |finding| format!("`{}` {}", subject(finding), finding.predicate))
+    }
+
     /// True when nothing was reported.
     pub fn is_empty(&self) -> bool {
         self.findings.is_empty()

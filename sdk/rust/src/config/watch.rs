@@ -230,9 +230,11 @@ impl<T: Config> Shared<T> {
     /// Validates the new configuration and puts the part that needs no restart in force. Returns
     /// what is news: changes that wait for a restart are told once.
     fn apply(&self, loader: Loader<T>) -> Result<Vec<Change>, ReloadError> {
-        let gathered = loader.gather(&self.shape).map_err(ReloadError::Invalid)?;
-        let (tree, defaults) = (gathered.tree.clone(), gathered.defaults.clone());
-        let wanted = gathered.settle::<T>(&self.shape).map_err(ReloadError::Invalid)?;
+        let settled = loader.gather(&self.shape).and_then(|gathered| {
+            let (tree, defaults) = (gathered.tree.clone(), gathered.defaults.clone());
+            Ok((tree, defaults, gathered.settle::<T>(&self.shape)?))
+        });
+        let (tree, defaults, wanted) = loader.counted(settled).map_err(ReloadError::Invalid)?;
         let current = self.current.read().clone();
         let changes = diff(&*current.value, &*wanted.value, &self.restart);
         let (pending, live): (Vec<_>, Vec<_>) =

@@ -9,14 +9,15 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 use super::context::Context;
+use super::event::{Event, Observers};
 use super::graph::{Plan, PlanError, plan};
 use super::made::Made;
 use super::manifest::{Checked, Manifest, RegisterError};
-use super::record::{Known, Record, Starts};
+use super::record::{Known, Record, STARTS};
 use super::services::Services;
 use super::task::contain;
 use super::{Failure, Health, Module};
-use crate::telemetry::metrics::Registry;
+use crate::telemetry::metrics::{Registry, Success};
 
 /// How modules are run.
 #[derive(Clone, Debug)]
@@ -133,7 +134,8 @@ pub struct Modules {
     running: Mutex<Vec<Running>>,
     services: Services,
     options: Options,
-    starts: Option<Starts>,
+    starts: Option<Success>,
+    observers: Observers,
 }
 
 #[derive(Clone)]
@@ -174,7 +176,15 @@ impl Modules {
     /// No modules yet. All of them will see these services.
     pub fn new(services: Services, options: Options) -> Self {
         let (registered, running) = (tokio::sync::Mutex::default(), Mutex::default());
-        Self { registered, running, services, options, starts: None }
+        Self { registered, running, services, options, starts: None, observers: Observers::default() }
+    }
+
+    /// Calls back before and after a module starts, stops and is replaced. A callback that panics is told
+    /// in the log. It must not block: the modules wait for it.
+    #[must_use]
+    pub fn observed_by(mut self, observer: impl Fn(&str, &Event) + Send + Sync + 'static) -> Self {
+        self.observers.add(observer);
+        self
     }
 
     /// Counts how starts end, as `modules.starts` by `modules.outcome`, `started` or `failed`; the share
@@ -182,7 +192,7 @@ impl Modules {
     /// started because of another one counts as failed, too.
     #[must_use]
     pub fn counted_in(mut self, registry: &Registry) -> Self {
-        self.starts = Some(Starts::new(registry));
+        self.starts = Some(Success::new(registry, &STARTS));
         self
     }
 
@@ -278,7 +288,9 @@ impl Modules {
         loop {
             let Some(last) = self.running.lock().pop() else { return outcomes };
             let left = deadline.saturating_duration_since(Instant::now());
+            self.observers.tell(&last.id, &Event::Stopping);
             let problem = stop(&last, left.min(self.options.stop_timeout)).await;
+            self.observers.tell(&last.id, &Event::Stopped);
             outcomes.push((last.id, problem));
         }
     }
@@ -304,11 +316,15 @@ impl Modules {
             return Err(StopError::InUse(dependents));
         }
         let running = self.take_running(id);
-        if let Some(running) = running {
+        if let Some(running) = &running {
+            self.observers.tell(id, &Event::Stopping);
             // Told in the log.
-            let _ = stop(&running, self.options.stop_timeout).await;
+            let _ = stop(running, self.options.stop_timeout).await;
         }
         registered.remove(id);
+        if running.is_some() {
+            self.observers.tell(id, &Event::Stopped);
+        }
         Ok(())
     }
 
@@ -319,8 +335,22 @@ impl Modules {
     /// # Errors
     /// The old one stays.
     pub async fn replace(&self, manifest: Manifest, module: impl Module) -> Result<(), ReplaceError> {
+        let id = manifest.id.clone();
+        let outcome = self.try_replace(manifest, module).await;
+        self.observers.tell(
+            &id,
+            &match &outcome {
+                Ok(()) => Event::Replaced,
+                Err(error) => Event::ReplaceFailed(error.to_string()),
+            },
+        );
+        outcome
+    }
+
+    async fn try_replace(&self, manifest: Manifest, module: impl Module) -> Result<(), ReplaceError> {
         let mut registered = self.registered.lock().await;
         let id = manifest.id.clone();
+        self.observers.tell(&id, &Event::Replacing);
         if !registered.contains_key(&id) {
             return Err(ReplaceError::Unknown(id));
         }
@@ -428,9 +458,11 @@ impl Modules {
         if !wanted.contains(id) {
             return Outcome::Lazy;
         }
+        self.observers.tell(id, &Event::Starting);
         match self.begin(id, entry, plan, None).await {
             Ok((running, health)) => {
                 self.running.lock().push(running);
+                self.observers.tell(id, &Event::Started);
                 if health != Health::Healthy {
                     tracing::warn!(module.id = id, ?health, "module started, but is not healthy");
                 }
@@ -438,6 +470,7 @@ impl Modules {
             }
             Err(problem) => {
                 tracing::error!(module.id = id, error = problem, "module does not start");
+                self.observers.tell(id, &Event::StartFailed(problem.clone()));
                 Outcome::Failed(problem)
             }
         }

@@ -2,7 +2,7 @@ use std::time::{Duration, SystemTime};
 
 use parking_lot::Mutex;
 
-use crate::telemetry::metrics::{BoundCounter, BoundGauge, Registry};
+use crate::telemetry::metrics::SuccessNames;
 
 /// What is known of a module at run time. There is no hash: a module is linked into the program, so
 /// that nothing is loaded which could be another than the one that was built.
@@ -65,28 +65,11 @@ impl Known {
     }
 }
 
-/// How starts ended.
-pub(super) struct Starts {
-    started: BoundCounter,
-    failed: BoundCounter,
-    ratio: BoundGauge,
-}
-
-impl Starts {
-    pub(super) fn new(registry: &Registry) -> Self {
-        let starts = registry.counter("modules.starts", "{start}", "Starts of modules, by how they ended.");
-        let of = |outcome| starts.bind(&[("modules.outcome", outcome)]);
-        let description = "The share of starts of modules that went well.";
-        let ratio = registry.gauge("modules.starts.success.ratio", "1", description).bind(&[]);
-        ratio.set(1.0);
-        Self { started: of("started"), failed: of("failed"), ratio }
-    }
-
-    /// One more. Starts come one after the other, so that the ratio is of what was counted.
-    pub(super) fn count(&self, well: bool) {
-        if well { &self.started } else { &self.failed }.add(1);
-        let (started, failed) = (self.started.value(), self.failed.value());
-        #[expect(clippy::cast_precision_loss, reason = "a share needs no more digits")]
-        self.ratio.set(started as f64 / (started + failed) as f64);
-    }
-}
+/// How starts end.
+pub(super) const STARTS: SuccessNames = SuccessNames {
+    counter: "modules.starts",
+    unit: "{start}",
+    description: "Starts of modules, by how they ended.",
+    ratio: "modules.starts.success.ratio",
+    outcome: ("modules.outcome", "started", "failed"),
+};

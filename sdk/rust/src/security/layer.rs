@@ -1,7 +1,9 @@
 //! The same for every request, as layers for axum and whatever else speaks `tower`.
 //!
 //! [`SecurityLayer`] gives every answer its headers and a policy with a fresh nonce.
-//! With the feature `jwt`, [`TokenLayer`] lets only requests through whose token is valid.
+//! [`AccessLayer`] lets only those through who may; with the feature `axum`, `ValidationLayer` only what
+//! is valid. With the feature `jwt`, [`TokenLayer`] lets only
+//! requests through whose token is valid.
 //!
 //! ```
 //! use axum::{Extension, Router, routing::get};
@@ -17,9 +19,15 @@
 //! let app: Router = Router::new().route("/", get(page)).layer(layer);
 //! ```
 
+mod access;
+#[cfg(feature = "axum")]
+mod input;
 #[cfg(feature = "jwt")]
 mod token;
 
+pub use self::access::{AccessLayer, AccessService};
+#[cfg(feature = "axum")]
+pub use self::input::{Valid, ValidationLayer, ValidationService};
 #[cfg(feature = "jwt")]
 pub use self::token::{TokenLayer, TokenService};
 

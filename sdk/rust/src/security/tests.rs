@@ -1,14 +1,19 @@
 #![allow(clippy::unwrap_used)]
 
+mod access;
 mod addresses;
 mod headers;
 #[cfg(feature = "html")]
 mod html;
+#[cfg(all(feature = "axum", feature = "tower"))]
+mod input;
 #[cfg(feature = "tower")]
 mod layers;
 mod names;
 #[cfg(feature = "jwt")]
 mod rotation;
+#[cfg(feature = "encryption")]
+mod seal;
 #[cfg(feature = "jwt")]
 mod signer;
 #[cfg(feature = "jwt")]

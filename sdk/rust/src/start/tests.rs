@@ -2,6 +2,8 @@
 
 #[cfg(all(feature = "axum", feature = "tower"))]
 mod app;
+#[cfg(feature = "health")]
+mod defaults;
 mod environment;
 mod guard;
 

@@ -25,6 +25,7 @@ mod prometheus;
 mod read;
 mod registry;
 mod stripes;
+mod success;
 mod timer;
 
 #[cfg(test)]
@@ -35,6 +36,7 @@ pub use self::instrument::{
     BoundCounter, BoundGauge, BoundHistogram, BoundUpDownCounter, Counter, Gauge, Histogram, UpDownCounter,
 };
 pub use self::registry::{Observer, Registry, RegistryOptions};
+pub(crate) use self::success::{Success, SuccessNames};
 pub use self::timer::{BoundTimer, Timer};
 
 /// Labels of a series: names by the semantic conventions, and values.

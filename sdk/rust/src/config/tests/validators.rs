@@ -1,12 +1,14 @@
 //! Rules from outside, and values that are only looked at.
 
 use std::fs;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use super::{Listener, Server, file, loader};
 use crate::config::{Loader, Report, Secret, Watch, WatchOptions};
+use crate::telemetry::metrics::Registry;
 
 /// What a plug-in knows of `memory`.
 #[derive(Deserialize)]
@@ -123,4 +125,26 @@ fn a_section_is_validated_alone() {
     assert_eq!(messages(json!("x"), "memory"), ["`memory` must be a table, got \"x\""]);
     let secret = json!({ "secret": ["hunter2"] });
     assert!(!messages(secret, "receive.key.ops").concat().contains("hunter2"));
+}
+
+#[test]
+fn validations_are_counted_by_how_they_end() {
+    let registry = Registry::new();
+    let (_dir, path) = file("a.toml", "[memory]\nshare = 0.4");
+    let counted = with_rule().file(&path).counted_in(&registry);
+    assert!(counted.load().is_ok());
+    assert!(counted.validate(&json!({ "memory": { "share": 0.9 } }), None).is_err());
+    let options = WatchOptions { poll: Duration::from_secs(3600), ..WatchOptions::default() };
+    let watch = Watch::start(counted, options).unwrap();
+    assert!(watch.reload().is_ok());
+    fs::write(&path, "[memory]\nshare = 0.9").unwrap();
+    assert!(watch.reload().is_err());
+    fs::write(&path, "[memory").unwrap();
+    assert!(watch.reload().is_err(), "what cannot be read counts, too");
+    let page = registry.prometheus();
+    for (outcome, count) in [("valid", 3), ("invalid", 3)] {
+        let line = format!("config_validations_total{{config_outcome=\"{outcome}\"}} {count}\n");
+        assert!(page.contains(&line), "{line} {page}");
+    }
+    assert!(page.contains("config_validations_success_ratio 0.5\n"), "{page}");
 }

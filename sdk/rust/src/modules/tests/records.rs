@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::SystemTime;
 
 use crate::modules::{
-    BoxFuture, Context, Failure, Health, Manifest, Module, Modules, Options, Outcome, PlanError, Services,
-    StartError,
+    BoxFuture, Context, Event, Failure, Health, Manifest, Module, Modules, Options, Outcome, PlanError,
+    Services, StartError,
 };
 use crate::telemetry::metrics::Registry;
 
@@ -160,6 +160,47 @@ fn a_factory_that_fails_or_panics_is_a_start_that_failed() {
         assert_eq!(report.outcome("fails"), Some(&Outcome::Failed("no disk".into())));
         assert_eq!(report.outcome("panics"), Some(&Outcome::Failed("it panicked: on purpose".into())));
         assert_eq!(modules.records().await["fails"].error_count, 1, "there is nothing to stop");
+    });
+}
+
+#[test]
+fn what_happens_to_modules_is_told_before_and_after() {
+    let seen: Arc<parking_lot::Mutex<Vec<(String, Event)>>> = Arc::default();
+    let kept = seen.clone();
+    let modules = Modules::new(Services::default(), Options::default())
+        .observed_by(|_, _| panic!("on purpose"))
+        .observed_by(move |id, event| kept.lock().push((id.to_owned(), event.clone())));
+    let taken = || std::mem::take(&mut *seen.lock()).into_iter().map(|(_, event)| event).collect::<Vec<_>>();
+    run(async {
+        let catalog = Catalog::default();
+        let broken = catalog.broken.clone();
+        modules.register(manifest("catalog"), catalog).await.unwrap();
+        broken.store(true, Ordering::SeqCst);
+        modules.start_all().await.unwrap();
+        assert_eq!(taken(), [Event::Starting, Event::StartFailed("no shelf".into())]);
+        broken.store(false, Ordering::SeqCst);
+        modules.start_all().await.unwrap();
+        modules.start_all().await.unwrap();
+        assert_eq!(taken(), [Event::Starting, Event::Started], "one that runs is left alone");
+
+        let worse = Catalog { broken: Arc::new(AtomicBool::new(true)), price: 1 };
+        modules.replace(manifest("catalog"), worse).await.unwrap_err();
+        let failed = Event::ReplaceFailed("the new module does not run: no shelf".into());
+        assert_eq!(taken(), [Event::Replacing, failed]);
+        modules.replace(manifest("catalog"), Catalog::default()).await.unwrap();
+        assert_eq!(taken(), [Event::Replacing, Event::Replaced]);
+
+        modules.register(manifest("shop").needs("catalog", "*"), Shop::default()).await.unwrap();
+        modules.start_all().await.unwrap();
+        taken();
+        modules.unload("catalog").await.unwrap_err();
+        assert!(taken().is_empty(), "it is needed");
+        modules.unload("shop").await.unwrap();
+        assert_eq!(taken(), [Event::Stopping, Event::Stopped]);
+        modules.stop_all().await;
+        assert_eq!(taken(), [Event::Stopping, Event::Stopped]);
+        modules.unload("catalog").await.unwrap();
+        assert!(taken().is_empty(), "it did not run");
     });
 }
 
