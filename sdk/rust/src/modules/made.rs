@@ -6,9 +6,11 @@ use serde_json::Value;
 
 use super::{BoxFuture, Context, Failure, Health, Module};
 
+type Making = BoxFuture<'static, Result<Arc<dyn Module>, Failure>>;
+
 /// A module that is made when it starts.
 pub(super) struct Made {
-    make: Box<dyn Fn() -> BoxFuture<'static, Result<Arc<dyn Module>, Failure>> + Send + Sync>,
+    make: Box<dyn Fn() -> Making + Send + Sync>,
     /// From a start to the stop after it.
     module: Mutex<Option<Arc<dyn Module>>>,
 }
@@ -19,7 +21,7 @@ impl Made {
         M: Module,
         F: Future<Output = Result<M, Failure>> + Send + 'static,
     {
-        let make = move || -> BoxFuture<'static, Result<Arc<dyn Module>, Failure>> {
+        let make = move || -> Making {
             let made = make();
             Box::pin(async move { Ok(Arc::new(made.await?) as Arc<dyn Module>) })
         };

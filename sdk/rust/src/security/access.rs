@@ -11,24 +11,14 @@
 //! ```
 //! use fresnel_sdk::security::access::{Access, AccessRules, Question, Resource, Subject};
 //!
-//! let rules: AccessRules = toml::from_str(r#"
-//!     [[permissions]]
-//!     name = "orders"
-//!     resource = "order"
-//!     actions = ["read", "cancel:own"]
-//!
-//!     [[roles]]
-//!     name = "clerk"
-//!     permissions = ["orders"]
-//!
-//!     [[policies]]
-//!     name = "frozen orders stay"
-//!     effect = "deny"
-//!     conditions = [
-//!         { attribute = "action", operator = "ne", value = "read" },
-//!         { attribute = "resource.frozen", operator = "eq", value = true },
-//!     ]
-//! "#)?;
+//! let rules: AccessRules = serde_json::from_value(serde_json::json!({
+//!     "permissions": [{ "name": "orders", "resource": "order", "actions": ["read", "cancel:own"] }],
+//!     "roles": [{ "name": "clerk", "permissions": ["orders"] }],
+//!     "policies": [{ "name": "frozen orders stay", "effect": "deny", "conditions": [
+//!         { "attribute": "action", "operator": "ne", "value": "read" },
+//!         { "attribute": "resource.frozen", "operator": "eq", "value": true },
+//!     ]}],
+//! }))?;
 //! let access = Access::new(&rules)?;
 //! let ann = Subject::new("ann").role("clerk");
 //! let order = Resource::new("order").owned_by("ann").attribute("frozen", false);
