@@ -48,6 +48,8 @@ mod grpc_status;
 pub mod health;
 pub mod instrument;
 pub mod logging;
+#[cfg(test)]
+mod modelled;
 #[cfg(feature = "modules")]
 pub mod modules;
 mod post;

@@ -32,6 +32,13 @@ pub mod trace;
 #[cfg(test)]
 pub(crate) mod tests;
 
+/// What is shared between threads is made of; loom's tests give it others.
+mod sync {
+    pub(super) use std::sync::atomic::{AtomicU64, Ordering};
+
+    pub(super) use parking_lot::{Condvar, Mutex};
+}
+
 pub use self::context::SpanContext;
 pub(crate) use self::context::hex;
 pub use self::entered::current_context;

@@ -240,7 +240,7 @@ impl Logging {
     /// Lets outputs write what waits, without waiting for them.
     pub(crate) fn hurry(&self) {
         for queue in &self.0.queues {
-            queue.ask();
+            queue.hurry();
         }
     }
 

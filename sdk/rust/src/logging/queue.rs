@@ -1,19 +1,30 @@
 //! The bounded queue and the thread of one output.
 
 mod run;
+mod waiting;
 
-use std::collections::VecDeque;
+#[cfg(test)]
+mod loom_tests;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use parking_lot::{Condvar, Mutex, RwLock};
+use parking_lot::{Mutex, RwLock};
 
+use self::waiting::Waiting;
 use super::entry::Entry;
 use super::format::Formatter;
 use super::levels::Levels;
 use super::output::Output;
 use super::source::Source;
+
+/// What is shared between threads is made of; loom's tests give it others.
+mod sync {
+    pub(super) use std::sync::atomic::{AtomicU64, Ordering};
+
+    pub(super) use parking_lot::{Condvar, Mutex};
+}
 
 /// How records wait for an output.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,35 +84,13 @@ pub(super) struct Queue {
     pub(super) name: String,
     filter: RwLock<Levels>,
     remote: bool,
-    options: QueueOptions,
-    state: Mutex<State>,
-    changed: Condvar,
+    waiting: Waiting<Arc<Entry>>,
     status: Mutex<Status>,
     written: AtomicU64,
-    dropped: AtomicU64,
     failed: AtomicU64,
     output: Mutex<Box<dyn Output>>,
     formatter: Arc<dyn Formatter>,
     source: Arc<Source>,
-}
-
-#[derive(Default)]
-struct State {
-    waiting: VecDeque<(Instant, Arc<Entry>)>,
-    bytes: usize,
-    /// Taken out, not yet written.
-    writing: usize,
-    /// Flushes asked for and done.
-    asked: u64,
-    done: u64,
-    /// Whether all that was written since the last flush is kept.
-    lossless: bool,
-    /// The same, of what the last flush was asked for.
-    kept: bool,
-    stopping: bool,
-    /// When nobody waits for the end any more.
-    deadline: Option<Instant>,
-    stopped: bool,
 }
 
 struct Status {
@@ -125,12 +114,9 @@ impl Queue {
             name: parts.name,
             filter: RwLock::new(parts.filter),
             remote: parts.output.is_remote(),
-            options: parts.options,
-            state: Mutex::new(State { lossless: true, ..State::default() }),
-            changed: Condvar::new(),
+            waiting: Waiting::new(parts.options),
             status: Mutex::new(Status { error: None, since: SystemTime::now() }),
             written: AtomicU64::new(0),
-            dropped: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             output: Mutex::new(parts.output),
             formatter: parts.formatter,
@@ -157,71 +143,50 @@ impl Queue {
 
     /// Adds a record, or counts that there was no room.
     pub(super) fn push(&self, entry: &Arc<Entry>, weight: usize) {
-        let mut state = self.state.lock();
-        let full =
-            state.waiting.len() >= self.options.records_max || state.bytes + weight > self.options.bytes_max;
-        if full || state.stopping {
-            drop(state);
-            self.dropped.fetch_add(1, Ordering::Relaxed);
-            return;
-        }
-        state.waiting.push_back((Instant::now(), entry.clone()));
-        state.bytes += weight;
-        // The thread looks by itself when a batch is old enough; it must hear of the first and of a full one.
-        let length = state.waiting.len();
-        if length == 1 || length == self.options.batch_max {
-            self.changed.notify_all();
-        }
+        self.waiting.push(entry.clone(), weight);
     }
 
-    /// Lets it write now what waits. Returns what to wait for.
+    /// Lets it write now what waits.
+    pub(super) fn hurry(&self) {
+        self.waiting.hurry();
+    }
+
+    /// The same, and what was written is to be kept. Returns what to wait for.
     pub(super) fn ask(&self) -> u64 {
-        let mut state = self.state.lock();
-        state.asked += 1;
-        self.changed.notify_all();
-        state.asked
+        self.waiting.ask()
     }
 
     /// False if what was asked for was not done by then, or something of it was lost.
     pub(super) fn await_asked(&self, wanted: u64, deadline: Instant) -> bool {
-        let mut state = self.state.lock();
-        let open = |state: &mut State| state.done < wanted && !state.stopped;
-        !self.changed.wait_while_until(&mut state, open, deadline).timed_out() && state.kept
+        self.waiting.await_asked(wanted, deadline)
     }
 
     /// Takes no more, and lets it write what waits.
     pub(super) fn stop(&self, deadline: Instant) {
-        let mut state = self.state.lock();
-        state.stopping = true;
-        state.deadline.get_or_insert(deadline);
-        self.changed.notify_all();
+        self.waiting.stop(deadline);
     }
 
     /// False if it had not ended by then, or something was lost.
     pub(super) fn await_stopped(&self, deadline: Instant) -> bool {
-        let mut state = self.state.lock();
-        let timed_out =
-            self.changed.wait_while_until(&mut state, |state| !state.stopped, deadline).timed_out();
-        !timed_out && state.kept
+        self.waiting.await_stopped(deadline)
     }
 
     pub(super) fn health(&self) -> OutputHealth {
-        let (waiting, status) = {
-            let state = self.state.lock();
+        let (error, since) = {
             let status = self.status.lock();
-            (state.waiting.len() + state.writing, (status.error.clone(), status.since))
+            (status.error.clone(), status.since)
         };
         // While it writes, how that went last must do.
         let own = self.output.try_lock().and_then(|output| output.health().err());
         OutputHealth {
             name: self.name.clone(),
-            error: status.0.or(own),
-            since: status.1,
+            error: error.or(own),
+            since,
             written: self.written.load(Ordering::Relaxed),
-            dropped: self.dropped.load(Ordering::Relaxed),
+            dropped: self.waiting.dropped(),
             failed: self.failed.load(Ordering::Relaxed),
-            waiting,
-            records_max: self.options.records_max,
+            waiting: self.waiting.len(),
+            records_max: self.waiting.options().records_max,
         }
     }
 

@@ -1,13 +1,12 @@
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
-use parking_lot::Mutex;
+use super::sync::{AtomicU64, Mutex, Ordering};
 
 /// Encoded records that wait for the next request, grouped by scope. What does not fit is counted
 /// and dropped.
 pub(super) struct Buffer {
-    waiting: Mutex<Batch>,
+    waiting: Mutex<Waiting>,
     records_max: usize,
     bytes_max: usize,
     counts: Arc<Counts>,
@@ -34,20 +33,41 @@ impl Counts {
     }
 }
 
-/// Records taken out together.
-#[derive(Debug, Default)]
-pub(super) struct Batch {
+#[derive(Default)]
+struct Waiting {
     /// By scope, the fields of the scope's message.
-    pub(super) scopes: BTreeMap<&'static str, Vec<u8>>,
+    scopes: BTreeMap<&'static str, Vec<u8>>,
     /// The scope that was put into last, beside the others: mostly it is the next one, too.
     last: Option<(&'static str, Vec<u8>)>,
-    pub(super) records: usize,
+    records: usize,
     bytes: usize,
     /// Nothing is taken any more.
     closed: bool,
 }
 
+/// Records taken out together. Dropped, they are lost, and counted as such.
+pub(super) struct Batch {
+    /// By scope, the fields of the scope's message.
+    pub(super) scopes: BTreeMap<&'static str, Vec<u8>>,
+    pub(super) records: usize,
+    counts: Arc<Counts>,
+    delivered: usize,
+}
+
 impl Batch {
+    /// So many of them were.
+    pub(super) fn delivered(mut self, records: usize) {
+        self.delivered = records;
+    }
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        self.counts.settle(self.delivered, self.records);
+    }
+}
+
+impl Waiting {
     fn put(&mut self, scope: &'static str, record: &[u8]) {
         match &mut self.last {
             // The same text at the same place: names of scopes are static.
@@ -97,7 +117,7 @@ impl Buffer {
         !was_half && self.is_half(&waiting)
     }
 
-    fn is_half(&self, waiting: &Batch) -> bool {
+    fn is_half(&self, waiting: &Waiting) -> bool {
         waiting.records * 2 >= self.records_max || waiting.bytes * 2 >= self.bytes_max
     }
 
@@ -106,17 +126,14 @@ impl Buffer {
         self.counts.dropped.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn take(&self) -> Batch {
+    /// Takes out what waits. After the last time everything that comes is dropped.
+    pub(super) fn take(&self, last: bool) -> Batch {
         let mut waiting = self.waiting.lock();
-        let empty = Batch { closed: waiting.closed, ..Batch::default() };
-        let mut batch = std::mem::replace(&mut *waiting, empty);
+        let empty = Waiting { closed: last || waiting.closed, ..Waiting::default() };
+        let mut taken = std::mem::replace(&mut *waiting, empty);
         drop(waiting);
-        batch.settle();
-        batch
-    }
-
-    /// From now on everything is dropped; what waits can still be taken.
-    pub(super) fn close(&self) {
-        self.waiting.lock().closed = true;
+        taken.settle();
+        let Waiting { scopes, records, .. } = taken;
+        Batch { scopes, records, counts: self.counts.clone(), delivered: 0 }
     }
 }

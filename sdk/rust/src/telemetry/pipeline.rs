@@ -1,3 +1,8 @@
+mod rounds;
+
+#[cfg(test)]
+mod loom_tests;
+
 use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -6,8 +11,9 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 
+use self::rounds::{Round, Rounds};
 use super::buffer::{Batch, Buffer, Counts};
 use super::export::{ExportError, Exporter, Signal};
 use super::health::{Gauge, Health, Output};
@@ -15,6 +21,7 @@ use super::layer::Layer;
 use super::metrics::Registry;
 use super::otlp::{self, Resource, Scope};
 use super::suppress::suppress;
+use super::sync;
 
 /// How telemetry is collected.
 #[derive(Clone, Debug)]
@@ -71,21 +78,7 @@ pub(super) struct Shared {
     registry: Registry,
     options: PipelineOptions,
     exporter: OnceLock<Mutex<Box<dyn Exporter>>>,
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct State {
-    /// Flushes asked for and flushes done.
-    asked: u64,
-    done: u64,
-    /// A buffer is half full.
-    urgent: bool,
-    stopping: bool,
-    /// When nobody waits for the end any more.
-    deadline: Option<Instant>,
-    stopped: bool,
+    rounds: Rounds,
 }
 
 impl Shared {
@@ -103,8 +96,7 @@ impl Shared {
 
     /// Lets the thread send now what waits in the buffers.
     pub(super) fn wake(&self) {
-        self.state.lock().urgent = true;
-        self.changed.notify_all();
+        self.rounds.wake();
     }
 }
 
@@ -125,8 +117,7 @@ impl Pipeline {
             registry,
             options,
             exporter: OnceLock::new(),
-            state: Mutex::default(),
-            changed: Condvar::new(),
+            rounds: Rounds::default(),
         });
         observe(&shared);
         let running = shared.clone();
@@ -157,22 +148,13 @@ impl Pipeline {
 
     /// Sends what there is, metrics too. False if that took longer than `patience`.
     pub fn flush(&self, patience: Duration) -> bool {
-        let mut state = self.shared.state.lock();
-        state.asked += 1;
-        let wanted = state.asked;
-        self.shared.changed.notify_all();
-        let open = |state: &mut State| state.done < wanted && !state.stopped;
-        !self.shared.changed.wait_while_for(&mut state, open, patience).timed_out()
+        self.shared.rounds.flush(patience)
     }
 
     /// Sends what is left and ends the thread. False if that took longer than `patience`: then
     /// the thread is left to itself, and what it could not send is lost.
     pub fn shutdown(&self, patience: Duration) -> bool {
-        let mut state = self.shared.state.lock();
-        state.stopping = true;
-        state.deadline.get_or_insert_with(|| Instant::now() + patience);
-        self.shared.changed.notify_all();
-        !self.shared.changed.wait_while_for(&mut state, |state| !state.stopped, patience).timed_out()
+        self.shared.rounds.stop(patience)
     }
 }
 
@@ -192,64 +174,54 @@ impl fmt::Debug for Pipeline {
 /// The thread: sends at every interval and when asked, once more at the end.
 fn run(shared: &Shared) {
     let _suppressed = suppress();
+    let _closed = Closed(shared);
     let mut metrics_due = Instant::now() + shared.options.metrics_interval;
-    loop {
-        let (asked, done, stopping) = shared.wait();
+    shared.rounds.worker().run(shared.options.interval, |round| {
         let now = Instant::now();
-        let with_metrics = stopping || now >= metrics_due || asked > done;
+        let with_metrics = round.asked_for || round.last || now >= metrics_due;
         if with_metrics {
             metrics_due = now + shared.options.metrics_interval;
         }
-        if stopping {
-            // What comes now comes too late, and is counted as such.
-            shared.logs.close();
-            shared.spans.close();
-        }
-        shared.send_all(with_metrics, stopping);
-        let mut state = shared.state.lock();
-        state.done = asked;
-        state.stopped = stopping;
-        shared.changed.notify_all();
-        if stopping {
-            return;
-        }
+        shared.send_all(with_metrics, round);
+    });
+}
+
+/// Without the thread nothing is taken any more, whatever ended it: what waits is lost, and counted.
+struct Closed<'a>(&'a Shared);
+
+impl Drop for Closed<'_> {
+    fn drop(&mut self) {
+        drop((self.0.logs.take(true), self.0.spans.take(true)));
     }
 }
 
 impl Shared {
-    /// Waits until there is a reason to send.
-    fn wait(&self) -> (u64, u64, bool) {
-        let mut state = self.state.lock();
-        let idle = |state: &mut State| state.asked == state.done && !state.urgent && !state.stopping;
-        self.changed.wait_while_for(&mut state, idle, self.options.interval);
-        state.urgent = false;
-        (state.asked, state.done, state.stopping)
-    }
-
     /// Without an exporter everything waits for one; in the end it is lost, and counted.
-    fn send_all(&self, with_metrics: bool, stopping: bool) {
+    fn send_all(&self, with_metrics: bool, Round { last, .. }: Round) {
         let exporter = self.exporter.get().map(|exporter| exporter.lock());
-        if exporter.is_none() && !stopping {
+        if exporter.is_none() && !last {
             return;
         }
         let exporter = exporter.as_deref().map(|exporter| &**exporter);
-        self.send_batch(exporter, Signal::Logs, &self.logs);
-        self.send_batch(exporter, Signal::Traces, &self.spans);
+        // What comes after the last is too late, and is counted as such.
+        self.send_batch(exporter, Signal::Logs, self.logs.take(last));
+        self.send_batch(exporter, Signal::Traces, self.spans.take(last));
         if with_metrics {
             self.send_metrics(exporter);
         }
     }
 
-    fn send_batch(&self, exporter: Option<&dyn Exporter>, signal: Signal, buffer: &Buffer) {
-        let Batch { scopes, records, .. } = buffer.take();
+    fn send_batch(&self, exporter: Option<&dyn Exporter>, signal: Signal, mut batch: Batch) {
+        let records = batch.records;
         if records == 0 {
             return;
         }
-        let named: Vec<_> = scopes.into_iter().map(|(name, fields)| (Scope::named(name), fields)).collect();
+        let scopes = std::mem::take(&mut batch.scopes).into_iter();
+        let named: Vec<_> = scopes.map(|(name, fields)| (Scope::named(name), fields)).collect();
         let groups = named.iter().map(|(scope, fields)| (scope, fields));
         let request = otlp::request(&self.resource, groups, |writer, fields| writer.raw(fields));
         let delivered = exporter.map_or(0, |exporter| self.deliver(exporter, signal, request, records));
-        buffer.counts().settle(delivered, records);
+        batch.delivered(delivered);
     }
 
     fn send_metrics(&self, exporter: Option<&dyn Exporter>) {
@@ -280,7 +252,7 @@ impl Shared {
             };
             gauge.fail(error.to_string());
             let retry = error.retryable().filter(|_| attempt < self.attempts_max());
-            if !retry.is_some_and(|wait| self.pause(wait)) {
+            if !retry.is_some_and(|wait| self.rounds.pause(wait.min(self.options.retry_wait_max))) {
                 // Once, not for every batch: what is lost is counted.
                 if !told.swap(true, Ordering::Relaxed) {
                     tracing::warn!(signal = signal.name(), records, %error, "telemetry not delivered");
@@ -295,21 +267,7 @@ impl Shared {
     /// In the end a receiver that was not there for one signal is not waited for again.
     fn attempts_max(&self) -> u32 {
         let gone = self.told.iter().any(|told| told.load(Ordering::Relaxed));
-        if gone && self.state.lock().stopping { 1 } else { self.options.attempts_max }
-    }
-
-    /// Waits before another attempt. False when it would come too late: after the end.
-    fn pause(&self, wait: Duration) -> bool {
-        let until = Instant::now() + wait.min(self.options.retry_wait_max);
-        let mut state = self.state.lock();
-        loop {
-            if state.deadline.is_some_and(|deadline| deadline <= until) {
-                return false;
-            }
-            if self.changed.wait_until(&mut state, until).timed_out() {
-                return true;
-            }
-        }
+        if gone && self.rounds.is_stopping() { 1 } else { self.options.attempts_max }
     }
 }
 

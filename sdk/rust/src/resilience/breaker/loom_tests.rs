@@ -82,3 +82,39 @@ fn what_began_before_does_not_count_after() {
         assert_eq!(opened, 1);
     });
 }
+
+#[test]
+fn so_many_probe_at_once_and_whoever_does_not_come_back_holds_nothing() {
+    crate::modelled::model(|| {
+        let now = Instant::now();
+        let mut machine = Machine::new(BreakerOptions { half_open_max: 2, ..OPTIONS() }, now);
+        machine.open(now);
+        let now = now + Duration::from_secs(1);
+        let machine = Arc::new(Mutex::new(machine));
+        let running = Arc::new(AtomicUsize::new(0));
+        let callers: Vec<_> = (0..3)
+            .map(|caller| {
+                let (machine, running) = (machine.clone(), running.clone());
+                thread::spawn(move || {
+                    let ticket = machine.lock().expect("no panic").admit(now).0;
+                    let Ok(ticket) = ticket else { return false };
+                    assert!(running.fetch_add(1, Ordering::SeqCst) < 2, "three probes at once");
+                    // One is never heard of again.
+                    if caller > 0 {
+                        running.fetch_sub(1, Ordering::SeqCst);
+                        machine.lock().expect("no panic").record(ticket, Ending::Nothing, now);
+                    }
+                    true
+                })
+            })
+            .collect();
+        let admitted = callers.into_iter().map(|caller| caller.join().expect("no panic"));
+        assert!(admitted.filter(|it| *it).count() >= 2, "there was room for two");
+        // A later probe finds room, and closes it.
+        let mut machine = machine.lock().expect("no panic");
+        let later = now + Duration::from_secs(1);
+        let ticket = machine.admit(later).0.expect("it does not stick");
+        machine.record(ticket, Ending::Success { slow: false }, later);
+        assert_eq!(machine.state(), State::Closed);
+    });
+}
