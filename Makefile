@@ -7,8 +7,8 @@ export CARGO_TARGET_DIR
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
-.SILENT: help deny web unit page
-.PHONY: help run demo test setup format lint deny web unit reference bench bench-metrics bench-sdk soak fuzz gen page clean
+.SILENT: help deny web unit page semver
+.PHONY: help run demo test setup format lint deny web unit reference semver bench bench-metrics bench-sdk soak fuzz gen page clean
 
 help: ## list the commands
 	grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -100,6 +100,16 @@ fuzz: ## look for panics in the decoders, five minutes each; needs cargo-fuzz an
 	for target in $$(cargo +nightly fuzz list); do
 	  cargo +nightly fuzz run "$$target" -- -max_total_time=$${FRESNEL_FUZZ_SECONDS:-300}
 	done
+
+# Without a tag there is no version to compare with.
+semver: ## before a release: what the SDK breaks since the last tag; needs cargo-semver-checks
+	if ! tag="$$(git describe --tags --abbrev=0 2> /dev/null)"; then
+	  echo "skipped: there is no tag yet"
+	elif ! command -v cargo-semver-checks > /dev/null; then
+	  echo "skipped: cargo-semver-checks is missing: cargo install --locked cargo-semver-checks"
+	else
+	  cargo semver-checks --package fresnel-sdk --all-features --baseline-rev "$$tag"
+	fi
 
 gen: ## write the generated references
 	cargo xtask gen
