@@ -27,7 +27,7 @@ struct Query {
 }
 
 const QUERIES: [Query; 8] = [
-    Query { name: "one series", text: "node_load1{instance=\"host-00003.example.internal:9100\"}", step: 15 },
+    Query { name: "one series", text: "node_load1{instance=\"host-00001.example.internal:9100\"}", step: 15 },
     Query {
         name: "rate of all processors by mode",
         text: "sum by (mode) (rate(node_cpu_seconds_total[5m]))",

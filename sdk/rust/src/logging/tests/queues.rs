@@ -178,20 +178,25 @@ fn an_output_or_a_format_that_panics_is_named_and_stops_nothing() {
     let kept = Kept::default();
     let bad = OutputSetup::new("bad", Bad).format(Bad).queue(QueueOptions { batch_max: 1, ..options() });
     let logging = start(vec![bad, OutputSetup::new("kept", kept.clone())]);
-    // For the threads of outputs: what they tell of each other.
+    // For the threads of outputs: what they tell of each other. Tests in the same process may add records
+    // of theirs, after which an output is only unwell.
     let subscriber = tracing_subscriber::registry().with(logging.layer());
     tracing::subscriber::set_global_default(subscriber).unwrap();
     emit(&logging, 0..1);
     assert!(!logging.flush(PATIENCE));
     let it = health(&logging, "bad");
-    assert_eq!((it.error.as_deref(), it.failed), (Some("the output panicked"), 1));
+    assert_eq!(it.failed, 1);
+    assert!(matches!(it.error.as_deref(), Some("the output panicked" | "unwell")), "{it:?}");
     emit(&logging, 1..4);
     assert!(!logging.flush(PATIENCE));
     let it = health(&logging, "bad");
-    assert_eq!((it.error.as_deref(), it.failed, it.written), (Some("unwell"), 2, 2));
+    assert_eq!((it.error.as_deref(), it.failed), (Some("unwell"), 2));
+    assert!(it.written >= 2, "{it:?}");
     assert!(!logging.is_healthy() && health(&logging, "kept").error.is_none());
     assert!(
-        kept.lines().iter().any(|line| line.contains("log output fails") && line.contains("bad")),
+        kept.lines().iter().any(|line| {
+            line.contains("log output fails") && line.contains("bad") && line.contains("the output panicked")
+        }),
         "it is told"
     );
     let texts: Vec<_> = kept.json().iter().map(|it| it["message"].as_str().unwrap().to_owned()).collect();
