@@ -89,13 +89,16 @@ pub(crate) fn run(options: &Options) -> Result<Report> {
     let replay =
         Replay::new(&real, options.scaled(MACHINES, MACHINES_MIN), scrapes, (start_ms, STEP_MS), WRITE)?;
     let peers = ingest(options, &mut report, &kinds, &replay)?;
-    let asked = queries::ask(options, &peers, &replay, Span::Hours)?;
-    queries::report(&mut report, &peers, &asked, Span::Hours);
+    let asked = queries::ask(options, &peers, &replay, Span::Hours)
+        .map(|asked| queries::report(&mut report, &peers, &asked, Span::Hours));
+    report.part("queries", asked);
     drop((peers, replay));
-    week(options, &mut report, &kinds, (&real, now))?;
+    let asked = week(options, &mut report, &kinds, (&real, now));
+    report.part("a week", asked);
     let machines = options.scaled(NEW_MACHINES, NEW_MACHINES_MIN);
     let new = Replay::new(&real, machines, 2, (now - 2 * STEP_MS, STEP_MS), WRITE)?;
-    new_series(options, &mut report, &kinds, &new)?;
+    let fed = new_series(options, &mut report, &kinds, &new);
+    report.part("new series", fed);
     Ok(report)
 }
 

@@ -104,6 +104,15 @@ impl Report {
         self.notes.push(note.into());
     }
 
+    /// Notes that a part could not be measured: what was found before it is worth printing, and it counts
+    /// as a missed floor.
+    pub(crate) fn part(&mut self, name: &str, measured: anyhow::Result<()>) {
+        let Err(error) = measured else { return };
+        self.note(format!("{name}: {error:#}"));
+        let (name, unit) = (format!("{name}: measured"), "");
+        self.goal(Goal { name, value: 0.0, unit, floor: Some(1.0), target: None, better: Better::Higher });
+    }
+
     /// Takes over what another one found; its title is dropped.
     pub(crate) fn append(&mut self, other: Self) {
         self.tables.extend(other.tables);

@@ -328,6 +328,14 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Takes so many bytes, if there are as many.
+    #[inline(always)]
+    pub(crate) fn take(&mut self, length: usize) -> Option<&'a [u8]> {
+        let bytes = self.bytes().get(..length)?;
+        self.pos += length;
+        Some(bytes)
+    }
+
     /// Takes these bytes if they come next.
     #[inline(always)]
     pub(crate) fn take_exactly(&mut self, bytes: &[u8]) -> bool {

@@ -23,7 +23,7 @@ use super::tiers::{Form, Found, Plan, Reading, WINDOW_COLUMNS, Windows, remark};
 use crate::{QueryError, Segment};
 
 /// Bytes of a number with its time.
-const SAMPLE_BYTES: usize = 16;
+pub(super) const SAMPLE_BYTES: usize = 16;
 pub(super) const NANOS_PER_MS: i64 = 1_000_000;
 const START_TIME: &str = "start_time_unix_nano";
 

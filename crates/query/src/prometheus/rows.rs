@@ -3,13 +3,14 @@
 //! Must hold: no plan and no SQL; the batches of one call come in the order in which their records
 //! were written as far as the store knows it; memory and bytes are those of the query.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, FieldRef, Schema};
 use futures::StreamExt;
-use model::{Reservation, Table, schema};
+use model::{Reservation, Table, day_of, schema};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, RowSelection};
 use parquet::arrow::async_reader::{AsyncFileReader, ParquetRecordBatchStreamBuilder};
@@ -64,6 +65,30 @@ impl<'a> Rows<'a> {
     /// All files.
     pub(super) fn segments(&self) -> &'a [Segment] {
         &self.snapshot.segments
+    }
+
+    /// How many days have files with rows of these times; at least one.
+    pub(super) fn days(&self, times: (i64, i64)) -> u64 {
+        let within = |segment: &&Segment| overlap((segment.min_time, segment.max_time), times);
+        let files = self.snapshot.segments.iter().filter(within);
+        files.map(|segment| day_of(segment.min_time)).collect::<BTreeSet<_>>().len().max(1) as u64
+    }
+
+    /// About how many rows have these times.
+    pub(super) fn within(&self, times: (i64, i64)) -> u64 {
+        let of_file = |segment: &Segment| {
+            let own = (segment.min_time, segment.max_time);
+            if !overlap(own, times) {
+                return 0;
+            }
+            let both = (own.0.max(times.0), own.1.min(times.1));
+            let nanos = |(from, to): (i64, i64)| to.saturating_sub(from).max(1).cast_unsigned();
+            let share = u128::from(segment.rows) * u128::from(nanos(both)) / u128::from(nanos(own));
+            u64::try_from(share).unwrap_or(u64::MAX)
+        };
+        let files: u64 = self.snapshot.segments.iter().map(of_file).sum();
+        let in_time = |chunk: &&Arc<dyn Chunk>| chunk.times().is_none_or(|own| overlap(own, times));
+        files + self.snapshot.memory.iter().filter(in_time).map(|chunk| chunk.rows() as u64).sum::<u64>()
     }
 
     /// What queries say of their reading.

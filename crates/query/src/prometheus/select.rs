@@ -6,14 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use model::Table;
+use model::{NANOS_PER_DAY, Table, day_of};
 use parking_lot::Mutex;
 use promql::ast::Matcher;
 use promql::{Chunk, Labels, LabelsBuilder, Samples, Selection, SeriesIter, SourceError};
 
 use super::exposed::{Matching, Part, TARGET_INFO, Translator};
 use super::memory::Memory;
-use super::points::{ById, Points, Sought, join, nanos, read_split, settle};
+use super::points::{ById, Points, SAMPLE_BYTES, Sought, join, nanos, read_split, settle};
 use super::prune::SeriesId;
 use super::rows::Rows;
 use super::series::{self, Which};
@@ -25,6 +25,11 @@ use crate::{QueryError, Snapshot};
 /// Series whose samples are read together, unless one metric has more. Records in memory are in no
 /// order and gone through once for each of these groups, and a group's samples are held.
 const GROUP_SERIES: usize = 2048;
+/// Groups have fewer series where these have many samples, so that one takes about this part of what the
+/// query may use: there may be several selectors, and what is decoded is held twice for a moment.
+const GROUP_PART: u64 = 4;
+/// Fewest series of a group, as each group reads the pages of its series anew.
+const GROUP_SERIES_MIN: usize = 64;
 
 /// Bytes that a series that fits is counted with, besides its texts, which series share.
 const FOUND_BYTES: usize = 160;
@@ -61,7 +66,7 @@ pub(super) struct Stored {
     delta: bool,
 }
 
-/// Where samples of a series come from.
+/// What has samples of a series.
 enum Member {
     Stored(Stored),
     Ready(Chunk),
@@ -212,6 +217,20 @@ impl<'s> Store<'s> {
         Sought { metrics, ids, times_ms, starts: self.starts, reading }
     }
 
+    /// How many series are read together, by how many samples a series has in these times.
+    fn group_series(&self, times_ms: (i64, i64)) -> usize {
+        let times = nanos(times_ms);
+        let samples = self.samples.within(times).max(self.histograms.within(times));
+        // A series has a row for each of its days.
+        let first_day = i64::from(day_of(times.0)).saturating_mul(NANOS_PER_DAY);
+        let of_days = (first_day, times.1);
+        let series = self.series.within(of_days) / self.series.days(of_days);
+        let each = samples / series.max(1);
+        let limit = self.session.control().pool.limit() / GROUP_PART;
+        let fit = limit / (2 * SAMPLE_BYTES as u64 * each.max(1));
+        usize::try_from(fit).unwrap_or(usize::MAX).clamp(GROUP_SERIES_MIN, GROUP_SERIES)
+    }
+
     /// The labels of the series that fit, ascending.
     pub(super) fn labels(
         &self,
@@ -249,15 +268,26 @@ impl promql::Source for Store<'_> {
             let labels = series.into_keys().map(|labels| Ok((labels, Samples::Decoded(Chunk::default()))));
             return Ok(Box::new(labels));
         }
-        let mut groups = Groups::default();
-        for member in series.values().flatten() {
-            if let Member::Stored(stored) = member {
-                groups.add(stored);
-            }
-        }
         let times = (selection.start_ms, selection.end_ms);
+        let mut groups = Groups::new(self.group_series(times));
+        let mut origin = |member| match member {
+            Member::Stored(stored) => Origin::Group(groups.add(&stored), stored.id),
+            Member::Ready(chunk) => Origin::Ready(chunk),
+        };
+        let series = series.into_iter();
+        let series: Vec<_> = series
+            .map(|(labels, members)| (labels, members.into_iter().map(&mut origin).collect()))
+            .collect();
+        let groups = groups.all;
         Ok(Box::new(Selected { store: self, series: series.into_iter(), groups, times, reading }))
     }
+}
+
+/// Where samples of a series come from.
+enum Origin {
+    /// They are read with those of this group.
+    Group(usize, SeriesId),
+    Ready(Chunk),
 }
 
 /// Series of a part of some metrics, whose samples are read together.
@@ -272,21 +302,33 @@ struct Group {
 }
 
 /// The groups of a selection. What comes close together in the order of labels is read together.
-#[derive(Default)]
 struct Groups {
     all: Vec<Group>,
-    /// The group of each metric's part.
+    /// The group that takes the next series of each metric's part.
     of: HashMap<(Arc<str>, Part), usize>,
     /// The group that takes the next metric of a part.
     open: HashMap<Part, usize>,
+    /// From how many series on a group takes no other metric.
+    series_max: usize,
 }
 
 impl Groups {
-    fn add(&mut self, stored: &Stored) {
+    fn new(series_max: usize) -> Self {
+        Self { all: Vec::new(), of: HashMap::new(), open: HashMap::new(), series_max }
+    }
+
+    /// Adds a series to a group; says which.
+    fn add(&mut self, stored: &Stored) -> usize {
+        // Series of one metric are next to each other in the files, wherever they are among the labels:
+        // they are read apart only where they are far too many.
+        let full = |place: &usize| {
+            let len = self.all[*place].ids.len();
+            len >= 2 * self.series_max && self.series_max < GROUP_SERIES
+        };
         let key = (Arc::clone(&stored.metric), stored.part);
         let place = match self.of.get(&key) {
-            Some(place) => *place,
-            None => {
+            Some(place) if !full(place) => *place,
+            _ => {
                 let place = self.open(stored.part);
                 self.all[place].metrics.push(Arc::clone(&stored.metric));
                 self.of.insert(key, place);
@@ -299,11 +341,12 @@ impl Groups {
         if stored.delta {
             group.delta.insert(stored.id, ());
         }
+        place
     }
 
     fn open(&mut self, part: Part) -> usize {
         let open = self.open.get(&part).copied();
-        if let Some(place) = open.filter(|place| self.all[*place].ids.len() < GROUP_SERIES) {
+        if let Some(place) = open.filter(|place| self.all[*place].ids.len() < self.series_max) {
             return place;
         }
         let (metrics, ids) = (Vec::new(), Vec::new());
@@ -315,36 +358,34 @@ impl Groups {
 
 struct Selected<'a, 's> {
     store: &'a Store<'s>,
-    series: std::collections::btree_map::IntoIter<Labels, Vec<Member>>,
-    groups: Groups,
+    series: std::vec::IntoIter<(Labels, Vec<Origin>)>,
+    groups: Vec<Group>,
     times: (i64, i64),
     reading: Reading,
 }
 
 impl Selected<'_, '_> {
-    fn samples(&mut self, members: Vec<Member>) -> Result<Chunk, QueryError> {
-        let mut members = members.into_iter();
-        let mut chunk = match members.next() {
-            Some(member) => self.chunk(member)?,
+    fn samples(&mut self, origins: Vec<Origin>) -> Result<Chunk, QueryError> {
+        let mut origins = origins.into_iter();
+        let mut chunk = match origins.next() {
+            Some(origin) => self.chunk(origin)?,
             None => return Ok(Chunk::default()),
         };
-        if members.len() > 0 {
-            for member in members {
-                join(&mut chunk, self.chunk(member)?);
+        if origins.len() > 0 {
+            for origin in origins {
+                join(&mut chunk, self.chunk(origin)?);
             }
             settle(&mut chunk);
         }
         Ok(chunk)
     }
 
-    fn chunk(&mut self, member: Member) -> Result<Chunk, QueryError> {
-        let stored = match member {
-            Member::Ready(chunk) => return Ok(chunk),
-            Member::Stored(stored) => stored,
+    fn chunk(&mut self, origin: Origin) -> Result<Chunk, QueryError> {
+        let (place, id) = match origin {
+            Origin::Ready(chunk) => return Ok(chunk),
+            Origin::Group(place, id) => (place, id),
         };
-        let key = (stored.metric, stored.part);
-        let Some(place) = self.groups.of.get(&key) else { return Ok(Chunk::default()) };
-        let group = &mut self.groups.all[*place];
+        let Some(group) = self.groups.get_mut(place) else { return Ok(Chunk::default()) };
         let (chunks, _) = match &mut group.read {
             Some(read) => read,
             None => {
@@ -352,7 +393,7 @@ impl Selected<'_, '_> {
                 group.read.insert(read)
             }
         };
-        let chunk = chunks.remove(&stored.id).unwrap_or_default();
+        let chunk = chunks.remove(&id).unwrap_or_default();
         group.left -= 1;
         if group.left == 0 {
             group.read = None;
@@ -391,8 +432,8 @@ impl<'a> Iterator for Selected<'a, '_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            let (labels, members) = self.series.next()?;
-            match self.samples(members) {
+            let (labels, origins) = self.series.next()?;
+            match self.samples(origins) {
                 Ok(chunk) if chunk.times_ms.is_empty() => {}
                 Ok(chunk) => return Some(Ok((labels, Samples::Decoded(chunk)))),
                 Err(error) => return Some(Err(self.store.failed(error))),

@@ -324,6 +324,37 @@ fn the_answer_does_not_depend_on_the_number_of_threads() {
     }
 }
 
+/// Everything of a long time at once would take far more memory than the query may use.
+#[tokio::test]
+async fn long_times_are_read_some_series_at_a_time() {
+    let names = |n: u64| [("__name__", "a.b".to_owned()), ("n", format!("{n:03}"))];
+    let series: Vec<_> = (0..400)
+        .map(|n| {
+            let names = names(n);
+            own_series(n, &[(names[0].0, &names[0].1), (names[1].0, &names[1].1)])
+        })
+        .collect();
+    let samples: Vec<_> =
+        (0..200_000).map(|row| sample(row % 400, (row / 400 * 15) as i64, (row % 7) as f64)).collect();
+    let mut placed = Placed::default();
+    placed.put(Table::Series, &batches::series(&series), |_, _| Place::Segment(0));
+    placed.put(Table::Samples, &batches::samples(&samples), |_, row| Place::Segment(row / 50_000));
+    // What is of the very beginning is not in the range.
+    let text = "sum(count_over_time({\"a.b\"}[4h]))";
+    let with = |share| {
+        engine_with(
+            placed.clone(),
+            Budget::new(64 << 20),
+            Config { memory_share: share, ..Config::default() },
+        )
+    };
+    let expected = ask(&with(1.0), text).await.unwrap().value.value;
+    assert!(format!("{expected:?}").contains("Float(199600.0)"), "{expected:?}");
+    // 6.4 MB as they are decoded, and 5.1 MiB for the query.
+    let engine = with(0.08);
+    assert_eq!(ask(&engine, text).await.unwrap().value.value, expected);
+}
+
 #[tokio::test]
 async fn labels_of_files_are_kept_within_a_bound_and_are_the_same() {
     let placed = Placed::shop(|_, row| Place::Segment(row % 2));

@@ -234,6 +234,11 @@ impl Attributes {
         self.ends.extend(&other.ends, rows, from, to);
     }
 
+    /// Entries of all rows that were ended.
+    pub(crate) fn entries(&self) -> usize {
+        self.ends.end_of(self.ends.len())
+    }
+
     /// Bytes of its texts.
     pub(crate) fn bytes(&self) -> usize {
         self.keys.bytes() + self.values.text.bytes()

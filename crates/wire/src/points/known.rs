@@ -45,6 +45,14 @@ impl Known {
         }
     }
 
+    /// The row of an id, of those rows that were looked for when they were added.
+    pub(crate) fn find(&self, id: &Id<16>, ids: &Ids<16>) -> Option<u32> {
+        if self.slots.is_empty() {
+            return None;
+        }
+        self.slots[self.slot(id, ids)].checked_sub(1)
+    }
+
     /// Adds the rows that are not in it yet, and makes room for one more.
     #[inline(never)]
     fn catch_up(&mut self, ids: &Ids<16>) {

@@ -85,7 +85,7 @@ impl Series {
     /// Copies the labels of the rows made so far. Before a set becomes another one this must be done.
     pub(super) fn settle(&mut self, sets: &Sets) {
         let pending = std::mem::take(&mut self.pending);
-        self.attributes.copy_rows(sets.labels(), pending);
+        sets.copy_labels(pending, &mut self.attributes);
     }
 
     /// The streams and the series; [`Series::settle`] comes before.

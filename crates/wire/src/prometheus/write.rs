@@ -75,7 +75,7 @@ impl Write {
     /// Ends the request, well-formed or not: what was learnt of its labels stays.
     pub(super) fn end(&mut self) {
         self.series.settle(&self.sets);
-        std::mem::take(&mut self.sets).keep(self.version);
+        self.sets.keep(self.version);
     }
 
     /// The tables of a request that was well-formed to its end, and how many exemplars are in them.
