@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use testkit::wait_for;
 
 use crate::disk::{Control, Faults};
+use crate::door::{Door, Signal};
 use crate::fresnel;
-use crate::senders::{Fate, Plan, Sent, Signal, verify_ledger};
+use crate::senders::{Fate, Plan, Sent, verify_ledger};
 use crate::settings::{NO_HOST, QUIET};
 
 const SENDERS: u64 = 16;
@@ -18,16 +19,16 @@ fn requests_share_a_slow_sync_and_none_is_lost() {
     let Some(faults) = Faults::new() else { return };
     let mut server = faults.below(fresnel()).config(QUIET).start();
     faults.set(Control { sync_delay: SYNC_DELAY, ..Control::default() });
-    let door = server.doors().otlp_http;
+    let doors = server.doors();
     let plan = |seed| Plan {
         tenant: "default",
         service: format!("slow-{seed}"),
-        signal: Signal::Logs,
+        door: Door::Http(Signal::Logs),
         records_max: 10,
         seed,
     };
     let started = Instant::now();
-    let senders: Vec<_> = (0..SENDERS).map(|seed| plan(seed).start(door)).collect();
+    let senders: Vec<_> = (0..SENDERS).map(|seed| plan(seed).start(doors)).collect();
     std::thread::sleep(DURATION);
     let sent: Vec<Sent> = senders.into_iter().map(|sender| sender.finish()).collect();
     let elapsed = started.elapsed();

@@ -32,7 +32,7 @@ pub use builder::{Background, Builder, Finished};
 pub use ledger::{Entry, Ledger};
 pub use otlp::{Encoding, Format};
 pub use rows::Rows;
-pub use server::Fresnel;
+pub use server::{Doors, Fresnel};
 pub use wait::{skip, wait_for};
 
 #[cfg(test)]

@@ -271,6 +271,19 @@ pub fn series(pairs: &[(&str, &str)], samples: &[(f64, i64)]) -> TimeSeries {
 }
 
 impl RequestV2 {
+    /// The samples of a message of version 1.
+    pub fn of(message: &WriteRequest) -> Self {
+        let mut request = Self::default();
+        for TimeSeries { labels, samples, .. } in &message.timeseries {
+            let pairs: Vec<_> =
+                labels.iter().map(|label| (label.name.as_str(), label.value.as_str())).collect();
+            let labels_refs = request.references(&pairs);
+            let samples = samples.clone();
+            request.timeseries.push(TimeSeriesV2 { labels_refs, samples, ..Default::default() });
+        }
+        request
+    }
+
     /// The references that stand for these labels; what is new becomes a symbol.
     pub fn references(&mut self, pairs: &[(&str, &str)]) -> Vec<u32> {
         pairs.iter().flat_map(|(name, value)| [self.symbol(name), self.symbol(value)]).collect()
