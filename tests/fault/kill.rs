@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use testkit::Fresnel;
 use testkit::records::Random;
+use testkit::{Fresnel, tell};
 
 use crate::door::{Door, Signal};
 use crate::senders::{Fate, Plan, Sent, verify_ledger};
@@ -106,7 +106,7 @@ fn nothing_acknowledged_is_lost_or_doubled_by_kill_9() {
         verify_ledger(&server, &TENANTS);
     }
     for ((tenant, door, _), tally) in DOORS.iter().zip(tallies) {
-        eprintln!("{rounds} rounds, {tenant}, {door:?}: {tally:?}");
+        tell(&format!("{rounds} rounds, {tenant}, {door:?}: {tally:?}"));
         assert!(
             tally.acknowledged > 10 * rounds && tally.without_answer > 0,
             "the rounds were no test of {door:?}: {tally:?}"

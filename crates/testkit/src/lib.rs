@@ -33,7 +33,7 @@ pub use ledger::{Entry, Ledger};
 pub use otlp::{Encoding, Format};
 pub use rows::Rows;
 pub use server::{Doors, Fresnel};
-pub use wait::{skip, wait_for};
+pub use wait::{skip, tell, wait_for};
 
 #[cfg(test)]
 mod tests;
