@@ -99,6 +99,7 @@ fn the_answer_waits_for_the_disk() {
     assert!(started.elapsed() >= sync_delay, "acknowledged after {:?}, before the sync", started.elapsed());
     faults.set(Control::default());
     assert_eq!(count(&server, "waits"), 1);
+    verify_ledger(&server, &["default"]);
 }
 
 #[test]
