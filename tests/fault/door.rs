@@ -5,7 +5,7 @@ use std::io;
 use testkit::http::{Client, Request, Response};
 use testkit::otlp::{self, Export};
 use testkit::records::{Random, Sender};
-use testkit::remote_write::{self, RequestV2, V1, V2, written};
+use testkit::remote_write::{self, RequestV2, V1, V2, WriteRequest, written};
 use testkit::{Doors, Encoding, Format};
 
 use crate::grpc_call::{self, Answer, NoAnswer, frame};
@@ -80,17 +80,15 @@ impl Caller {
 
     /// Sends the next `count` records in one of the forms that the door knows.
     pub(crate) fn send(&mut self, sender: &mut Sender, count: u64, random: &mut Random) -> Fate {
+        let format = Format::ALL[random.below(2)];
         match self.door {
-            Door::Http(Signal::Logs) => self.by_http(&sender.logs(count), random),
-            Door::Http(Signal::Spans) => self.by_http(&sender.spans(count), random),
-            Door::Http(Signal::Points) => self.by_http(&sender.points(count), random),
+            Door::Http(Signal::Logs) => self.by_http(&sender.logs(count), format, random),
+            Door::Http(Signal::Spans) => self.by_http(&sender.spans(count), format, random),
+            Door::Http(Signal::Points) => self.by_http(&sender.points(count), format, random),
             Door::Grpc(Signal::Logs) => self.by_grpc(&sender.logs(count), random),
             Door::Grpc(Signal::Spans) => self.by_grpc(&sender.spans(count), random),
             Door::Grpc(Signal::Points) => self.by_grpc(&sender.points(count), random),
-            Door::RemoteWrite => {
-                let response = self.post(write(sender, count, random));
-                fate_of_points(response, count)
-            }
+            Door::RemoteWrite => self.by_remote_write(&sender.samples(count), count, random),
             Door::Push => {
                 let response = self.post(push(sender, count, random));
                 fate_of_points(response, count)
@@ -102,12 +100,21 @@ impl Caller {
         self.http.send(&request.header(TENANT, self.tenant))
     }
 
-    fn by_http(&mut self, export: &impl Export, random: &mut Random) -> Fate {
-        let (format, encoding) = (Format::ALL[random.below(2)], encoding(random));
-        fate(self.post(otlp::request(export, format, encoding)))
+    /// `count`: the samples in the message.
+    pub(crate) fn by_remote_write(
+        &mut self,
+        message: &WriteRequest,
+        count: u64,
+        random: &mut Random,
+    ) -> Fate {
+        fate_of_points(self.post(write(message, random)), count)
     }
 
-    fn by_grpc<E: Export>(&mut self, export: &E, random: &mut Random) -> Fate {
+    pub(crate) fn by_http(&mut self, export: &impl Export, format: Format, random: &mut Random) -> Fate {
+        fate(self.post(otlp::request(export, format, encoding(random))))
+    }
+
+    pub(crate) fn by_grpc<E: Export>(&mut self, export: &E, random: &mut Random) -> Fate {
         let encoding = encoding(random);
         let message = frame(&encoding.encode(&otlp::protobuf(export)), encoding != Encoding::None);
         fate_of_call(self.grpc.call(E::METHOD, encoding, &[(TENANT, self.tenant)], message))
@@ -119,11 +126,10 @@ fn encoding(random: &mut Random) -> Encoding {
 }
 
 /// A message of remote write in either version, in every compression that senders use.
-fn write(sender: &mut Sender, count: u64, random: &mut Random) -> Request {
-    let message = sender.samples(count);
+fn write(message: &WriteRequest, random: &mut Random) -> Request {
     let (version, bytes) = match random.below(2) {
-        0 => (V1, remote_write::bytes(&message)),
-        _ => (V2, remote_write::bytes(&RequestV2::of(&message))),
+        0 => (V1, remote_write::bytes(message)),
+        _ => (V2, remote_write::bytes(&RequestV2::of(message))),
     };
     match random.below(3) {
         0 => remote_write::raw(version, "", bytes),
