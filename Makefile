@@ -96,9 +96,10 @@ bench-metrics: ## metrics beside VictoriaMetrics and Prometheus
 bench-sdk: ## what the instrumentation of a request costs, beside tracing-opentelemetry and others
 	cargo run --locked --profile $(BENCH_PROFILE) --package bench-sdk
 
-soak: ## a thousand kills, a minute of overload
+soak: ## a thousand kills, thousands of power cuts, minutes of overload
 	FRESNEL_SOAK_ROUNDS=$${FRESNEL_SOAK_ROUNDS:-1000} FRESNEL_FAULT_SECONDS=60 \
 	  cargo test --locked --profile quick --package fresnel-server --test fault -- --nocapture --test-threads=1
+	cargo test --locked --profile quick --package store --lib -- --ignored nothing_is_lost_or_doubled_many
 
 fuzz: ## look for panics in the decoders, five minutes each; needs cargo-fuzz and a nightly compiler
 	cd crates/wire
