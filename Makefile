@@ -52,8 +52,13 @@ web:
 
 # nextest where it is installed: a test of its own process and a bound on its time. Documentation
 # examples are not among what it runs. The parts of the SDK that the server does without have runs
-# of their own, so that the server is tested as it is shipped.
+# of their own, so that the server is tested as it is shipped. What a test that passes has to tell
+# (what it skipped and why, how much it compared) no runner shows: it goes to a file, shown in the end.
 unit:
+	export FRESNEL_TEST_REPORT="$(abspath $(CARGO_TARGET_DIR))/test-report.txt"
+	mkdir -p "$(CARGO_TARGET_DIR)"
+	: > "$$FRESNEL_TEST_REPORT"
+	trap 'echo; echo "what the tests tell:"; sort "$$FRESNEL_TEST_REPORT"' EXIT
 	if cargo nextest --version > /dev/null 2>&1; then
 	  cargo nextest run --workspace --locked
 	  cargo nextest run --package fresnel-sdk --all-features --locked
@@ -91,9 +96,10 @@ bench-metrics: ## metrics beside VictoriaMetrics and Prometheus
 bench-sdk: ## what the instrumentation of a request costs, beside tracing-opentelemetry and others
 	cargo run --locked --profile $(BENCH_PROFILE) --package bench-sdk
 
-soak: ## a thousand kills, a minute of overload
+soak: ## a thousand kills, thousands of power cuts, minutes of overload
 	FRESNEL_SOAK_ROUNDS=$${FRESNEL_SOAK_ROUNDS:-1000} FRESNEL_FAULT_SECONDS=60 \
 	  cargo test --locked --profile quick --package fresnel-server --test fault -- --nocapture --test-threads=1
+	cargo test --locked --profile quick --package store --lib -- --ignored nothing_is_lost_or_doubled_many
 
 fuzz: ## look for panics in the decoders, five minutes each; needs cargo-fuzz and a nightly compiler
 	cd crates/wire

@@ -213,6 +213,8 @@ fn a_torn_end_of_the_log_is_cut_and_what_was_acknowledged_is_there() {
     server.kill9();
     server.restart();
     assert_eq!(count(&server), 101, "the log goes on behind the cut");
+    let entry = server.balanced_ledger().entry("default", "logs").unwrap().clone();
+    assert_eq!((entry.received, entry.stored), (101, 101));
 }
 
 #[test]

@@ -1,78 +1,22 @@
-//! OTLP/gRPC frame by frame: encodings that no client of ours has, and what a refusal carries.
+//! OTLP/gRPC: every encoding, and what a refusal carries.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD_NO_PAD;
-use bytes::Bytes;
-use http::{HeaderMap, Request, StatusCode};
-use http_body_util::{BodyExt, Full};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use http::StatusCode;
 use testkit::otlp::proto::collector::logs::v1::ExportLogsServiceRequest;
 use testkit::otlp::proto::collector::trace::v1::ExportTraceServiceRequest;
-use testkit::otlp::{Export, Status, protobuf};
+use testkit::otlp::{Export, protobuf};
 use testkit::records::{Random, Sender, value};
 use testkit::{Encoding, Fresnel};
 
 use crate::fresnel;
+use crate::grpc_call::{Answer, Client, frame};
 use crate::settings::{LARGE_BODIES, SMALL_LIMITS, SMALLEST_MEMORY};
 
-/// What came of a call.
-#[derive(Debug)]
-struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Bytes,
-    trailers: HeaderMap,
-}
-
-impl Answer {
-    /// gRPC's status; of an answer without a message it is in the headers.
-    fn code(&self) -> i32 {
-        let code = self.trailers.get("grpc-status").or_else(|| self.headers.get("grpc-status"));
-        code.unwrap_or_else(|| panic!("no grpc-status: {self:?}")).to_str().unwrap().parse().unwrap()
-    }
-
-    /// The details of a refusal.
-    fn details(&self) -> Option<Status> {
-        let encoded = self.headers.get("grpc-status-details-bin")?;
-        let bytes = STANDARD_NO_PAD.decode(encoded.as_bytes()).unwrap();
-        Some(Status::from_protobuf(&bytes))
-    }
-}
-
-/// A call whose body is this.
+/// A call whose body is this, over a connection of its own.
 fn call(address: SocketAddr, method: &str, encoding: Encoding, body: Vec<u8>) -> Answer {
-    let mut request = Request::post(format!("http://{address}{method}"))
-        .header("content-type", "application/grpc")
-        .header("te", "trailers");
-    if let Some(name) = encoding.header() {
-        request = request.header("grpc-encoding", name);
-    }
-    let request = request.body(Full::new(Bytes::from(body))).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let stream = TokioIo::new(tokio::net::TcpStream::connect(address).await.unwrap());
-        let (mut sender, connection) =
-            hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
-        let exchange = async move {
-            let (head, body) = sender.send_request(request).await.unwrap().into_parts();
-            let collected = body.collect().await.unwrap();
-            let trailers = collected.trailers().cloned().unwrap_or_default();
-            Answer { status: head.status, headers: head.headers, body: collected.to_bytes(), trailers }
-        };
-        tokio::select! {
-            answer = exchange => answer,
-            ended = connection => panic!("the connection ended first: {ended:?}"),
-        }
-    })
-}
-
-/// One message with its prefix.
-fn frame(message: &[u8], compressed: bool) -> Vec<u8> {
-    let length = u32::try_from(message.len()).unwrap().to_be_bytes();
-    [&[u8::from(compressed)], &length[..], message].concat()
+    Client::new(address).call(method, encoding, &[], body).unwrap()
 }
 
 fn send<E: Export>(server: &Fresnel, export: &E, encoding: Encoding) -> Answer {

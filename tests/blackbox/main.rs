@@ -11,6 +11,8 @@ mod demo;
 mod doors;
 mod durability;
 mod grpc;
+#[path = "../grpc_call.rs"]
+mod grpc_call;
 mod health;
 mod ledger;
 mod logs;

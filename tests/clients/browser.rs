@@ -8,6 +8,7 @@ use testkit::otlp::proto::metrics::v1::{
     Exemplar, Histogram, HistogramDataPoint, Metric, exemplar, metric::Data,
 };
 use testkit::records::{POINTS, Random, Sender, metrics, now_unix_nano, text, value};
+use testkit::remote_write::{V1, WriteRequest, request, series};
 use testkit::{Fresnel, skip, wait_for};
 
 use crate::fresnel;
@@ -16,7 +17,9 @@ use crate::program::{root, run};
 const SERVICE: &str = "checkout";
 const BODY: &str = "payment was refused by the bank";
 const HISTOGRAM: &str = "http.server.request.duration";
+const GROWN: &str = "shop_queue_length";
 const SECOND: u64 = 1_000_000_000;
+const WEEK_MILLIS: i64 = 7 * 86_400_000;
 
 /// Sends what the tests of the page look for; gives the id of a trace.
 fn fill(server: &Fresnel) -> String {
@@ -32,7 +35,22 @@ fn fill(server: &Fresnel) -> String {
     server.send(&sender.spans(80));
     server.send(&Sender::at(SERVICE, 3, start).points(300));
     server.send(&metrics(sender.resource(), vec![durations(start, &trace)]));
+    server.ask(&request(V1, &grown())).expect(204);
     trace
+}
+
+/// A series of a week ago, and three of now, the same among them.
+fn grown() -> WriteRequest {
+    let now = i64::try_from(now_unix_nano() / 1_000_000).expect("the year is before 2262");
+    let queue = |queue: &str, samples: &[(f64, i64)]| {
+        series(&[("__name__", GROWN), ("job", SERVICE), ("queue", queue)], samples)
+    };
+    let timeseries = vec![
+        queue("a", &[(1.0, now - WEEK_MILLIS), (2.0, now)]),
+        queue("b", &[(3.0, now)]),
+        queue("c", &[(4.0, now)]),
+    ];
+    WriteRequest { timeseries, metadata: Vec::new() }
 }
 
 /// Requests of two routes, one of them twice as often: a point every ten seconds since `start`, each with an
@@ -79,34 +97,42 @@ fn chromium() -> Option<&'static str> {
         .find(|path| Path::new(path).exists())
 }
 
-#[test]
-fn the_page_works_in_chromium() {
+/// A command that runs tests of the page, told of this server; none where something is missing, which
+/// is said.
+pub(crate) fn page_tests(server: &Fresnel, program: &str, arguments: &[&str]) -> Option<Command> {
     let web = root().join("web");
     let Some(chromium) = chromium() else {
-        return skip("there is no Chromium: run `cargo xtask setup` as root");
+        skip("there is no Chromium: run `cargo xtask setup` as root");
+        return None;
     };
     if !web.join("node_modules").exists() {
-        return skip("web/node_modules is missing: run `cargo xtask setup`");
+        skip("web/node_modules is missing: run `cargo xtask setup`");
+        return None;
     }
-    let server = fresnel().start();
     if !server.get("/").text().contains("<script") {
-        return skip("the page is not in this binary: run `npm run build` in web, then build again");
+        skip("the page is not in this binary: run `npm run build` in web, then build again");
+        return None;
     }
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(web).env("FRESNEL_URL", server.url()).env("CHROMIUM", chromium);
+    Some(command)
+}
+
+#[test]
+fn the_page_works_in_chromium() {
+    let server = fresnel().start();
+    let Some(mut command) = page_tests(&server, "npm", &["run", "--silent", "e2e"]) else { return };
     let trace = fill(&server);
     wait_for("the host's metrics", Duration::from_secs(15), || {
         let statement = "SELECT count(*) FROM metrics WHERE metric_name = 'system.memory.usage'";
         (server.sql(statement).integer() > 0).then_some(())
     });
-    let mut command = Command::new("npm");
     command
-        .args(["run", "--silent", "e2e"])
-        .current_dir(web)
-        .env("FRESNEL_URL", server.url())
         .env("FRESNEL_E2E_SERVICE", SERVICE)
         .env("FRESNEL_E2E_BODY", BODY)
         .env("FRESNEL_E2E_TRACE", trace)
         .env("FRESNEL_E2E_METRIC", POINTS)
         .env("FRESNEL_E2E_HISTOGRAM", HISTOGRAM)
-        .env("CHROMIUM", chromium);
+        .env("FRESNEL_E2E_GROWN", GROWN);
     run(command);
 }

@@ -4,16 +4,20 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use testkit::records::Sender;
 use testkit::{Fresnel, skip, wait_for};
 
 use crate::fresnel;
-use crate::program::tool;
+use crate::program::{python, run, tool};
 
 const BUCKET: &str = "telemetry";
 const ACCESS_KEY: &str = "fresnel-test-access";
 const SECRET_KEY: &str = "fresnel-test-secret";
+
+/// Tables are published in the background within this.
+const PUBLISHED: Duration = Duration::from_secs(60);
 
 /// An S3 server whose objects are files of a folder.
 struct S3 {
@@ -66,6 +70,19 @@ impl S3 {
         )
     }
 
+    /// What Delta Lake finds in the bucket with the keys of a reader; none without Python, which is
+    /// said.
+    fn delta_tables(&self) -> Option<Value> {
+        let mut command = python("open_data.py")?;
+        command.arg("delta").arg(format!("s3://{BUCKET}/fresnel"));
+        command
+            .env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{}", self.port))
+            .env("AWS_ALLOW_HTTP", "true");
+        command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
+        command.env("AWS_REGION", "us-east-1");
+        Some(serde_json::from_str(&run(command)).unwrap())
+    }
+
     /// Objects below the prefix whose names end with `.parquet`.
     fn segments(&self) -> usize {
         fn count(folder: &Path) -> usize {
@@ -82,6 +99,11 @@ impl S3 {
                 .sum()
         }
         count(&self.folder.path().join(BUCKET).join("fresnel"))
+    }
+
+    /// The folder of a table's objects.
+    fn table(&self, table: &str) -> PathBuf {
+        self.folder.path().join(BUCKET).join("fresnel/segments").join(table)
     }
 }
 
@@ -150,4 +172,44 @@ fn a_bucket_belongs_to_one_server_and_outlives_its_disk() {
     let rows = heir.sql_as_far_as_possible("default", "SELECT count(*) FROM logs WHERE service_name = 's3'");
     assert_eq!(rows.integer(), 100);
     heir.balanced_ledger();
+}
+
+/// Another implementation finds them over S3, with what came after a bucket that was away and a kill.
+#[test]
+fn delta_tables_are_published_into_the_bucket_and_read_from_it() {
+    let Some(mut s3) = S3::start() else { return };
+    if python("open_data.py").is_none() {
+        return;
+    }
+    // The log says that the bucket is away.
+    let config = format!("{}[publish]\ninterval = \"1s\"\n", s3.config());
+    let mut server = fresnel().config(&config).allow_warning("").start();
+    let mut sender = Sender::new("s3", 1);
+    let mut send = |server: &Fresnel| {
+        server.send(&sender.logs(300));
+        server.send(&sender.spans(200));
+        server.send(&sender.points(100));
+        wait_sealed(server);
+    };
+    let tables_of = |s3: &S3, counts: &Value| {
+        wait_for("every record in the Delta tables", PUBLISHED, || {
+            s3.delta_tables().filter(|found| found["counts"] == *counts)
+        })
+    };
+    send(&server);
+    for table in ["logs", "spans", "samples"] {
+        let first = s3.table(table).join("_delta_log/00000000000000000000.json");
+        wait_for(&format!("{}", first.display()), PUBLISHED, || first.exists().then_some(()));
+    }
+    let found = tables_of(&s3, &json!({"logs": 300, "spans": 200, "samples": 100}));
+    assert_eq!(found["tenants"]["logs"], json!(["default"]));
+
+    s3.stop();
+    server.send(&Sender::new("away", 1).logs(1));
+    s3.resume();
+    server.kill9();
+    server.restart();
+    send(&server);
+    tables_of(&s3, &json!({"logs": 601, "spans": 400, "samples": 200}));
+    server.balanced_ledger();
 }

@@ -2,6 +2,9 @@
 
 use testkit::Fresnel;
 
+use crate::browser::page_tests;
+use crate::program::run;
+
 /// Orders that a script makes: one span, one log record and one count each.
 pub(crate) const ORDERS: i64 = 25;
 
@@ -31,12 +34,32 @@ pub(crate) fn verify(server: &Fresnel, service: &str) {
     assert!(series["total_series"].as_u64().unwrap() >= 1, "{series}");
 }
 
-/// The same after a kill.
+/// A person finds it on the page: log records by service and text, and traces as a waterfall.
+#[track_caller]
+fn verify_on_page(server: &Fresnel, service: &str) {
+    const TESTS: [&str; 2] = [
+        "logs are found by service and text, and opened",
+        "traces are listed by service and open as a waterfall",
+    ];
+    let arguments = ["--test", "--test-reporter=tap"];
+    let Some(mut command) = page_tests(server, "node", &arguments) else { return };
+    for name in TESTS {
+        command.arg(format!("--test-name-pattern=^{name}$"));
+    }
+    command.arg("e2e/pages.test.mjs");
+    command.env("FRESNEL_E2E_SERVICE", service).env("FRESNEL_E2E_BODY", "is late");
+    let told = run(command);
+    let passed = format!("# pass {}", TESTS.len());
+    assert!(told.lines().any(|line| line == passed), "not {passed}: {told}");
+}
+
+/// The same after a kill, and on the page too.
 #[track_caller]
 pub(crate) fn verify_after_kill(server: &mut Fresnel, services: &[String]) {
     services.iter().for_each(|service| verify(server, service));
     server.kill9();
     server.restart();
     services.iter().for_each(|service| verify(server, service));
+    services.iter().for_each(|service| verify_on_page(server, service));
     server.balanced_ledger();
 }

@@ -11,8 +11,9 @@ use tempfile::TempDir;
 use testkit::records::{Random, Sender, value};
 use testkit::{Builder, Encoding, Format, Fresnel, otlp, skip, wait_for};
 
+use crate::door::{Door, Signal};
 use crate::fresnel;
-use crate::senders::{Fate, Plan, Signal, verify_ledger};
+use crate::senders::{Fate, Plan, verify_ledger};
 use crate::settings::{QUIET, TINY_FILES};
 
 /// The server's disk, in the hands of the test.
@@ -83,7 +84,8 @@ fn count(server: &Fresnel, service: &str) -> i64 {
 }
 
 fn logs_of(service: &str, seed: u64) -> Plan {
-    Plan { tenant: "default", service: service.to_owned(), signal: Signal::Logs, records_max: 50, seed }
+    let door = Door::Http(Signal::Logs);
+    Plan { tenant: "default", service: service.to_owned(), door, records_max: 50, seed }
 }
 
 #[test]
@@ -97,14 +99,15 @@ fn the_answer_waits_for_the_disk() {
     assert!(started.elapsed() >= sync_delay, "acknowledged after {:?}, before the sync", started.elapsed());
     faults.set(Control::default());
     assert_eq!(count(&server, "waits"), 1);
+    verify_ledger(&server, &["default"]);
 }
 
 #[test]
 fn a_sync_that_fails_ends_the_process_and_nothing_acknowledged_is_lost() {
     let Some(faults) = Faults::new() else { return };
     let mut server = faults.below(fresnel()).config(QUIET).allow_warning("").start();
-    let door = server.doors().otlp_http;
-    let senders: Vec<_> = (0..4).map(|seed| logs_of(&format!("failed-{seed}"), seed).start(door)).collect();
+    let doors = server.doors();
+    let senders: Vec<_> = (0..4).map(|seed| logs_of(&format!("failed-{seed}"), seed).start(doors)).collect();
     wait_for("some records", Duration::from_secs(20), || (count(&server, "failed-0") > 0).then_some(()));
     faults.set(Control { sync_fails: true, ..Control::default() });
     let status = server.wait_exit(Duration::from_secs(30));
@@ -142,7 +145,7 @@ fn fill_and_free(server: &Fresnel, fill: impl FnOnce(), free: impl FnOnce()) -> 
         let request = otlp::request(&sender.logs(10), Format::Protobuf, Encoding::None);
         server.ask_otlp(&request).status == 200
     };
-    let running = logs_of("before", 1).start(server.doors().otlp_http);
+    let running = logs_of("before", 1).start(server.doors());
     wait_for("some records", Duration::from_secs(20), || (count(server, "before") > 0).then_some(()));
     let sent = running.finish();
     fill();

@@ -9,6 +9,9 @@
 #![expect(clippy::print_stderr, reason = "a test talks on stderr")]
 
 mod disk;
+mod door;
+#[path = "../grpc_call.rs"]
+mod grpc_call;
 mod kill;
 mod memory;
 mod senders;

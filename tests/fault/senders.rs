@@ -2,29 +2,21 @@
 //! what is there.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-use testkit::http::{Client, Request};
 use testkit::records::{ID, POINTS, Random, SENDER, Sender};
-use testkit::{Encoding, Format, Fresnel, otlp};
+use testkit::{Doors, Fresnel};
 
-/// What a sender sends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Signal {
-    Logs,
-    Spans,
-    Points,
-}
+use crate::door::{Caller, Door, Signal};
 
-/// Who sends what, and how large its requests are at most.
+/// Who sends what where, and how large its requests are at most.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) tenant: &'static str,
     pub(crate) service: String,
-    pub(crate) signal: Signal,
+    pub(crate) door: Door,
     pub(crate) records_max: u64,
     pub(crate) seed: u64,
 }
@@ -64,24 +56,22 @@ pub(crate) struct Sent {
 
 impl Plan {
     /// Begins to send.
-    pub(crate) fn start(self, door: SocketAddr) -> Running {
+    pub(crate) fn start(self, doors: Doors) -> Running {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
-        let thread = std::thread::spawn(move || self.send_until(&stopped, door));
+        let thread = std::thread::spawn(move || self.send_until(&stopped, &doors));
         Running { stop, thread }
     }
 
-    fn send_until(self, stopped: &AtomicBool, door: SocketAddr) -> Sent {
+    fn send_until(self, stopped: &AtomicBool, doors: &Doors) -> Sent {
         let sender = Sender::new(&self.service, self.seed);
+        let mut caller = Caller::new(self.door, self.tenant, doors);
         let mut sent = Sent { sender, attempts: Vec::new(), plan: self };
         let mut random = Random::new(sent.plan.seed);
-        let mut client = Client::new(door);
         while !stopped.load(Ordering::Relaxed) {
             let count = 1 + random.below(usize::try_from(sent.plan.records_max).unwrap()) as u64;
-            let encoding = Encoding::ALL[random.below(3)];
             let first = sent.sender.next();
-            let request = sent.request(count, encoding);
-            let fate = fate(&mut client, &request);
+            let fate = caller.send(&mut sent.sender, count, &mut random);
             sent.attempts.push(Attempt { first, count, fate });
             match fate {
                 Fate::Acknowledged => {}
@@ -94,20 +84,6 @@ impl Plan {
     }
 }
 
-fn fate(client: &mut Client, request: &Request) -> Fate {
-    match client.send(request) {
-        Ok(response) if response.status == 200 => Fate::Acknowledged,
-        // Nobody can tell what a disk that failed has kept: it does not say when to come again.
-        Ok(response) if response.status == 503 && response.header("retry-after").is_none() => Fate::Unknown,
-        Ok(response) if matches!(response.status, 429 | 503) => {
-            assert!(response.header("retry-after").is_some(), "a refusal says when to come again");
-            Fate::Refused
-        }
-        Ok(response) => panic!("a good request got {}: {}", response.status, response.text()),
-        Err(_) => Fate::Unknown,
-    }
-}
-
 impl Running {
     /// Ends the sender after its current request.
     pub(crate) fn finish(self) -> Sent {
@@ -117,16 +93,6 @@ impl Running {
 }
 
 impl Sent {
-    fn request(&mut self, count: u64, encoding: Encoding) -> Request {
-        let sender = &mut self.sender;
-        let request = match self.plan.signal {
-            Signal::Logs => otlp::request(&sender.logs(count), Format::Protobuf, encoding),
-            Signal::Spans => otlp::request(&sender.spans(count), Format::Protobuf, encoding),
-            Signal::Points => otlp::request(&sender.points(count), Format::Protobuf, encoding),
-        };
-        request.header("x-scope-orgid", self.plan.tenant)
-    }
-
     /// How many requests had this fate.
     pub(crate) fn requests(&self, fate: Fate) -> usize {
         self.attempts.iter().filter(|attempt| attempt.fate == fate).count()
@@ -143,10 +109,11 @@ impl Sent {
 
     /// How often the record of each number is there.
     fn found(&self, server: &Fresnel) -> BTreeMap<u64, i64> {
-        let Plan { tenant, service, signal, .. } = &self.plan;
+        let Plan { tenant, service, door, .. } = &self.plan;
+        let signal = door.signal();
         let statement = match signal {
             Signal::Logs | Signal::Spans => {
-                let table = if *signal == Signal::Logs { "logs" } else { "spans" };
+                let table = if signal == Signal::Logs { "logs" } else { "spans" };
                 format!(
                     "SELECT attributes['{ID}'] AS id, count(*) AS n FROM {table} WHERE service_name = '{service}' GROUP BY 1"
                 )
@@ -181,7 +148,7 @@ impl Sent {
             assert!(
                 as_said,
                 "{:?} of {}: {attempt:?} is there {times:?} times",
-                self.plan.signal, self.plan.service
+                self.plan.door, self.plan.service
             );
         }
         let sent = self.sender.next();

@@ -21,3 +21,7 @@ grace = "0s"
 
 /// Only the server's own telemetry comes in by itself.
 pub(crate) const NO_HOST: &str = "[receive.host]\nenabled = false\n";
+
+/// As many series as there is memory for.
+pub(crate) const SERIES_WITHOUT_END: &str =
+    "[store]\nseries_max = 100_000_000\nseries_max_per_metric = 100_000_000\n";

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use promql::Labels;
 use promql::histogram::go_float;
 use testkit::remote_write::{V1, WriteRequest, request};
+use testkit::tell;
 
 use crate::api::{Api, Point};
 use crate::fresnel;
@@ -63,7 +64,7 @@ fn random_queries_give_what_prometheus_gives() {
             tally.compare(&queries.next(), &ours, theirs.api());
         }
     }
-    eprintln!("{} queries: {} gave series, {} errors", tally.asked, tally.with_series, tally.errors);
+    tell(&format!("{} queries: {} gave series, {} errors", tally.asked, tally.with_series, tally.errors));
     let shown = &tally.differences[..tally.differences.len().min(SHOWN_MAX)];
     let all = tally.differences.len();
     assert!(shown.is_empty(), "{all} of {} differ, with seed {seed}:\n{}", tally.asked, shown.join("\n"));

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use testkit::skip;
+use testkit::{skip, tell};
 
 use crate::fresnel;
 use crate::over_http::Server;
@@ -56,12 +56,12 @@ fn all_of_prometheus_evaluations_pass_over_http() {
         files.iter().map(of_file).collect()
     };
     let from_memory = evaluate(Server::new(&server));
-    eprintln!("from memory: {from_memory}");
+    tell(&format!("over HTTP, from memory: {from_memory}"));
     from_memory.assert_clean(KNOWN);
 
     server.terminate();
     server.restart();
     let from_files = evaluate(Server::again(&server));
-    eprintln!("from files: {from_files}");
+    tell(&format!("over HTTP, from files: {from_files}"));
     from_files.assert_clean(KNOWN);
 }

@@ -4,6 +4,7 @@
 //   FRESNEL_E2E_SERVICE  a service with logs and spans     FRESNEL_E2E_BODY    part of a log body of it
 //   FRESNEL_E2E_TRACE    a trace of it                     FRESNEL_E2E_METRIC  a metric of it
 //   FRESNEL_E2E_HISTOGRAM  a histogram of it in seconds, by http.route, /cart among them, with exemplars
+//   FRESNEL_E2E_GROWN  a metric in PromQL with three series by queue: a, of a week ago too, b and c
 // What is not named is not looked for.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -74,8 +75,8 @@ check("the overview shows data, not a form", async (page, go) => {
   await page.locator('section[aria-label="Server health"] .components li').first().waitFor();
   await page.locator('section[aria-label="Ledger"] .sign.ok', { hasText: "balanced" }).waitFor();
   await page.locator('section[aria-label="Records received"] canvas').waitFor();
-  await page.locator('section[aria-label="Processor"] canvas').waitFor();
-  await page.locator('section[aria-label="Memory"] canvas').waitFor();
+  for (const name of ["Processor", "Memory", "Network", "Disk", "File systems"])
+    await page.locator(`section[aria-label="${name}"] canvas`).waitFor();
   await page.getByRole("meter", { name: "Memory budget used" }).waitFor();
   assert.equal(await page.locator(".banner.bad").count(), 0);
 });
@@ -432,6 +433,40 @@ check(
     await values.waitFor();
   },
   { needs: "histogram" },
+);
+
+check(
+  "growth against an earlier day is told by metric and by value, and orders them",
+  async (page, go) => {
+    await go(`/metrics/cardinality?${RANGE}`);
+    await page.getByRole("combobox", { name: "against" }).selectOption("7d");
+    await addressed(page, (params) => params.get("against") === "7d", "the earlier day is in the address");
+    const totals = page.locator('section[aria-label="Totals"]');
+    await totals.getByText(/^\+[\d,]+ against 1 of/).waitFor();
+    const texts = (row) => row.locator("td").allInnerTexts();
+    const metrics = page.locator('section[aria-label="Series by metrics"]');
+    await metrics.getByRole("searchbox").fill(server.grown);
+    const grown = metrics.locator("tbody tr", { hasText: server.grown });
+    assert.deepEqual((await texts(grown)).slice(1, 2), ["3"]);
+    assert.ok((await texts(grown)).includes("+2"), `${await texts(grown)}`);
+
+    await grown.getByRole("button", { name: server.grown }).click();
+    const labels = page.locator('section[aria-label="Series by labels"]');
+    await labels.getByRole("button", { name: "queue" }).click();
+    const values = page.locator('section[aria-label="Series by values of queue"]');
+    await values.locator("tbody tr").nth(2).waitFor();
+    const changes = async () =>
+      Object.fromEntries(
+        (await Promise.all((await values.locator("tbody tr").all()).map(texts))).map((cells) => [
+          cells[0],
+          cells.find((cell) => /^(new|=)$/.test(cell)),
+        ]),
+      );
+    assert.deepEqual(await changes(), { a: "=", b: "new", c: "new" });
+    await values.getByRole("button", { name: "growth" }).click();
+    assert.equal((await texts(values.locator("tbody tr").nth(2)))[0], "a", "what did not grow is last");
+  },
+  { needs: "grown" },
 );
 
 check("a drag sets the range, a double click widens it, back restores it", async (page, go) => {

@@ -292,6 +292,13 @@ fn series(registry: &Registry, store: &Arc<Store>) {
         }
     });
     let of = Arc::clone(store);
+    let description = "Memory of the index of active series by tenant.";
+    registry.observe_gauge("fresnel.store.series.size", "By", description, move |to| {
+        for (tenant, bytes) in of.status().series_bytes {
+            to.observe(bytes, &[("tenant", tenant.as_str())]);
+        }
+    });
+    let of = Arc::clone(store);
     registry.observe_gauge("fresnel.store.series.limit", "{series}", "store.series_max", move |to| {
         to.observe(of.status().series_max, &[]);
     });

@@ -17,6 +17,8 @@ pub struct Status {
     pub memtable_rows: u64,
     /// Active series of each tenant that has some.
     pub series: Vec<(Tenant, u64)>,
+    /// Bytes of memory that the index of them takes.
+    pub series_bytes: Vec<(Tenant, u64)>,
     /// How many a tenant may have.
     pub series_max: u64,
     /// Files.

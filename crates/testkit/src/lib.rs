@@ -32,8 +32,8 @@ pub use builder::{Background, Builder, Finished};
 pub use ledger::{Entry, Ledger};
 pub use otlp::{Encoding, Format};
 pub use rows::Rows;
-pub use server::Fresnel;
-pub use wait::{skip, wait_for};
+pub use server::{Doors, Fresnel};
+pub use wait::{skip, tell, wait_for};
 
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,7 @@ use crate::otlp::proto::metrics::v1::{
 };
 use crate::otlp::proto::resource::v1::Resource;
 use crate::otlp::proto::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
+use crate::remote_write::{Label, Sample, TimeSeries, WriteRequest, series};
 
 /// The attribute of logs and spans that names one record.
 pub const ID: &str = "test.id";
@@ -20,6 +21,8 @@ pub const ID: &str = "test.id";
 pub const SENDER: &str = "test.sender";
 /// The metric that numbered points belong to.
 pub const POINTS: &str = "test.points";
+/// Series that points of Prometheus' senders are spread over.
+pub const SERIES: u64 = 4;
 /// Spans in a trace.
 pub const SPANS_PER_TRACE: u64 = 8;
 
@@ -123,6 +126,45 @@ impl Sender {
         metrics(self.resource(), vec![metric])
     }
 
+    /// The next `count` points, as Prometheus sends them: over [`SERIES`] series.
+    pub fn samples(&mut self, count: u64) -> WriteRequest {
+        let mut timeseries: Vec<_> = (0..SERIES).map(|shard| self.series(shard)).collect();
+        for number in self.numbers(count) {
+            let value = f64::from(u32::try_from(number).expect("tests send fewer points"));
+            let shard = usize::try_from(number % SERIES).expect("a few");
+            let sample = Sample { value, timestamp: self.sample_millis(number), start_timestamp: 0 };
+            timeseries[shard].samples.push(sample);
+        }
+        timeseries.retain(|series| !series.samples.is_empty());
+        WriteRequest { timeseries, metadata: Vec::new() }
+    }
+
+    /// The next `count` points, as a script pushes them: a line each, of the same series.
+    pub fn lines(&mut self, count: u64) -> String {
+        let line = |number: u64| {
+            let labels: Vec<String> = self
+                .series(number % SERIES)
+                .labels
+                .iter()
+                .map(|Label { name, value }| match name.as_str() {
+                    "__name__" => format!("\"{value}\""),
+                    name => format!("\"{name}\"=\"{value}\""),
+                })
+                .collect();
+            format!("{{{}}} {number} {}\n", labels.join(","), self.sample_millis(number))
+        };
+        let lines = (self.next..self.next + count).map(line).collect();
+        self.next += count;
+        lines
+    }
+
+    /// The series of a shard, without samples.
+    fn series(&self, shard: u64) -> TimeSeries {
+        let (name, shard) = (self.name(), shard.to_string());
+        let labels = [("__name__", POINTS), ("job", &self.service), (SENDER, &name), ("test.shard", &shard)];
+        series(&labels, &[])
+    }
+
     /// The resource of all its records.
     pub fn resource(&self) -> Resource {
         let attributes = vec![text("service.name", &self.service), text("host.name", "test-host")];
@@ -137,6 +179,12 @@ impl Sender {
 
     fn time(&self, number: u64) -> u64 {
         self.start_unix_nano + number * NANOS_PER_MILLI
+    }
+
+    /// The time of a point of Prometheus' senders: one a millisecond in each series.
+    fn sample_millis(&self, number: u64) -> i64 {
+        let nanos = self.time(number / SERIES);
+        i64::try_from(nanos / NANOS_PER_MILLI).expect("the year is before 2262")
     }
 
     fn log(&mut self, number: u64) -> LogRecord {

@@ -1,5 +1,7 @@
 //! Prometheus' remote write as any sender writes it. The messages are those of its `.proto` files.
 
+use std::collections::HashMap;
+
 use prost::{Message, Oneof};
 
 use crate::http::{Request, Response};
@@ -271,6 +273,29 @@ pub fn series(pairs: &[(&str, &str)], samples: &[(f64, i64)]) -> TimeSeries {
 }
 
 impl RequestV2 {
+    /// The samples of a message of version 1.
+    pub fn of(message: &WriteRequest) -> Self {
+        let mut symbols = vec![String::new()];
+        let mut known = HashMap::new();
+        let mut reference = |text: &String| {
+            *known.entry(text.clone()).or_insert_with(|| {
+                symbols.push(text.clone());
+                u32::try_from(symbols.len() - 1).expect("a test has few symbols")
+            })
+        };
+        let series = |series: &TimeSeries| TimeSeriesV2 {
+            labels_refs: series
+                .labels
+                .iter()
+                .flat_map(|label| [reference(&label.name), reference(&label.value)])
+                .collect(),
+            samples: series.samples.clone(),
+            ..Default::default()
+        };
+        let timeseries = message.timeseries.iter().map(series).collect();
+        Self { symbols, timeseries }
+    }
+
     /// The references that stand for these labels; what is new becomes a symbol.
     pub fn references(&mut self, pairs: &[(&str, &str)]) -> Vec<u32> {
         pairs.iter().flat_map(|(name, value)| [self.symbol(name), self.symbol(value)]).collect()

@@ -1,3 +1,4 @@
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 /// How often a condition is looked at: short against every deadline, long against what a look costs.
@@ -28,5 +29,20 @@ pub fn wait_for<T>(what: &str, deadline: Duration, mut condition: impl FnMut() -
 pub fn skip(reason: &str) {
     let forbidden = std::env::var("FRESNEL_NO_SKIP").is_ok_and(|value| value == "1");
     assert!(!forbidden, "nothing may be skipped here, but: {reason}");
-    eprintln!("skipped: {reason}");
+    tell(&format!("skipped: {reason}"));
+}
+
+/// Tells whoever runs the tests what a runner hides of a test that passes: on standard error, and as
+/// a line of the file that `FRESNEL_TEST_REPORT` names, which `make test` shows in the end.
+///
+/// # Panics
+/// When the file cannot be written.
+pub fn tell(line: &str) {
+    eprintln!("{line}");
+    let Some(report) = std::env::var_os("FRESNEL_TEST_REPORT") else { return };
+    let thread = std::thread::current();
+    let line = format!("{}: {line}\n", thread.name().unwrap_or("a test"));
+    // One write at the end of the file: tests of many processes do not get into each other's lines.
+    let file = std::fs::OpenOptions::new().create(true).append(true).open(report);
+    file.and_then(|mut file| file.write_all(line.as_bytes())).expect("the report can be written");
 }

@@ -1,6 +1,8 @@
 """Reads the data directory with engines of others and prints what they find as JSON.
 
 usage: open_data.py (duckdb|polars|delta|duckdb-values|polars-values|duckdb-tiers|polars-tiers) DATA_DIRECTORY
+
+Of `delta` it may also be an address such as s3://bucket/prefix; the environment says how to get there.
 """
 
 import json
@@ -55,7 +57,7 @@ def with_delta():
 
     counts, tenants = {}, {}
     for table in TABLES:
-        delta = deltalake.DeltaTable(str(folder / "segments" / table))
+        delta = deltalake.DeltaTable(f"{sys.argv[2]}/segments/{table}")
         data = delta.to_pyarrow_table()
         counts[table] = data.num_rows
         tenants[table] = sorted(set(data.column("tenant").to_pylist()))

@@ -37,6 +37,8 @@ pub(crate) struct SeriesCatalog {
     /// Per name how many series have it.
     of_name: Vec<usize>,
     most_of_a_name: usize,
+    /// What the texts of `names` take.
+    name_bytes: usize,
 }
 
 /// How many series there may be.
@@ -72,9 +74,6 @@ impl Hasher for IdHasher {
         self.0
     }
 }
-
-/// Memory per series: id twice, numbers, and the table's free places.
-const SERIES_BYTES: usize = 64;
 
 impl SeriesIndex {
     pub(crate) fn new(budget: &Budget) -> Self {
@@ -157,8 +156,8 @@ impl SeriesIndex {
             for (row, number) in numbers.iter_mut().enumerate().filter(|(_, number)| **number == UNKNOWN) {
                 *number = known.number(series_id(ids.value(row)), names.value(row));
             }
-            let bytes = known.catalog.ids.len() * SERIES_BYTES + known.catalog.names.len() * 96;
-            known.reservation.settle(bytes as u64);
+            let bytes = known.bytes();
+            known.reservation.settle(bytes);
         }
         numbers
     }
@@ -189,6 +188,24 @@ impl Known {
         self.numbers.insert(id, number);
         number
     }
+
+    /// The memory that it holds: lists and tables have room for more than is in them.
+    fn bytes(&self) -> u64 {
+        let SeriesCatalog { ids, name_of, names, of_name, name_bytes, .. } = &self.catalog;
+        let of_series = ids.capacity() * size_of::<SeriesId>() + name_of.capacity() * size_of::<u32>();
+        let of_names =
+            names.capacity() * size_of::<Arc<str>>() + of_name.capacity() * size_of::<usize>() + name_bytes;
+        let tables = table_bytes::<(SeriesId, u32)>(self.numbers.capacity())
+            + table_bytes::<(Arc<str>, u32)>(self.name_numbers.capacity());
+        (of_series + of_names + tables) as u64
+    }
+}
+
+/// What a hash table takes that has room for so many: an eighth of its places stays free, and for
+/// each there is a byte that says whether it is.
+fn table_bytes<T>(capacity: usize) -> usize {
+    let places = if capacity < 8 { capacity.next_power_of_two() } else { capacity / 7 * 8 };
+    places * (size_of::<T>() + 1)
 }
 
 impl SeriesCatalog {
@@ -202,6 +219,8 @@ impl SeriesCatalog {
         let name_number = name_numbers.get(name).copied().unwrap_or_else(|| {
             let number = u32::try_from(self.names.len()).expect("fewer names than series");
             let name: Arc<str> = name.into();
+            // Two counts stand before the text, and it ends at a multiple of them.
+            self.name_bytes += (2 * size_of::<usize>() + name.len()).next_multiple_of(size_of::<usize>());
             self.names.push(Arc::clone(&name));
             self.of_name.push(0);
             name_numbers.insert(name, number);

@@ -93,15 +93,17 @@ impl Store {
         let totals = inner.memory.shards().iter().map(|shard| shard.totals()).collect::<Vec<_>>();
         let shards = inner.memory.shards();
         let series = shards.iter().filter_map(|shard| {
-            let (series, _) = shard.series_usage().filter(|(series, _)| *series > 0)?;
-            Some((shard.tenant.clone(), series as u64))
+            let (series, bytes) = shard.series_usage().filter(|(series, _)| *series > 0)?;
+            Some(((shard.tenant.clone(), series as u64), (shard.tenant.clone(), bytes)))
         });
+        let (series, series_bytes) = series.unzip();
         let tables = Table::ALL.map(|table| table_status(&state, table));
         Status {
             wal: inner.wal.stats(),
             memtable_bytes: totals.iter().map(|(bytes, _)| bytes).sum(),
             memtable_rows: totals.iter().map(|(_, rows)| rows).sum(),
-            series: series.collect(),
+            series,
+            series_bytes,
             series_max: inner.config.series_max,
             segments: tables.iter().map(|table| table.segments).sum(),
             segment_bytes: tables.iter().map(|table| table.bytes).sum(),
