@@ -4,18 +4,17 @@
 #![cfg(feature = "http")]
 #![allow(clippy::unwrap_used)]
 
-use std::collections::VecDeque;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+mod receiver;
+
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, ExitStatus, Output, Stdio};
 use std::sync::Arc;
-use std::sync::Mutex;
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use prost::Message;
+
+use crate::receiver::{Receiver, Reply, receiver, text};
 
 /// What the child does; without it the child's test has nothing to do.
 const SCENARIO: &str = "FRESNEL_START_SCENARIO";
@@ -88,102 +87,6 @@ fn child() {
         }
         "kill" => write_until_killed(),
         other => panic!("there is no scenario {other}"),
-    }
-}
-
-/// A receiver of OTLP: refuses with each of `replies` first, then takes everything.
-#[derive(Clone)]
-struct Receiver {
-    address: String,
-    requests: Arc<Mutex<Vec<Request>>>,
-}
-
-/// Head and body.
-type Request = (String, Vec<u8>);
-
-#[derive(Clone, Copy)]
-enum Reply {
-    Status(&'static str),
-    Close,
-    Hang,
-}
-
-fn receiver(replies: &[Reply]) -> Receiver {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    let receiver = Receiver { address, requests: Arc::default() };
-    let running = receiver.clone();
-    let mut replies: VecDeque<_> = replies.iter().copied().collect();
-    std::thread::spawn(move || {
-        let mut kept = Vec::new();
-        for stream in listener.incoming().map_while(Result::ok) {
-            let Some(request) = read_request(&stream) else { continue };
-            let status = match replies.pop_front() {
-                Some(Reply::Close) => continue,
-                Some(Reply::Hang) => {
-                    kept.push(stream);
-                    continue;
-                }
-                Some(Reply::Status(status)) => status,
-                None => {
-                    running.requests.lock().unwrap().push(request);
-                    "200 OK"
-                }
-            };
-            let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
-            let _ = (&stream).write_all(answer.as_bytes());
-        }
-    });
-    receiver
-}
-
-fn read_request(stream: &TcpStream) -> Option<Request> {
-    let mut reader = BufReader::new(stream);
-    let mut head = String::new();
-    while !head.ends_with("\r\n\r\n") {
-        if reader.read_line(&mut head).ok()? == 0 {
-            return None;
-        }
-    }
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "))?;
-    let mut body = vec![0; length.parse().ok()?];
-    reader.read_exact(&mut body).ok()?;
-    Some((head, body))
-}
-
-impl Receiver {
-    fn bodies(&self, path: &str) -> Vec<Vec<u8>> {
-        let all = self.requests.lock().unwrap();
-        let meant = all.iter().filter(|(head, _)| head.starts_with(&format!("POST {path} ")));
-        meant.map(|(_, body)| body.clone()).collect()
-    }
-
-    fn logs(&self) -> Vec<LogRecord> {
-        let requests = self.bodies("/v1/logs").into_iter();
-        let requests = requests.map(|it| ExportLogsServiceRequest::decode(&it[..]).unwrap());
-        requests
-            .flat_map(|it| it.resource_logs)
-            .flat_map(|it| it.scope_logs)
-            .flat_map(|it| it.log_records)
-            .collect()
-    }
-
-    fn texts(&self) -> Vec<String> {
-        self.logs().iter().map(|it| text(it.body.as_ref().and_then(|it| it.value.as_ref()))).collect()
-    }
-
-    fn spans(&self) -> Vec<String> {
-        let requests = self.bodies("/v1/traces").into_iter();
-        let requests = requests.map(|it| ExportTraceServiceRequest::decode(&it[..]).unwrap());
-        let scopes = requests.flat_map(|it| it.resource_spans).flat_map(|it| it.scope_spans);
-        scopes.flat_map(|it| it.spans).map(|it| it.name).collect()
-    }
-}
-
-fn text(value: Option<&Any>) -> String {
-    match value {
-        Some(Any::StringValue(text)) => text.clone(),
-        other => format!("{other:?}"),
     }
 }
 
@@ -290,7 +193,7 @@ fn the_environment_says_who_sends_what_where() {
         ("OTEL_EXPORTER_OTLP_HEADERS", "x-key=a%20b"),
         ("OTEL_AUTH_TOKEN", "secret"),
         ("OTEL_METRICS_EXPORTER", "none"),
-        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/xml"),
         ("OTEL_LOG_LEVEL", "start=info,warn"),
     ];
     let (status, stdout) = run("no_runtime", &all, &variables);
@@ -312,7 +215,7 @@ fn the_environment_says_who_sends_what_where() {
     assert_eq!(who, ("shop".into(), "3".into(), "staging".into()));
     // What of the environment is wrong is a warning.
     let texts = all.texts();
-    assert!(texts[0].contains("`http/json` is not in this build") && texts[1] == "worked", "{texts:?}");
+    assert!(texts[0].contains("`http/xml` is not in this build") && texts[1] == "worked", "{texts:?}");
     assert_eq!(lines(&stdout)[0]["source"]["service"], "shop");
 }
 

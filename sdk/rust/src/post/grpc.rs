@@ -68,7 +68,7 @@ pub(crate) fn call(
     let exchanged = async {
         let tcp = TcpStream::from_std(tcp)?;
         if endpoint.tls {
-            exchange(tls::wrap_h2(tcp, endpoint.host()).await?, request, body).await
+            exchange(tls::wrap_h2(tcp, endpoint.host(), &endpoint.trust).await?, request, body).await
         } else {
             exchange(tcp, request, body).await
         }

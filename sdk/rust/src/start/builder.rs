@@ -205,16 +205,21 @@ impl Builder {
     }
 }
 
-#[cfg_attr(not(feature = "http"), expect(unused_variables, reason = "nothing is sent by the environment"))]
 fn connect(pipeline: &Pipeline, exporter: Option<Box<dyn Exporter>>, environment: &mut Environment) {
-    if let Some(exporter) = exporter {
-        return pipeline.connect(Given(exporter));
-    }
-    #[cfg(feature = "http")]
-    if let Some(exporters) = super::exporters::Exporters::new(environment) {
-        pipeline.connect(exporters);
+    match exporter {
+        Some(exporter) => pipeline.connect(Given(exporter)),
+        None => connect_by(environment, pipeline),
     }
 }
+
+#[cfg(feature = "http")]
+fn connect_by(environment: &mut Environment, pipeline: &Pipeline) {
+    pipeline.connect(super::exporters::Exporters::new(environment));
+}
+
+/// Nothing here can send.
+#[cfg(not(feature = "http"))]
+fn connect_by(_: &mut Environment, _: &Pipeline) {}
 
 /// An exporter of a type that is not known.
 struct Given(Box<dyn Exporter>);

@@ -97,7 +97,9 @@ impl Guard {
         }
     }
 
-    /// Sends and writes what there is now. False if that took longer than `patience`, or a line was lost.
+    /// Sends and writes what there is now. True is a promise: all that was recorded since the flush
+    /// before is with the receiver, and lines in files are on the disk. False if that took longer than
+    /// `patience`, or something of it is lost, and counted.
     pub fn flush(&self, patience: Duration) -> bool {
         self.started.flush(patience)
     }

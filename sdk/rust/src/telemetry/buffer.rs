@@ -26,6 +26,11 @@ pub(super) struct Counts {
 }
 
 impl Counts {
+    /// Did not get in, or not out.
+    pub(super) fn lost(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed) + self.failed.load(Ordering::Relaxed)
+    }
+
     /// Adds what became of records that were taken: so many of them were delivered.
     pub(super) fn settle(&self, delivered: usize, records: usize) {
         self.exported.fetch_add(delivered as u64, Ordering::Relaxed);

@@ -146,13 +146,16 @@ impl Pipeline {
         Health { outputs: self.shared.outputs() }
     }
 
-    /// Sends what there is, metrics too. False if that took longer than `patience`.
+    /// Sends what there is, metrics too. False if that took longer than `patience`, or something was
+    /// not sent, and counted as lost, since the flush before: a request was refused or could not be
+    /// delivered, a buffer was full, there is no exporter yet or no thread any more.
     pub fn flush(&self, patience: Duration) -> bool {
         self.shared.rounds.flush(patience)
     }
 
     /// Sends what is left and ends the thread. False if that took longer than `patience`: then
-    /// the thread is left to itself, and what it could not send is lost.
+    /// the thread is left to itself, and what it could not send is lost. False also if something was
+    /// lost since the last flush.
     pub fn shutdown(&self, patience: Duration) -> bool {
         self.shared.rounds.stop(patience)
     }
@@ -176,13 +179,17 @@ fn run(shared: &Shared) {
     let _suppressed = suppress();
     let _closed = Closed(shared);
     let mut metrics_due = Instant::now() + shared.options.metrics_interval;
+    let mut lost = 0;
     shared.rounds.worker().run(shared.options.interval, |round| {
         let now = Instant::now();
         let with_metrics = round.asked_for || round.last || now >= metrics_due;
         if with_metrics {
             metrics_due = now + shared.options.metrics_interval;
         }
-        shared.send_all(with_metrics, round);
+        let connected = shared.send_all(with_metrics, round);
+        let before = std::mem::replace(&mut lost, shared.lost());
+        // What waits for an exporter is not lost; who asked for it to be sent is told that it was not.
+        (connected || !round.asked_for) && lost == before
     });
 }
 
@@ -196,11 +203,12 @@ impl Drop for Closed<'_> {
 }
 
 impl Shared {
-    /// Without an exporter everything waits for one; in the end it is lost, and counted.
-    fn send_all(&self, with_metrics: bool, Round { last, .. }: Round) {
+    /// Without an exporter everything waits for one; in the end it is lost, and counted. Returns
+    /// whether there is one.
+    fn send_all(&self, with_metrics: bool, Round { last, .. }: Round) -> bool {
         let exporter = self.exporter.get().map(|exporter| exporter.lock());
         if exporter.is_none() && !last {
-            return;
+            return false;
         }
         let exporter = exporter.as_deref().map(|exporter| &**exporter);
         // What comes after the last is too late, and is counted as such.
@@ -209,6 +217,12 @@ impl Shared {
         if with_metrics {
             self.send_metrics(exporter);
         }
+        exporter.is_some()
+    }
+
+    /// What was ever lost, of all signals.
+    fn lost(&self) -> u64 {
+        [self.logs.counts(), self.spans.counts(), &self.points].map(Counts::lost).iter().sum()
     }
 
     fn send_batch(&self, exporter: Option<&dyn Exporter>, signal: Signal, mut batch: Batch) {

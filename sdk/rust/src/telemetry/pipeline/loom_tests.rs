@@ -42,14 +42,19 @@ impl Bench {
     fn spawn(self: &Arc<Self>) -> thread::JoinHandle<()> {
         let bench = self.clone();
         thread::spawn(move || {
+            let mut lost = 0;
             bench.rounds.worker().run(HOUR, |round| {
                 let batch = bench.buffer.take(round.last);
                 let records: Vec<_> = batch.scopes.values().flatten().copied().collect();
                 assert_eq!(records.len(), batch.records);
-                if !records.contains(&9) {
+                if records.contains(&9) {
+                    drop(batch);
+                } else {
                     bench.delivered.lock().extend(&records);
                     batch.delivered(records.len());
                 }
+                let before = std::mem::replace(&mut lost, bench.buffer.counts().lost());
+                lost == before
             });
         })
     }
@@ -107,6 +112,30 @@ fn what_does_not_fit_or_is_not_delivered_is_counted() {
         });
         bench.record(2);
         other.join().expect("no panic");
+        assert!(!bench.rounds.stop(HOUR), "9 is lost");
+        worker.join().expect("no panic");
+        bench.balance(3);
+    });
+}
+
+/// Whoever else flushes, and whenever a record does not fit.
+#[test]
+fn a_flush_that_says_that_all_was_sent_is_right() {
+    model(|| {
+        let bench = Bench::new(1);
+        let worker = bench.spawn();
+        let other = bench.clone();
+        let other = thread::spawn(move || {
+            other.record(9);
+            other.rounds.flush(HOUR)
+        });
+        bench.record(2);
+        let kept = bench.rounds.flush(HOUR);
+        let other = other.join().expect("no panic");
+        assert!(!kept || !other, "the 9 is lost, and one of them is the first to flush after that");
+        assert!(!kept || bench.has(2) || !other);
+        bench.record(3);
+        assert!(bench.rounds.flush(HOUR) && bench.has(3), "what was told is forgotten");
         assert!(bench.rounds.stop(HOUR));
         worker.join().expect("no panic");
         bench.balance(3);
@@ -121,15 +150,18 @@ fn the_end_waits_for_nobody_and_what_comes_after_it_is_counted() {
         let other = bench.clone();
         let other = thread::spawn(move || {
             other.record(1);
-            assert!(other.rounds.flush(HOUR), "an end is a flush, too");
+            let kept = other.rounds.flush(HOUR);
+            assert!(!kept || other.has(1), "an end is a flush, too");
             assert!(other.has(1) || other.buffer.counts().dropped.load(Ordering::SeqCst) == 1);
             other.record(3);
         });
         bench.record(2);
-        assert!(bench.rounds.stop(HOUR) && bench.has(2));
+        let kept = bench.rounds.stop(HOUR);
+        assert!(bench.has(2));
         other.join().expect("no panic");
         worker.join().expect("no panic");
-        assert!(bench.rounds.stop(HOUR) && bench.rounds.flush(HOUR), "a second end does nothing");
+        assert_eq!(bench.rounds.stop(HOUR), kept, "a second end does nothing");
+        assert!(!bench.rounds.flush(HOUR), "nothing is sent any more");
         // Nobody takes out what does not get in.
         assert_eq!(bench.buffer.take(true).records, 0);
         bench.balance(3);
@@ -151,6 +183,7 @@ fn a_buffer_that_is_half_full_is_sent_without_being_asked() {
                     }
                     let all = batch.records;
                     batch.delivered(all);
+                    true
                 });
             })
         };
@@ -190,6 +223,7 @@ fn the_end_cuts_a_pause_short() {
                 bench.rounds.worker().run(HOUR, |round| {
                     assert!(!bench.rounds.pause(2 * HOUR), "it would be over after the end");
                     assert!(round.last || bench.rounds.is_stopping());
+                    true
                 });
             })
         };

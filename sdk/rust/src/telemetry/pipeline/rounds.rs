@@ -12,11 +12,14 @@ pub(super) struct Rounds {
     changed: Condvar,
 }
 
-#[derive(Default)]
 struct State {
     /// Flushes asked for and flushes done.
     asked: u64,
     done: u64,
+    /// The last flush before which something was not sent.
+    lossy: u64,
+    /// Whether all was sent since the last flush.
+    lossless: bool,
     /// There is a reason not to wait for the interval.
     urgent: bool,
     stopping: bool,
@@ -25,11 +28,28 @@ struct State {
     end: Option<End>,
 }
 
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            asked: 0,
+            done: 0,
+            lossy: 0,
+            lossless: true,
+            urgent: false,
+            stopping: false,
+            deadline: None,
+            end: None,
+        }
+    }
+}
+
 /// How the thread ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// After its last round.
-    Orderly,
+    /// After its last round, with all sent since the last flush.
+    Complete,
+    /// After its last round, with something lost.
+    Lossy,
     /// In the middle of something.
     Died,
 }
@@ -56,7 +76,8 @@ impl Rounds {
         self.changed.notify_all();
     }
 
-    /// Waits for a round that begins now or later. False if that took too long, or the thread died.
+    /// Waits for a round that begins now or later. False if that took too long, there is none any
+    /// more, or something was not sent since the flush before.
     pub(super) fn flush(&self, patience: Duration) -> bool {
         let mut state = self.state.lock();
         state.asked += 1;
@@ -64,17 +85,20 @@ impl Rounds {
         self.changed.notify_all();
         let open = |state: &mut State| state.done < wanted && state.end.is_none();
         self.changed.wait_while_for(&mut state, open, patience);
-        state.done >= wanted || state.end == Some(End::Orderly)
+        // Of a later flush that was lossy it is not known whether this one was, too. A flush that came
+        // too late for the last round is not done: neither did perhaps what was recorded before it.
+        state.done >= wanted && state.lossy < wanted
     }
 
-    /// Waits for the last round. False if that took too long, or the thread died.
+    /// Waits for the last round. False if that took too long, the thread died, or something was not
+    /// sent since the last flush.
     pub(super) fn stop(&self, patience: Duration) -> bool {
         let mut state = self.state.lock();
         state.stopping = true;
         state.deadline.get_or_insert_with(|| Instant::now() + patience);
         self.changed.notify_all();
         self.changed.wait_while_for(&mut state, |state| state.end.is_none(), patience);
-        state.end == Some(End::Orderly)
+        state.end == Some(End::Complete)
     }
 
     pub(super) fn is_stopping(&self) -> bool {
@@ -108,20 +132,36 @@ impl Rounds {
         state.urgent = false;
         (Round { asked_for: state.asked > state.done, last: state.stopping }, state.asked)
     }
+
+    /// Takes note of how a round went. Returns whether all was sent since the flush before.
+    fn finish(&self, round: Round, asked: u64, sent: bool) -> bool {
+        let mut state = self.state.lock();
+        state.lossless &= sent;
+        let lossless = state.lossless;
+        if round.asked_for {
+            state.done = asked;
+            state.lossless = true;
+            if !lossless {
+                state.lossy = asked;
+            }
+        }
+        self.changed.notify_all();
+        lossless
+    }
 }
 
 impl Worker<'_> {
-    /// Works at every interval and when there is a reason, once more at the end.
-    pub(super) fn run(mut self, interval: Duration, mut work: impl FnMut(Round)) {
+    /// Works at every interval and when there is a reason, once more at the end. `work` says whether
+    /// all was sent.
+    pub(super) fn run(mut self, interval: Duration, mut work: impl FnMut(Round) -> bool) {
         loop {
             let (round, asked) = self.rounds.next(interval);
-            work(round);
+            let sent = work(round);
+            let lossless = self.rounds.finish(round, asked, sent);
             if round.last {
-                self.end = End::Orderly;
+                self.end = if lossless { End::Complete } else { End::Lossy };
                 return;
             }
-            self.rounds.state.lock().done = asked;
-            self.rounds.changed.notify_all();
         }
     }
 }

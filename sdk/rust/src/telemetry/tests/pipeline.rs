@@ -41,8 +41,10 @@ fn what_does_not_fit_is_counted() {
     assert_eq!(counts(&registry, "otel.sdk.processor.log.processed"), (10, 15));
     assert_eq!(counts(&registry, "otel.sdk.processor.span.processed"), (10, 15));
     let sink = Sink::default();
+    assert!(!pipeline.flush(PATIENCE), "nothing can be sent yet");
     pipeline.connect(sink.clone());
-    assert!(pipeline.flush(PATIENCE));
+    tracing::dispatcher::with_default(&dispatch, || info!("one more that does not fit"));
+    assert!(!pipeline.flush(PATIENCE), "something is lost");
     assert_eq!(sink.logs().len(), 10);
     assert_eq!(counts(&registry, "otel.sdk.exporter.log.exported"), (10, 0));
     // There is room again.
@@ -132,7 +134,7 @@ fn a_lost_request_is_counted_and_a_panic_is_contained() {
             info!("x");
             let _span = info_span!("s");
         });
-        assert!(pipeline.flush(PATIENCE));
+        assert!(!pipeline.flush(PATIENCE));
         assert_eq!(tried.load(Ordering::Relaxed), 3 * round);
         assert_eq!(counts(pipeline.registry(), "otel.sdk.exporter.log.exported"), (0, i64::from(round)));
         assert_eq!(counts(pipeline.registry(), "otel.sdk.exporter.span.exported"), (0, i64::from(round)));
@@ -202,7 +204,7 @@ fn metrics_that_the_end_cannot_deliver_are_counted() {
     pipeline.connect(Full(sink.clone()));
     tracing::dispatcher::with_default(&dispatch, || info!("bye"));
     let points: i64 = registry.snapshot().iter().map(|it| i64::try_from(it.data.len()).unwrap()).sum();
-    assert!(pipeline.shutdown(PATIENCE));
+    assert!(!pipeline.shutdown(PATIENCE));
     assert_eq!(counts(&registry, "otel.sdk.exporter.metric_data_point.exported"), (0, points));
     assert_eq!(counts(&registry, "otel.sdk.exporter.log.exported"), (1, 0), "the others are delivered");
     let health = pipeline.health();
@@ -218,7 +220,7 @@ fn what_was_never_connected_is_lost_in_the_end_and_counted() {
         info!("x");
         let _span = info_span!("s");
     });
-    assert!(pipeline.shutdown(PATIENCE));
+    assert!(!pipeline.shutdown(PATIENCE));
     assert_eq!(counts(&registry, "otel.sdk.exporter.log.exported"), (0, 1));
     assert_eq!(counts(&registry, "otel.sdk.exporter.span.exported"), (0, 1));
     assert!(counts(&registry, "otel.sdk.exporter.metric_data_point.exported").1 > 0);
@@ -242,7 +244,7 @@ fn an_output_is_as_it_was_last() {
     let logs = |reason: u32| {
         mood.store(reason, Ordering::Relaxed);
         tracing::dispatcher::with_default(&dispatch, || info!("x"));
-        assert!(pipeline.flush(PATIENCE));
+        assert_eq!(pipeline.flush(PATIENCE), reason == 0);
         let health = pipeline.health();
         assert_eq!(health.is_healthy(), reason == 0);
         health.outputs[0].clone()
@@ -290,16 +292,17 @@ fn the_end_does_not_wait_for_retries() {
     tracing::dispatcher::with_default(&dispatch, || info!("x"));
     pipeline.connect(Busy);
     assert!(!pipeline.flush(Duration::from_millis(20)));
-    assert!(pipeline.shutdown(PATIENCE));
+    assert!(!pipeline.shutdown(PATIENCE), "it ended, and something is lost");
 }
 
 #[test]
 fn an_end_without_a_beginning_is_quick() {
     let (pipeline, dispatch) = pipeline(PipelineOptions::default());
     tracing::dispatcher::with_default(&dispatch, || info!("x"));
-    assert!(pipeline.shutdown(PATIENCE));
-    assert!(pipeline.shutdown(PATIENCE));
-    assert!(pipeline.flush(PATIENCE), "nothing is waited for");
+    for _ in 0..2 {
+        assert!(!pipeline.shutdown(PATIENCE), "something is lost");
+        assert!(!pipeline.flush(PATIENCE), "nothing is waited for, and nothing sent");
+    }
 }
 
 /// The exporter logs, and it is not told of that: see `Sink`.
