@@ -10,7 +10,7 @@
 //! |---|---|
 //! | `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES` | who sends |
 //! | `RUST_LOG`, else `OTEL_LOG_LEVEL` | what is recorded: `info,hyper=warn` |
-//! | `OTEL_EXPORTER_OTLP_ENDPOINT`, `_HEADERS`, `_TIMEOUT`, `_COMPRESSION`, `_PROTOCOL` (`http/protobuf`, or `grpc` with the feature `grpc`) | where to, and how; also for one signal, as `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` |
+//! | `OTEL_EXPORTER_OTLP_ENDPOINT`, `_HEADERS`, `_TIMEOUT`, `_COMPRESSION`, `_INSECURE`, `_PROTOCOL` (`http/protobuf`, `http/json`, or `grpc` with the feature `grpc`) | where to, and how; also for one signal, as `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` |
 //! | `OTEL_EXPORTER_OTLP_CERTIFICATE`, `_CLIENT_CERTIFICATE`, `_CLIENT_KEY` | files for `https://`: who is trusted, and who one is; also for one signal |
 //! | `OTEL_AUTH_TOKEN` | a token that is sent as `Authorization: Bearer` |
 //! | `OTEL_LOGS_EXPORTER`, `OTEL_TRACES_EXPORTER`, `OTEL_METRICS_EXPORTER` | `otlp` or `none` |

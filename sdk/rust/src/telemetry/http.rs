@@ -79,7 +79,7 @@ impl HttpExporter {
             let hint = if tls {
                 "; https:// is not in this build, it needs the feature `https`".to_owned()
             } else if Endpoint::parse(&with_scheme, port).is_some() {
-                format!("; did you mean `{with_scheme}`?")
+                format!("; with a scheme it is `{with_scheme}`")
             } else {
                 String::new()
             };

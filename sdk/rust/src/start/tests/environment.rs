@@ -109,3 +109,20 @@ fn what_cannot_be_read_is_told_once_and_counts_as_not_set() {
         assert_eq!(told.matches(part).count(), 1, "{part}: {told}");
     }
 }
+
+#[cfg(feature = "http")]
+#[test]
+fn an_endpoint_without_a_scheme_is_told_once_with_how_it_is_written() {
+    use crate::start::exporters::Exporters;
+
+    let mut environment = read(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318")]);
+    drop(Exporters::new(&mut environment));
+    let end = "with a scheme it is `http://collector:4318`; http://localhost:4318 is used";
+    assert!(environment.warnings.len() == 1 && environment.warnings[0].ends_with(end), "{environment:?}");
+    if cfg!(feature = "grpc") {
+        let target = ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317");
+        let mut environment = read(&[("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"), target]);
+        drop(Exporters::new(&mut environment));
+        assert!(environment.warnings.is_empty(), "{environment:?}");
+    }
+}
