@@ -169,7 +169,7 @@ fn what_a_flush_has_promised_outlives_a_kill_and_is_there_once() {
 #[test]
 fn a_receiver_that_hangs_is_given_up_and_asked_again() {
     let receiver = receiver(&[Reply::Hang, Reply::Take, Reply::Hang]);
-    let mut running = Running::start("run", &receiver, &[("OTEL_EXPORTER_OTLP_TIMEOUT", "3000")]);
+    let mut running = Running::start("run", &receiver, &[("OTEL_EXPORTER_OTLP_TIMEOUT", "5000")]);
     while running.kept.len() < 3 {
         assert!(running.hear());
     }
