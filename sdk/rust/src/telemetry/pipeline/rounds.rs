@@ -12,46 +12,22 @@ pub(super) struct Rounds {
     changed: Condvar,
 }
 
+#[derive(Default)]
 struct State {
     /// Flushes asked for and flushes done.
     asked: u64,
     done: u64,
     /// The last flush before which something was not sent.
     lossy: u64,
-    /// Whether all was sent since the last flush.
-    lossless: bool,
+    /// Something was not sent since the last flush.
+    lost: bool,
     /// There is a reason not to wait for the interval.
     urgent: bool,
     stopping: bool,
     /// When nobody waits for the end any more.
     deadline: Option<Instant>,
-    end: Option<End>,
-}
-
-impl Default for State {
-    fn default() -> Self {
-        Self {
-            asked: 0,
-            done: 0,
-            lossy: 0,
-            lossless: true,
-            urgent: false,
-            stopping: false,
-            deadline: None,
-            end: None,
-        }
-    }
-}
-
-/// How the thread ended.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
-    /// After its last round, with all sent since the last flush.
-    Complete,
-    /// After its last round, with something lost.
-    Lossy,
-    /// In the middle of something.
-    Died,
+    /// Whether all was sent since the last flush, once the thread has ended.
+    end: Option<bool>,
 }
 
 /// Why there is a round.
@@ -66,7 +42,7 @@ pub(super) struct Round {
 /// The thread. Dropped before its last round it has died, and nobody waits for it any more.
 pub(super) struct Worker<'a> {
     rounds: &'a Rounds,
-    end: End,
+    ended: bool,
 }
 
 impl Rounds {
@@ -98,7 +74,7 @@ impl Rounds {
         state.deadline.get_or_insert_with(|| Instant::now() + patience);
         self.changed.notify_all();
         self.changed.wait_while_for(&mut state, |state| state.end.is_none(), patience);
-        state.end == Some(End::Complete)
+        state.end == Some(true)
     }
 
     pub(super) fn is_stopping(&self) -> bool {
@@ -107,7 +83,7 @@ impl Rounds {
 
     /// For the one thread.
     pub(super) fn worker(&self) -> Worker<'_> {
-        Worker { rounds: self, end: End::Died }
+        Worker { rounds: self, ended: false }
     }
 
     /// For the thread: waits within a round. False when that would be too long: beyond the end.
@@ -133,20 +109,21 @@ impl Rounds {
         (Round { asked_for: state.asked > state.done, last: state.stopping }, state.asked)
     }
 
-    /// Takes note of how a round went. Returns whether all was sent since the flush before.
-    fn finish(&self, round: Round, asked: u64, sent: bool) -> bool {
+    /// Takes note of how a round went.
+    fn finish(&self, round: Round, asked: u64, sent: bool) {
         let mut state = self.state.lock();
-        state.lossless &= sent;
-        let lossless = state.lossless;
+        state.lost |= !sent;
+        if round.last {
+            state.end = Some(!state.lost);
+        }
         if round.asked_for {
             state.done = asked;
-            state.lossless = true;
-            if !lossless {
+            if std::mem::take(&mut state.lost) {
                 state.lossy = asked;
             }
         }
+        drop(state);
         self.changed.notify_all();
-        lossless
     }
 }
 
@@ -157,9 +134,9 @@ impl Worker<'_> {
         loop {
             let (round, asked) = self.rounds.next(interval);
             let sent = work(round);
-            let lossless = self.rounds.finish(round, asked, sent);
+            self.rounds.finish(round, asked, sent);
             if round.last {
-                self.end = if lossless { End::Complete } else { End::Lossy };
+                self.ended = true;
                 return;
             }
         }
@@ -168,7 +145,9 @@ impl Worker<'_> {
 
 impl Drop for Worker<'_> {
     fn drop(&mut self) {
-        self.rounds.state.lock().end = Some(self.end);
-        self.rounds.changed.notify_all();
+        if !self.ended {
+            self.rounds.state.lock().end = Some(false);
+            self.rounds.changed.notify_all();
+        }
     }
 }
