@@ -93,6 +93,7 @@ bench: page setup ## compare speed and size with others, in one run; `make bench
 bench-metrics: ## metrics beside VictoriaMetrics and Prometheus
 	$(MAKE) bench SCENARIOS=metrics
 
+# Fails when a floor does not hold; to be asked of an idle machine.
 bench-sdk: ## what the instrumentation of a request costs, beside tracing-opentelemetry and others
 	cargo run --locked --profile $(BENCH_PROFILE) --package bench-sdk
 
