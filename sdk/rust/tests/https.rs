@@ -22,8 +22,8 @@ use crate::receiver::read_request;
 
 /// Set in the child; without it the child's test has nothing to do.
 const CHILD: &str = "FRESNEL_HTTPS_CHILD";
-/// The child waits only if something is wrong with the test.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// For as long the child waits for a receiver that it does not trust; for one that it does, not at all.
+const PATIENCE: Duration = Duration::from_secs(10);
 const SIGNALS: [&str; 3] = ["logs", "traces", "metrics"];
 
 /// The child: records, and says what became of it.
@@ -38,7 +38,10 @@ fn child() {
     for output in guard.health().exports.outputs {
         said += &format!("said {}: {}\n", output.name, output.error.unwrap_or_else(|| "well".into()));
     }
-    let page = guard.registry().prometheus();
+    let registry = guard.registry().clone();
+    // What is tried again until the end is lost only then.
+    guard.shutdown();
+    let page = registry.prometheus();
     let lost = page.lines().find_map(|line| {
         line.strip_prefix("otel_sdk_exporter_span_exported_total{error_type=\"export_failed\"} ")
     });

@@ -219,14 +219,37 @@ fn connect_by(environment: &mut Environment, pipeline: &Pipeline) {
 
 /// Nothing here can send.
 #[cfg(not(feature = "http"))]
-fn connect_by(_: &mut Environment, _: &Pipeline) {}
+fn connect_by(_: &mut Environment, pipeline: &Pipeline) {
+    struct Nobody;
+    impl Exporter for Nobody {
+        fn wants(&self, _: Signal) -> bool {
+            false
+        }
+        fn export(&self, _: Signal, _: Vec<u8>) -> Result<(), ExportError> {
+            Ok(())
+        }
+    }
+    pipeline.connect(Nobody);
+}
 
 /// An exporter of a type that is not known.
 struct Given(Box<dyn Exporter>);
 
 impl Exporter for Given {
+    fn wants(&self, signal: Signal) -> bool {
+        self.0.wants(signal)
+    }
+
     fn export(&self, signal: Signal, request: Vec<u8>) -> Result<(), ExportError> {
         self.0.export(signal, request)
+    }
+
+    fn export_within(&self, signal: Signal, request: Vec<u8>, within: Duration) -> Result<(), ExportError> {
+        self.0.export_within(signal, request, within)
+    }
+
+    fn flush(&self, signal: Signal, within: Duration) -> bool {
+        self.0.flush(signal, within)
     }
 }
 

@@ -1,5 +1,7 @@
 //! OTLP over HTTP or gRPC, each signal where and how the environment wants it.
 
+use std::time::Duration;
+
 use super::environment::{Environment, ForSignal, Protocol};
 use crate::telemetry::http::{EndpointError, HttpExporter};
 #[cfg(feature = "grpc")]
@@ -130,9 +132,26 @@ impl Exporter for Unusable {
     }
 }
 
+impl Exporters {
+    fn of(&self, signal: Signal) -> Option<&dyn Exporter> {
+        self.0[signal as usize].as_deref()
+    }
+}
+
 impl Exporter for Exporters {
+    fn wants(&self, signal: Signal) -> bool {
+        self.of(signal).is_some_and(|it| it.wants(signal))
+    }
+
     fn export(&self, signal: Signal, request: Vec<u8>) -> Result<(), ExportError> {
-        // One that is switched off wants nothing.
-        self.0[signal as usize].as_ref().map_or(Ok(()), |exporter| exporter.export(signal, request))
+        self.of(signal).map_or(Ok(()), |it| it.export(signal, request))
+    }
+
+    fn export_within(&self, signal: Signal, request: Vec<u8>, within: Duration) -> Result<(), ExportError> {
+        self.of(signal).map_or(Ok(()), |it| it.export_within(signal, request, within))
+    }
+
+    fn flush(&self, signal: Signal, within: Duration) -> bool {
+        self.of(signal).is_none_or(|it| it.flush(signal, within))
     }
 }

@@ -126,6 +126,17 @@ impl Buffer {
         waiting.records * 2 >= self.records_max || waiting.bytes * 2 >= self.bytes_max
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.lock().records == 0
+    }
+
+    /// Whether there is no room, for a record as long as those that wait.
+    pub(super) fn is_full(&self) -> bool {
+        let waiting = self.waiting.lock();
+        let usual = waiting.bytes.checked_div(waiting.records).unwrap_or(0);
+        waiting.records >= self.records_max || waiting.bytes + usual > self.bytes_max
+    }
+
     /// Counts a record that could not even be made.
     pub(super) fn drop_one(&self) {
         self.counts.dropped.fetch_add(1, Ordering::Relaxed);

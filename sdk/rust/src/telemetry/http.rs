@@ -201,6 +201,11 @@ impl HttpExporter {
         self.endpoint.tls
     }
 
+    /// As this one, but gives up a request after `within` at the latest.
+    fn within(&self, within: Duration) -> Self {
+        Self { timeout: self.timeout.min(within), ..self.clone() }
+    }
+
     /// Whether a header of this name is sent.
     pub(crate) fn has_header(&self, name: &str) -> bool {
         self.headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name))
@@ -273,6 +278,10 @@ impl Exporter for HttpExporter {
         let request = json(signal, &request).ok_or_else(|| ExportError::permanent("this is no request"))?;
         let answer = self.deliver(&path, "application/json", request.to_string().into_bytes())?;
         taken(rejected_json(&answer))
+    }
+
+    fn export_within(&self, signal: Signal, request: Vec<u8>, within: Duration) -> Result<(), ExportError> {
+        self.within(within).export(signal, request)
     }
 }
 

@@ -98,6 +98,10 @@ impl Exporter for GrpcExporter {
         });
         judge(&sent.map_err(|error| http.unreachable(&error))?)
     }
+
+    fn export_within(&self, signal: Signal, request: Vec<u8>, within: Duration) -> Result<(), ExportError> {
+        Self(self.0.within(within)).export(signal, request)
+    }
 }
 
 const fn method(signal: Signal) -> &'static str {

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::{EndpointError, HttpExporter};
 use crate::telemetry::{ExportError, Exporter, Signal, zipkin_json};
 
@@ -17,6 +19,10 @@ impl ZipkinExporter {
 }
 
 impl Exporter for ZipkinExporter {
+    fn wants(&self, signal: Signal) -> bool {
+        signal == Signal::Traces
+    }
+
     fn export(&self, signal: Signal, request: Vec<u8>) -> Result<(), ExportError> {
         if signal != Signal::Traces {
             return Ok(());
@@ -24,5 +30,9 @@ impl Exporter for ZipkinExporter {
         let spans = zipkin_json(&request).ok_or_else(|| ExportError::permanent("these are no spans"))?;
         self.0.deliver("/api/v2/spans", "application/json", spans.to_string().into_bytes())?;
         Ok(())
+    }
+
+    fn export_within(&self, signal: Signal, request: Vec<u8>, within: Duration) -> Result<(), ExportError> {
+        Self(self.0.within(within)).export(signal, request)
     }
 }
