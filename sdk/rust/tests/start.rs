@@ -86,6 +86,16 @@ fn child() {
             record();
         }
         "kill" => write_until_killed(),
+        "produce" => {
+            let guard = fresnel_sdk::init();
+            let queue = fresnel_sdk::instrument::Queue::new(guard.tracer(), guard.registry(), "kafka");
+            let print = async |headers: std::collections::BTreeMap<String, String>| {
+                let line = format!("headers {:?}\n", headers.keys().collect::<Vec<_>>());
+                std::io::stdout().write_all(line.as_bytes()).unwrap();
+                Ok::<_, std::fmt::Error>(())
+            };
+            current_thread().block_on(queue.produce("orders", Default::default(), print)).unwrap();
+        }
         other => panic!("there is no scenario {other}"),
     }
 }
@@ -169,6 +179,59 @@ fn a_receiver_that_refuses_for_now_gets_everything_in_the_end() {
     let (status, stdout) = run("no_runtime", &receiver, &[]);
     assert!(status.success(), "{stdout}");
     assert_eq!((receiver.texts(), receiver.spans()), (vec!["worked".to_owned()], vec!["work".to_owned()]));
+}
+
+/// More often than it was once tried, and within the time of the end.
+#[test]
+fn a_receiver_that_is_gone_for_a_while_gets_everything_in_the_end() {
+    let receiver = receiver(&[Reply::Close; 9]);
+    let (status, stdout) = run("no_runtime", &receiver, &[]);
+    assert!(status.success(), "{stdout}");
+    assert_eq!((receiver.texts(), receiver.spans()), (vec!["worked".to_owned()], vec!["work".to_owned()]));
+    assert!(!receiver.bodies("/v1/metrics").is_empty());
+}
+
+#[test]
+fn a_receiver_of_logs_that_hangs_holds_up_no_other_signal() {
+    let (hanging, others) = (receiver(&[Reply::Hang; 100]), receiver(&[]));
+    let (status, stdout) =
+        run("no_runtime", &others, &[("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", hanging.address.as_str())]);
+    assert!(status.success(), "{stdout}");
+    assert_eq!((others.spans(), others.texts()), (vec!["work".to_owned()], vec![]));
+    assert!(!others.bodies("/v1/metrics").is_empty());
+}
+
+#[test]
+fn spans_go_to_zipkin_or_the_console_when_the_environment_says_so() {
+    let receiver = receiver(&[]);
+    let endpoint = format!("{}/own/spans", receiver.address);
+    let (status, stdout) = run(
+        "no_runtime",
+        &receiver,
+        &[("OTEL_TRACES_EXPORTER", "zipkin"), ("OTEL_EXPORTER_ZIPKIN_ENDPOINT", &endpoint)],
+    );
+    assert!(status.success() && receiver.spans().is_empty(), "{stdout}");
+    let spans: serde_json::Value = serde_json::from_slice(&receiver.bodies("/own/spans")[0]).unwrap();
+    assert_eq!((&spans[0]["name"], &spans[0]["tags"]["n"]), (&"work".into(), &"1".into()));
+    assert_eq!(receiver.texts(), ["worked"], "logs go where they went");
+    let mut command = command("no_runtime");
+    command.env("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.address).env("OTEL_TRACES_EXPORTER", "console");
+    let Output { status, stderr, .. } = command.output().unwrap();
+    let stderr = String::from_utf8_lossy(&stderr);
+    assert!(status.success() && stderr.lines().any(|line| line.starts_with("work internal ")), "{stderr}");
+}
+
+#[test]
+fn contexts_are_sent_as_the_environment_says() {
+    let receiver = receiver(&[]);
+    for (propagators, headers) in
+        [("", r#"headers ["traceparent"]"#), ("b3,jaeger", r#"headers ["b3"]"#), ("none", "headers []")]
+    {
+        let (status, stdout) = run("produce", &receiver, &[("OTEL_PROPAGATORS", propagators)]);
+        assert!(status.success() && stdout.contains(headers), "{propagators}: {stdout}");
+        let warned = stdout.contains("OTEL_PROPAGATORS: `jaeger` is left out");
+        assert_eq!(warned, propagators.contains("jaeger"), "{stdout}");
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ use super::guard::{Guard, Started};
 use super::panics;
 use crate::errors::{ErrorLayer, Report};
 use crate::logging::{BuildError, ByName, LoggingConfig, OutputSetup, RedactError, Source};
+use crate::propagation::Propagation;
 use crate::telemetry::metrics::Registry;
 use crate::telemetry::otlp::{Resource, Value};
 use crate::telemetry::trace::Tracer;
@@ -182,6 +183,9 @@ impl Builder {
         self.errors.observe(&registry);
         let (sampler, wrong) = Sampler::from_env();
         environment.warnings.extend(wrong.map(|wrong| wrong.to_string()));
+        // Whoever sends and reads contexts goes by it too, and has nobody to tell.
+        let (_, wrong) = Propagation::from_env();
+        environment.warnings.extend(wrong.iter().map(ToString::to_string));
         let layer = |pipeline: &Pipeline| pipeline.layer().redacting(redactor).sampled_by(sampler);
         let spans = pipeline.as_ref().map(layer);
         let tracer = spans.as_ref().map_or(Tracer::disabled(), Layer::tracer);

@@ -30,6 +30,9 @@ pub(super) struct ForSignal {
     pub(super) token: Option<String>,
     pub(super) timeout: Option<Duration>,
     pub(super) gzip: bool,
+    pub(super) kind: Kind,
+    /// Where Zipkin is.
+    pub(super) zipkin: Option<String>,
     pub(super) protocol: Protocol,
     /// Over gRPC an endpoint without a scheme is one without TLS.
     pub(super) insecure: bool,
@@ -38,6 +41,18 @@ pub(super) struct ForSignal {
     /// The files of a certificate and of its key, for servers that want to know who comes.
     pub(super) client_certificate: Option<String>,
     pub(super) client_key: Option<String>,
+}
+
+/// What takes it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Whoever speaks OTLP.
+    #[default]
+    Otlp,
+    /// Somebody who reads spans on standard error.
+    Console,
+    /// Zipkin, of spans.
+    Zipkin,
 }
 
 /// What is spoken.
@@ -104,7 +119,16 @@ impl Reader<'_> {
     fn signal(&mut self, signal: Signal, processor: &str) -> ForSignal {
         let upper = signal.name().to_ascii_uppercase();
         let name = format!("OTEL_{upper}_EXPORTER");
-        let exporter = self.known(&name, self.text(&name), &["otlp", "none"]);
+        let exporters: &[&str] = match signal {
+            Signal::Traces => &["otlp", "console", "zipkin", "none"],
+            Signal::Logs | Signal::Metrics => &["otlp", "none"],
+        };
+        let exporter = self.known(&name, self.text(&name), exporters);
+        let kind = match exporter.as_deref() {
+            Some("console") => Kind::Console,
+            Some("zipkin") => Kind::Zipkin,
+            _ => Kind::Otlp,
+        };
         let protocol = self.of_signal(&upper, "PROTOCOL");
         let protocols: &[&str] = if cfg!(feature = "grpc") {
             &["http/protobuf", "http/json", "grpc"]
@@ -117,8 +141,13 @@ impl Reader<'_> {
         let compression = self.known("OTEL_EXPORTER_OTLP_COMPRESSION", compression, packings);
         let insecure = self.of_signal(&upper, "INSECURE");
         let insecure = self.boolean("OTEL_EXPORTER_OTLP_INSECURE", insecure);
-        let own = self.milliseconds(&format!("OTEL_EXPORTER_OTLP_{upper}_TIMEOUT"));
-        let all = self.milliseconds("OTEL_EXPORTER_OTLP_TIMEOUT");
+        let (own, all) = match kind {
+            Kind::Zipkin => (self.milliseconds("OTEL_EXPORTER_ZIPKIN_TIMEOUT"), None),
+            Kind::Otlp | Kind::Console => (
+                self.milliseconds(&format!("OTEL_EXPORTER_OTLP_{upper}_TIMEOUT")),
+                self.milliseconds("OTEL_EXPORTER_OTLP_TIMEOUT"),
+            ),
+        };
         let of_processor = self.milliseconds(&format!("OTEL_{processor}_EXPORT_TIMEOUT"));
         ForSignal {
             off: exporter.as_deref() == Some("none"),
@@ -128,6 +157,8 @@ impl Reader<'_> {
             token: self.text("OTEL_AUTH_TOKEN"),
             timeout: own.or(all).or(of_processor),
             gzip: compression.as_deref() == Some("gzip"),
+            kind,
+            zipkin: self.text("OTEL_EXPORTER_ZIPKIN_ENDPOINT"),
             protocol: match protocol.as_deref() {
                 Some("grpc") => Protocol::Grpc,
                 Some("http/json") => Protocol::Json,

@@ -1,17 +1,21 @@
-//! OTLP over HTTP or gRPC, each signal where and how the environment wants it.
+//! OTLP over HTTP or gRPC, spans for Zipkin or the console: each signal where and how the environment
+//! wants it.
 
 use std::time::Duration;
 
-use super::environment::{Environment, ForSignal, Protocol};
-use crate::telemetry::http::{EndpointError, HttpExporter};
+use super::environment::{Environment, ForSignal, Kind, Protocol};
+use crate::telemetry::http::{EndpointError, HttpExporter, ZipkinExporter};
 #[cfg(feature = "grpc")]
 use crate::telemetry::http::{GrpcExporter, PORT_GRPC};
-use crate::telemetry::{ExportError, Exporter, Signal};
+use crate::telemetry::{ConsoleExporter, ExportError, Exporter, Signal};
 
 /// What OpenTelemetry has for a collector on this machine.
 const ENDPOINT: &str = "http://localhost:4318";
 /// And for one over gRPC.
 const ENDPOINT_GRPC: &str = "http://localhost:4317";
+
+/// And for a Zipkin.
+const ENDPOINT_ZIPKIN: &str = "http://localhost:9411/api/v2/spans";
 
 /// Of logs, traces and metrics; a signal without one is not sent.
 pub(super) struct Exporters([Option<Box<dyn Exporter>>; 3]);
@@ -20,9 +24,14 @@ impl Exporters {
     /// As the environment says. What is wrong is told, once for all signals that it holds for.
     pub(super) fn new(environment: &mut Environment) -> Self {
         let mut warnings = Vec::new();
-        let made = environment.signals.each_ref().map(|signal| {
+        let made = environment.signals.each_ref().map(|signal| -> Option<Box<dyn Exporter>> {
             if signal.off {
                 return None;
+            }
+            match signal.kind {
+                Kind::Otlp => {}
+                Kind::Console => return Some(Box::new(ConsoleExporter::default())),
+                Kind::Zipkin => return zipkin(signal, &mut warnings),
             }
             // In the wrong place there is no telemetry, with the wrong certificates there are strangers.
             let placed = placed(signal).or_else(|error| {
@@ -44,6 +53,19 @@ impl Exporters {
         }
         Self(made)
     }
+}
+
+fn zipkin(signal: &ForSignal, warnings: &mut Vec<String>) -> Option<Box<dyn Exporter>> {
+    let exporter = ZipkinExporter::at(signal.zipkin.as_deref().unwrap_or(ENDPOINT_ZIPKIN));
+    let exporter = exporter.or_else(|error| {
+        warnings.push(format!("OTEL_EXPORTER_ZIPKIN_ENDPOINT: {error}; {ENDPOINT_ZIPKIN} is used"));
+        ZipkinExporter::at(ENDPOINT_ZIPKIN)
+    });
+    let exporter = exporter.ok()?;
+    Some(Box::new(match signal.timeout {
+        Some(timeout) => exporter.timeout(timeout),
+        None => exporter,
+    }))
 }
 
 const fn usual(signal: &ForSignal) -> &'static str {

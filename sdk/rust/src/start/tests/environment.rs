@@ -102,7 +102,7 @@ fn what_cannot_be_read_is_told_once_and_counts_as_not_set() {
         "OTEL_SDK_DISABLED must be `true` or `false`, not `1`",
         "`http/xml` is not in this build, which knows `http/protobuf`, `http/json`",
         "OTEL_EXPORTER_OTLP_INSECURE must be `true` or `false`, not `yes`",
-        "`jaeger` is not in this build, which knows `otlp`, `none`",
+        "`jaeger` is not in this build, which knows `otlp`, `console`, `zipkin`, `none`",
         "`lz4` is not in this build",
         "OTEL_BSP_MAX_QUEUE_SIZE must be a whole number",
     ] {
