@@ -8,7 +8,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .SILENT: help deny web unit page semver
-.PHONY: help run demo test setup format lint deny web unit reference semver bench bench-metrics bench-sdk soak fuzz gen page clean
+.PHONY: help run demo test setup format lint deny doc web unit reference semver bench bench-metrics bench-sdk soak fuzz gen page clean
 
 help: ## list the commands
 	grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -19,7 +19,7 @@ run: page ## build everything, the page included, and start the server
 demo: page ## start a small shop that fills every page
 	cargo run --locked --profile quick --package fresnel-server --bin fresnel -- demo
 
-test: setup format web lint deny unit reference ## everything that must hold
+test: setup format web lint deny doc unit reference ## everything that must hold
 
 setup: ## install what the tests need, once
 	cargo xtask setup
@@ -30,6 +30,11 @@ format:
 lint:
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo clippy --package fresnel-sdk --all-features --all-targets --locked -- -D warnings
+	cargo clippy --package fresnel-sdk --no-default-features --all-targets --locked -- -D warnings
+
+# Of what others program against: a link that leads nowhere is an error.
+doc:
+	RUSTDOCFLAGS="-D warnings" cargo doc --package fresnel-sdk --all-features --no-deps --locked
 
 # The advisory database is not asked: the tests run without a network.
 deny:
@@ -93,6 +98,7 @@ bench: page setup ## compare speed and size with others, in one run; `make bench
 bench-metrics: ## metrics beside VictoriaMetrics and Prometheus
 	$(MAKE) bench SCENARIOS=metrics
 
+# Fails when a floor does not hold; to be asked of an idle machine.
 bench-sdk: ## what the instrumentation of a request costs, beside tracing-opentelemetry and others
 	cargo run --locked --profile $(BENCH_PROFILE) --package bench-sdk
 

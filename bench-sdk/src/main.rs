@@ -1,6 +1,7 @@
 //! What the instrumentation of a request costs: ours beside what others use, in one run.
 //!
-//! What enters: a number of requests, of rounds, and a part of a name to measure alone. What leaves: a table of CPU nanoseconds a request and of ratios.
+//! What enters: a number of requests, of rounds, and a part of a name to measure alone. What leaves: a table of CPU
+//! nanoseconds a request and of ratios, and whether the floors hold: without that the exit code is 1.
 //! What must hold: everybody records the same and throws away the same bytes; everybody's rounds
 //! alternate, so that a noisy machine is noisy for all; nobody drops a record.
 
@@ -10,6 +11,8 @@ mod peers;
 mod primitives;
 mod report;
 mod sink;
+
+use std::process::ExitCode;
 
 use measure::Round;
 
@@ -25,7 +28,7 @@ trait Subject {
     fn exported(&self) -> u64;
 }
 
-fn main() {
+fn main() -> ExitCode {
     let argument = |index: usize, default: u64| {
         std::env::args().nth(index).and_then(|text| text.parse().ok()).unwrap_or(default)
     };
@@ -52,7 +55,12 @@ fn main() {
     }
     let names: Vec<_> = subjects.iter().map(|subject| subject.name()).collect();
     report::requests(&names, &results, requests);
-    if only.is_empty() {
-        report::primitives(&primitives::all());
+    // Of a part there is nothing to say.
+    if !only.is_empty() {
+        return ExitCode::SUCCESS;
     }
+    let figures = primitives::all();
+    report::primitives(&figures);
+    let verdicts = report::verdicts(&results).into_iter().chain(report::of_primitives(&figures));
+    if report::tell(&verdicts.collect::<Vec<_>>()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -35,7 +35,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "testkit",
         ],
     ),
-    ("fresnel-sdk", &[]),
+    ("fresnel-sdk", &["testkit"]),
     ("testkit", &[]),
     ("bench", &["testkit", "wire"]),
     ("bench-sdk", &["fresnel-sdk"]),
@@ -70,6 +70,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("store", &["datafusion", "axum", "hyper", "http", "prost", "opentelemetry-proto"]),
     ("query", &["axum", "hyper", "http", "prost", "opentelemetry-proto"]),
     ("api", &["datafusion", "object_store"]),
+    ("fresnel-sdk", &["testkit"]),
     ("testkit", &["tokio", "hyper"]),
 ];
 

@@ -58,6 +58,7 @@ mod problem;
 pub mod propagation;
 #[cfg(feature = "resilience")]
 pub mod resilience;
+mod retry_after;
 #[cfg(all(feature = "axum", feature = "resilience", feature = "security", feature = "tower"))]
 pub mod routes;
 #[cfg(feature = "security")]

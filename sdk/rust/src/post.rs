@@ -8,7 +8,7 @@ mod answer;
 #[cfg(feature = "grpc")]
 pub(crate) mod grpc;
 #[cfg(feature = "https")]
-mod tls;
+pub(crate) mod tls;
 
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -17,13 +17,15 @@ use std::time::{Duration, Instant};
 pub(crate) use self::answer::Answer;
 
 /// Where requests go: `http://host:port/path`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Endpoint {
     /// `host:port`, as in the `Host` header.
     pub(crate) authority: String,
     /// What comes before the path of a request, without a slash at the end.
     pub(crate) path: String,
     pub(crate) tls: bool,
+    #[cfg(feature = "https")]
+    pub(crate) trust: tls::Trust,
 }
 
 /// A header of a request.
@@ -46,7 +48,13 @@ impl Endpoint {
         let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
         let port = if tls { 443 } else { port };
         let authority = if has_port { authority.to_owned() } else { format!("{authority}:{port}") };
-        Some(Self { authority, path: path.trim_end_matches('/').to_owned(), tls })
+        Some(Self {
+            authority,
+            path: path.trim_end_matches('/').to_owned(),
+            tls,
+            #[cfg(feature = "https")]
+            trust: tls::Trust::default(),
+        })
     }
 
     /// As it is written.
@@ -83,7 +91,8 @@ pub(crate) fn post(
     let tcp = Timed { stream: connect(&endpoint.authority, deadline)?, deadline };
     #[cfg(feature = "https")]
     if endpoint.tls {
-        return exchange(tls::wrap(tcp, endpoint.host())?, endpoint, path, headers, body);
+        let stream = tls::wrap(tcp, endpoint.host(), &endpoint.trust)?;
+        return exchange(stream, endpoint, path, headers, body);
     }
     exchange(tcp, endpoint, path, headers, body)
 }

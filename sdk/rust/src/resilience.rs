@@ -70,7 +70,6 @@ mod outcomes;
 mod rate_limit;
 mod rejected;
 mod retry;
-mod retry_after;
 mod timeout;
 #[cfg(feature = "tower")]
 pub mod tower;
@@ -102,6 +101,6 @@ pub use self::load_shed::{Admitted, LoadShed, LoadShedOptions};
 pub use self::rate_limit::{KeyedLimitOptions, KeyedRateLimit, RateLimit, RateLimitOptions};
 pub use self::rejected::{CallError, Rejected};
 pub use self::retry::{Retry, RetryError, RetryOptions, Retrying, Stop};
-pub use self::retry_after::{RETRY_AFTER, parse_retry_after};
 pub use self::timeout::Timeout;
 pub use self::verdict::{EveryError, Judge, Outcome, Verdict};
+pub use crate::retry_after::{RETRY_AFTER, parse_retry_after};

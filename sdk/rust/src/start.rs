@@ -10,7 +10,8 @@
 //! |---|---|
 //! | `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES` | who sends |
 //! | `RUST_LOG`, else `OTEL_LOG_LEVEL` | what is recorded: `info,hyper=warn` |
-//! | `OTEL_EXPORTER_OTLP_ENDPOINT`, `_HEADERS`, `_TIMEOUT`, `_COMPRESSION`, `_PROTOCOL` (`http/protobuf`, or `grpc` with the feature `grpc`) | where to, and how; also for one signal, as `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` |
+//! | `OTEL_EXPORTER_OTLP_ENDPOINT`, `_HEADERS`, `_TIMEOUT`, `_COMPRESSION`, `_INSECURE`, `_PROTOCOL` (`http/protobuf`, `http/json`, or `grpc` with the feature `grpc`) | where to, and how; also for one signal, as `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` |
+//! | `OTEL_EXPORTER_OTLP_CERTIFICATE`, `_CLIENT_CERTIFICATE`, `_CLIENT_KEY` | files for `https://`: who is trusted, and who one is; also for one signal |
 //! | `OTEL_AUTH_TOKEN` | a token that is sent as `Authorization: Bearer` |
 //! | `OTEL_LOGS_EXPORTER`, `OTEL_TRACES_EXPORTER`, `OTEL_METRICS_EXPORTER` | `otlp` or `none` |
 //! | `OTEL_SDK_DISABLED` | `true`: nothing is sent; lines are still written |
@@ -19,7 +20,8 @@
 //! | `OTEL_BLRP_EXPORT_TIMEOUT`, `OTEL_BSP_EXPORT_TIMEOUT`, `OTEL_METRIC_EXPORT_TIMEOUT` | how long a request may take, where `OTEL_EXPORTER_OTLP_TIMEOUT` does not say |
 //! | `OTEL_METRIC_EXPORT_INTERVAL` | how often metrics are sent, in milliseconds |
 //!
-//! What cannot be read is told as a warning and counts as not set.
+//! What cannot be read is told as a warning and counts as not set; with certificates that cannot be
+//! used nothing is sent.
 
 mod builder;
 mod environment;

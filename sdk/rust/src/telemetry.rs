@@ -2,11 +2,12 @@
 //!
 //! What enters: `tracing` events and spans through the [`Layer`], and instruments from a metrics
 //! [`Registry`](metrics::Registry). What leaves: encoded OTLP requests, handed to an [`Exporter`]
-//! by one background thread, the [`Pipeline`].
+//! by the background threads of the [`Pipeline`], one for each signal.
 //!
 //! What must hold: every buffer is bounded and what does not fit is counted; the pipeline never
 //! records itself, nor what happens under [`suppress`]; stopping it never hangs.
 
+mod backoff;
 mod buffer;
 mod context;
 mod entered;

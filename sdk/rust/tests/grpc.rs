@@ -4,6 +4,8 @@
 #![cfg(feature = "grpc")]
 #![allow(clippy::unwrap_used)]
 
+mod certificates;
+
 use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -16,7 +18,7 @@ use axum::routing::{MethodRouter, post};
 use fresnel_sdk::telemetry::http::{GrpcExporter, HttpExporter};
 use fresnel_sdk::telemetry::metrics::Registry;
 use fresnel_sdk::telemetry::otlp::Resource;
-use fresnel_sdk::telemetry::{Exporter, Pipeline, PipelineOptions, Signal};
+use fresnel_sdk::telemetry::{ExportError, Exporter, Pipeline, PipelineOptions, Signal};
 use opentelemetry_proto::tonic::collector::logs::v1::{ExportLogsServiceRequest, ExportLogsServiceResponse};
 use opentelemetry_proto::tonic::collector::metrics::v1::{
     ExportMetricsServiceRequest, ExportMetricsServiceResponse,
@@ -28,6 +30,8 @@ use prost::Message;
 use tonic::{Code, Status};
 use tonic_prost::ProstCodec;
 use tracing_subscriber::layer::SubscriberExt;
+
+use crate::certificates::Folder;
 
 const LOGS: &str = "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
 const TRACES: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
@@ -189,11 +193,19 @@ fn pipeline() -> Pipeline {
     let options = PipelineOptions {
         interval: hour,
         metrics_interval: hour,
-        attempts_max: 10,
         retry_wait_max: Duration::from_millis(1),
         ..PipelineOptions::default()
     };
     Pipeline::start(Resource::service("test", "1"), Registry::new(), options).unwrap()
+}
+
+/// The receiver's answers are for spans alone.
+struct OfSpans(GrpcExporter);
+
+impl Exporter for OfSpans {
+    fn export(&self, signal: Signal, request: Vec<u8>) -> Result<(), ExportError> {
+        if signal == Signal::Traces { self.0.export(signal, request) } else { Ok(()) }
+    }
 }
 
 /// What the pipeline counted of spans: delivered and lost.
@@ -342,7 +354,7 @@ fn nothing_is_lost_on_a_receiver_that_closes_refuses_and_hangs_for_a_while() {
     let answers = [refused(Code::Unavailable), again(Code::ResourceExhausted, Duration::ZERO), Answer::Hang];
     let (receiver, pipeline) = (Receiver::start_after(answers, 2), pipeline());
     pipeline.layer().tracer().start("kept").end();
-    pipeline.connect(receiver.exporter().timeout(Duration::from_secs(3)));
+    pipeline.connect(OfSpans(receiver.exporter().timeout(Duration::from_secs(3))));
     assert!(pipeline.flush(PATIENCE));
     assert_eq!((receiver.spans(), counted(&pipeline)), (vec!["kept".to_owned()], (1, 0)));
     assert!(receiver.answers.lock().unwrap().is_empty());
@@ -352,8 +364,8 @@ fn nothing_is_lost_on_a_receiver_that_closes_refuses_and_hangs_for_a_while() {
 fn what_is_refused_for_good_is_lost_and_counted() {
     let (receiver, pipeline) = (Receiver::start([refused(Code::InvalidArgument)]), pipeline());
     pipeline.layer().tracer().start("bad").end();
-    pipeline.connect(receiver.exporter());
-    assert!(pipeline.flush(PATIENCE));
+    pipeline.connect(OfSpans(receiver.exporter()));
+    assert!(!pipeline.flush(PATIENCE), "it says so");
     assert_eq!((receiver.spans(), counted(&pipeline)), (vec![], (0, 1)));
     let health = pipeline.health();
     let error = health.outputs.iter().find(|it| it.name == "traces").unwrap().error.clone().unwrap();
@@ -365,16 +377,18 @@ fn records_that_are_refused_while_others_are_taken_are_counted_as_lost() {
     let (receiver, pipeline) = (Receiver::start([Answer::Partial(2)]), pipeline());
     let tracer = pipeline.layer().tracer();
     ["a", "b", "c"].iter().for_each(|name| tracer.start(*name).end());
-    pipeline.connect(receiver.exporter());
-    assert!(pipeline.flush(PATIENCE));
+    pipeline.connect(OfSpans(receiver.exporter()));
+    assert!(!pipeline.flush(PATIENCE), "it says so");
     assert_eq!((receiver.spans().len(), counted(&pipeline)), (3, (1, 2)), "it is not sent again");
+    pipeline.layer().tracer().start("d").end();
+    assert!(pipeline.flush(PATIENCE), "what was told is forgotten");
 }
 
 #[test]
 fn a_receiver_that_hangs_is_waited_for_no_longer_than_was_said() {
     let (receiver, pipeline) = (Receiver::start([Answer::Hang]), pipeline());
     pipeline.layer().tracer().start("stuck").end();
-    pipeline.connect(receiver.exporter().timeout(Duration::from_secs(3600)));
+    pipeline.connect(OfSpans(receiver.exporter().timeout(Duration::from_secs(3600))));
     assert!(!pipeline.flush(Duration::from_millis(50)));
     assert!(!pipeline.shutdown(Duration::from_millis(50)));
     assert!(receiver.spans().is_empty());
@@ -479,6 +493,24 @@ fn the_environment_says_which_signal_goes_over_grpc() {
 }
 
 #[test]
+fn a_target_without_a_scheme_is_one_without_tls_only_where_that_is_said() {
+    let receiver = Receiver::start([]);
+    let target = receiver.address.trim_start_matches("http://");
+    let run = |insecure: &str| {
+        run_child(&[
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", target),
+            ("OTEL_EXPORTER_OTLP_INSECURE", insecure),
+        ])
+    };
+    let told = format!("{:?}", run("false"));
+    assert!(told.contains(&format!("cannot send to https://{target}: ")), "{told}");
+    assert!(receiver.spans().is_empty());
+    run("true");
+    assert_eq!(receiver.spans(), ["work"]);
+}
+
+#[test]
 fn a_program_ends_though_its_receiver_hangs() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", silent.local_addr().unwrap());
@@ -492,24 +524,14 @@ fn a_program_ends_though_its_receiver_hangs() {
     assert!(String::from_utf8_lossy(&output.stdout).contains("\"worked\""), "{output:?}");
 }
 
-/// Connections over TLS. The certificate is for `localhost` until 2126, of an authority that nobody
-/// knows; both were made with `openssl` for this test.
+/// Connections over TLS.
 struct Tls {
     listener: tokio::net::TcpListener,
     acceptor: tokio_rustls::TlsAcceptor,
 }
 
 impl Tls {
-    fn new(listener: TcpListener, protocols: &[&str]) -> Self {
-        use rustls::pki_types::pem::PemObject;
-        use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-
-        let certificate = CertificateDer::from_pem_slice(include_bytes!("tls/leaf.pem")).unwrap();
-        let key = PrivateKeyDer::from_pem_slice(include_bytes!("tls/leaf.key")).unwrap();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = rustls::ServerConfig::builder_with_provider(provider);
-        let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
-        let mut config = config.with_single_cert(vec![certificate], key).unwrap();
+    fn new(listener: TcpListener, mut config: rustls::ServerConfig, protocols: &[&str]) -> Self {
         config.alpn_protocols = protocols.iter().map(|it| it.as_bytes().to_vec()).collect();
         listener.set_nonblocking(true).unwrap();
         let listener = tokio::net::TcpListener::from_std(listener).unwrap();
@@ -536,36 +558,59 @@ impl axum::serve::Listener for Tls {
     }
 }
 
-/// Sends to a receiver over TLS that offers these protocols; returns it with what the child said.
-fn over_tls(protocols: &'static [&str], trusted: bool) -> (Receiver, Output) {
+/// Sends to a receiver over TLS that offers these protocols, by files of the folder that variables
+/// name. Returns the spans that it had, and what the child said.
+fn over_tls(
+    folder: &Folder,
+    (strict, protocols): (bool, &'static [&str]),
+    variables: &[(&str, &str)],
+) -> (Vec<String>, String) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("https://localhost:{}", listener.local_addr().unwrap().port());
-    let (receiver, folder) = (Receiver::default(), tempfile::tempdir().unwrap());
-    let routes = receiver.routes();
+    let receiver = Receiver::default();
+    let (routes, config) = (receiver.routes(), folder.server(strict));
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async { axum::serve(Tls::new(listener, protocols), routes).await.unwrap() });
+        runtime.block_on(async { axum::serve(Tls::new(listener, config, protocols), routes).await.unwrap() });
     });
-    let authority = folder.path().join("ca.pem");
-    std::fs::write(&authority, include_bytes!("tls/ca.pem")).unwrap();
-    let mut variables =
+    let files: Vec<_> = variables.iter().map(|(name, file)| (*name, folder.file(file))).collect();
+    let mut all =
         vec![("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"), ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str())];
-    if trusted {
-        variables.push(("SSL_CERT_FILE", authority.to_str().unwrap()));
-    }
-    let output = run_child(&variables);
+    all.extend(files.iter().map(|(name, file)| (*name, file.to_str().unwrap())));
+    let output = run_child(&all);
     assert!(output.status.success(), "{output:?}");
-    (receiver, output)
+    (receiver.spans(), String::from_utf8_lossy(&output.stdout).into_owned())
 }
+
+const AUTHORITY: &str = "OTEL_EXPORTER_OTLP_CERTIFICATE";
 
 #[test]
 fn a_receiver_over_tls_is_sent_to_if_it_is_trusted_and_speaks_http_2() {
-    assert_eq!(over_tls(&["h2", "http/1.1"], true).0.spans(), ["work"]);
-    let (stranger, told) = over_tls(&["h2"], false);
-    assert!(
-        stranger.spans().is_empty() && format!("{told:?}").contains("invalid peer certificate"),
-        "{told:?}"
-    );
-    let (old, told) = over_tls(&["http/1.1"], true);
-    assert!(old.spans().is_empty() && format!("{told:?}").contains("telemetry not delivered"), "{told:?}");
+    let folder = Folder::new();
+    let both: (bool, &[&str]) = (false, &["h2", "http/1.1"]);
+    for variable in [AUTHORITY, "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "SSL_CERT_FILE"] {
+        assert_eq!(over_tls(&folder, both, &[(variable, "ca.pem")]).0, ["work"], "{variable}");
+    }
+    for variables in [&[][..], &[(AUTHORITY, "stranger.pem")]] {
+        let (spans, told) = over_tls(&folder, both, variables);
+        assert!(spans.is_empty() && told.contains("invalid peer certificate: UnknownIssuer"), "{told}");
+        assert!(told.contains("; name the file of the authority that signed it by"), "{told}");
+    }
+    let (spans, told) = over_tls(&folder, both, &[(AUTHORITY, "text.pem")]);
+    assert!(spans.is_empty() && told.contains("there is no certificate in PEM in it"), "{told}");
+    let (spans, told) = over_tls(&folder, (false, &["http/1.1"]), &[(AUTHORITY, "ca.pem")]);
+    assert!(spans.is_empty() && told.contains("telemetry not delivered"), "{told}");
+}
+
+#[test]
+fn a_receiver_that_wants_to_know_who_comes_is_shown_a_certificate() {
+    let folder = Folder::new();
+    let own = [
+        (AUTHORITY, "ca.pem"),
+        ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "client.pem"),
+        ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "client.key"),
+    ];
+    assert_eq!(over_tls(&folder, (true, &["h2"]), &own).0, ["work"]);
+    let (spans, told) = over_tls(&folder, (true, &["h2"]), &own[..1]);
+    assert!(spans.is_empty() && told.contains("telemetry not delivered"), "{told}");
 }

@@ -4,18 +4,17 @@
 #![cfg(feature = "http")]
 #![allow(clippy::unwrap_used)]
 
-use std::collections::VecDeque;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+mod receiver;
+
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, ExitStatus, Output, Stdio};
 use std::sync::Arc;
-use std::sync::Mutex;
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use prost::Message;
+
+use crate::receiver::{Receiver, Reply, receiver, text};
 
 /// What the child does; without it the child's test has nothing to do.
 const SCENARIO: &str = "FRESNEL_START_SCENARIO";
@@ -87,103 +86,17 @@ fn child() {
             record();
         }
         "kill" => write_until_killed(),
-        other => panic!("there is no scenario {other}"),
-    }
-}
-
-/// A receiver of OTLP: refuses with each of `replies` first, then takes everything.
-#[derive(Clone)]
-struct Receiver {
-    address: String,
-    requests: Arc<Mutex<Vec<Request>>>,
-}
-
-/// Head and body.
-type Request = (String, Vec<u8>);
-
-#[derive(Clone, Copy)]
-enum Reply {
-    Status(&'static str),
-    Close,
-    Hang,
-}
-
-fn receiver(replies: &[Reply]) -> Receiver {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    let receiver = Receiver { address, requests: Arc::default() };
-    let running = receiver.clone();
-    let mut replies: VecDeque<_> = replies.iter().copied().collect();
-    std::thread::spawn(move || {
-        let mut kept = Vec::new();
-        for stream in listener.incoming().map_while(Result::ok) {
-            let Some(request) = read_request(&stream) else { continue };
-            let status = match replies.pop_front() {
-                Some(Reply::Close) => continue,
-                Some(Reply::Hang) => {
-                    kept.push(stream);
-                    continue;
-                }
-                Some(Reply::Status(status)) => status,
-                None => {
-                    running.requests.lock().unwrap().push(request);
-                    "200 OK"
-                }
+        "produce" => {
+            let guard = fresnel_sdk::init();
+            let queue = fresnel_sdk::instrument::Queue::new(guard.tracer(), guard.registry(), "kafka");
+            let print = async |headers: std::collections::BTreeMap<String, String>| {
+                let line = format!("headers {:?}\n", headers.keys().collect::<Vec<_>>());
+                std::io::stdout().write_all(line.as_bytes()).unwrap();
+                Ok::<_, std::fmt::Error>(())
             };
-            let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
-            let _ = (&stream).write_all(answer.as_bytes());
+            current_thread().block_on(queue.produce("orders", Default::default(), print)).unwrap();
         }
-    });
-    receiver
-}
-
-fn read_request(stream: &TcpStream) -> Option<Request> {
-    let mut reader = BufReader::new(stream);
-    let mut head = String::new();
-    while !head.ends_with("\r\n\r\n") {
-        if reader.read_line(&mut head).ok()? == 0 {
-            return None;
-        }
-    }
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "))?;
-    let mut body = vec![0; length.parse().ok()?];
-    reader.read_exact(&mut body).ok()?;
-    Some((head, body))
-}
-
-impl Receiver {
-    fn bodies(&self, path: &str) -> Vec<Vec<u8>> {
-        let all = self.requests.lock().unwrap();
-        let meant = all.iter().filter(|(head, _)| head.starts_with(&format!("POST {path} ")));
-        meant.map(|(_, body)| body.clone()).collect()
-    }
-
-    fn logs(&self) -> Vec<LogRecord> {
-        let requests = self.bodies("/v1/logs").into_iter();
-        let requests = requests.map(|it| ExportLogsServiceRequest::decode(&it[..]).unwrap());
-        requests
-            .flat_map(|it| it.resource_logs)
-            .flat_map(|it| it.scope_logs)
-            .flat_map(|it| it.log_records)
-            .collect()
-    }
-
-    fn texts(&self) -> Vec<String> {
-        self.logs().iter().map(|it| text(it.body.as_ref().and_then(|it| it.value.as_ref()))).collect()
-    }
-
-    fn spans(&self) -> Vec<String> {
-        let requests = self.bodies("/v1/traces").into_iter();
-        let requests = requests.map(|it| ExportTraceServiceRequest::decode(&it[..]).unwrap());
-        let scopes = requests.flat_map(|it| it.resource_spans).flat_map(|it| it.scope_spans);
-        scopes.flat_map(|it| it.spans).map(|it| it.name).collect()
-    }
-}
-
-fn text(value: Option<&Any>) -> String {
-    match value {
-        Some(Any::StringValue(text)) => text.clone(),
-        other => format!("{other:?}"),
+        other => panic!("there is no scenario {other}"),
     }
 }
 
@@ -268,6 +181,59 @@ fn a_receiver_that_refuses_for_now_gets_everything_in_the_end() {
     assert_eq!((receiver.texts(), receiver.spans()), (vec!["worked".to_owned()], vec!["work".to_owned()]));
 }
 
+/// More often than it was once tried, and within the time of the end.
+#[test]
+fn a_receiver_that_is_gone_for_a_while_gets_everything_in_the_end() {
+    let receiver = receiver(&[Reply::Close; 9]);
+    let (status, stdout) = run("no_runtime", &receiver, &[]);
+    assert!(status.success(), "{stdout}");
+    assert_eq!((receiver.texts(), receiver.spans()), (vec!["worked".to_owned()], vec!["work".to_owned()]));
+    assert!(!receiver.bodies("/v1/metrics").is_empty());
+}
+
+#[test]
+fn a_receiver_of_logs_that_hangs_holds_up_no_other_signal() {
+    let (hanging, others) = (receiver(&[Reply::Hang; 100]), receiver(&[]));
+    let (status, stdout) =
+        run("no_runtime", &others, &[("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", hanging.address.as_str())]);
+    assert!(status.success(), "{stdout}");
+    assert_eq!((others.spans(), others.texts()), (vec!["work".to_owned()], vec![]));
+    assert!(!others.bodies("/v1/metrics").is_empty());
+}
+
+#[test]
+fn spans_go_to_zipkin_or_the_console_when_the_environment_says_so() {
+    let receiver = receiver(&[]);
+    let endpoint = format!("{}/own/spans", receiver.address);
+    let (status, stdout) = run(
+        "no_runtime",
+        &receiver,
+        &[("OTEL_TRACES_EXPORTER", "zipkin"), ("OTEL_EXPORTER_ZIPKIN_ENDPOINT", &endpoint)],
+    );
+    assert!(status.success() && receiver.spans().is_empty(), "{stdout}");
+    let spans: serde_json::Value = serde_json::from_slice(&receiver.bodies("/own/spans")[0]).unwrap();
+    assert_eq!((&spans[0]["name"], &spans[0]["tags"]["n"]), (&"work".into(), &"1".into()));
+    assert_eq!(receiver.texts(), ["worked"], "logs go where they went");
+    let mut command = command("no_runtime");
+    command.env("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.address).env("OTEL_TRACES_EXPORTER", "console");
+    let Output { status, stderr, .. } = command.output().unwrap();
+    let stderr = String::from_utf8_lossy(&stderr);
+    assert!(status.success() && stderr.lines().any(|line| line.starts_with("work internal ")), "{stderr}");
+}
+
+#[test]
+fn contexts_are_sent_as_the_environment_says() {
+    let receiver = receiver(&[]);
+    for (propagators, headers) in
+        [("", r#"headers ["traceparent"]"#), ("b3,jaeger", r#"headers ["b3"]"#), ("none", "headers []")]
+    {
+        let (status, stdout) = run("produce", &receiver, &[("OTEL_PROPAGATORS", propagators)]);
+        assert!(status.success() && stdout.contains(headers), "{propagators}: {stdout}");
+        let warned = stdout.contains("OTEL_PROPAGATORS: `jaeger` is left out");
+        assert_eq!(warned, propagators.contains("jaeger"), "{stdout}");
+    }
+}
+
 #[test]
 fn a_receiver_that_hangs_or_is_not_there_does_not_keep_the_program() {
     let hanging = receiver(&[Reply::Hang; 100]);
@@ -290,7 +256,7 @@ fn the_environment_says_who_sends_what_where() {
         ("OTEL_EXPORTER_OTLP_HEADERS", "x-key=a%20b"),
         ("OTEL_AUTH_TOKEN", "secret"),
         ("OTEL_METRICS_EXPORTER", "none"),
-        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/xml"),
         ("OTEL_LOG_LEVEL", "start=info,warn"),
     ];
     let (status, stdout) = run("no_runtime", &all, &variables);
@@ -312,7 +278,7 @@ fn the_environment_says_who_sends_what_where() {
     assert_eq!(who, ("shop".into(), "3".into(), "staging".into()));
     // What of the environment is wrong is a warning.
     let texts = all.texts();
-    assert!(texts[0].contains("`http/json` is not in this build") && texts[1] == "worked", "{texts:?}");
+    assert!(texts[0].contains("`http/xml` is not in this build") && texts[1] == "worked", "{texts:?}");
     assert_eq!(lines(&stdout)[0]["source"]["service"], "shop");
 }
 

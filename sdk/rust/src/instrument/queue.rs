@@ -49,7 +49,7 @@ impl Queue {
         let histogram = |name, text| registry.histogram(name, "s", text, BOUNDS);
         Self {
             tracer: tracer.clone(),
-            propagation: Propagation::default(),
+            propagation: Propagation::from_env().0,
             system,
             sent: counter("messaging.client.sent.messages", "Messages that producers attempted to send."),
             consumed: counter("messaging.client.consumed.messages", "Messages that were delivered."),
@@ -58,7 +58,7 @@ impl Queue {
         }
     }
 
-    /// With other forms of the context.
+    /// With other forms of the context than `OTEL_PROPAGATORS` says.
     #[must_use]
     pub fn propagation(self, propagation: Propagation) -> Self {
         Self { propagation, ..self }

@@ -1,5 +1,7 @@
 use std::io::{self, Read};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
+
+use crate::retry_after::{RETRY_AFTER, parse_retry_after};
 
 /// More of an answer is not read.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
@@ -25,9 +27,11 @@ impl Answer {
         })
     }
 
-    /// The seconds of `Retry-After`; its other form, a date, is not worth a calendar.
+    /// What `Retry-After` says, as seconds or as a date: by the server's own clock, where it tells
+    /// that, since ours may be another.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
-        self.header("retry-after")?.parse().ok().map(Duration::from_secs)
+        let date = self.header("date").and_then(|date| httpdate::parse_http_date(date).ok());
+        parse_retry_after(self.header(RETRY_AFTER)?, date.unwrap_or_else(SystemTime::now))
     }
 }
 

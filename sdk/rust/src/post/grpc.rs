@@ -68,7 +68,7 @@ pub(crate) fn call(
     let exchanged = async {
         let tcp = TcpStream::from_std(tcp)?;
         if endpoint.tls {
-            exchange(tls::wrap_h2(tcp, endpoint.host()).await?, request, body).await
+            exchange(tls::wrap_h2(tcp, endpoint.host(), &endpoint.trust).await?, request, body).await
         } else {
             exchange(tcp, request, body).await
         }
@@ -137,7 +137,7 @@ async fn exchange(
     let mut builder = h2::client::Builder::new();
     builder.max_header_list_size(HEADERS_BYTES_MAX).enable_push(false);
     let (sender, connection) = builder.handshake(io).await.map_err(broken)?;
-    let (mut connection, mut answer) = (pin!(connection), pin!(converse(sender, request, body)));
+    let (mut connection, mut answer) = (Box::pin(connection), pin!(converse(sender, request, body)));
     tokio::select! {
         biased;
         answer = &mut answer => {
@@ -145,8 +145,15 @@ async fn exchange(
             let _ = timeout(GOODBYE, connection).await;
             answer
         }
-        // What had come before the connection ended may still be an answer.
-        _ = &mut connection => answer.await,
+        ended = &mut connection => {
+            // What had come before it ended may still be an answer. As long as it is there, a connection
+            // that could not write tells nobody that none comes any more.
+            drop(connection);
+            match (answer.await, ended) {
+                (Err(_), Err(error)) => Err(broken(error)),
+                (answer, _) => answer,
+            }
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use super::guard::{Guard, Started};
 use super::panics;
 use crate::errors::{ErrorLayer, Report};
 use crate::logging::{BuildError, ByName, LoggingConfig, OutputSetup, RedactError, Source};
+use crate::propagation::Propagation;
 use crate::telemetry::metrics::Registry;
 use crate::telemetry::otlp::{Resource, Value};
 use crate::telemetry::trace::Tracer;
@@ -182,6 +183,9 @@ impl Builder {
         self.errors.observe(&registry);
         let (sampler, wrong) = Sampler::from_env();
         environment.warnings.extend(wrong.map(|wrong| wrong.to_string()));
+        // Whoever sends and reads contexts goes by it too, and has nobody to tell.
+        let (_, wrong) = Propagation::from_env();
+        environment.warnings.extend(wrong.iter().map(ToString::to_string));
         let layer = |pipeline: &Pipeline| pipeline.layer().redacting(redactor).sampled_by(sampler);
         let spans = pipeline.as_ref().map(layer);
         let tracer = spans.as_ref().map_or(Tracer::disabled(), Layer::tracer);
@@ -205,23 +209,51 @@ impl Builder {
     }
 }
 
-#[cfg_attr(not(feature = "http"), expect(unused_variables, reason = "nothing is sent by the environment"))]
 fn connect(pipeline: &Pipeline, exporter: Option<Box<dyn Exporter>>, environment: &mut Environment) {
-    if let Some(exporter) = exporter {
-        return pipeline.connect(Given(exporter));
+    match exporter {
+        Some(exporter) => pipeline.connect(Given(exporter)),
+        None => connect_by(environment, pipeline),
     }
-    #[cfg(feature = "http")]
-    if let Some(exporters) = super::exporters::Exporters::new(environment) {
-        pipeline.connect(exporters);
+}
+
+#[cfg(feature = "http")]
+fn connect_by(environment: &mut Environment, pipeline: &Pipeline) {
+    pipeline.connect(super::exporters::Exporters::new(environment));
+}
+
+/// Nothing here can send.
+#[cfg(not(feature = "http"))]
+fn connect_by(_: &mut Environment, pipeline: &Pipeline) {
+    struct Nobody;
+    impl Exporter for Nobody {
+        fn wants(&self, _: Signal) -> bool {
+            false
+        }
+        fn export(&self, _: Signal, _: Vec<u8>) -> Result<(), ExportError> {
+            Ok(())
+        }
     }
+    pipeline.connect(Nobody);
 }
 
 /// An exporter of a type that is not known.
 struct Given(Box<dyn Exporter>);
 
 impl Exporter for Given {
+    fn wants(&self, signal: Signal) -> bool {
+        self.0.wants(signal)
+    }
+
     fn export(&self, signal: Signal, request: Vec<u8>) -> Result<(), ExportError> {
         self.0.export(signal, request)
+    }
+
+    fn export_within(&self, signal: Signal, request: Vec<u8>, within: Duration) -> Result<(), ExportError> {
+        self.0.export_within(signal, request, within)
+    }
+
+    fn flush(&self, signal: Signal, within: Duration) -> bool {
+        self.0.flush(signal, within)
     }
 }
 

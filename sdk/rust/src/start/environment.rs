@@ -14,6 +14,7 @@ pub(super) struct Environment {
     pub(super) attributes: Option<String>,
     pub(super) options: PipelineOptions,
     /// Of logs, traces and metrics.
+    #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "nothing here can send"))]
     pub(super) signals: [ForSignal; 3],
     pub(super) warnings: Vec<String>,
 }
@@ -29,8 +30,41 @@ pub(super) struct ForSignal {
     pub(super) token: Option<String>,
     pub(super) timeout: Option<Duration>,
     pub(super) gzip: bool,
-    /// Over gRPC, not over plain HTTP.
-    pub(super) grpc: bool,
+    pub(super) kind: Kind,
+    /// Where Zipkin is.
+    pub(super) zipkin: Option<String>,
+    pub(super) protocol: Protocol,
+    /// Over gRPC an endpoint without a scheme is one without TLS.
+    pub(super) insecure: bool,
+    /// The file of the authorities that are trusted.
+    pub(super) authorities: Option<String>,
+    /// The files of a certificate and of its key, for servers that want to know who comes.
+    pub(super) client_certificate: Option<String>,
+    pub(super) client_key: Option<String>,
+}
+
+/// What takes it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Whoever speaks OTLP.
+    #[default]
+    Otlp,
+    /// Somebody who reads spans on standard error.
+    Console,
+    /// Zipkin, of spans.
+    Zipkin,
+}
+
+/// What is spoken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Protocol {
+    /// Protobuf over HTTP.
+    #[default]
+    Http,
+    /// JSON over HTTP.
+    Json,
+    /// Only in builds that have it.
+    Grpc,
 }
 
 /// Reads variables by their names; a value that is empty counts as none.
@@ -63,8 +97,8 @@ impl Reader<'_> {
         own.or_else(|| self.text(&format!("OTEL_EXPORTER_OTLP_{name}")))
     }
 
-    fn boolean(&mut self, name: &str) -> bool {
-        let Some(text) = self.text(name) else { return false };
+    fn boolean(&mut self, name: &str, value: Option<String>) -> bool {
+        let Some(text) = value else { return false };
         if !text.eq_ignore_ascii_case("true") && !text.eq_ignore_ascii_case("false") {
             self.warnings.push(format!("{name} must be `true` or `false`, not `{text}`: it counts as false"));
         }
@@ -85,16 +119,35 @@ impl Reader<'_> {
     fn signal(&mut self, signal: Signal, processor: &str) -> ForSignal {
         let upper = signal.name().to_ascii_uppercase();
         let name = format!("OTEL_{upper}_EXPORTER");
-        let exporter = self.known(&name, self.text(&name), &["otlp", "none"]);
+        let exporters: &[&str] = match signal {
+            Signal::Traces => &["otlp", "console", "zipkin", "none"],
+            Signal::Logs | Signal::Metrics => &["otlp", "none"],
+        };
+        let exporter = self.known(&name, self.text(&name), exporters);
+        let kind = match exporter.as_deref() {
+            Some("console") => Kind::Console,
+            Some("zipkin") => Kind::Zipkin,
+            _ => Kind::Otlp,
+        };
         let protocol = self.of_signal(&upper, "PROTOCOL");
-        let protocols: &[&str] =
-            if cfg!(feature = "grpc") { &["http/protobuf", "grpc"] } else { &["http/protobuf"] };
+        let protocols: &[&str] = if cfg!(feature = "grpc") {
+            &["http/protobuf", "http/json", "grpc"]
+        } else {
+            &["http/protobuf", "http/json"]
+        };
         let protocol = self.known("OTEL_EXPORTER_OTLP_PROTOCOL", protocol, protocols);
         let packings: &[&str] = if cfg!(feature = "gzip") { &["none", "gzip"] } else { &["none"] };
         let compression = self.of_signal(&upper, "COMPRESSION");
         let compression = self.known("OTEL_EXPORTER_OTLP_COMPRESSION", compression, packings);
-        let own = self.milliseconds(&format!("OTEL_EXPORTER_OTLP_{upper}_TIMEOUT"));
-        let all = self.milliseconds("OTEL_EXPORTER_OTLP_TIMEOUT");
+        let insecure = self.of_signal(&upper, "INSECURE");
+        let insecure = self.boolean("OTEL_EXPORTER_OTLP_INSECURE", insecure);
+        let (own, all) = match kind {
+            Kind::Zipkin => (self.milliseconds("OTEL_EXPORTER_ZIPKIN_TIMEOUT"), None),
+            Kind::Otlp | Kind::Console => (
+                self.milliseconds(&format!("OTEL_EXPORTER_OTLP_{upper}_TIMEOUT")),
+                self.milliseconds("OTEL_EXPORTER_OTLP_TIMEOUT"),
+            ),
+        };
         let of_processor = self.milliseconds(&format!("OTEL_{processor}_EXPORT_TIMEOUT"));
         ForSignal {
             off: exporter.as_deref() == Some("none"),
@@ -104,7 +157,17 @@ impl Reader<'_> {
             token: self.text("OTEL_AUTH_TOKEN"),
             timeout: own.or(all).or(of_processor),
             gzip: compression.as_deref() == Some("gzip"),
-            grpc: protocol.as_deref() == Some("grpc"),
+            kind,
+            zipkin: self.text("OTEL_EXPORTER_ZIPKIN_ENDPOINT"),
+            protocol: match protocol.as_deref() {
+                Some("grpc") => Protocol::Grpc,
+                Some("http/json") => Protocol::Json,
+                _ => Protocol::Http,
+            },
+            insecure,
+            authorities: self.of_signal(&upper, "CERTIFICATE"),
+            client_certificate: self.of_signal(&upper, "CLIENT_CERTIFICATE"),
+            client_key: self.of_signal(&upper, "CLIENT_KEY"),
         }
     }
 
@@ -141,7 +204,7 @@ impl Environment {
             reader.signal(Signal::Metrics, "METRIC"),
         ];
         let mut environment = Self {
-            disabled: reader.boolean("OTEL_SDK_DISABLED"),
+            disabled: reader.boolean("OTEL_SDK_DISABLED", reader.text("OTEL_SDK_DISABLED")),
             filter: reader.text("RUST_LOG").or_else(|| reader.text("OTEL_LOG_LEVEL")),
             service_name: reader.text("OTEL_SERVICE_NAME"),
             attributes: reader.text("OTEL_RESOURCE_ATTRIBUTES"),

@@ -97,12 +97,14 @@ impl Guard {
         }
     }
 
-    /// Sends and writes what there is now. False if that took longer than `patience`, or a line was lost.
+    /// Sends and writes what there is now. True if all of it was delivered and written; false if that took
+    /// longer than `patience`, or a record, span or line is lost that no flush before has told of.
     pub fn flush(&self, patience: Duration) -> bool {
         self.started.flush(patience)
     }
 
-    /// Ends it now, as dropping does. False if not everything could be sent and written in time.
+    /// Ends it now, as dropping does. False if not everything could be sent and written in time, or
+    /// something was lost before that no flush has told of.
     pub fn shutdown(self) -> bool {
         self.end()
     }

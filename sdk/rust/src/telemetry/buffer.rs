@@ -26,6 +26,11 @@ pub(super) struct Counts {
 }
 
 impl Counts {
+    /// Did not get in, or not out.
+    pub(super) fn lost(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed) + self.failed.load(Ordering::Relaxed)
+    }
+
     /// Adds what became of records that were taken: so many of them were delivered.
     pub(super) fn settle(&self, delivered: usize, records: usize) {
         self.exported.fetch_add(delivered as u64, Ordering::Relaxed);
@@ -119,6 +124,17 @@ impl Buffer {
 
     fn is_half(&self, waiting: &Waiting) -> bool {
         waiting.records * 2 >= self.records_max || waiting.bytes * 2 >= self.bytes_max
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.lock().records == 0
+    }
+
+    /// Whether there is no room, for a record as long as those that wait.
+    pub(super) fn is_full(&self) -> bool {
+        let waiting = self.waiting.lock();
+        let usual = waiting.bytes.checked_div(waiting.records).unwrap_or(0);
+        waiting.records >= self.records_max || waiting.bytes + usual > self.bytes_max
     }
 
     /// Counts a record that could not even be made.

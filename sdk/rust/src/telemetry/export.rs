@@ -32,14 +32,38 @@ impl Signal {
     }
 }
 
-/// Takes OTLP requests to where they are kept. Called by one thread, on which nothing is recorded.
-pub trait Exporter: Send + 'static {
-    /// Delivers a request. May block, but not for longer than a few seconds: records that come in
-    /// meanwhile wait in a bounded buffer.
+/// Takes OTLP requests to where they are kept. Called by one thread for each signal, at the same
+/// time, and on them nothing is recorded.
+pub trait Exporter: Send + Sync + 'static {
+    /// Whether it wants a signal at all, asked once: what nobody wants is not recorded.
+    fn wants(&self, signal: Signal) -> bool {
+        let _ = signal;
+        true
+    }
+
+    /// Delivers a request. May block, but not for longer than a few seconds: records of the signal that
+    /// come in meanwhile wait in a bounded buffer.
     ///
     /// # Errors
     /// That it was not delivered, and whether to try again.
     fn export(&self, signal: Signal, request: Vec<u8>) -> Result<(), ExportError>;
+
+    /// As [`Exporter::export`], given up after `within`: nobody waits longer, the process ends. Without
+    /// an answer of its own it takes as long as it takes, and what comes after it may be lost.
+    ///
+    /// # Errors
+    /// As [`Exporter::export`].
+    fn export_within(&self, signal: Signal, request: Vec<u8>, within: Duration) -> Result<(), ExportError> {
+        let _ = within;
+        self.export(signal, request)
+    }
+
+    /// Waits, for at most `within`, for requests that were taken but are not delivered yet. False if one
+    /// still waits, or is lost and was not told by an error. Who delivers at once has nothing to wait for.
+    fn flush(&self, signal: Signal, within: Duration) -> bool {
+        let _ = (signal, within);
+        true
+    }
 }
 
 /// A request that was not delivered.

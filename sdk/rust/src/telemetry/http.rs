@@ -8,12 +8,18 @@ mod zipkin;
 #[cfg(feature = "grpc")]
 pub use self::grpc::GrpcExporter;
 pub use self::zipkin::ZipkinExporter;
+#[cfg(feature = "https")]
+pub use crate::post::tls::CertificateError;
 
+#[cfg(feature = "https")]
+use std::path::Path;
 use std::time::Duration;
 
 use super::environment::percent_decoded;
 use super::export::{ExportError, Exporter, Signal};
-use super::otlp::rejected;
+use super::otlp::{json, rejected, rejected_json};
+#[cfg(feature = "https")]
+use crate::post::tls::Remedy;
 use crate::post::{Answer, Endpoint, Header, is_header, post};
 
 /// Sends requests to an OTLP/HTTP receiver.
@@ -25,6 +31,7 @@ pub struct HttpExporter {
     headers: Vec<Header>,
     timeout: Duration,
     gzip: bool,
+    json: bool,
 }
 
 /// Headers carry tokens: only their names are shown.
@@ -43,7 +50,7 @@ impl std::fmt::Debug for HttpExporter {
 pub struct EndpointError {
     endpoint: String,
     port: u16,
-    hint: &'static str,
+    hint: String,
 }
 
 /// The port of OTLP/HTTP.
@@ -68,12 +75,19 @@ impl HttpExporter {
     pub(crate) fn at(endpoint: &str, port: u16) -> Result<Self, EndpointError> {
         let invalid = || {
             let tls = endpoint.trim().starts_with("https://") && !cfg!(feature = "https");
-            let hint = if tls { "; https:// is not in this build, it needs the feature `https`" } else { "" };
+            let with_scheme = format!("http://{}", endpoint.trim());
+            let hint = if tls {
+                "; https:// is not in this build, it needs the feature `https`".to_owned()
+            } else if Endpoint::parse(&with_scheme, port).is_some() {
+                format!("; with a scheme it is `{with_scheme}`")
+            } else {
+                String::new()
+            };
             EndpointError { endpoint: endpoint.to_owned(), port, hint }
         };
         let endpoint = Endpoint::parse(endpoint, port).ok_or_else(invalid)?;
         let timeout = Duration::from_secs(10);
-        Ok(Self { endpoint, whole: false, headers: Vec::new(), timeout, gzip: false })
+        Ok(Self { endpoint, whole: false, headers: Vec::new(), timeout, gzip: false, json: false })
     }
 
     /// Sends requests of one signal to exactly this address, as `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`
@@ -140,12 +154,56 @@ impl HttpExporter {
         self
     }
 
+    /// Trusts the authorities whose certificates are in a file of PEM, instead of those that the
+    /// system trusts, for `https://`. The file is read now.
+    ///
+    /// # Errors
+    /// It cannot be read, or has no certificate.
+    #[cfg(feature = "https")]
+    pub fn ca_file(mut self, file: impl AsRef<Path>) -> Result<Self, CertificateError> {
+        self.endpoint.trust.authorities_in(file.as_ref())?;
+        Ok(self)
+    }
+
+    /// Shows a certificate to a server that wants to know who comes (mTLS): it, and those that lead to
+    /// its authority, are in a file of PEM, its private key is in another. Both are read now.
+    ///
+    /// # Errors
+    /// One of them cannot be read or has not what it should have, or they do not belong together.
+    #[cfg(feature = "https")]
+    pub fn client_certificate(
+        mut self,
+        chain: impl AsRef<Path>,
+        key: impl AsRef<Path>,
+    ) -> Result<Self, CertificateError> {
+        self.endpoint.trust.show(chain.as_ref(), key.as_ref())?;
+        Ok(self)
+    }
+
+    /// Writes requests as JSON, for receivers that read it more easily. It takes several times the
+    /// bytes and the work of protobuf.
+    #[must_use]
+    pub fn json(mut self, on: bool) -> Self {
+        self.json = on;
+        self
+    }
+
     /// Compresses requests with gzip.
     #[cfg(feature = "gzip")]
     #[must_use]
     pub fn gzip(mut self, on: bool) -> Self {
         self.gzip = on;
         self
+    }
+
+    #[cfg(feature = "https")]
+    pub(crate) fn is_https(&self) -> bool {
+        self.endpoint.tls
+    }
+
+    /// As this one, but gives up a request after `within` at the latest.
+    fn within(&self, within: Duration) -> Self {
+        Self { timeout: self.timeout.min(within), ..self.clone() }
     }
 
     /// Whether a header of this name is sent.
@@ -180,9 +238,26 @@ impl HttpExporter {
 
     /// No answer came: the receiver may be back soon.
     fn unreachable(&self, error: &std::io::Error) -> ExportError {
-        let message = format!("cannot send to {}: {error}", self.endpoint.url());
+        let message = format!("cannot send to {}: {error}{}", self.endpoint.url(), hint(error));
         ExportError::retry_after(message, Duration::from_millis(200))
     }
+}
+
+/// What to do about it, where that is known.
+#[cfg_attr(not(feature = "https"), expect(unused_variables, reason = "there are no certificates"))]
+fn hint(error: &std::io::Error) -> &'static str {
+    #[cfg(feature = "https")]
+    match Remedy::of(error) {
+        Some(Remedy::Authority) => {
+            return "; name the file of the authority that signed it by OTEL_EXPORTER_OTLP_CERTIFICATE";
+        }
+        Some(Remedy::Own) => {
+            return "; name a certificate that it takes by OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and its \
+                    key by OTEL_EXPORTER_OTLP_CLIENT_KEY";
+        }
+        None => {}
+    }
+    ""
 }
 
 #[cfg(feature = "gzip")]
@@ -197,7 +272,16 @@ fn gzip(body: &[u8]) -> std::io::Result<Vec<u8>> {
 impl Exporter for HttpExporter {
     fn export(&self, signal: Signal, request: Vec<u8>) -> Result<(), ExportError> {
         let path = if self.whole { String::new() } else { format!("/v1/{}", signal.name()) };
-        taken(&self.deliver(&path, "application/x-protobuf", request)?)
+        if !self.json {
+            return taken(rejected(&self.deliver(&path, "application/x-protobuf", request)?));
+        }
+        let request = json(signal, &request).ok_or_else(|| ExportError::permanent("this is no request"))?;
+        let answer = self.deliver(&path, "application/json", request.to_string().into_bytes())?;
+        taken(rejected_json(&answer))
+    }
+
+    fn export_within(&self, signal: Signal, request: Vec<u8>, within: Duration) -> Result<(), ExportError> {
+        self.within(within).export(signal, request)
     }
 }
 
@@ -214,9 +298,9 @@ fn judge(answer: Answer) -> Result<Vec<u8>, ExportError> {
     }
 }
 
-/// Whether all of it was taken, by the message of a success. One that cannot be read says nothing.
-fn taken(response: &[u8]) -> Result<(), ExportError> {
-    match rejected(response) {
+/// Whether all of it was taken, by what a success says. One that cannot be read says nothing.
+fn taken(rejected: Option<(u64, String)>) -> Result<(), ExportError> {
+    match rejected {
         Some((records @ 1.., why)) => {
             Err(ExportError::partial(format!("{records} records refused: {why}"), records))
         }

@@ -7,9 +7,9 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
-use super::buffer::Buffer;
 use super::context::SpanContext;
 use super::entered::{self, Key, Place, place};
+use super::export::Signal;
 use super::fields::{EventFields, LOG_ATTRIBUTES, SpanFields};
 use super::health::Output;
 use super::otlp::{LOG_RECORDS, SPANS, Status, Writer};
@@ -98,10 +98,11 @@ impl Layer {
 /// is dropped.
 pub(super) fn record(
     pipeline: &Shared,
-    buffer: &Buffer,
+    signal: Signal,
     scope: &'static str,
     write: impl FnOnce(&mut Writer),
 ) {
+    let Some(buffer) = pipeline.buffer(signal).filter(|_| !pipeline.is_off(signal)) else { return };
     let done = SCRATCH.try_with(|scratch| {
         let mut writer = scratch.try_borrow_mut().ok()?;
         writer.clear();
@@ -109,7 +110,7 @@ pub(super) fn record(
         Some(buffer.push(scope, writer.as_bytes()))
     });
     match done {
-        Ok(Some(true)) => pipeline.wake(),
+        Ok(Some(true)) => pipeline.wake(signal),
         Ok(Some(false)) => {}
         Ok(None) | Err(_) => buffer.drop_one(),
     }
@@ -193,7 +194,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> tracing_subscriber::Layer<S> for La
         let metadata = event.metadata();
         let is_error = *metadata.level() == Level::ERROR && place != Place::Outside;
         let mut message = is_error.then(String::new);
-        record(&self.pipeline, self.pipeline.logs(), metadata.target(), |writer| {
+        record(&self.pipeline, Signal::Logs, metadata.target(), |writer| {
             writer.record(LOG_RECORDS, |writer| {
                 message = write_event(writer, event, place, message.take(), &self.redactor);
             });
@@ -215,7 +216,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> tracing_subscriber::Layer<S> for La
         }
         // What ends under suppression began before it, and is whole only if it is recorded.
         let metadata = span.metadata();
-        record(&self.pipeline, self.pipeline.spans(), metadata.target(), |writer| {
+        record(&self.pipeline, Signal::Traces, metadata.target(), |writer| {
             writer.record(SPANS, |writer| recorded.write(writer, metadata.name(), end, &self.redactor));
         });
     }

@@ -4,6 +4,8 @@
 //! fields at their default.
 
 mod exponential;
+#[cfg(feature = "http")]
+mod json;
 mod logs;
 mod metrics;
 mod read;
@@ -15,6 +17,8 @@ mod writer;
 mod tests;
 
 pub use self::exponential::{ExponentialBuckets, ExponentialPoint};
+#[cfg(feature = "http")]
+pub(crate) use self::json::{json, rejected_json};
 pub(crate) use self::logs::LOG_RECORDS;
 pub use self::logs::{LogRecord, Severity, encode_logs};
 pub use self::metrics::{Data, HistogramPoint, Metric, Number, NumberPoint, Temporality, encode_metrics};

@@ -1,26 +1,23 @@
-mod rounds;
+mod lane;
+pub(super) mod rounds;
 
 #[cfg(test)]
 mod loom_tests;
 
 use std::fmt;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
-
-use self::rounds::{Round, Rounds};
-use super::buffer::{Batch, Buffer, Counts};
-use super::export::{ExportError, Exporter, Signal};
-use super::health::{Gauge, Health, Output};
+use self::lane::Lane;
+use super::buffer::{Buffer, Counts};
+use super::export::{Exporter, Signal};
+use super::health::{Health, Output};
 use super::layer::Layer;
 use super::metrics::Registry;
-use super::otlp::{self, Resource, Scope};
-use super::suppress::suppress;
+use super::otlp::Resource;
 use super::sync;
 
 /// How telemetry is collected.
@@ -36,9 +33,8 @@ pub struct PipelineOptions {
     pub spans_max: Option<usize>,
     /// Their bytes, for each of logs and spans. Bounds the size of a request, too.
     pub bytes_max: usize,
-    /// How often a request is tried.
-    pub attempts_max: u32,
-    /// The longest wait before another attempt, whatever the receiver asks for.
+    /// The longest pause between two attempts to deliver the same records, unless the receiver asks
+    /// for more. Pauses begin with 200 ms and double; half of each is chance.
     pub retry_wait_max: Duration,
 }
 
@@ -50,85 +46,118 @@ impl Default for PipelineOptions {
             records_max: 8192,
             spans_max: None,
             bytes_max: 2 << 20,
-            attempts_max: 4,
-            retry_wait_max: Duration::from_secs(5),
+            retry_wait_max: Duration::from_secs(30),
         }
     }
 }
 
-/// Collects what the [`Layer`] and the [`Registry`] give and sends it from a thread of its own.
+/// Collects what the [`Layer`] and the [`Registry`] give and sends it, each signal from a thread of
+/// its own: a receiver of one that hangs holds up no other.
 ///
-/// It works before it is connected: what is recorded waits in the buffers. Dropping it sends what
-/// is left, for at most two seconds.
+/// It works before it is connected: what is recorded waits in the buffers. What a receiver refuses
+/// for now, or cannot be sent to it, is tried again until it is delivered, as long as the buffer has
+/// room for what comes meanwhile. Without room the oldest records are given up and the newest do not
+/// get in; both are counted. Dropping it sends what is left, for at most two seconds.
 pub struct Pipeline {
     shared: Arc<Shared>,
 }
 
-/// What the layers, the thread and the handle share.
+const SIGNALS: [Signal; 3] = [Signal::Logs, Signal::Traces, Signal::Metrics];
+
+/// What the layers, the threads and the handle share.
 pub(super) struct Shared {
-    logs: Arc<Buffer>,
-    spans: Arc<Buffer>,
+    logs: Buffer,
+    spans: Buffer,
     /// What became of the points of metrics; they wait nowhere.
     points: Arc<Counts>,
-    /// How the exports of logs, traces and metrics are.
-    gauges: [Gauge; 3],
-    /// Whether it was told that records of a signal are lost.
-    told: [AtomicBool; 3],
+    /// Of logs, traces and metrics.
+    lanes: [Lane; 3],
     resource: Resource,
     registry: Registry,
     options: PipelineOptions,
-    exporter: OnceLock<Mutex<Box<dyn Exporter>>>,
-    rounds: Rounds,
+    exporter: OnceLock<Box<dyn Exporter>>,
+    /// Of logs, traces and metrics: nobody wants it, and it is not recorded.
+    off: [AtomicBool; 3],
 }
 
 impl Shared {
-    pub(super) fn logs(&self) -> &Buffer {
-        &self.logs
+    /// Where records of a signal wait. Metrics have none: they are read when they are sent.
+    pub(super) fn buffer(&self, signal: Signal) -> Option<&Buffer> {
+        match signal {
+            Signal::Logs => Some(&self.logs),
+            Signal::Traces => Some(&self.spans),
+            Signal::Metrics => None,
+        }
     }
 
-    pub(super) fn spans(&self) -> &Buffer {
-        &self.spans
+    /// Whether nobody wants what is recorded of a signal.
+    pub(super) fn is_off(&self, signal: Signal) -> bool {
+        self.off[signal as usize].load(Ordering::Relaxed)
+    }
+
+    fn lane(&self, signal: Signal) -> &Lane {
+        &self.lanes[signal as usize]
     }
 
     pub(super) fn outputs(&self) -> Vec<Output> {
-        self.gauges.iter().map(Gauge::read).collect()
+        self.lanes.iter().map(|lane| lane.gauge.read()).collect()
     }
 
-    /// Lets the thread send now what waits in the buffers.
-    pub(super) fn wake(&self) {
-        self.rounds.wake();
+    /// Lets the thread send now what waits.
+    pub(super) fn wake(&self, signal: Signal) {
+        self.lane(signal).rounds.wake();
+    }
+
+    fn stop(&self, deadline: Instant) {
+        self.lanes.iter().for_each(|lane| lane.rounds.stop(deadline));
     }
 }
 
+/// The end of a time that begins now, however long that is.
+fn deadline(patience: Duration) -> Instant {
+    const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+    Instant::now() + patience.min(YEAR)
+}
+
 impl Pipeline {
-    /// Starts the thread.
+    /// Starts the threads.
     ///
     /// # Errors
     /// That there can be no more threads.
     pub fn start(resource: Resource, registry: Registry, options: PipelineOptions) -> io::Result<Self> {
-        let buffer = |records_max| Arc::new(Buffer::new(records_max, options.bytes_max));
         let shared = Arc::new(Shared {
-            logs: buffer(options.records_max),
-            spans: buffer(options.spans_max.unwrap_or(options.records_max)),
+            logs: Buffer::new(options.records_max, options.bytes_max),
+            spans: Buffer::new(options.spans_max.unwrap_or(options.records_max), options.bytes_max),
             points: Arc::default(),
-            gauges: [Signal::Logs, Signal::Traces, Signal::Metrics].map(|signal| Gauge::new(signal.name())),
-            told: Default::default(),
+            lanes: SIGNALS.map(Lane::new),
             resource,
             registry,
             options,
             exporter: OnceLock::new(),
-            rounds: Rounds::default(),
+            off: Default::default(),
         });
         observe(&shared);
-        let running = shared.clone();
-        thread::Builder::new().name("telemetry".into()).spawn(move || run(&running))?;
+        for signal in SIGNALS {
+            let running = shared.clone();
+            let thread = thread::Builder::new().name(format!("otlp-{}", signal.name()));
+            // Those that run already would run for ever.
+            let spawned = thread.spawn(move || lane::run(&running, signal));
+            spawned.inspect_err(|_| shared.stop(Instant::now()))?;
+        }
         Ok(Self { shared })
     }
 
-    /// Says where to. The first one stays.
+    /// Says where to. The first one stays. Signals that it does not want are not recorded any more.
     pub fn connect(&self, exporter: impl Exporter) {
-        let _ = self.shared.exporter.set(Mutex::new(Box::new(exporter)));
-        self.shared.wake();
+        let off = SIGNALS.map(|signal| !exporter.wants(signal));
+        if self.shared.exporter.set(Box::new(exporter)).is_err() {
+            return;
+        }
+        for (is_off, off) in self.shared.off.iter().zip(off) {
+            is_off.store(off, Ordering::Relaxed);
+        }
+        // Metrics have their time.
+        [Signal::Logs, Signal::Traces].into_iter().for_each(|signal| self.shared.wake(signal));
     }
 
     /// A layer for `tracing_subscriber` that records into this.
@@ -146,15 +175,24 @@ impl Pipeline {
         Health { outputs: self.shared.outputs() }
     }
 
-    /// Sends what there is, metrics too. False if that took longer than `patience`.
+    /// Sends what there is, metrics too. True if all of it was delivered; false if that took longer
+    /// than `patience`, it still waits for an exporter, or a record is lost that no flush before
+    /// has told of: refused, given up, or dropped because it did not fit.
     pub fn flush(&self, patience: Duration) -> bool {
-        self.shared.rounds.flush(patience)
+        let deadline = deadline(patience);
+        let asked = self.shared.lanes.each_ref().map(|lane| (lane, lane.rounds.ask()));
+        let flushed = asked.map(|(lane, wanted)| lane.rounds.await_flush(wanted, deadline));
+        flushed == [true; 3]
     }
 
-    /// Sends what is left and ends the thread. False if that took longer than `patience`: then
-    /// the thread is left to itself, and what it could not send is lost.
+    /// Sends what is left and ends the threads, all within `patience`, each request too. True if all
+    /// of it was delivered; false if something is lost, as of [`Pipeline::flush`]. A thread that
+    /// hangs beyond that is left to itself.
     pub fn shutdown(&self, patience: Duration) -> bool {
-        self.shared.rounds.stop(patience)
+        let deadline = deadline(patience);
+        self.shared.stop(deadline);
+        let ended = self.shared.lanes.each_ref().map(|lane| lane.rounds.await_end(deadline));
+        ended == [true; 3]
     }
 }
 
@@ -168,106 +206,6 @@ impl fmt::Debug for Pipeline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (logs, spans) = (self.shared.logs.counts(), self.shared.spans.counts());
         f.debug_struct("Pipeline").field("logs", logs).field("spans", spans).finish_non_exhaustive()
-    }
-}
-
-/// The thread: sends at every interval and when asked, once more at the end.
-fn run(shared: &Shared) {
-    let _suppressed = suppress();
-    let _closed = Closed(shared);
-    let mut metrics_due = Instant::now() + shared.options.metrics_interval;
-    shared.rounds.worker().run(shared.options.interval, |round| {
-        let now = Instant::now();
-        let with_metrics = round.asked_for || round.last || now >= metrics_due;
-        if with_metrics {
-            metrics_due = now + shared.options.metrics_interval;
-        }
-        shared.send_all(with_metrics, round);
-    });
-}
-
-/// Without the thread nothing is taken any more, whatever ended it: what waits is lost, and counted.
-struct Closed<'a>(&'a Shared);
-
-impl Drop for Closed<'_> {
-    fn drop(&mut self) {
-        drop((self.0.logs.take(true), self.0.spans.take(true)));
-    }
-}
-
-impl Shared {
-    /// Without an exporter everything waits for one; in the end it is lost, and counted.
-    fn send_all(&self, with_metrics: bool, Round { last, .. }: Round) {
-        let exporter = self.exporter.get().map(|exporter| exporter.lock());
-        if exporter.is_none() && !last {
-            return;
-        }
-        let exporter = exporter.as_deref().map(|exporter| &**exporter);
-        // What comes after the last is too late, and is counted as such.
-        self.send_batch(exporter, Signal::Logs, self.logs.take(last));
-        self.send_batch(exporter, Signal::Traces, self.spans.take(last));
-        if with_metrics {
-            self.send_metrics(exporter);
-        }
-    }
-
-    fn send_batch(&self, exporter: Option<&dyn Exporter>, signal: Signal, mut batch: Batch) {
-        let records = batch.records;
-        if records == 0 {
-            return;
-        }
-        let scopes = std::mem::take(&mut batch.scopes).into_iter();
-        let named: Vec<_> = scopes.map(|(name, fields)| (Scope::named(name), fields)).collect();
-        let groups = named.iter().map(|(scope, fields)| (scope, fields));
-        let request = otlp::request(&self.resource, groups, |writer, fields| writer.raw(fields));
-        let delivered = exporter.map_or(0, |exporter| self.deliver(exporter, signal, request, records));
-        batch.delivered(delivered);
-    }
-
-    fn send_metrics(&self, exporter: Option<&dyn Exporter>) {
-        let metrics = self.registry.snapshot();
-        let points = metrics.iter().map(|metric| metric.data.len()).sum();
-        let scope = Scope::named(env!("CARGO_PKG_NAME"));
-        let request = otlp::encode_metrics(&self.resource, [(&scope, &metrics[..])]);
-        let delivered =
-            exporter.map_or(0, |exporter| self.deliver(exporter, Signal::Metrics, request, points));
-        self.points.settle(delivered, points);
-    }
-
-    /// Tries to deliver, several times if that may help; once stopping, only while somebody waits.
-    /// Returns how many of the records were.
-    fn deliver(&self, exporter: &dyn Exporter, signal: Signal, request: Vec<u8>, records: usize) -> usize {
-        let gauge = &self.gauges[signal as usize];
-        for attempt in 1.. {
-            let export = || exporter.export(signal, request.clone());
-            let result = catch_unwind(AssertUnwindSafe(export))
-                .unwrap_or_else(|_| Err(ExportError::permanent("the exporter panicked")));
-            let told = &self.told[signal as usize];
-            let Err(error) = result else {
-                gauge.pass();
-                if told.swap(false, Ordering::Relaxed) {
-                    tracing::info!(signal = signal.name(), "telemetry is delivered again");
-                }
-                return records;
-            };
-            gauge.fail(error.to_string());
-            let retry = error.retryable().filter(|_| attempt < self.attempts_max());
-            if !retry.is_some_and(|wait| self.rounds.pause(wait.min(self.options.retry_wait_max))) {
-                // Once, not for every batch: what is lost is counted.
-                if !told.swap(true, Ordering::Relaxed) {
-                    tracing::warn!(signal = signal.name(), records, %error, "telemetry not delivered");
-                }
-                let lost = error.rejected().map_or(records, |it| usize::try_from(it).unwrap_or(records));
-                return records.saturating_sub(lost);
-            }
-        }
-        0
-    }
-
-    /// In the end a receiver that was not there for one signal is not waited for again.
-    fn attempts_max(&self) -> u32 {
-        let gone = self.told.iter().any(|told| told.load(Ordering::Relaxed));
-        if gone && self.rounds.is_stopping() { 1 } else { self.options.attempts_max }
     }
 }
 

@@ -68,11 +68,11 @@ impl HttpClient {
 
     fn of(protocol: Protocol, tracer: &Tracer, registry: &Registry) -> Self {
         let instruments = Arc::new(Instruments::client(protocol, registry));
-        let (tracer, propagation) = (tracer.clone(), Propagation::default());
+        let (tracer, propagation) = (tracer.clone(), Propagation::from_env().0);
         Self(Arc::new(Desk { protocol, tracer, instruments, propagation, tells: None }))
     }
 
-    /// With other forms of the context.
+    /// With other forms of the context than `OTEL_PROPAGATORS` says.
     #[must_use]
     pub fn propagation(self, propagation: Propagation) -> Self {
         self.with(|desk| desk.propagation = propagation)

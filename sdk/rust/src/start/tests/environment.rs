@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::start::environment::{Environment, ForSignal};
+use crate::start::environment::{Environment, ForSignal, Protocol};
 
 fn read(variables: &[(&str, &str)]) -> Environment {
     let find = |name: &str| {
@@ -36,6 +36,13 @@ fn what_is_said_of_one_signal_goes_over_what_is_said_of_all() {
         ("OTEL_METRICS_EXPORTER", "none"),
         ("OTEL_AUTH_TOKEN", "t"),
         ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "grpc"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
+        ("OTEL_EXPORTER_OTLP_INSECURE", "true"),
+        ("OTEL_EXPORTER_OTLP_LOGS_INSECURE", "False"),
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", "ca.pem"),
+        ("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "own.pem"),
+        ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "client.pem"),
+        ("OTEL_EXPORTER_OTLP_METRICS_CLIENT_KEY", "client.key"),
     ]);
     let [logs, traces, metrics] = &environment.signals;
     assert_eq!((logs.endpoint.as_deref(), logs.own_endpoint.as_deref()), (Some("http://all:4318"), None));
@@ -44,7 +51,14 @@ fn what_is_said_of_one_signal_goes_over_what_is_said_of_all() {
     let seconds = |it: &ForSignal| it.timeout.map(|it| it.as_secs());
     assert_eq!((seconds(logs), seconds(traces), seconds(metrics)), (Some(1), Some(1), Some(2)));
     assert!(metrics.off && !logs.off && logs.token.as_deref() == Some("t"));
-    assert_eq!((traces.grpc, logs.grpc), (cfg!(feature = "grpc"), false));
+    let grpc = if cfg!(feature = "grpc") { Protocol::Grpc } else { Protocol::Http };
+    assert_eq!((traces.protocol, logs.protocol), (grpc, Protocol::Json));
+    assert_eq!((traces.insecure, logs.insecure), (true, false));
+    let files = [logs, traces, metrics].map(|it| {
+        [&it.authorities, &it.client_certificate, &it.client_key].map(|file| file.as_deref().unwrap_or(""))
+    });
+    let all = ["ca.pem", "client.pem", ""];
+    assert_eq!(files, [all, ["own.pem", "client.pem", ""], ["ca.pem", "client.pem", "client.key"]]);
     assert_eq!(environment.warnings.is_empty(), cfg!(feature = "grpc"), "{:?}", environment.warnings);
 }
 
@@ -74,7 +88,8 @@ fn what_cannot_be_read_is_told_once_and_counts_as_not_set() {
     let environment = read(&[
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "10s"),
         ("OTEL_SDK_DISABLED", "1"),
-        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/xml"),
+        ("OTEL_EXPORTER_OTLP_INSECURE", "yes"),
         ("OTEL_TRACES_EXPORTER", "jaeger"),
         ("OTEL_EXPORTER_OTLP_COMPRESSION", "lz4"),
         ("OTEL_BSP_MAX_QUEUE_SIZE", "-1"),
@@ -85,11 +100,29 @@ fn what_cannot_be_read_is_told_once_and_counts_as_not_set() {
     for part in [
         "OTEL_EXPORTER_OTLP_TIMEOUT must be a whole number, not `10s`",
         "OTEL_SDK_DISABLED must be `true` or `false`, not `1`",
-        "`http/json` is not in this build, which knows `http/protobuf`",
-        "`jaeger` is not in this build, which knows `otlp`, `none`",
+        "`http/xml` is not in this build, which knows `http/protobuf`, `http/json`",
+        "OTEL_EXPORTER_OTLP_INSECURE must be `true` or `false`, not `yes`",
+        "`jaeger` is not in this build, which knows `otlp`, `console`, `zipkin`, `none`",
         "`lz4` is not in this build",
         "OTEL_BSP_MAX_QUEUE_SIZE must be a whole number",
     ] {
         assert_eq!(told.matches(part).count(), 1, "{part}: {told}");
+    }
+}
+
+#[cfg(feature = "http")]
+#[test]
+fn an_endpoint_without_a_scheme_is_told_once_with_how_it_is_written() {
+    use crate::start::exporters::Exporters;
+
+    let mut environment = read(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318")]);
+    drop(Exporters::new(&mut environment));
+    let end = "with a scheme it is `http://collector:4318`; http://localhost:4318 is used";
+    assert!(environment.warnings.len() == 1 && environment.warnings[0].ends_with(end), "{environment:?}");
+    if cfg!(feature = "grpc") {
+        let target = ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317");
+        let mut environment = read(&[("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"), target]);
+        drop(Exporters::new(&mut environment));
+        assert!(environment.warnings.is_empty(), "{environment:?}");
     }
 }

@@ -181,6 +181,23 @@ fn what_is_disabled_sends_nothing_and_still_ends_well() {
     assert!(sink.0.lock().is_empty());
 }
 
+#[cfg(feature = "http")]
+#[test]
+fn without_any_exporter_nothing_waits_and_nothing_is_lost() {
+    let mut environment = Environment::default();
+    environment.signals.iter_mut().for_each(|signal| signal.off = true);
+    let (started, dispatch) = quiet().build(&mut environment).unwrap();
+    let guard = Guard::new(started);
+    tracing::dispatcher::with_default(&dispatch, || {
+        (0..10_000).for_each(|_| tracing::info_span!("x").in_scope(|| tracing::info!("x")));
+    });
+    assert!(guard.flush(PATIENCE));
+    let page = guard.registry().prometheus();
+    assert!(guard.shutdown(), "there is nothing to be lost");
+    let processed: Vec<_> = page.lines().filter(|line| line.starts_with("otel_sdk_processor_")).collect();
+    assert!(!processed.is_empty() && processed.iter().all(|line| line.ends_with(" 0")), "{processed:?}");
+}
+
 /// Hangs until the test is over.
 struct Hanging(Mutex<std::sync::mpsc::Receiver<()>>);
 

@@ -34,6 +34,10 @@ impl ConsoleExporter {
 }
 
 impl Exporter for ConsoleExporter {
+    fn wants(&self, signal: Signal) -> bool {
+        signal == Signal::Traces
+    }
+
     fn export(&self, signal: Signal, request: Vec<u8>) -> Result<(), ExportError> {
         if signal != Signal::Traces {
             return Ok(());

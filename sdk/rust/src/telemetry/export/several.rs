@@ -1,23 +1,29 @@
+mod queue;
+
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use self::queue::Queue;
 use super::{ExportError, Exporter, Signal};
+use crate::telemetry::backoff::{Backoff, asked};
+use crate::telemetry::pipeline::rounds::Outcome;
 use crate::telemetry::suppress;
 
-/// Hands every request to several exporters, each on a thread of its own: one that fails, hangs or
-/// panics takes nothing from the others.
+/// Hands every request to several exporters, each signal of each on a thread of its own: one that
+/// fails, hangs or panics takes nothing from the others.
 ///
 /// It waits for all of them, so that a flush is a flush, but for no one longer than its patience: who
-/// is behind gets what comes into a bounded queue, and what does not fit is counted. A request is
-/// delivered when one of them took it.
+/// is behind gets what comes into a bounded queue, is tried again with growing pauses while there is
+/// room, and what does not fit is counted. A request is delivered when one of them took it.
 pub struct Several {
     outputs: Vec<Output>,
+    /// Of logs, traces and metrics.
+    tallies: [Arc<Tally>; 3],
     patience: Duration,
 }
 
@@ -40,24 +46,41 @@ pub struct OutputReport {
 #[derive(Clone, Debug)]
 pub struct OutputHealth(Vec<Arc<State>>);
 
-/// Requests that wait for one exporter.
-const QUEUE_MAX: usize = 32;
-/// How often a request is tried by each.
-const ATTEMPTS_MAX: u32 = 3;
-/// The longest wait before another attempt, whatever the receiver asks for.
+/// The longest pause between two attempts, unless the receiver asks for more.
 const RETRY_WAIT_MAX: Duration = Duration::from_secs(5);
+/// Nothing happens at intervals.
+const HOUR: Duration = Duration::from_secs(3600);
+const SIGNALS: [Signal; 3] = [Signal::Logs, Signal::Traces, Signal::Metrics];
 
 struct Output {
     state: Arc<State>,
-    requests: SyncSender<Job>,
-    /// What it answered to requests that were waited for.
-    answers: Mutex<Receiver<(u64, Result<(), ExportError>)>>,
+    /// Of logs, traces and metrics.
+    queues: [Arc<Queue>; 3],
+    /// Whether it wants them.
+    wanted: [bool; 3],
 }
 
+/// A request, for all of them.
 struct Job {
-    number: u64,
-    signal: Signal,
-    request: Arc<Vec<u8>>,
+    request: Vec<u8>,
+    /// When nobody waits for it any more, if it is the end.
+    deadline: Option<Instant>,
+    /// One took it.
+    taken: AtomicBool,
+    /// Those who have neither taken it nor given it up.
+    open: AtomicUsize,
+    /// Why somebody gave it up.
+    error: Mutex<Option<ExportError>>,
+    tally: Arc<Tally>,
+}
+
+/// What became of the requests of one signal.
+#[derive(Debug, Default)]
+struct Tally {
+    /// Nobody took them yet.
+    untaken: AtomicUsize,
+    /// Everybody gave them up.
+    lost: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -67,9 +90,6 @@ struct State {
     failed: AtomicU64,
     dropped: AtomicU64,
     error: Mutex<Option<String>>,
-    /// The last request that was handed to it, and the last that it is done with.
-    asked: AtomicU64,
-    done: AtomicU64,
 }
 
 impl fmt::Debug for Several {
@@ -87,13 +107,56 @@ impl Several {
         exporters: impl IntoIterator<Item = (&'static str, Box<dyn Exporter>)>,
         patience: Duration,
     ) -> std::io::Result<Self> {
-        let outputs = exporters.into_iter().map(|(name, exporter)| Output::start(name, exporter));
-        Ok(Self { outputs: outputs.collect::<Result<_, _>>()?, patience })
+        let mut several = Self { outputs: Vec::new(), tallies: Default::default(), patience };
+        for (name, exporter) in exporters {
+            let output = Output::new(name, SIGNALS.map(|signal| exporter.wants(signal)));
+            several.outputs.push(output);
+            // Dropped, it ends those that were started.
+            several.outputs.last().map_or(Ok(()), |output| output.start(exporter))?;
+        }
+        Ok(several)
     }
 
     /// How they are, to be kept before this is connected.
     pub fn health(&self) -> OutputHealth {
         OutputHealth(self.outputs.iter().map(|output| output.state.clone()).collect())
+    }
+
+    /// Those who want a signal.
+    fn wanting(&self, signal: Signal) -> impl Iterator<Item = &Output> {
+        self.outputs.iter().filter(move |output| output.wanted[signal as usize])
+    }
+
+    fn hand_out(&self, signal: Signal, request: Vec<u8>, end: Option<Instant>) -> Result<(), ExportError> {
+        let deadline = Instant::now() + self.patience;
+        let deadline = end.map_or(deadline, |end| end.min(deadline));
+        let tally = self.tallies[signal as usize].clone();
+        tally.untaken.fetch_add(1, Ordering::SeqCst);
+        // One more, who gives it up when all have it: nobody is the last before.
+        let open = AtomicUsize::new(self.wanting(signal).count() + 1);
+        let (taken, error) = (AtomicBool::new(false), Mutex::new(None));
+        let job = Arc::new(Job { request, deadline: end, taken, open, error, tally });
+        let waited: Vec<_> = self.wanting(signal).filter_map(|it| it.hand(signal, &job)).collect();
+        job.settle(false);
+        for (queue, wanted) in waited {
+            queue.rounds.await_flush(wanted, deadline);
+        }
+        // It takes it when it can; whether it did is told by the flush.
+        if job.taken.load(Ordering::SeqCst) || job.open.load(Ordering::SeqCst) > 0 {
+            return Ok(());
+        }
+        let error = job.error.lock().take();
+        let error = error.unwrap_or_else(|| ExportError::permanent("no exporter took it"));
+        // Each has tried as often as it may.
+        Err(ExportError { retry: None, ..error })
+    }
+}
+
+impl Drop for Several {
+    fn drop(&mut self) {
+        let deadline = Instant::now() + self.patience;
+        let queues = self.outputs.iter().flat_map(|output| &output.queues);
+        queues.for_each(|queue| queue.rounds.stop(deadline));
     }
 }
 
@@ -113,120 +176,149 @@ impl OutputHealth {
 }
 
 impl Exporter for Several {
+    fn wants(&self, signal: Signal) -> bool {
+        self.wanting(signal).next().is_some()
+    }
+
     fn export(&self, signal: Signal, request: Vec<u8>) -> Result<(), ExportError> {
-        let (request, deadline) = (Arc::new(request), Instant::now() + self.patience);
-        let waited: Vec<_> = self.outputs.iter().map(|it| (it, it.ask(signal, request.clone()))).collect();
-        let mut result = Err(ExportError::permanent("no exporter took it"));
-        for (output, asked) in waited {
-            let answer = match asked {
-                Asked::Waited(number) => output.answer(number, deadline),
-                // It takes it when it can; whether it does is told by its health.
-                Asked::Queued => Ok(()),
-                Asked::Dropped => Err(ExportError::permanent(format!("{} is behind", output.state.name))),
-            };
-            if result.is_err() {
-                result = answer;
-            }
+        self.hand_out(signal, request, None)
+    }
+
+    fn export_within(&self, signal: Signal, request: Vec<u8>, within: Duration) -> Result<(), ExportError> {
+        self.hand_out(signal, request, Some(Instant::now() + within))
+    }
+
+    fn flush(&self, signal: Signal, within: Duration) -> bool {
+        let deadline = Instant::now() + within.min(self.patience);
+        let asked: Vec<_> =
+            self.wanting(signal).map(|it| it.queue(signal)).map(|it| (it, it.rounds.ask())).collect();
+        for (queue, wanted) in asked {
+            queue.rounds.await_flush(wanted, deadline);
         }
-        // Each has tried as often as it may.
-        result.map_err(|error| ExportError { retry: None, ..error })
+        let tally = &self.tallies[signal as usize];
+        tally.lost.swap(0, Ordering::SeqCst) == 0 && tally.untaken.load(Ordering::SeqCst) == 0
     }
 }
 
-enum Asked {
-    Waited(u64),
-    Queued,
-    Dropped,
+impl Job {
+    /// One more has taken it, or has given it up.
+    fn settle(&self, taken: bool) {
+        if taken && !self.taken.swap(true, Ordering::SeqCst) {
+            self.tally.untaken.fetch_sub(1, Ordering::SeqCst);
+        }
+        let is_last = self.open.fetch_sub(1, Ordering::SeqCst) == 1;
+        if is_last && !self.taken.load(Ordering::SeqCst) {
+            self.tally.lost.fetch_add(1, Ordering::SeqCst);
+            self.tally.untaken.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
 }
 
 impl Output {
-    fn start(name: &'static str, exporter: Box<dyn Exporter>) -> std::io::Result<Self> {
-        let (requests, jobs) = sync_channel::<Job>(QUEUE_MAX);
-        // As many answers as there can be requests: nobody waits to give one.
-        let (answered, answers) = sync_channel(QUEUE_MAX + 2);
-        let state = Arc::new(State {
+    fn new(name: &'static str, wanted: [bool; 3]) -> Self {
+        let state = State {
             name,
             delivered: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             error: Mutex::new(None),
-            asked: AtomicU64::new(0),
-            done: AtomicU64::new(0),
-        });
-        let worker = Worker { state: state.clone(), exporter };
-        let work = move || {
-            let _suppressed = suppress();
-            for job in jobs {
-                let answer = worker.deliver(&job);
-                worker.state.done.store(job.number, Ordering::Release);
-                // Nobody waits for it any more when nobody took the ones before.
-                let _ = answered.try_send((job.number, answer));
-            }
         };
-        std::thread::Builder::new().name(format!("export-{name}")).spawn(work)?;
-        Ok(Self { state, requests, answers: Mutex::new(answers) })
+        Self { state: Arc::new(state), queues: Default::default(), wanted }
     }
 
-    fn ask(&self, signal: Signal, request: Arc<Vec<u8>>) -> Asked {
-        let number = self.state.asked.load(Ordering::Relaxed) + 1;
-        // Answers that nobody waits for any more would leave no room for the next one.
-        self.answers.lock().try_iter().for_each(drop);
-        let is_behind = self.state.done.load(Ordering::Acquire) + 1 < number;
-        match self.requests.try_send(Job { number, signal, request }) {
-            Ok(()) => {
-                self.state.asked.store(number, Ordering::Relaxed);
-                if is_behind { Asked::Queued } else { Asked::Waited(number) }
-            }
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
-                self.state.dropped.fetch_add(1, Ordering::Relaxed);
-                Asked::Dropped
-            }
+    fn start(&self, exporter: Box<dyn Exporter>) -> std::io::Result<()> {
+        let exporter: Arc<dyn Exporter> = exporter.into();
+        for signal in SIGNALS.into_iter().filter(|signal| self.wanted[*signal as usize]) {
+            let queue = &self.queues[signal as usize];
+            let (state, exporter, queue) = (self.state.clone(), exporter.clone(), queue.clone());
+            let mut worker = Worker { state, exporter, signal, queue, backoff: Backoff::new(RETRY_WAIT_MAX) };
+            std::thread::Builder::new().name(format!("export-{}", self.state.name)).spawn(move || {
+                let _suppressed = suppress();
+                worker.run();
+            })?;
         }
+        Ok(())
     }
 
-    /// Waits for the answer to a request; answers to earlier ones come too late.
-    fn answer(&self, number: u64, deadline: Instant) -> Result<(), ExportError> {
-        let answers = self.answers.lock();
-        loop {
-            match answers.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok((other, answer)) if other == number => return answer,
-                Ok(_) => {}
-                // From now on it is behind, and goes on by itself.
-                Err(RecvTimeoutError::Timeout) => return Ok(()),
-                Err(RecvTimeoutError::Disconnected) => {
-                    return Err(ExportError::permanent("its thread is gone"));
-                }
-            }
+    fn queue(&self, signal: Signal) -> &Queue {
+        &self.queues[signal as usize]
+    }
+
+    /// Returns what to wait for, unless it is behind.
+    fn hand(&self, signal: Signal, job: &Arc<Job>) -> Option<(&Queue, u64)> {
+        let queue = self.queue(signal);
+        let is_behind = queue.is_behind();
+        if !queue.push(job.clone()) {
+            self.state.dropped.fetch_add(1, Ordering::Relaxed);
+            job.settle(false);
+            return None;
         }
+        if is_behind {
+            queue.rounds.wake();
+            return None;
+        }
+        Some((queue, queue.rounds.ask()))
     }
 }
 
+/// The thread for one signal of one exporter.
 struct Worker {
     state: Arc<State>,
-    exporter: Box<dyn Exporter>,
+    exporter: Arc<dyn Exporter>,
+    signal: Signal,
+    queue: Arc<Queue>,
+    backoff: Backoff,
 }
 
 impl Worker {
-    fn deliver(&self, job: &Job) -> Result<(), ExportError> {
-        let mut attempt = 0;
+    fn run(&mut self) {
+        let queue = self.queue.clone();
+        queue.rounds.worker().run(HOUR, |_| {
+            while let Some(job) = queue.take() {
+                let result = self.deliver(&job);
+                let count = if result.is_ok() { &self.state.delivered } else { &self.state.failed };
+                count.fetch_add(1, Ordering::Relaxed);
+                queue.done();
+                let taken = result.is_ok();
+                if let Err(error) = result {
+                    *job.error.lock() = Some(error);
+                }
+                job.settle(taken);
+            }
+            Outcome::Delivered
+        });
+    }
+
+    /// Tries it while that may help and there is room for what comes meanwhile.
+    fn deliver(&mut self, job: &Job) -> Result<(), ExportError> {
         loop {
-            attempt += 1;
-            let export = || self.exporter.export(job.signal, job.request.to_vec());
-            let result = catch_unwind(AssertUnwindSafe(export))
-                .unwrap_or_else(|_| Err(ExportError::permanent("the exporter panicked")));
-            let Err(error) = result else {
-                self.state.delivered.fetch_add(1, Ordering::Relaxed);
+            let Err(error) = self.attempt(job) else {
                 *self.state.error.lock() = None;
+                self.backoff.reset();
                 return Ok(());
             };
             *self.state.error.lock() = Some(error.to_string());
-            match error.retryable().filter(|_| attempt < ATTEMPTS_MAX) {
-                Some(wait) => std::thread::sleep(wait.min(RETRY_WAIT_MAX)),
-                None => {
-                    self.state.failed.fetch_add(1, Ordering::Relaxed);
-                    return Err(error);
-                }
+            let Some(wait) = error.retryable() else {
+                self.backoff.reset();
+                return Err(error);
+            };
+            let own = self.backoff.pause(rand::random());
+            if !self.queue.rounds.pause(asked(wait), own) || self.queue.is_full() {
+                return Err(error);
             }
         }
+    }
+
+    fn attempt(&self, job: &Job) -> Result<(), ExportError> {
+        let request = job.request.clone();
+        let export = || match job.deadline {
+            Some(end) => {
+                let left = end.saturating_duration_since(Instant::now());
+                self.exporter.export_within(self.signal, request, left)
+            }
+            None => self.exporter.export(self.signal, request),
+        };
+        catch_unwind(AssertUnwindSafe(export))
+            .unwrap_or_else(|_| Err(ExportError::permanent("the exporter panicked")))
     }
 }

@@ -1,10 +1,11 @@
+use std::path::Path;
 use std::time::Duration;
 
-use super::{EndpointError, HttpExporter, PORT_GRPC, taken};
+use super::{CertificateError, EndpointError, HttpExporter, PORT_GRPC, taken};
 use crate::grpc_status::GRPC_STATUS;
 use crate::post::grpc::{Message, Reply, call};
 use crate::telemetry::environment::percent_decoded;
-use crate::telemetry::otlp::retry_delay;
+use crate::telemetry::otlp::{rejected, retry_delay};
 use crate::telemetry::{ExportError, Exporter, Signal};
 
 /// Sends requests to an OTLP/gRPC receiver such as `http://127.0.0.1:4317`. It needs no runtime, and
@@ -61,6 +62,26 @@ impl GrpcExporter {
         Self(self.0.timeout(timeout))
     }
 
+    /// As [`HttpExporter::ca_file`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn ca_file(self, file: impl AsRef<Path>) -> Result<Self, CertificateError> {
+        self.0.ca_file(file).map(Self)
+    }
+
+    /// As [`HttpExporter::client_certificate`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn client_certificate(
+        self,
+        chain: impl AsRef<Path>,
+        key: impl AsRef<Path>,
+    ) -> Result<Self, CertificateError> {
+        self.0.client_certificate(chain, key).map(Self)
+    }
+
     /// Compresses requests with gzip.
     #[cfg(feature = "gzip")]
     #[must_use]
@@ -76,6 +97,10 @@ impl Exporter for GrpcExporter {
             call(&http.endpoint, method(signal), &http.headers, &Message { bytes, gzip }, http.timeout)
         });
         judge(&sent.map_err(|error| http.unreachable(&error))?)
+    }
+
+    fn export_within(&self, signal: Signal, request: Vec<u8>, within: Duration) -> Result<(), ExportError> {
+        Self(self.0.within(within)).export(signal, request)
     }
 }
 
@@ -101,7 +126,7 @@ fn judge(reply: &Reply) -> Result<(), ExportError> {
     let message = format!("the receiver answered {name}{}{text}", if text.is_empty() { "" } else { ": " });
     let delay = retry_delay(&reply.details);
     match (name, delay) {
-        ("OK", _) => taken(&reply.message),
+        ("OK", _) => taken(rejected(&reply.message)),
         ("RESOURCE_EXHAUSTED", Some(delay)) => Err(ExportError::retry_after(message, delay)),
         (
             "CANCELLED" | "DEADLINE_EXCEEDED" | "ABORTED" | "OUT_OF_RANGE" | "UNAVAILABLE" | "DATA_LOSS",

@@ -37,6 +37,18 @@ fn decode<M: Message + Default>(bytes: &[u8]) -> M {
     message
 }
 
+/// Reads a request, and checks that upstream reads the same from its JSON.
+#[cfg(feature = "http")]
+fn decode_json<M>(signal: crate::telemetry::Signal, bytes: &[u8]) -> serde_json::Value
+where
+    M: Message + Default + PartialEq + serde::de::DeserializeOwned + std::fmt::Debug,
+{
+    let json = json(signal, bytes).unwrap();
+    let read: M = serde_json::from_value(json.clone()).unwrap_or_else(|error| panic!("{error}: {json}"));
+    assert_eq!(read, M::decode(bytes).unwrap(), "{json}");
+    json
+}
+
 #[test]
 fn logs_are_read_back() {
     let record = LogRecord {
@@ -59,6 +71,8 @@ fn logs_are_read_back() {
     let (one, two) = (scope("1.2"), scope(""));
     let bytes = encode_logs(&resource(), [(&one, &[record, plain.clone()][..]), (&two, &[plain][..])]);
     let request: ExportLogsServiceRequest = decode(&bytes);
+    #[cfg(feature = "http")]
+    decode_json::<ExportLogsServiceRequest>(crate::telemetry::Signal::Logs, &bytes);
     let sent = &request.resource_logs[0];
     assert_eq!(
         sent.resource.as_ref().unwrap().attributes,
@@ -114,6 +128,8 @@ fn spans_are_read_back() {
     let unset = Span { status: Status::Unset, ..span.clone() };
     let bytes = encode_spans(&resource(), [(&scope("1"), &[span, root, unset][..])]);
     let request: ExportTraceServiceRequest = decode(&bytes);
+    #[cfg(feature = "http")]
+    decode_json::<ExportTraceServiceRequest>(crate::telemetry::Signal::Traces, &bytes);
     let spans = &request.resource_spans[0].scope_spans[0].spans;
     let expected = trace::Span {
         trace_id: vec![1; 16],
@@ -232,6 +248,110 @@ fn expected(value: &Value) -> common::AnyValue {
         }
     };
     common::AnyValue { value: Some(value) }
+}
+
+/// What upstream does not read, or reads in more forms than one.
+#[cfg(feature = "http")]
+#[test]
+fn logs_in_json_are_as_the_mapping_says() {
+    use crate::telemetry::Signal;
+
+    let attributes = vec![
+        KeyValue::new("int", i64::MIN),
+        KeyValue::new("nan", f64::NAN),
+        KeyValue::new("low", f64::NEG_INFINITY),
+        KeyValue::new("bytes", Value::Bytes(vec![0xfb, 0xff, 0xfe, 1])),
+    ];
+    let record = LogRecord {
+        time_unix_nano: u64::MAX,
+        observed_time_unix_nano: 0,
+        severity: Severity::Info,
+        body: Some("b".into()),
+        attributes,
+        context: Some(([0xab; 16], [0x0c; 8])),
+        event_name: "".into(),
+    };
+    let bytes = encode_logs(&Resource::default(), [(&Scope::named("s"), &[record][..])]);
+    let json = json(Signal::Logs, &bytes).unwrap();
+    let expected = serde_json::json!({
+        "timeUnixNano": "18446744073709551615",
+        "severityNumber": 9,
+        "severityText": "INFO",
+        "body": { "stringValue": "b" },
+        "attributes": [
+            { "key": "int", "value": { "intValue": "-9223372036854775808" } },
+            { "key": "nan", "value": { "doubleValue": "NaN" } },
+            { "key": "low", "value": { "doubleValue": "-Infinity" } },
+            { "key": "bytes", "value": { "bytesValue": "+//+AQ==" } },
+        ],
+        "flags": 1,
+        "traceId": "abababababababababababababababab",
+        "spanId": "0c0c0c0c0c0c0c0c",
+    });
+    assert_eq!(json["resourceLogs"][0]["scopeLogs"][0]["logRecords"], serde_json::json!([expected]));
+    assert_eq!(self::json(Signal::Logs, b"\x0a\x05cut"), None);
+}
+
+#[cfg(feature = "http")]
+#[test]
+fn metrics_in_json_are_as_the_mapping_says() {
+    let buckets = |offset, counts: &[u64]| ExponentialBuckets { offset, counts: counts.to_vec() };
+    let point = ExponentialPoint {
+        attributes: [].into(),
+        start_time_unix_nano: 1,
+        time_unix_nano: 2,
+        count: 304,
+        sum: 0.5,
+        scale: -3,
+        zero_count: 1,
+        positive: buckets(-7, &[1, 300]),
+        negative: buckets(5, &[2]),
+        min: Some(-4.0),
+        max: None,
+    };
+    let histogram = HistogramPoint {
+        attributes: [].into(),
+        start_time_unix_nano: 1,
+        time_unix_nano: 2,
+        sum: 7.5,
+        bucket_counts: vec![0, 300],
+        bounds: [0.25].into(),
+    };
+    let number = |value: Number| NumberPoint {
+        attributes: [].into(),
+        start_time_unix_nano: 0,
+        time_unix_nano: 2,
+        value,
+    };
+    let temporality = Temporality::Cumulative;
+    let metrics = [
+        Data::Exponential { points: vec![point], temporality },
+        Data::Histogram { points: vec![histogram], temporality },
+        Data::Sum { points: vec![number((-3i64).into())], monotonic: true, temporality },
+        Data::Gauge(vec![number(0.5.into())]),
+    ]
+    .map(|data| Metric { name: "m".into(), description: "".into(), unit: "By".into(), data });
+    let bytes = encode_metrics(&Resource::default(), [(&Scope::named("s"), &metrics[..])]);
+    let json = json(crate::telemetry::Signal::Metrics, &bytes).unwrap();
+    let exponential = serde_json::json!({
+        "startTimeUnixNano": "1", "timeUnixNano": "2", "count": "304", "sum": 0.5, "scale": -3, "zeroCount": "1",
+        "positive": { "offset": -7, "bucketCounts": ["1", "300"] },
+        "negative": { "offset": 5, "bucketCounts": ["2"] },
+        "min": -4.0,
+    });
+    let histogram = serde_json::json!({
+        "startTimeUnixNano": "1", "timeUnixNano": "2", "count": "300", "sum": 7.5,
+        "bucketCounts": ["0", "300"], "explicitBounds": [0.25],
+    });
+    let sum = serde_json::json!({ "timeUnixNano": "2", "asInt": "-3" });
+    let gauge = serde_json::json!({ "timeUnixNano": "2", "asDouble": 0.5 });
+    let expected = serde_json::json!([
+        { "name": "m", "unit": "By", "exponentialHistogram": { "dataPoints": [exponential], "aggregationTemporality": 2 } },
+        { "name": "m", "unit": "By", "histogram": { "dataPoints": [histogram], "aggregationTemporality": 2 } },
+        { "name": "m", "unit": "By", "sum": { "dataPoints": [sum], "aggregationTemporality": 2, "isMonotonic": true } },
+        { "name": "m", "unit": "By", "gauge": { "dataPoints": [gauge] } },
+    ]);
+    assert_eq!(json["resourceMetrics"][0]["scopeMetrics"][0]["metrics"], expected);
 }
 
 proptest! {

@@ -1,7 +1,7 @@
 //! The same source again, under loom's locks: every interleaving of callers and the thread.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use loom::thread;
 
@@ -19,7 +19,7 @@ mod buffer;
 mod rounds;
 
 use self::buffer::Buffer;
-use self::rounds::Rounds;
+use self::rounds::{Outcome, Rounds};
 
 /// Longer than any run: whatever ends does so because somebody was told.
 const HOUR: Duration = Duration::from_secs(3600);
@@ -46,12 +46,25 @@ impl Bench {
                 let batch = bench.buffer.take(round.last);
                 let records: Vec<_> = batch.scopes.values().flatten().copied().collect();
                 assert_eq!(records.len(), batch.records);
-                if !records.contains(&9) {
-                    bench.delivered.lock().extend(&records);
-                    batch.delivered(records.len());
+                if records.contains(&9) {
+                    return Outcome::Lost;
                 }
+                bench.delivered.lock().extend(&records);
+                batch.delivered(records.len());
+                Outcome::Delivered
             });
         })
+    }
+
+    fn flush(&self) -> bool {
+        let wanted = self.rounds.ask();
+        self.rounds.await_flush(wanted, Instant::now() + HOUR)
+    }
+
+    fn stop(&self) -> bool {
+        let deadline = Instant::now() + HOUR;
+        self.rounds.stop(deadline);
+        self.rounds.await_end(deadline)
     }
 
     fn record(&self, record: u8) {
@@ -84,12 +97,12 @@ fn what_was_recorded_before_a_flush_is_delivered_after_it() {
         let other = bench.clone();
         let other = thread::spawn(move || {
             other.record(1);
-            assert!(other.rounds.flush(HOUR) && other.has(1));
+            assert!(other.flush() && other.has(1));
         });
         bench.record(2);
-        assert!(bench.rounds.flush(HOUR) && bench.has(2));
+        assert!(bench.flush() && bench.has(2));
         other.join().expect("no panic");
-        assert!(bench.rounds.stop(HOUR));
+        assert!(bench.stop());
         worker.join().expect("no panic");
         bench.balance(2);
     });
@@ -107,9 +120,48 @@ fn what_does_not_fit_or_is_not_delivered_is_counted() {
         });
         bench.record(2);
         other.join().expect("no panic");
-        assert!(bench.rounds.stop(HOUR));
+        bench.stop();
         worker.join().expect("no panic");
         bench.balance(3);
+    });
+}
+
+/// Whoever else flushes.
+#[test]
+fn what_is_lost_is_told_to_the_first_who_flushes_after_it() {
+    model(|| {
+        let bench = Bench::new(100);
+        let worker = bench.spawn();
+        let other = bench.clone();
+        let other = thread::spawn(move || {
+            other.record(9);
+            other.flush()
+        });
+        let kept = bench.flush();
+        let other = other.join().expect("no panic");
+        assert!(!kept || !other, "9 is lost");
+        assert!(bench.stop(), "what was told is forgotten");
+        worker.join().expect("no panic");
+        bench.balance(1);
+    });
+}
+
+#[test]
+fn what_waits_for_a_later_round_is_not_flushed_but_not_lost() {
+    model(|| {
+        let bench = Bench::new(100);
+        let (connected, thread) = (Arc::new(Mutex::new(false)), bench.clone());
+        let is_connected = connected.clone();
+        let thread = thread::spawn(move || {
+            thread.rounds.worker().run(HOUR, |_| match *is_connected.lock() {
+                true => Outcome::Delivered,
+                false => Outcome::Waits,
+            });
+        });
+        assert!(!bench.flush());
+        *connected.lock() = true;
+        assert!(bench.flush() && bench.stop());
+        thread.join().expect("no panic");
     });
 }
 
@@ -121,15 +173,18 @@ fn the_end_waits_for_nobody_and_what_comes_after_it_is_counted() {
         let other = bench.clone();
         let other = thread::spawn(move || {
             other.record(1);
-            assert!(other.rounds.flush(HOUR), "an end is a flush, too");
+            let kept = other.flush();
+            assert!(!kept || other.has(1), "an end is a flush, too");
             assert!(other.has(1) || other.buffer.counts().dropped.load(Ordering::SeqCst) == 1);
             other.record(3);
         });
         bench.record(2);
-        assert!(bench.rounds.stop(HOUR) && bench.has(2));
+        let kept = bench.stop();
+        assert!(bench.has(2));
         other.join().expect("no panic");
         worker.join().expect("no panic");
-        assert!(bench.rounds.stop(HOUR) && bench.rounds.flush(HOUR), "a second end does nothing");
+        assert_eq!(bench.stop(), kept, "a second end does nothing");
+        assert!(!bench.flush(), "nothing is sent any more");
         // Nobody takes out what does not get in.
         assert_eq!(bench.buffer.take(true).records, 0);
         bench.balance(3);
@@ -151,6 +206,7 @@ fn a_buffer_that_is_half_full_is_sent_without_being_asked() {
                     }
                     let all = batch.records;
                     batch.delivered(all);
+                    Outcome::Delivered
                 });
             })
         };
@@ -160,7 +216,7 @@ fn a_buffer_that_is_half_full_is_sent_without_being_asked() {
         // Whichever comes second.
         sent.wait();
         other.join().expect("no panic");
-        assert!(bench.rounds.stop(HOUR));
+        assert!(bench.stop());
         thread.join().expect("no panic");
     });
 }
@@ -172,8 +228,8 @@ fn nobody_waits_for_a_thread_that_died() {
         let dead = bench.clone();
         let dead = thread::spawn(move || drop(dead.rounds.worker()));
         let other = bench.clone();
-        let other = thread::spawn(move || assert!(!other.rounds.stop(HOUR)));
-        assert!(!bench.rounds.flush(HOUR), "it is not said that it was done");
+        let other = thread::spawn(move || assert!(!other.stop()));
+        assert!(!bench.flush(), "it is not said that it was done");
         other.join().expect("no panic");
         dead.join().expect("no panic");
     });
@@ -188,13 +244,14 @@ fn the_end_cuts_a_pause_short() {
             // It pauses for longer than anybody waits for the end.
             thread::spawn(move || {
                 bench.rounds.worker().run(HOUR, |round| {
-                    assert!(!bench.rounds.pause(2 * HOUR), "it would be over after the end");
-                    assert!(round.last || bench.rounds.is_stopping());
+                    assert!(!bench.rounds.pause(2 * HOUR, Duration::ZERO), "it would be over after the end");
+                    assert!(round.last || bench.rounds.is_called(round));
+                    Outcome::Delivered
                 });
             })
         };
         bench.rounds.wake();
-        assert!(bench.rounds.stop(HOUR));
+        assert!(bench.stop());
         thread.join().expect("no panic");
     });
 }

@@ -1,7 +1,7 @@
 //! Bounds, failures and the end.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
@@ -41,8 +41,9 @@ fn what_does_not_fit_is_counted() {
     assert_eq!(counts(&registry, "otel.sdk.processor.log.processed"), (10, 15));
     assert_eq!(counts(&registry, "otel.sdk.processor.span.processed"), (10, 15));
     let sink = Sink::default();
+    assert!(!pipeline.flush(PATIENCE), "nothing can be sent yet");
     pipeline.connect(sink.clone());
-    assert!(pipeline.flush(PATIENCE));
+    assert!(!pipeline.flush(PATIENCE), "15 of each are lost");
     assert_eq!(sink.logs().len(), 10);
     assert_eq!(counts(&registry, "otel.sdk.exporter.log.exported"), (10, 0));
     // There is room again.
@@ -109,34 +110,191 @@ fn a_request_that_may_be_retried_is() {
     assert_eq!(counts(pipeline.registry(), "otel.sdk.exporter.log.exported"), (1, 0));
 }
 
+/// Refuses for now as long as it is told to; counts its attempts.
+#[derive(Clone, Default)]
+struct Outage(Arc<AtomicBool>, Arc<AtomicU32>, Sink);
+
+impl Outage {
+    fn begun() -> Self {
+        let outage = Self::default();
+        outage.0.store(true, Ordering::SeqCst);
+        outage
+    }
+
+    fn is_tried(&self, times: u32) {
+        while self.1.load(Ordering::SeqCst) < times {
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Exporter for Outage {
+    fn export(&self, signal: Signal, request: Vec<u8>) -> Result<(), ExportError> {
+        if self.0.load(Ordering::SeqCst) {
+            self.1.fetch_add(u32::from(signal == Signal::Logs), Ordering::SeqCst);
+            return Err(ExportError::retry_after("not there", Duration::ZERO));
+        }
+        self.2.export(signal, request)
+    }
+}
+
+/// As short as they can be; the usual ones have their own test.
+fn quick() -> PipelineOptions {
+    PipelineOptions { retry_wait_max: Duration::from_millis(1), ..PipelineOptions::default() }
+}
+
 #[test]
-fn a_lost_request_is_counted_and_a_panic_is_contained() {
-    let (pipeline, dispatch) = pipeline(PipelineOptions { attempts_max: 3, ..PipelineOptions::default() });
-    let tried = Arc::new(AtomicU32::new(0));
-    struct Broken(Arc<AtomicU32>);
+fn an_outage_loses_nothing_while_there_is_room() {
+    let (pipeline, dispatch) = pipeline(quick());
+    let outage = Outage::begun();
+    pipeline.connect(outage.clone());
+    tracing::dispatcher::with_default(&dispatch, || info!("before"));
+    assert!(!pipeline.flush(Duration::from_millis(20)), "it is not delivered");
+    // More often than any number of attempts that once was.
+    outage.is_tried(20);
+    tracing::dispatcher::with_default(&dispatch, || info!("meanwhile"));
+    outage.0.store(false, Ordering::SeqCst);
+    assert!(pipeline.flush(PATIENCE));
+    assert_eq!(outage.2.logs().len(), 2);
+    assert_eq!(counts(pipeline.registry(), "otel.sdk.exporter.log.exported"), (2, 0));
+}
+
+#[test]
+fn without_room_the_oldest_are_given_up_and_the_newest_do_not_get_in() {
+    let (pipeline, dispatch) = pipeline(PipelineOptions { records_max: 4, ..quick() });
+    let outage = Outage::begun();
+    pipeline.connect(outage.clone());
+    let say = |text: &str| tracing::dispatcher::with_default(&dispatch, || info!("{text}"));
+    // Half full: sent without a flush.
+    ["oldest", "old"].into_iter().for_each(say);
+    outage.is_tried(1);
+    ["a", "b", "c", "d"].into_iter().for_each(say);
+    // The oldest is given up, and then there is room again.
+    while counts(pipeline.registry(), "otel.sdk.exporter.log.exported").1 == 0 {
+        std::thread::yield_now();
+    }
+    outage.0.store(false, Ordering::SeqCst);
+    assert!(!pipeline.flush(PATIENCE), "two are lost");
+    assert!(pipeline.flush(PATIENCE), "that was told");
+    assert_eq!(outage.2.logs().len(), 4);
+    assert_eq!(counts(pipeline.registry(), "otel.sdk.exporter.log.exported"), (4, 2));
+}
+
+#[test]
+fn what_was_dropped_before_a_flush_is_told_by_it() {
+    let (pipeline, dispatch) = pipeline(PipelineOptions { records_max: 2, ..PipelineOptions::default() });
+    tracing::dispatcher::with_default(&dispatch, || (0..3).for_each(|_| info!("x")));
+    pipeline.connect(Sink::default());
+    assert!(!pipeline.flush(PATIENCE));
+    assert!(pipeline.flush(PATIENCE));
+}
+
+#[test]
+fn a_receiver_that_comes_back_before_the_end_is_over_gets_everything() {
+    let (pipeline, dispatch) = pipeline(PipelineOptions::default());
+    let outage = Outage::begun();
+    pipeline.connect(outage.clone());
+    tracing::dispatcher::with_default(&dispatch, || info!("x"));
+    let ending = std::thread::spawn(move || pipeline.shutdown(PATIENCE));
+    outage.is_tried(5);
+    outage.0.store(false, Ordering::SeqCst);
+    assert!(ending.join().unwrap());
+    assert_eq!(outage.2.logs().len(), 1);
+}
+
+#[test]
+fn a_signal_that_hangs_holds_up_no_other_and_requests_end_with_the_end() {
+    /// Hangs with logs; keeps how long requests might take.
+    struct OfLogs(parking_lot::Mutex<Receiver<()>>, Sink, SyncSender<(Signal, Duration)>);
+    impl Exporter for OfLogs {
+        fn export(&self, signal: Signal, request: Vec<u8>) -> Result<(), ExportError> {
+            if signal == Signal::Logs {
+                let _ = self.0.lock().recv();
+            }
+            self.1.export(signal, request)
+        }
+        fn export_within(
+            &self,
+            signal: Signal,
+            request: Vec<u8>,
+            within: Duration,
+        ) -> Result<(), ExportError> {
+            self.2.send((signal, within)).unwrap();
+            self.export(signal, request)
+        }
+    }
+    let (pipeline, dispatch) = pipeline(PipelineOptions::default());
+    let (release, stuck) = sync_channel(1);
+    let (limits, within) = sync_channel(10);
+    let sink = Sink::default();
+    pipeline.connect(OfLogs(parking_lot::Mutex::new(stuck), sink.clone(), limits));
+    tracing::dispatcher::with_default(&dispatch, || {
+        info!("x");
+        let _span = info_span!("s");
+    });
+    assert!(!pipeline.flush(Duration::from_millis(50)), "logs hang");
+    // Not the flush's patience but the records decide: those of the others may need longer.
+    while sink.requests(Signal::Traces).is_empty() || sink.requests(Signal::Metrics).is_empty() {
+        std::thread::yield_now();
+    }
+    tracing::dispatcher::with_default(&dispatch, || drop(info_span!("last")));
+    let end = Duration::from_millis(500);
+    assert!(!pipeline.shutdown(end));
+    let mut told: Vec<_> = within.try_iter().collect();
+    told.sort();
+    let signals: Vec<_> = told.iter().map(|(signal, _)| *signal).collect();
+    assert_eq!(signals, [Signal::Traces, Signal::Metrics]);
+    assert!(told.iter().all(|(_, within)| *within < end), "{told:?}");
+    assert!(sink.spans().contains_key("last"));
+    drop(release);
+}
+
+#[test]
+fn a_lost_request_is_counted_and_told_and_a_panic_is_contained() {
+    let (pipeline, dispatch) = pipeline(PipelineOptions::default());
+    struct Broken;
     impl Exporter for Broken {
         fn export(&self, signal: Signal, _: Vec<u8>) -> Result<(), ExportError> {
             match signal {
-                Signal::Logs => {
-                    self.0.fetch_add(1, Ordering::Relaxed);
-                    Err(ExportError::retry_after("busy", Duration::from_millis(1)))
-                }
                 Signal::Traces => panic!("on purpose"),
-                Signal::Metrics => Err(ExportError::permanent("no")),
+                Signal::Logs | Signal::Metrics => Err(ExportError::permanent("no")),
             }
         }
     }
-    pipeline.connect(Broken(tried.clone()));
+    pipeline.connect(Broken);
     for round in 1..=2 {
         tracing::dispatcher::with_default(&dispatch, || {
             info!("x");
             let _span = info_span!("s");
         });
-        assert!(pipeline.flush(PATIENCE));
-        assert_eq!(tried.load(Ordering::Relaxed), 3 * round);
-        assert_eq!(counts(pipeline.registry(), "otel.sdk.exporter.log.exported"), (0, i64::from(round)));
-        assert_eq!(counts(pipeline.registry(), "otel.sdk.exporter.span.exported"), (0, i64::from(round)));
+        assert!(!pipeline.flush(PATIENCE));
+        assert_eq!(counts(pipeline.registry(), "otel.sdk.exporter.log.exported"), (0, round));
+        assert_eq!(counts(pipeline.registry(), "otel.sdk.exporter.span.exported"), (0, round));
     }
+    assert!(!pipeline.shutdown(PATIENCE), "metrics are refused at the end, too");
+}
+
+#[test]
+fn a_loss_between_flushes_is_told_by_the_next_and_by_it_alone() {
+    /// Takes all but one request of logs.
+    struct Once(AtomicBool, SyncSender<()>);
+    impl Exporter for Once {
+        fn export(&self, signal: Signal, _: Vec<u8>) -> Result<(), ExportError> {
+            if signal == Signal::Logs && !self.0.swap(true, Ordering::SeqCst) {
+                self.1.send(()).unwrap();
+                return Err(ExportError::permanent("no"));
+            }
+            Ok(())
+        }
+    }
+    let (pipeline, dispatch) = pipeline(PipelineOptions { records_max: 4, ..PipelineOptions::default() });
+    let (refused, is_refused) = sync_channel(1);
+    pipeline.connect(Once(AtomicBool::new(false), refused));
+    // Half full: sent without a flush.
+    tracing::dispatcher::with_default(&dispatch, || (0..2).for_each(|_| info!("x")));
+    is_refused.recv().unwrap();
+    assert!(!pipeline.flush(PATIENCE));
+    assert!(pipeline.flush(PATIENCE) && pipeline.shutdown(PATIENCE));
 }
 
 #[test]
@@ -202,7 +360,7 @@ fn metrics_that_the_end_cannot_deliver_are_counted() {
     pipeline.connect(Full(sink.clone()));
     tracing::dispatcher::with_default(&dispatch, || info!("bye"));
     let points: i64 = registry.snapshot().iter().map(|it| i64::try_from(it.data.len()).unwrap()).sum();
-    assert!(pipeline.shutdown(PATIENCE));
+    assert!(!pipeline.shutdown(Duration::from_secs(1)));
     assert_eq!(counts(&registry, "otel.sdk.exporter.metric_data_point.exported"), (0, points));
     assert_eq!(counts(&registry, "otel.sdk.exporter.log.exported"), (1, 0), "the others are delivered");
     let health = pipeline.health();
@@ -218,7 +376,8 @@ fn what_was_never_connected_is_lost_in_the_end_and_counted() {
         info!("x");
         let _span = info_span!("s");
     });
-    assert!(pipeline.shutdown(PATIENCE));
+    assert!(!pipeline.flush(PATIENCE), "it still waits");
+    assert!(!pipeline.shutdown(PATIENCE));
     assert_eq!(counts(&registry, "otel.sdk.exporter.log.exported"), (0, 1));
     assert_eq!(counts(&registry, "otel.sdk.exporter.span.exported"), (0, 1));
     assert!(counts(&registry, "otel.sdk.exporter.metric_data_point.exported").1 > 0);
@@ -242,7 +401,7 @@ fn an_output_is_as_it_was_last() {
     let logs = |reason: u32| {
         mood.store(reason, Ordering::Relaxed);
         tracing::dispatcher::with_default(&dispatch, || info!("x"));
-        assert!(pipeline.flush(PATIENCE));
+        assert_eq!(pipeline.flush(PATIENCE), reason == 0);
         let health = pipeline.health();
         assert_eq!(health.is_healthy(), reason == 0);
         health.outputs[0].clone()
@@ -273,33 +432,36 @@ fn the_end_does_not_wait_for_an_exporter_that_hangs() {
     assert!(!pipeline.flush(Duration::from_millis(20)));
     assert!(!pipeline.shutdown(Duration::from_millis(20)));
     drop(release);
+    // It was late, not lost.
     assert!(pipeline.shutdown(PATIENCE));
 }
 
 #[test]
-fn the_end_does_not_wait_for_retries() {
+fn the_end_does_not_wait_for_who_asked_to_wait_longer() {
     struct Busy;
     impl Exporter for Busy {
         fn export(&self, _: Signal, _: Vec<u8>) -> Result<(), ExportError> {
             Err(ExportError::retry_after("busy", Duration::from_secs(3600)))
         }
     }
-    let hour = Duration::from_secs(3600);
-    let (pipeline, dispatch) =
-        pipeline(PipelineOptions { retry_wait_max: hour, ..PipelineOptions::default() });
+    let (pipeline, dispatch) = pipeline(PipelineOptions::default());
     tracing::dispatcher::with_default(&dispatch, || info!("x"));
     pipeline.connect(Busy);
     assert!(!pipeline.flush(Duration::from_millis(20)));
-    assert!(pipeline.shutdown(PATIENCE));
+    // Long before its time is over.
+    let (ended, is_ended) = sync_channel(1);
+    std::thread::spawn(move || ended.send(pipeline.shutdown(Duration::from_secs(300))));
+    assert!(!is_ended.recv_timeout(PATIENCE).unwrap());
 }
 
 #[test]
 fn an_end_without_a_beginning_is_quick() {
     let (pipeline, dispatch) = pipeline(PipelineOptions::default());
     tracing::dispatcher::with_default(&dispatch, || info!("x"));
-    assert!(pipeline.shutdown(PATIENCE));
-    assert!(pipeline.shutdown(PATIENCE));
-    assert!(pipeline.flush(PATIENCE), "nothing is waited for");
+    for _ in 0..2 {
+        assert!(!pipeline.shutdown(PATIENCE), "something is lost");
+        assert!(!pipeline.flush(PATIENCE), "nothing is waited for, and nothing sent");
+    }
 }
 
 /// The exporter logs, and it is not told of that: see `Sink`.
@@ -315,4 +477,36 @@ fn the_pipeline_does_not_feed_on_itself() {
     }
     let exporting = sink.logs().iter().filter(|(scope, _)| scope.ends_with("telemetry::tests")).count();
     assert_eq!(exporting, 0);
+}
+
+#[test]
+fn a_signal_that_nobody_wants_is_not_recorded() {
+    /// Wants spans alone, or nothing.
+    struct Choosy(bool, Sink);
+    impl Exporter for Choosy {
+        fn wants(&self, signal: Signal) -> bool {
+            self.0 && signal == Signal::Traces
+        }
+        fn export(&self, signal: Signal, request: Vec<u8>) -> Result<(), ExportError> {
+            self.1.export(signal, request)
+        }
+    }
+    for spans in [true, false] {
+        let (pipeline, dispatch) = pipeline(PipelineOptions { records_max: 2, ..PipelineOptions::default() });
+        let (registry, sink) = (pipeline.registry().clone(), Sink::default());
+        pipeline.connect(Choosy(spans, sink.clone()));
+        // More logs than fit, and a span within which they know where they are.
+        tracing::dispatcher::with_default(&dispatch, || {
+            info_span!("s").in_scope(|| {
+                (0..3).for_each(|_| info!("x"));
+                assert!(crate::telemetry::current_context().is_some());
+            });
+        });
+        assert!(pipeline.flush(PATIENCE) && pipeline.shutdown(PATIENCE));
+        assert_eq!(counts(&registry, "otel.sdk.processor.log.processed"), (0, 0));
+        assert_eq!(counts(&registry, "otel.sdk.processor.span.processed"), (i64::from(spans), 0));
+        assert_eq!(counts(&registry, "otel.sdk.exporter.metric_data_point.exported"), (0, 0));
+        assert_eq!(sink.spans().len(), usize::from(spans));
+        assert_eq!(sink.0.lock().len(), usize::from(spans), "nothing else");
+    }
 }

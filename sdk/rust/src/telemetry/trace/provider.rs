@@ -18,7 +18,7 @@ use crate::telemetry::metrics::{Labels, Registry, SECONDS};
 use crate::telemetry::otlp::{LOG_RECORDS, Severity, Writer, write_key_value};
 use crate::telemetry::pipeline::Pipeline;
 use crate::telemetry::suppress::is_suppressed;
-use crate::telemetry::unix_nanos;
+use crate::telemetry::{Signal, unix_nanos};
 
 /// Where telemetry of a product goes.
 pub trait Provider: Send + Sync {
@@ -117,7 +117,7 @@ impl OtlpProvider {
             return;
         }
         let shared = self.layer.shared();
-        record(shared, shared.logs(), env!("CARGO_PKG_NAME"), |writer| {
+        record(shared, Signal::Logs, env!("CARGO_PKG_NAME"), |writer| {
             writer.message(LOG_RECORDS, |writer| {
                 let now = unix_nanos();
                 writer.fixed64(1, now);

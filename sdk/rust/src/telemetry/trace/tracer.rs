@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::builder::SpanBuilder;
 use super::span::Span;
 use crate::logging::Redactor;
+use crate::telemetry::Signal;
 use crate::telemetry::layer::record;
 use crate::telemetry::otlp::Writer;
 use crate::telemetry::pipeline::Shared;
@@ -75,7 +76,7 @@ impl Tracer {
     pub(super) fn record(&self, write: impl FnOnce(&mut Writer, &Redactor)) {
         if let Some(inner) = &self.0 {
             let write = |writer: &mut Writer| write(writer, &inner.redactor);
-            record(&inner.pipeline, inner.pipeline.spans(), inner.scope, write);
+            record(&inner.pipeline, Signal::Traces, inner.scope, write);
         }
     }
 }

@@ -83,13 +83,86 @@ fn one_that_fails_or_panics_takes_nothing_from_the_others() {
 
 #[test]
 fn nothing_is_delivered_when_nobody_takes_it() {
-    let busy = Err(ExportError::retry_after("the receiver answered 429", Duration::ZERO));
-    let several =
-        Several::new([("busy", Box::new(Scripted::new(&[busy])) as Box<dyn Exporter>)], LONG).unwrap();
-    let error = send(&several).unwrap_err();
-    assert_eq!((error.to_string().as_str(), error.retryable()), ("the receiver answered 429", None));
-    assert_eq!(several.health().reports()[0].failed, 1, "once, after all attempts");
+    let refused = Err(ExportError::permanent("the receiver answered 400"));
+    let partly = Err(ExportError::partial("2 records refused", 2));
+    for (answer, text) in [(refused, "the receiver answered 400"), (partly, "2 records refused")] {
+        let one: [(&str, Box<dyn Exporter>); 1] =
+            [("one", Box::new(Scripted::new(std::slice::from_ref(&answer))))];
+        let several = Several::new(one, LONG).unwrap();
+        let error = send(&several).unwrap_err();
+        assert_eq!((error.to_string().as_str(), &error), (text, &answer.unwrap_err()));
+        assert_eq!(several.health().reports()[0].failed, 1);
+    }
     assert!(send(&Several::new([], LONG).unwrap()).is_err());
+}
+
+#[test]
+fn who_refuses_for_now_is_tried_until_it_takes_it_and_the_flush_says_whether_it_did() {
+    let busy = Err(ExportError::retry_after("the receiver answered 503", Duration::ZERO));
+    let again = Scripted::new(std::slice::from_ref(&busy));
+    let exporters: [(&str, Box<dyn Exporter>); 1] = [("busy", Box::new(again.clone()))];
+    let several = Several::new(exporters, Duration::from_millis(20)).unwrap();
+    assert_eq!(send(&several), Ok(()), "it waits");
+    assert!(!several.flush(Signal::Traces, LONG), "nobody has it");
+    assert!(several.flush(Signal::Logs, LONG), "there were none");
+    // Longer than the three attempts it once had.
+    again.0.lock().splice(.., [Ok(()), busy.clone(), busy.clone(), busy.clone(), busy]);
+    while several.health().reports()[0].delivered < 1 {
+        std::thread::yield_now();
+    }
+    assert!(several.flush(Signal::Traces, LONG));
+    assert_eq!(several.health().reports()[0].failed, 0);
+}
+
+#[test]
+fn what_is_given_up_after_the_export_is_told_by_the_flush() {
+    let (begun, has_begun) = sync_channel(100);
+    let (go, may_go) = sync_channel(100);
+    struct Refusing(Hanging);
+    impl Exporter for Refusing {
+        fn export(&self, signal: Signal, request: Vec<u8>) -> Result<(), ExportError> {
+            self.0.export(signal, request)?;
+            Err(ExportError::permanent("no"))
+        }
+    }
+    let exporters: [(&str, Box<dyn Exporter>); 1] =
+        [("late", Box::new(Refusing(Hanging(begun, Mutex::new(may_go)))))];
+    let several = Several::new(exporters, Duration::from_millis(20)).unwrap();
+    assert_eq!(send(&several), Ok(()));
+    has_begun.recv().unwrap();
+    go.send(()).unwrap();
+    while several.health().reports()[0].failed < 1 {
+        std::thread::yield_now();
+    }
+    assert!(!several.flush(Signal::Traces, LONG), "it is lost");
+    assert!(several.flush(Signal::Traces, LONG), "that was told");
+}
+
+#[test]
+fn one_signal_that_hangs_holds_up_no_other() {
+    /// Hangs with logs.
+    struct OfLogs(Hanging, Scripted);
+    impl Exporter for OfLogs {
+        fn export(&self, signal: Signal, request: Vec<u8>) -> Result<(), ExportError> {
+            if signal == Signal::Logs {
+                self.0.export(signal, request)
+            } else {
+                self.1.export(signal, request)
+            }
+        }
+    }
+    let (begun, has_begun) = sync_channel(100);
+    let (go, may_go) = sync_channel::<()>(100);
+    let good = Scripted::new(&[Ok(())]);
+    let exporters: [(&str, Box<dyn Exporter>); 1] =
+        [("one", Box::new(OfLogs(Hanging(begun, Mutex::new(may_go)), good.clone())))];
+    let several = Several::new(exporters, Duration::from_secs(1)).unwrap();
+    several.export_within(Signal::Logs, b"request".to_vec(), Duration::from_millis(1)).unwrap();
+    has_begun.recv().unwrap();
+    send(&several).unwrap();
+    assert_eq!(good.1.load(Ordering::Relaxed), 1);
+    assert!(several.flush(Signal::Traces, LONG) && !several.flush(Signal::Logs, Duration::ZERO));
+    drop(go);
 }
 
 #[test]
