@@ -1,9 +1,11 @@
 //! What the instrumentation of a request costs: ours beside what others use, in one run.
 //!
-//! What enters: a number of requests, of rounds, and a part of a name to measure alone. What leaves: a table of CPU nanoseconds a request and of ratios.
+//! What enters: a number of requests, of rounds, and a part of a name to measure alone, or
+//! `health`. What leaves: a table of CPU nanoseconds a request and of ratios.
 //! What must hold: everybody records the same and throws away the same bytes; everybody's rounds
 //! alternate, so that a noisy machine is noisy for all; nobody drops a record.
 
+mod health;
 mod measure;
 mod ours;
 mod peers;
@@ -33,6 +35,9 @@ fn main() {
     let (requests, rounds) = (argument(1, 2_000), argument(2, 301) as usize);
     // Only those whose name has this in it: to profile them.
     let only = std::env::args().nth(3).unwrap_or_default();
+    if only == "health" {
+        return health();
+    }
     let mut subjects: Vec<Box<dyn Subject>> = vec![
         Box::new(ours::Ours::spans()),
         Box::new(ours::Ours::tracing()),
@@ -54,5 +59,11 @@ fn main() {
     report::requests(&names, &results, requests);
     if only.is_empty() {
         report::primitives(&primitives::all());
+        health();
     }
+}
+
+fn health() {
+    let (took, bytes) = health::answers().unwrap_or_else(ours::fail);
+    report::answers(&took, bytes);
 }
