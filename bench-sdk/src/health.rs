@@ -37,7 +37,7 @@ fn serve() -> std::io::Result<(SocketAddr, tokio::runtime::Runtime)> {
         checker.start_monitoring();
     }
     let serving = axum::serve(listener, router(checker, Sight::everybody()));
-    #[expect(clippy::disallowed_methods, reason = "it ends with the runtime; without it nobody answers")]
+    // It ends with the runtime.
     runtime.spawn(async move { serving.await.unwrap_or_else(fail) });
     Ok((address, runtime))
 }
