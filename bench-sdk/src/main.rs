@@ -1,10 +1,12 @@
 //! What the instrumentation of a request costs: ours beside what others use, in one run.
 //!
-//! What enters: a number of requests, of rounds, and a part of a name to measure alone. What leaves: a table of CPU
-//! nanoseconds a request and of ratios, and whether the floors hold: without that the exit code is 1.
+//! What enters: a number of requests, of rounds, and a part of a name to measure alone, or `health`. What
+//! leaves: a table of CPU nanoseconds a request and of ratios, and whether the floors hold: without that
+//! the exit code is 1.
 //! What must hold: everybody records the same and throws away the same bytes; everybody's rounds
 //! alternate, so that a noisy machine is noisy for all; nobody drops a record.
 
+mod health;
 mod measure;
 mod ours;
 mod peers;
@@ -36,6 +38,10 @@ fn main() -> ExitCode {
     let (requests, rounds) = (argument(1, 2_000), argument(2, 301) as usize);
     // Only those whose name has this in it: to profile them.
     let only = std::env::args().nth(3).unwrap_or_default();
+    if only == "health" {
+        health();
+        return ExitCode::SUCCESS;
+    }
     let mut subjects: Vec<Box<dyn Subject>> = vec![
         Box::new(ours::Ours::spans()),
         Box::new(ours::Ours::tracing()),
@@ -61,6 +67,12 @@ fn main() -> ExitCode {
     }
     let figures = primitives::all();
     report::primitives(&figures);
+    health();
     let verdicts = report::verdicts(&results).into_iter().chain(report::of_primitives(&figures));
     if report::tell(&verdicts.collect::<Vec<_>>()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn health() {
+    let (took, bytes) = health::answers().unwrap_or_else(ours::fail);
+    report::answers(&took, bytes);
 }

@@ -1,5 +1,8 @@
 #![expect(clippy::print_stdout, reason = "the table is what this program is for")]
 
+use std::time::Duration;
+
+use crate::health::CHECKS;
 use crate::measure::{Round, median};
 use crate::primitives::Figure;
 
@@ -119,6 +122,20 @@ pub(crate) fn primitives(figures: &[Figure]) {
     for Figure { name, nanoseconds } in figures {
         println!("{name:<60} {nanoseconds:>10.2}");
     }
+}
+
+/// What the requirement allows an answer of `/health`.
+const ANSWER: Duration = Duration::from_millis(100);
+
+pub(crate) fn answers(took: &[Duration], bytes: usize) {
+    println!("\n`/health` over a socket, {CHECKS} checks of which a tenth hang, {bytes} bytes");
+    let last = took.len().saturating_sub(1);
+    for (name, at) in [("median", last / 2), ("99 of 100 within", last * 99 / 100), ("the longest", last)] {
+        let microseconds = took.get(at).map_or(f64::NAN, |it| it.as_secs_f64() * 1e6);
+        println!("{:<60} {microseconds:>7.0} us", format!("{name} of {}", took.len()));
+    }
+    let over = took.iter().filter(|it| **it >= ANSWER).count();
+    println!("{:<60} {over:>10}", format!("longer than {ANSWER:?}"));
 }
 
 #[cfg(test)]

@@ -76,6 +76,7 @@ pub use self::file::read_value;
 pub use self::load::Loader;
 pub use self::loaded::Loaded;
 pub use self::origin::Origin;
+pub use self::secrets::SecretStore;
 pub use self::unit::{ByteSize, Duration, ParseUnitError, Secret};
 pub use self::validate::{Report, Validate};
 pub use self::watch::{Event, ReloadError, Subscription, Watch, WatchOptions};

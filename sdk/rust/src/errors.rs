@@ -35,7 +35,7 @@ mod track;
 mod tests;
 
 /// Examples of the guide, compiled.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "axum", feature = "tower"))]
 mod guides {
     #[doc = include_str!("../../../docs/sdk/errors.md")]
     mod errors {}

@@ -59,6 +59,22 @@ impl<'a, const N: usize> LabelList<'a, N> {
     }
 }
 
+/// Digits of a port, without an allocation.
+#[derive(Default)]
+struct PortText([u8; 5]);
+
+impl PortText {
+    fn write(&mut self, port: u16) -> &str {
+        let (mut rest, mut first) = (port, self.0.len());
+        while first == self.0.len() || rest > 0 {
+            first -= 1;
+            self.0[first] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        std::str::from_utf8(&self.0[first..]).unwrap_or_default()
+    }
+}
+
 /// Seconds since then.
 fn seconds_since(started: Instant) -> f64 {
     started.elapsed().as_secs_f64()
@@ -67,10 +83,9 @@ fn seconds_since(started: Instant) -> f64 {
 /// The error of a call that was dropped before it was done.
 const CANCELLED: &str = "cancelled";
 
-/// The last part of a type's name: short, and of few different values.
+/// The path of a type, as the conventions tell exceptions; of a generic one without what it is made
+/// of, so that there are few different ones.
 fn type_name<T: ?Sized>() -> &'static str {
     let name = std::any::type_name::<T>();
-    // Of a generic type the name without what it is made of.
-    let name = name.split('<').next().unwrap_or(name);
-    name.rsplit("::").next().unwrap_or(name)
+    name.split('<').next().unwrap_or(name)
 }

@@ -67,6 +67,8 @@ pub use self::source::Source;
 pub use crate::telemetry::otlp::Severity;
 
 pub(crate) use self::attributes::{write as write_attributes, write_value as write_json};
+#[cfg(feature = "tower")]
+pub(crate) use self::context::Surrounding;
 pub(crate) use self::context::with_current;
 pub(crate) use self::fields::FATAL;
 #[cfg(feature = "events")]

@@ -90,6 +90,27 @@ pub enum Health {
     Unhealthy(String),
 }
 
+impl Health {
+    /// The worse one; of equal ones this.
+    fn worse(self, other: Self) -> Self {
+        let rank = |health: &Self| match health {
+            Self::Healthy => 0,
+            Self::Degraded(_) => 1,
+            Self::Unhealthy(_) => 2,
+        };
+        if rank(&other) > rank(&self) { other } else { self }
+    }
+
+    /// As the check of this name found it.
+    fn found_by(self, check: &str) -> Self {
+        match self {
+            Self::Healthy => Self::Healthy,
+            Self::Degraded(problem) => Self::Degraded(format!("`{check}`: {problem}")),
+            Self::Unhealthy(problem) => Self::Unhealthy(format!("`{check}`: {problem}")),
+        }
+    }
+}
+
 /// A part of a service.
 pub trait Module: Send + Sync + 'static {
     /// Begins to work. What it needs and what it gives goes through the context. A task that it
@@ -111,6 +132,12 @@ pub trait Module: Send + Sync + 'static {
     /// How it is.
     fn health(&self) -> BoxFuture<'_, Health> {
         Box::pin(std::future::ready(Health::Healthy))
+    }
+
+    /// How one of the checks of its manifest finds it, by name. Its answers count as those of
+    /// [`Module::health`] do.
+    fn check<'a>(&'a self, _name: &'a str) -> BoxFuture<'a, Health> {
+        Box::pin(std::future::ready(Health::Unhealthy("the module does not know this check".into())))
     }
 
     /// What a replacement goes on with: it finds it in [`Context::state`].

@@ -79,7 +79,7 @@ mod verdict;
 mod tests;
 
 /// The examples of the guide are tests, too.
-#[cfg(all(doctest, feature = "tower"))]
+#[cfg(all(doctest, feature = "axum", feature = "tower"))]
 #[doc = include_str!("../../../docs/sdk/resilience.md")]
 mod guide {}
 

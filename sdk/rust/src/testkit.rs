@@ -1,4 +1,4 @@
-//! Doubles for tests: a recording of logs and spans, metrics that can be asked for, a clock that is
+//! Doubles for tests: a recording of logs and spans, a tracer and metrics that can be asked for, a clock that is
 //! moved by hand, flags that are set, an issuer of tokens, and a container that has all of them.
 //!
 //! For tests only: enable the feature `testkit` in `[dev-dependencies]`. The users of [`TestIssuer`]
@@ -35,6 +35,7 @@ mod flags;
 mod metrics;
 mod recording;
 mod time;
+mod tracer;
 
 #[cfg(test)]
 mod tests;
@@ -45,6 +46,7 @@ pub use self::flags::{Exposure, TestFlags};
 pub use self::metrics::RecordingMetrics;
 pub use self::recording::{RecordedEvent, RecordedSpan, Recording};
 pub use self::time::ManualTime;
+pub use self::tracer::{RecordingTracer, TracedSpan};
 
 /// Runs a test with neither logs nor spans, whatever is installed in the process: what records
 /// nothing costs nothing.

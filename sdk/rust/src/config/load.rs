@@ -13,6 +13,7 @@ use super::loaded::Loaded;
 use super::node::Node;
 use super::origin::Origin;
 use super::path::KeyPath;
+use super::secrets::{SecretStore, SecretStores};
 use super::shape::Shape;
 use super::unit::reveal;
 use super::validate::{Report, Validator};
@@ -43,6 +44,7 @@ pub struct Loader<T> {
     arguments: Vec<(Arc<str>, String, String)>,
     pub(super) runtime: Vec<(KeyPath, Json)>,
     validations: Option<Success>,
+    stores: SecretStores,
     marker: PhantomData<fn() -> T>,
 }
 
@@ -68,6 +70,7 @@ impl<T> Default for Loader<T> {
             arguments: Vec::new(),
             runtime: Vec::new(),
             validations: None,
+            stores: SecretStores::new(),
             marker: PhantomData,
         }
     }
@@ -85,6 +88,7 @@ impl<T> Clone for Loader<T> {
             arguments: self.arguments.clone(),
             runtime: self.runtime.clone(),
             validations: self.validations.clone(),
+            stores: self.stores.clone(),
             marker: PhantomData,
         }
     }
@@ -195,6 +199,44 @@ impl<T: Config> Loader<T> {
         self
     }
 
+    /// Another place for secrets: with the name `vault`, `{ vault = "shop/database" }` in a file is what
+    /// the store has by that name. `file` and `env` are what they are without.
+    ///
+    /// ```
+    /// use fresnel_sdk::config::{Loader, Secret, SecretStore, Validate};
+    ///
+    /// /// The whole configuration.
+    /// #[derive(Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+    /// #[serde(default, deny_unknown_fields)]
+    /// struct Config {
+    ///     /// For the database.
+    ///     password: Secret,
+    /// }
+    /// impl Validate for Config {}
+    ///
+    /// struct Vault; // asks it over the network
+    /// impl SecretStore for Vault {
+    ///     fn secret(&self, name: &str) -> Result<Secret, Box<dyn std::error::Error + Send + Sync>> {
+    ///         match name {
+    ///             "shop/database" => Ok(Secret::new("hunter2".into())),
+    ///             _ => Err("there is none".into()),
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("a.toml");
+    /// std::fs::write(&path, "password = { vault = 'shop/database' }")?;
+    /// let loaded = Loader::<Config>::new().file(&path).secret_store("vault", Vault).load()?;
+    /// assert_eq!(loaded.value.password.expose(), "hunter2");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn secret_store(mut self, name: impl Into<String>, store: impl SecretStore) -> Self {
+        self.stores.insert(name.into(), Arc::new(store));
+        self
+    }
+
     /// A command line flag that sets `path`; errors name the flag.
     #[must_use]
     pub fn arg(mut self, flag: &str, path: &str, text: impl Into<String>) -> Self {
@@ -238,7 +280,8 @@ impl<T: Config> Loader<T> {
         let path = section.map(KeyPath::parse).unwrap_or_default();
         merge_at(&mut gathered.tree, &path, Node::from_json(value.clone(), &Origin::Runtime), &shape);
         gathered.sources.push("a value".to_owned());
-        secrets::resolve(&mut gathered.tree, &shape, &[], &mut gathered.failures, &mut gathered.watched);
+        let Gathered { tree, failures, watched, .. } = &mut gathered;
+        secrets::resolve(tree, &shape, (&[], &self.stores), failures, watched);
         self.counted(gathered.settle(&shape))
     }
 
@@ -288,7 +331,7 @@ impl<T: Config> Loader<T> {
         self.merge_variables("environment", &self.variables, shape, &mut gathered);
         self.merge_arguments(shape, &mut gathered);
         let Gathered { tree, failures, watched, .. } = &mut gathered;
-        secrets::resolve(tree, shape, &of_files, failures, watched);
+        secrets::resolve(tree, shape, (&of_files, &self.stores), failures, watched);
         if !problems.is_empty() {
             // What else could be said would be about values that the broken file would have set.
             problems.extend(gathered.failures.into_iter().map(|(_, problem)| problem));

@@ -2,6 +2,8 @@
 
 mod capture;
 mod hook;
+#[cfg(all(feature = "axum", feature = "tower"))]
+mod requests;
 mod scope;
 mod track;
 

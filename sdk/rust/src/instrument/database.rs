@@ -1,14 +1,19 @@
+use std::borrow::Cow;
 use std::error::Error;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Instant;
 
-use super::{CANCELLED, LabelList, seconds_since, type_name};
+use super::statement::{Dialect, masked, without_values};
+use super::{CANCELLED, LabelList, PortText, seconds_since, type_name};
 use crate::telemetry::metrics::{Histogram, Registry};
 use crate::telemetry::otlp::{SpanKind, Status};
 use crate::telemetry::trace::{Span, Tracer};
 
 /// Queries of one database: a client span and `db.client.operation.duration` each. For `sqlx`,
-/// `redis` and whatever gives a future.
+/// `redis` and whatever gives a future. Parameters are not recorded: of a statement what
+/// [`sanitized`](super::sanitized) leaves, of an error its first line without what is in quotes or
+/// parentheses, which is where databases put the values that they do not like.
 ///
 /// ```
 /// # use fresnel_sdk::telemetry::{metrics::Registry, trace::Tracer};
@@ -29,7 +34,12 @@ pub struct Database {
     system: &'static str,
     namespace: Option<String>,
     server: Option<String>,
+    port: Option<u16>,
+    error_code: Option<Arc<ErrorCode>>,
 }
+
+/// What the database itself calls an error.
+type ErrorCode = dyn Fn(&(dyn Error + 'static)) -> Option<String> + Send + Sync;
 
 /// A query before it is run.
 #[must_use = "it is measured when it is run"]
@@ -60,7 +70,8 @@ impl Database {
     pub fn new(tracer: &Tracer, registry: &Registry, system: &'static str) -> Self {
         let name = "db.client.operation.duration";
         let duration = registry.histogram(name, "s", "Duration of database client operations.", BOUNDS);
-        Self { tracer: tracer.clone(), duration, system, namespace: None, server: None }
+        let tracer = tracer.clone();
+        Self { tracer, duration, system, namespace: None, server: None, port: None, error_code: None }
     }
 
     /// The name of the database, `db.namespace`.
@@ -75,6 +86,35 @@ impl Database {
         Self { server: Some(address.into()), ..self }
     }
 
+    /// Its port, `server.port`, where it is not the one that everybody knows.
+    #[must_use]
+    pub fn port(self, port: u16) -> Self {
+        Self { port: Some(port), ..self }
+    }
+
+    /// Where the code is in an error of the client: SQLSTATE, the number of MySQL or SQLite, the first
+    /// word of Redis. It is `db.response.status_code` and, as the conventions want it, `error.type`;
+    /// without it, or where it gives none, that is the type of the error.
+    ///
+    /// ```
+    /// # use fresnel_sdk::telemetry::{metrics::Registry, trace::Tracer};
+    /// # let (tracer, registry) = (Tracer::disabled(), Registry::new());
+    /// use fresnel_sdk::instrument::Database;
+    ///
+    /// // With sqlx: `Some(error.downcast_ref::<sqlx::Error>()?.as_database_error()?.code()?.into())`
+    /// let code = |error: &(dyn std::error::Error + 'static)| {
+    ///     Some(error.downcast_ref::<std::io::Error>()?.raw_os_error()?.to_string())
+    /// };
+    /// let database = Database::new(&tracer, &registry, "postgresql").error_code(code);
+    /// ```
+    #[must_use]
+    pub fn error_code(
+        self,
+        code: impl Fn(&(dyn Error + 'static)) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
+        Self { error_code: Some(Arc::new(code)), ..self }
+    }
+
     /// Describes a query: an operation such as `SELECT` or `HGET`, and the table or key pattern that it
     /// is about, which may be empty.
     pub fn query<'a>(&'a self, operation: &'a str, collection: &'a str) -> Query<'a> {
@@ -85,7 +125,7 @@ impl Database {
     ///
     /// # Errors
     /// Those of the query.
-    pub async fn time_query<T, E: Error>(
+    pub async fn time_query<T, E: Error + 'static>(
         &self,
         operation: &str,
         collection: &str,
@@ -105,14 +145,12 @@ impl<'a> Query<'a> {
     ///
     /// # Errors
     /// Those of the query.
-    pub async fn run<T, E: Error>(self, query: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    pub async fn run<T, E: Error + 'static>(self, query: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+        let error = Some(Cow::Borrowed(CANCELLED));
         let mut running =
-            Running { span: self.span(), query: self, started: Instant::now(), error: Some(CANCELLED) };
+            Running { span: self.span(), query: self, started: Instant::now(), code: None, error };
         let result = running.span.instrument(query).await;
-        running.error = result.as_ref().err().map(|error| {
-            running.span.status(Status::Error(error.to_string().into()));
-            type_name::<E>()
-        });
+        running.end(result.as_ref().err());
         result
     }
 
@@ -136,8 +174,9 @@ impl<'a> Query<'a> {
         for (name, value) in optional {
             value.into_iter().for_each(|value| span.set(name, value));
         }
+        database.port.into_iter().for_each(|port| span.set("server.port", port));
         if let Some(text) = text.filter(|_| span.is_recorded()) {
-            span.set("db.query.text", &super::sanitized(text));
+            span.set("db.query.text", &masked(text, Dialect::of(database.system)));
         }
         span
     }
@@ -148,20 +187,38 @@ struct Running<'a> {
     query: Query<'a>,
     span: Span,
     started: Instant,
-    error: Option<&'static str>,
+    code: Option<String>,
+    error: Option<Cow<'static, str>>,
+}
+
+impl Running<'_> {
+    fn end<E: Error + 'static>(&mut self, error: Option<&E>) {
+        self.error = None;
+        let Some(error) = error else { return };
+        self.span.status(Status::Error(without_values(&error.to_string()).into()));
+        self.code = self.query.database.error_code.as_ref().and_then(|code| code(error));
+        self.error = Some(self.code.clone().map_or(type_name::<E>().into(), Cow::Owned));
+    }
 }
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
         let Query { database, operation, collection, .. } = self.query;
-        self.error.iter().for_each(|error| self.span.set("error.type", *error));
-        let labels = LabelList::<6>::new()
+        let failed =
+            [("error.type", self.error.as_deref()), ("db.response.status_code", self.code.as_deref())];
+        for (name, value) in failed {
+            value.into_iter().for_each(|value| self.span.set(name, value));
+        }
+        let mut port_text = PortText::default();
+        let labels = LabelList::<8>::new()
             .with("db.system.name", Some(database.system))
             .with("db.operation.name", Some(operation))
             .with("db.collection.name", Some(collection).filter(|name| !name.is_empty()))
             .with("db.namespace", database.namespace.as_deref())
             .with("server.address", database.server.as_deref())
-            .with("error.type", self.error);
+            .with("server.port", database.port.map(|port| port_text.write(port)))
+            .with("db.response.status_code", self.code.as_deref())
+            .with("error.type", self.error.as_deref());
         database.duration.record(seconds_since(self.started), labels.as_slice());
     }
 }

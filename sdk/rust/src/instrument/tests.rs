@@ -2,7 +2,11 @@
 
 mod data;
 #[cfg(all(feature = "axum", feature = "reqwest"))]
+mod grpc;
+#[cfg(all(feature = "axum", feature = "reqwest"))]
 mod http;
+mod redis;
+mod sqlx;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,6 +86,21 @@ impl Observed {
     }
 }
 
+/// Serves until the set is dropped.
+#[cfg(all(feature = "axum", feature = "reqwest"))]
+async fn serve(observed: &Observed, app: axum::Router) -> (std::net::SocketAddr, tokio::task::JoinSet<()>) {
+    use tracing::instrument::WithSubscriber;
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut tasks = tokio::task::JoinSet::new();
+    let served = async move { axum::serve(listener, app).await.unwrap() };
+    tasks.spawn(served.with_subscriber(observed.dispatch.clone()));
+    (address, tasks)
+}
+
+#[cfg(all(feature = "axum", feature = "reqwest"))]
+const SERVER: i32 = 2;
 const CLIENT: i32 = 3;
 const PRODUCER: i32 = 4;
 const CONSUMER: i32 = 5;

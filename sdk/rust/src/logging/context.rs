@@ -214,7 +214,12 @@ impl LogContext {
     /// assert_eq!(seen, (Some("r-1".into()), Some("7".into())));
     /// ```
     pub fn scope<F: Future>(self, future: F) -> Scoped<F> {
-        Scoped { context: Arc::new(self.over_current()), future: Box::pin(future) }
+        Scoped { around: self.surrounding(), future: Box::pin(future) }
+    }
+
+    /// In what surrounds this call, to be entered again and again.
+    pub(crate) fn surrounding(self) -> Surrounding {
+        Surrounding(Arc::new(self.over_current()))
     }
 
     pub(crate) fn error_scope(&self) -> Option<Arc<Scope>> {
@@ -283,11 +288,21 @@ impl Drop for Pushed {
     }
 }
 
+/// A context that is entered whenever what is in it goes on, on whatever threads.
+#[derive(Clone, Debug)]
+pub(crate) struct Surrounding(Arc<LogContext>);
+
+impl Surrounding {
+    pub(crate) fn enter(&self) -> Pushed {
+        push(self.0.clone())
+    }
+}
+
 /// The future of [`LogContext::scope`].
 #[derive(Debug)]
 #[must_use = "it runs only when it is awaited"]
 pub struct Scoped<F> {
-    context: Arc<LogContext>,
+    around: Surrounding,
     future: Pin<Box<F>>,
 }
 
@@ -295,7 +310,7 @@ impl<F: Future> Future for Scoped<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let _pushed = push(self.context.clone());
+        let _pushed = self.around.enter();
         self.future.as_mut().poll(cx)
     }
 }

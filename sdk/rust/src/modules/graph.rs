@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::manifest::Checked;
+use super::manifest::{Checked, Dependency};
 
 /// Why there is no order. Nothing was started.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
-    /// Modules need each other.
-    #[error("modules need each other: {}", .0.join(" -> "))]
+    /// Modules need each other, or are to start before what they need.
+    #[error("modules wait for each other: {}", .0.join(" -> "))]
     Cycle(Vec<String>),
     /// A module needs one that is not registered.
     #[error("`{module}` needs `{dependency}`, which is not registered")]
@@ -44,6 +44,7 @@ pub(super) struct Plan {
 pub(super) struct Need {
     pub(super) id: String,
     pub(super) optional: bool,
+    order: i32,
 }
 
 /// The order of all modules.
@@ -52,14 +53,11 @@ pub(super) fn plan(modules: &BTreeMap<String, Checked>) -> Result<Plan, PlanErro
     for (id, module) in modules {
         needs.insert(id.clone(), resolve(id, module, modules)?);
     }
-    if let Some(cycle) = cycle(&needs) {
+    let mut waiting = waits(&needs);
+    if let Some(cycle) = cycle(&waiting) {
         return Err(PlanError::Cycle(cycle));
     }
     let mut order = Vec::new();
-    let mut waiting: BTreeMap<&str, BTreeSet<&str>> = needs
-        .iter()
-        .map(|(id, needs)| (id.as_str(), needs.iter().map(|it| it.id.as_str()).collect()))
-        .collect();
     while !waiting.is_empty() {
         let ready = waiting.iter().filter(|(_, needs)| needs.is_empty()).map(|(id, _)| *id);
         // There is one: there is no cycle.
@@ -70,9 +68,26 @@ pub(super) fn plan(modules: &BTreeMap<String, Checked>) -> Result<Plan, PlanErro
         for needs in waiting.values_mut() {
             needs.remove(next);
         }
-        order.push(next.to_owned());
+        order.push(next);
     }
+    let order = order.into_iter().map(str::to_owned).collect();
     Ok(Plan { order, needs })
+}
+
+/// After which modules each one starts: what it needs, and of what another one needs that which is to
+/// be there before it.
+fn waits(needs: &BTreeMap<String, Vec<Need>>) -> BTreeMap<&str, BTreeSet<&str>> {
+    let mut waits: BTreeMap<_, BTreeSet<_>> = needs
+        .iter()
+        .map(|(id, needs)| (id.as_str(), needs.iter().map(|need| need.id.as_str()).collect()))
+        .collect();
+    for needs in needs.values() {
+        for late in needs {
+            let early = needs.iter().filter(|early| early.order < late.order && early.id != late.id);
+            waits.entry(&late.id).or_default().extend(early.map(|early| early.id.as_str()));
+        }
+    }
+    waits
 }
 
 /// The dependencies of a module, or their fallbacks; those that are optional and not there are none.
@@ -87,7 +102,10 @@ fn resolve(id: &str, module: &Checked, modules: &BTreeMap<String, Checked>) -> R
             (None, fallback) => fallback,
         };
         match (chosen, found) {
-            (Some(chosen), _) => needs.push(Need { id: chosen.clone(), optional: dependency.optional }),
+            (Some(chosen), _) => {
+                let Dependency { optional, order, .. } = *dependency;
+                needs.push(Need { id: chosen.clone(), optional, order });
+            }
             (None, _) if dependency.optional => {}
             (None, None) => {
                 return Err(PlanError::Missing { module: id.into(), dependency: dependency.id.clone() });
@@ -106,14 +124,14 @@ fn resolve(id: &str, module: &Checked, modules: &BTreeMap<String, Checked>) -> R
 }
 
 /// The first cycle, its first module again at the end.
-fn cycle(needs: &BTreeMap<String, Vec<Need>>) -> Option<Vec<String>> {
+fn cycle(waits: &BTreeMap<&str, BTreeSet<&str>>) -> Option<Vec<String>> {
     let mut done = BTreeSet::new();
-    needs.keys().find_map(|id| walk(id, needs, &mut Vec::new(), &mut done))
+    waits.keys().find_map(|id| walk(id, waits, &mut Vec::new(), &mut done))
 }
 
 fn walk<'a>(
     id: &'a str,
-    needs: &'a BTreeMap<String, Vec<Need>>,
+    waits: &BTreeMap<&'a str, BTreeSet<&'a str>>,
     path: &mut Vec<&'a str>,
     done: &mut BTreeSet<&'a str>,
 ) -> Option<Vec<String>> {
@@ -124,7 +142,7 @@ fn walk<'a>(
         return None;
     }
     path.push(id);
-    let found = needs.get(id).into_iter().flatten().find_map(|need| walk(&need.id, needs, path, done));
+    let found = waits.get(id).into_iter().flatten().find_map(|next| walk(next, waits, path, done));
     path.pop();
     done.insert(id);
     found

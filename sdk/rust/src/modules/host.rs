@@ -164,6 +164,7 @@ struct Running {
     id: String,
     module: Arc<dyn Module>,
     context: Context,
+    health_checks: Vec<String>,
 }
 
 impl fmt::Debug for Modules {
@@ -403,8 +404,8 @@ impl Modules {
         registered.iter().map(|(id, entry)| (id.clone(), record(id, entry))).collect()
     }
 
-    /// How every running module is, all asked at once. One that panics or takes too long is
-    /// unhealthy.
+    /// How every running module is, which is the worst of what it says and of what its checks find, all
+    /// asked at once. One that panics or takes too long is unhealthy.
     pub async fn health(&self) -> BTreeMap<String, Health> {
         let running = self.running.lock().clone();
         let mut questions = JoinSet::new();
@@ -418,6 +419,15 @@ impl Modules {
             answers.extend(answer.ok());
         }
         answers
+    }
+
+    /// What the checks of a running module find, by name, all asked at once; nothing if it does not run.
+    pub async fn checks(&self, id: &str) -> BTreeMap<String, Health> {
+        let running = self.running.lock().iter().find(|running| running.id == id).cloned();
+        match running {
+            Some(running) => checks(&running, self.options.health_timeout).await,
+            None => BTreeMap::new(),
+        }
     }
 
     async fn start_wanted(
@@ -507,7 +517,8 @@ impl Modules {
         let settings = self.options.settings.get(id).cloned().unwrap_or_default();
         let version = &entry.checked.manifest.version;
         let context = Context::new(id, version, given, settings, state, entry.known.clone());
-        let running = Running { id: id.to_owned(), module: entry.module.clone(), context };
+        let health_checks = entry.checked.manifest.health_checks.clone();
+        let running = Running { id: id.to_owned(), module: entry.module.clone(), context, health_checks };
         let (module, context) = (running.module.clone(), running.context.clone());
         let call = async move { module.start(&context).await.map_err(|error| chain(&*error)) };
         let problem = match contain(self.options.start_timeout, running.context.span(), call).await {
@@ -590,12 +601,33 @@ async fn stop(running: &Running, limit: Duration) -> Option<String> {
 
 async fn health(running: &Running, limit: Duration) -> Health {
     let module = running.module.clone();
-    let answer = contain(limit, running.context.span(), async move { module.health().await }).await;
-    let health = answer.unwrap_or_else(|broken| Health::Unhealthy(broken.to_string()));
+    let own = contain(limit, running.context.span(), async move { module.health().await });
+    let (own, found) = tokio::join!(own, checks(running, limit));
+    let own = own.unwrap_or_else(|broken| Health::Unhealthy(broken.to_string()));
+    let health = found.into_iter().fold(own, |worst, (name, found)| worst.worse(found.found_by(&name)));
     if matches!(health, Health::Unhealthy(_)) {
         running.context.known().failed();
     }
     health
+}
+
+/// What each check finds. They are tasks of their own, none of which waits for another.
+async fn checks(running: &Running, limit: Duration) -> BTreeMap<String, Health> {
+    let mut questions = JoinSet::new();
+    for name in running.health_checks.iter().cloned() {
+        let Running { module, context, .. } = running.clone();
+        questions.spawn(async move {
+            let asked = name.clone();
+            let answer = contain(limit, context.span(), async move { module.check(&asked).await }).await;
+            (name, answer.unwrap_or_else(|broken| Health::Unhealthy(broken.to_string())))
+        });
+    }
+    let mut answers = BTreeMap::new();
+    while let Some(answer) = questions.join_next().await {
+        // It does not panic: the module runs in a task of its own.
+        answers.extend(answer.ok());
+    }
+    answers
 }
 
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {

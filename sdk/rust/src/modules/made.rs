@@ -63,6 +63,16 @@ impl Module for Made {
         })
     }
 
+    fn check<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Health> {
+        let module = self.current();
+        Box::pin(async move {
+            match module {
+                Some(module) => module.check(name).await,
+                None => Health::Unhealthy("it was not made".into()),
+            }
+        })
+    }
+
     fn state(&self) -> BoxFuture<'_, Option<Value>> {
         let module = self.current();
         Box::pin(async move { module?.state().await })

@@ -2,6 +2,8 @@ use semver::{Version, VersionReq};
 
 /// Longer ids and names are refused, in bytes.
 const NAME_BYTES_MAX: usize = 100;
+/// More checks are refused, as all of them are asked at once.
+const CHECKS_MAX: usize = 100;
 
 /// What a module needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +16,17 @@ pub struct Dependency {
     pub optional: bool,
     /// Another module that will do if this one is not registered or of another version.
     pub fallback: Option<String>,
+    /// Of what one module needs, the one with the smaller number starts first; 0. Whether it runs then
+    /// makes no difference to the next one.
+    pub order: i32,
+}
+
+impl Dependency {
+    /// Of these versions of another module.
+    pub fn new(id: impl Into<String>, requirement: impl Into<String>) -> Self {
+        let (id, requirement) = (id.into(), requirement.into());
+        Self { id, requirement, optional: false, fallback: None, order: 0 }
+    }
 }
 
 /// What a module says of itself.
@@ -31,6 +44,9 @@ pub struct Manifest {
     pub priority: i32,
     /// Whether it is only started when somebody asks for it or needs it.
     pub lazy: bool,
+    /// The names of its checks, that are asked one by one beside how it is as a whole:
+    /// [`Module::check`](super::Module::check).
+    pub health_checks: Vec<String>,
 }
 
 impl Manifest {
@@ -38,22 +54,28 @@ impl Manifest {
     pub fn new(id: impl Into<String>, version: impl Into<String>) -> Self {
         let id = id.into();
         let (name, version) = (id.clone(), version.into());
-        Self { id, name, version, dependencies: Vec::new(), priority: 0, lazy: false }
+        let (dependencies, health_checks) = (Vec::new(), Vec::new());
+        Self { id, name, version, dependencies, priority: 0, lazy: false, health_checks }
     }
 
     /// Needs this too.
     #[must_use]
     pub fn needs(mut self, id: impl Into<String>, requirement: impl Into<String>) -> Self {
-        let (id, requirement) = (id.into(), requirement.into());
-        self.dependencies.push(Dependency { id, requirement, optional: false, fallback: None });
+        self.dependencies.push(Dependency::new(id, requirement));
         self
     }
 
     /// Uses this if it is there.
     #[must_use]
     pub fn uses(mut self, id: impl Into<String>, requirement: impl Into<String>) -> Self {
-        let (id, requirement) = (id.into(), requirement.into());
-        self.dependencies.push(Dependency { id, requirement, optional: true, fallback: None });
+        self.dependencies.push(Dependency { optional: true, ..Dependency::new(id, requirement) });
+        self
+    }
+
+    /// Has a check of this name.
+    #[must_use]
+    pub fn checks(mut self, name: impl Into<String>) -> Self {
+        self.health_checks.push(name.into());
         self
     }
 
@@ -78,6 +100,17 @@ impl Manifest {
                 wrong("dependencies", format!("`{}` of `{}`: {error}", dependency.requirement, dependency.id))
             })?;
             requirements.push(requirement);
+        }
+        if self.health_checks.len() > CHECKS_MAX {
+            return Err(wrong("health_checks", format!("must be at most {CHECKS_MAX}")));
+        }
+        for (at, name) in self.health_checks.iter().enumerate() {
+            if name.is_empty() || name.len() > NAME_BYTES_MAX {
+                return Err(wrong("health_checks", format!("a name must have 1 to {NAME_BYTES_MAX} bytes")));
+            }
+            if self.health_checks[..at].contains(name) {
+                return Err(wrong("health_checks", format!("`{name}` is there twice")));
+            }
         }
         Ok(Checked { manifest: self.clone(), version, requirements })
     }

@@ -24,7 +24,7 @@ pub use self::window::Window;
 use super::outcomes::{NAME, Outcomes};
 use super::{Judge, Outcome, Rejected, Rules, Verdict};
 use crate::clock;
-use crate::telemetry::metrics::{BoundCounter, BoundGauge, Registry};
+use crate::telemetry::metrics::{BoundCounter, BoundGauge, BoundHistogram, Registry};
 
 /// Leaves alone what fails too often, and probes it until it works again. Clones are the same
 /// breaker.
@@ -71,7 +71,13 @@ struct Inner {
     states: watch::Sender<State>,
     calls: Outcomes<4>,
     gauges: [(State, BoundGauge, BoundCounter); 3],
+    recovery: BoundHistogram,
+    /// Since when it is not closed.
+    opened_at: Mutex<Option<Instant>>,
 }
+
+/// From a second to an hour.
+const RECOVERY_BOUNDS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0];
 
 /// The endings that are told apart, by the names of resilience4j.
 enum Ended {
@@ -122,9 +128,18 @@ impl Breaker {
             let labels = [(NAME, &*name), ("resilience.circuit_breaker.state", it.as_str())];
             (it, state.bind(&labels), transitions.bind(&labels))
         });
+        let recovery = registry
+            .histogram(
+                "resilience.circuit_breaker.recovery.duration",
+                "s",
+                "From the opening to the closing of the breaker.",
+                RECOVERY_BOUNDS,
+            )
+            .bind(&[(NAME, &*name)]);
         let machine = Mutex::new(Machine::new(options, clock::now()));
         let (states, _) = watch::channel(State::Closed);
-        let inner = Inner { name, options, machine, states, calls, gauges };
+        let opened_at = Mutex::default();
+        let inner = Inner { name, options, machine, states, calls, gauges, recovery, opened_at };
         inner.show(State::Closed);
         Self { inner: Arc::new(inner), judge: Arc::new(Rules::default()) }
     }
@@ -272,6 +287,17 @@ impl Inner {
             transitions.add(1);
         }
         self.states.send_replace(to);
+        let mut opened_at = self.opened_at.lock();
+        match to {
+            // Probes that fail do not begin anew.
+            State::Open => drop(opened_at.get_or_insert_with(clock::now)),
+            State::HalfOpen => {}
+            State::Closed => {
+                let opened_at = opened_at.take();
+                opened_at.iter().for_each(|at| self.recovery.record_duration(clock::now() - *at));
+            }
+        }
+        drop(opened_at);
         let (name, from, to_text) = (&*self.name, from.as_str(), to.as_str());
         match to {
             State::Open => tracing::warn!(

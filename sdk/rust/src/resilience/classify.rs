@@ -30,6 +30,8 @@ pub enum Severity {
 }
 
 impl Severity {
+    pub(super) const ALL: [Self; 4] = [Self::Low, Self::Medium, Self::High, Self::Critical];
+
     /// `low`, `medium`, `high` or `critical`.
     pub const fn as_str(self) -> &'static str {
         match self {

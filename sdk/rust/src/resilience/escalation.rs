@@ -3,7 +3,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::{Classification, Context, Severity};
-use crate::telemetry::metrics::{Counter, Registry};
+use crate::telemetry::metrics::{BoundCounter, Registry};
 
 /// Something that somebody must hear of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,14 +40,16 @@ impl<F: Fn(&Escalation) + Send + Sync> Escalate for F {
 #[derive(Clone)]
 pub(super) struct Escalator {
     hooks: Vec<Arc<dyn Escalate>>,
-    counter: Counter,
+    /// By their levels, all of which are there from the start: an increase from nothing is seen by nobody.
+    counters: [BoundCounter; 4],
 }
 
 impl Escalator {
     pub(super) fn new(registry: &Registry) -> Self {
         let counter =
             registry.counter("resilience.escalations", "{escalation}", "Errors that somebody must hear of.");
-        Self { hooks: Vec::new(), counter }
+        let counters = Severity::ALL.map(|it| counter.bind(&[("resilience.escalation.level", it.as_str())]));
+        Self { hooks: Vec::new(), counters }
     }
 
     pub(super) fn add(&mut self, hook: Arc<dyn Escalate>) {
@@ -56,7 +58,7 @@ impl Escalator {
 
     pub(super) fn escalate(&self, escalation: &Escalation) {
         let Escalation { level, error_name, message, classification, context } = escalation;
-        self.counter.bind(&[("resilience.escalation.level", level.as_str())]).add(1);
+        self.counters[*level as usize].add(1);
         tracing::error!(
             event.name = "resilience.escalation",
             level = level.as_str(),

@@ -29,6 +29,8 @@
 //! # let _ = ReceiveDeadline::default();
 //! ```
 
+#[cfg(feature = "axum")]
+mod answering;
 mod balance;
 mod http;
 mod policies;
@@ -44,6 +46,8 @@ use std::task::{Context, Poll};
 use tower_layer::Layer;
 use tower_service::Service;
 
+#[cfg(feature = "axum")]
+pub use self::answering::{Answering, AnsweringLayer, answering};
 pub use self::balance::Balance;
 pub use self::http::{HttpJudge, HttpRetry, ReceiveDeadline, SendDeadline, is_idempotent};
 pub use self::policies::{AtPoint, FallbackTo, LimitByKey};

@@ -13,8 +13,12 @@
 //! # Ok::<(), fresnel_sdk::security::csp::SourceError>(())
 //! ```
 
+#[cfg(feature = "axum")]
+mod endpoint;
 mod report;
 
+#[cfg(feature = "axum")]
+pub use self::endpoint::report_endpoint;
 pub use self::report::{ReportError, Violation, parse_reports};
 
 use std::collections::BTreeMap;
@@ -29,6 +33,9 @@ macro_rules! directives {
         /// What a rule of the policy is about.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Directive { $($(#[$doc])* $variant),* }
+
+        #[cfg(feature = "axum")]
+        const ALL_DIRECTIVES: &[Directive] = &[$(Directive::$variant),*];
 
         impl Directive {
             /// As in the header: `script-src`.

@@ -10,6 +10,8 @@ mod input;
 #[cfg(feature = "tower")]
 mod layers;
 mod names;
+#[cfg(feature = "axum")]
+mod reports;
 #[cfg(feature = "jwt")]
 mod rotation;
 #[cfg(feature = "encryption")]

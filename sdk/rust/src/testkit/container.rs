@@ -5,15 +5,17 @@ use super::flags::TestFlags;
 use super::metrics::RecordingMetrics;
 use super::recording::Recording;
 use super::time::ManualTime;
+use super::tracer::RecordingTracer;
 use crate::events::{Events, EventsOptions, MemoryStore};
 use crate::flags::Flags;
 use crate::modules::Services;
 use crate::security::jwt::Validator;
 use crate::telemetry::metrics::Registry;
+use crate::telemetry::trace::Tracer;
 use crate::time_of_day::TimeOfDay;
 
 /// All doubles, and the services that the code under test takes by type: [`Flags`], [`Registry`],
-/// [`Events`], [`Validator`], [`TestIssuer`] and `dyn TimeOfDay`.
+/// [`Tracer`], [`Events`], [`Validator`], [`TestIssuer`] and `dyn TimeOfDay`.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -35,6 +37,8 @@ use crate::time_of_day::TimeOfDay;
 pub struct TestContainer {
     /// Logs and spans, of what runs in [`Recording::during`].
     pub recording: Recording,
+    /// Spans of the tracer.
+    pub tracer: RecordingTracer,
     /// Metrics.
     pub metrics: RecordingMetrics,
     /// The clock of the events and of the tokens.
@@ -59,6 +63,7 @@ impl TestContainer {
     pub fn new() -> Self {
         let time = ManualTime::default();
         let (flags, metrics) = (TestFlags::new(), RecordingMetrics::default());
+        let (recording, tracer) = (Recording::default(), RecordingTracer::default());
         let options = EventsOptions {
             time: Box::new(time.clone()),
             // A test waits for one event at a time.
@@ -70,11 +75,12 @@ impl TestContainer {
         let services = Services::default()
             .with::<Flags>(Arc::new(flags.flags().clone()))
             .with::<Registry>(Arc::new(metrics.registry().clone()))
+            .with::<Tracer>(Arc::new(tracer.tracer().clone()))
             .with::<Events>(events.clone())
             .with::<Validator>(Arc::new(issuer.validator()))
             .with::<TestIssuer>(issuer.clone())
             .with::<dyn TimeOfDay>(Arc::new(time.clone()));
-        Self { recording: Recording::default(), metrics, time, flags, events, issuer, services }
+        Self { recording, tracer, metrics, time, flags, events, issuer, services }
     }
 
     /// With a service of one's own, or another one in the place of a double.

@@ -7,12 +7,15 @@ use std::time::Duration;
 use serde_json::json;
 use tracing::Level;
 
-use super::{Recording, RecordingMetrics, TestContainer, TestIssuer, without_telemetry};
+use super::{Recording, RecordingMetrics, RecordingTracer, TestContainer, TestIssuer, without_telemetry};
 use crate::events::{Events, NewEvent};
 use crate::flags::{Context, Flags, Reason};
+use crate::instrument::Database;
 use crate::modules::{BoxFuture, Failure, Manifest, Module, Modules, Options};
 use crate::security::jwt::{TokenError, Validator};
 use crate::telemetry::metrics::Registry;
+use crate::telemetry::otlp::{SpanKind, Status};
+use crate::telemetry::trace::Tracer;
 use crate::time_of_day::TimeOfDay;
 
 fn run<F: Future>(future: F) -> F::Output {
@@ -60,6 +63,25 @@ fn metrics_of_every_kind_can_be_asked_for() {
     assert_eq!(metrics.value("u", &[]), Some(-2.0));
     assert_eq!((metrics.value("h", &[]), metrics.value("nothing", &[])), (None, None));
     assert_eq!(metrics.names(), ["g", "h", "u"]);
+}
+
+#[test]
+fn spans_of_a_tracer_are_recorded_when_they_have_ended() {
+    let recording = RecordingTracer::default();
+    let mut outer = recording.tracer().start("outer");
+    outer.in_scope(|| {
+        let mut inner = recording.tracer().span("inner").kind(SpanKind::Client).attribute("n", 3).start();
+        inner.event("retried", &[]);
+    });
+    assert_eq!(recording.spans().len(), 1, "the outer one is open");
+    outer.end();
+    let (outer, inner) = (recording.span("outer").unwrap(), recording.span("inner").unwrap());
+    assert_eq!((inner.parent_span_id, inner.trace_id), (Some(outer.span_id), outer.trace_id));
+    assert_eq!((inner.kind, inner.attributes["n"].as_str()), (SpanKind::Client, "3"));
+    assert_eq!((&inner.events[..], &inner.status), (&["retried".to_owned()][..], &Status::Unset));
+    recording.clear();
+    assert_eq!((recording.spans(), recording.dropped()), (vec![], 0));
+    assert!(recording.clone().span("outer").is_none());
 }
 
 #[test]
@@ -121,6 +143,10 @@ impl Module for Shop {
     fn start<'a>(&'a self, context: &'a crate::modules::Context) -> BoxFuture<'a, Result<(), Failure>> {
         Box::pin(async move {
             context.service::<Registry>()?.counter("shop.starts", "{start}", "").bind(&[]).add(1);
+            let (tracer, registry) = (context.service::<Tracer>()?, context.service::<Registry>()?);
+            let database = Database::new(&tracer, &registry, "sqlite");
+            let failed = database.time_query("SELECT", "orders", async { Err::<(), _>(std::fmt::Error) });
+            assert!(failed.await.is_err());
             context.service::<Events>()?.emit(NewEvent::new("SHOP.OPENED"))?.await?;
             if context.service::<Flags>()?.bool("loud", false, &Context::new()) {
                 tracing::warn!(at = ?context.service::<dyn TimeOfDay>()?.now(), "open");
@@ -145,6 +171,9 @@ fn a_module_runs_on_the_doubles() {
     .with_subscriber(kit.recording.dispatch()));
     assert!(report.is_complete(), "{report:?}");
     assert_eq!(kit.metrics.value("shop.starts", &[]), Some(1.0));
+    let query = kit.tracer.span("SELECT orders").unwrap();
+    assert_eq!((query.kind, query.attributes["db.system.name"].as_str()), (SpanKind::Client, "sqlite"));
+    assert!(matches!(query.status, Status::Error(_)) && query.parent_span_id.is_none(), "{query:?}");
     assert_eq!(kit.events.head(), 1);
     let start = kit.recording.expect(Level::INFO, "start modules");
     assert_eq!(start.fields["modules.started"], "1");

@@ -1,7 +1,11 @@
 //! A secret is nowhere but in `expose()`.
 
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
 use super::{file, loader};
-use crate::config::{Loader, Secret};
+use crate::config::{Loader, Secret, SecretStore, Watch, WatchOptions};
 
 #[test]
 fn secrets_are_masked_in_all_that_is_shown() {
@@ -86,4 +90,56 @@ fn a_secret_may_be_kept_elsewhere() {
     let loaded = loader().file(path).load().unwrap();
     let path = std::env::var("PATH").unwrap();
     assert_eq!(*loaded.value.receive.key["ops"].secret.expose(), path);
+}
+
+/// A store with one secret, which may change.
+#[derive(Clone)]
+struct Vault(Arc<Mutex<&'static str>>);
+
+impl SecretStore for Vault {
+    fn secret(&self, name: &str) -> Result<Secret, Box<dyn std::error::Error + Send + Sync>> {
+        match name {
+            "shop/ops" => Ok(Secret::new((*self.0.lock()).to_owned())),
+            _ => Err(format!("there is no {name}").into()),
+        }
+    }
+}
+
+#[test]
+fn a_secret_may_be_in_a_store_that_is_asked_at_every_load() {
+    let vault = Vault(Arc::new(Mutex::new("hunter2")));
+    let (_dir, path) = file("a.toml", "[receive.key.ops]\nsecret = { vault = 'shop/ops' }");
+    let with_store = || loader().file(&path).secret_store("vault", vault.clone());
+    let loaded = with_store().load().unwrap();
+    assert_eq!(loaded.value.receive.key["ops"].secret.expose(), "hunter2");
+    let shown = format!("{} {loaded:?} {:?}", loaded.export(), with_store());
+    assert!(!shown.contains("hunter2"), "{shown}");
+
+    let watch = Watch::start(with_store(), WatchOptions::default()).unwrap();
+    *vault.0.lock() = "hunter3";
+    watch.reload().unwrap();
+    assert_eq!(watch.current().receive.key["ops"].secret.expose(), "hunter3");
+
+    // A layer above replaces what points to it.
+    let above = with_store().arg("--key", "receive.key.ops.secret", "plain").load().unwrap();
+    assert_eq!(above.value.receive.key["ops"].secret.expose(), "plain");
+}
+
+#[test]
+fn what_a_store_does_not_give_is_told_with_its_place() {
+    let vault = Vault(Arc::default());
+    let check = |text: &str, expected: &str| {
+        let (dir, path) = file("a.toml", text);
+        let error = loader().file(&path).secret_store("vault", vault.clone()).load().unwrap_err();
+        assert_eq!(error.to_string().replace(&format!("{}/", dir.path().display()), ""), expected);
+    };
+    check(
+        "[receive.key.ops]\nsecret = { vault = 'shop/x' }",
+        "a.toml:2:10: `secret` points to shop/x in the store `vault`: there is no shop/x",
+    );
+    let right = "must be a text, `{ file = \"…\" }` or `{ env = \"…\" }`";
+    check(
+        "[receive.key.ops]\nsecret = { safe = 'shop/ops' }",
+        &format!("a.toml:2:10: `secret` {right}, got a table"),
+    );
 }

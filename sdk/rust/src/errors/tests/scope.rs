@@ -30,7 +30,7 @@ fn breadcrumbs(received: &Received, body: &str) -> Vec<(String, Option<Any>)> {
     all.values.into_iter().map(one).collect()
 }
 
-fn messages(received: &Received, body: &str) -> Vec<String> {
+pub(super) fn messages(received: &Received, body: &str) -> Vec<String> {
     breadcrumbs(received, body).into_iter().map(|(message, _)| message).collect()
 }
 

@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 use http_body::{Body, Frame, SizeHint};
 
 use super::exchange::Exchange;
+use crate::logging::Surrounding;
 
 /// The body of an answer. The request is over when it ends, or is dropped.
 pub struct Watched<B> {
@@ -22,7 +23,7 @@ impl<B: Body> Watched<B> {
     pub(super) fn new(inner: B, mut exchange: Box<Exchange>) -> Self {
         // One without a byte, as of `HEAD` or 204, may never be asked for any.
         if inner.is_end_stream() {
-            exchange.complete = true;
+            exchange.ended();
             return Self { inner, exchange: None };
         }
         Self { inner, exchange: Some(exchange) }
@@ -53,6 +54,7 @@ where
         let frame = match &mut this.exchange {
             // What the body does and logs belongs to the request.
             Some(exchange) => {
+                let _around = exchange.around.as_ref().map(Surrounding::enter);
                 let _entered = exchange.span.enter();
                 Pin::new(&mut this.inner).poll_frame(context)
             }
@@ -61,7 +63,7 @@ where
         let Poll::Ready(frame) = frame else { return Poll::Pending };
         let Some(exchange) = &mut this.exchange else { return Poll::Ready(frame) };
         match &frame {
-            None => exchange.complete = true,
+            None => exchange.ended(),
             Some(Err(error)) => exchange.failed("body", error.to_string()),
             Some(Ok(frame)) => {
                 if let Some(data) = frame.data_ref() {
@@ -69,7 +71,9 @@ where
                 }
                 frame.trailers_ref().into_iter().for_each(|trailers| exchange.trailers(trailers));
                 // Who knows that there is no more does not ask.
-                exchange.complete = this.inner.is_end_stream();
+                if frame.is_trailers() || this.inner.is_end_stream() {
+                    exchange.ended();
+                }
             }
         }
         if exchange.complete {

@@ -157,6 +157,7 @@ impl HttpClient {
             grpc_status: None,
             error: None,
             complete: false,
+            around: None,
         })
     }
 }

@@ -6,8 +6,9 @@ use http::{HeaderMap, StatusCode};
 
 use super::Protocol;
 use super::instruments::Instruments;
-use crate::grpc_status::GRPC_STATUS;
-use crate::instrument::{CANCELLED, LabelList, seconds_since};
+use crate::grpc_status::{GRPC_STATUS, UNKNOWN, code_of_http};
+use crate::instrument::{CANCELLED, LabelList, PortText, seconds_since};
+use crate::logging::Surrounding;
 use crate::telemetry::otlp::Status;
 use crate::telemetry::trace::Span;
 
@@ -27,6 +28,8 @@ pub(super) struct Exchange {
     pub(super) error: Option<Cow<'static, str>>,
     /// The answer is there to its end, or to where nobody wanted more.
     pub(super) complete: bool,
+    /// Whom and what the work of a server belongs to.
+    pub(super) around: Option<Surrounding>,
 }
 
 /// Which side we are, and what is known there.
@@ -59,15 +62,36 @@ impl Exchange {
                     self.span.status(Status::Error("".into()));
                 }
             }
-            // Without messages it is in the head already.
-            Protocol::Grpc => self.trailers(headers),
+            Protocol::Grpc => {
+                // Without messages it is in the head already.
+                self.trailers(headers);
+                if self.grpc_status.is_none() && status != StatusCode::OK {
+                    self.ended_with(code_of_http(status.as_u16()));
+                }
+            }
         }
     }
 
     /// What may be said after the body.
     pub(super) fn trailers(&mut self, trailers: &HeaderMap) {
         let code = trailers.get("grpc-status").and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-        let Some(code) = code.filter(|_| self.protocol == Protocol::Grpc) else { return };
+        if let Some(code) = code.filter(|_| self.protocol == Protocol::Grpc) {
+            self.ended_with(code);
+        }
+    }
+
+    /// The answer is there to its end.
+    pub(super) fn ended(&mut self) {
+        self.complete = true;
+        let called = matches!(self.side, Side::Client { .. });
+        if called && self.protocol == Protocol::Grpc && self.grpc_status.is_none() {
+            // Somebody on the way cut it off: whoever called takes it for this.
+            self.ended_with(UNKNOWN);
+        }
+    }
+
+    /// A code of gRPC says how the call went.
+    fn ended_with(&mut self, code: usize) {
         let name = GRPC_STATUS.get(code).copied().unwrap_or("UNKNOWN");
         self.grpc_status = Some(name);
         if let Side::Server { route: Some(route), .. } = &mut self.side
@@ -158,21 +182,5 @@ impl Drop for Exchange {
         }
         self.active(-1);
         self.measure();
-    }
-}
-
-/// Digits of a port, without an allocation.
-#[derive(Default)]
-struct PortText([u8; 5]);
-
-impl PortText {
-    fn write(&mut self, port: u16) -> &str {
-        let (mut rest, mut first) = (port, self.0.len());
-        while first == self.0.len() || rest > 0 {
-            first -= 1;
-            self.0[first] = b'0' + (rest % 10) as u8;
-            rest /= 10;
-        }
-        std::str::from_utf8(&self.0[first..]).unwrap_or_default()
     }
 }

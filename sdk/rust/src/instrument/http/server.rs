@@ -1,6 +1,6 @@
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context as Cx, Poll};
 use std::time::Instant;
@@ -14,6 +14,7 @@ use super::body::Watched;
 use super::exchange::{Exchange, Side};
 use super::instruments::Instruments;
 use super::{Protocol, method_name, version};
+use crate::logging::{LogContext, Surrounding};
 use crate::propagation::Propagation;
 use crate::telemetry::metrics::Registry;
 use crate::telemetry::otlp::SpanKind;
@@ -23,7 +24,8 @@ use crate::telemetry::trace::{Span, Tracer};
 ///
 /// `http.server.request.duration`, `http.server.active_requests` and the sizes of bodies; of gRPC
 /// `rpc.server.call.duration`. What the handler logs and begins is in the span, and the caller's
-/// baggage holds.
+/// baggage holds. The request has a user and breadcrumbs of its own for [`errors`](crate::errors),
+/// until its answer is sent.
 #[derive(Clone)]
 pub struct ServerLayer(Arc<Desk>);
 
@@ -134,6 +136,8 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let context = self.desk.propagation.extract(request.headers());
+        let around = LogContext::new().isolated().surrounding();
+        let pushed = around.enter();
         let mut exchange = self.desk.begin(&request, context.span);
         let ambient =
             Some(context).filter(|it| self.desk.trusting && !(it.state.is_empty() && it.baggage.is_empty()));
@@ -141,8 +145,10 @@ where
             Some(context) => context.clone().in_scope(|| exchange.span.in_scope(|| self.inner.call(request))),
             None => exchange.span.in_scope(|| self.inner.call(request)),
         };
+        drop(pushed);
+        exchange.around = Some(around.clone());
         Box::pin(async move {
-            let answer = exchange.span.instrument(answer);
+            let answer = around_future(around, exchange.span.instrument(answer));
             let result = match ambient {
                 Some(context) => context.scope(answer).await,
                 None => answer.await,
@@ -199,6 +205,7 @@ impl Desk {
             grpc_status: None,
             error: None,
             complete: false,
+            around: None,
         };
         exchange.active(1);
         Box::new(exchange)
@@ -236,6 +243,15 @@ impl Desk {
         text(header::USER_AGENT).into_iter().for_each(|agent| span.set("user_agent.original", agent));
         version(request.version()).into_iter().for_each(|it| span.set("network.protocol.version", it));
     }
+}
+
+async fn around_future<F: Future>(around: Surrounding, future: F) -> F::Output {
+    let mut future = pin!(future);
+    poll_fn(|context| {
+        let _pushed = around.enter();
+        future.as_mut().poll(context)
+    })
+    .await
 }
 
 pub(super) fn number(headers: &HeaderMap, name: header::HeaderName) -> Option<u64> {

@@ -1,7 +1,5 @@
 //! Real servers of axum and real clients of reqwest, over sockets.
 
-use std::net::SocketAddr;
-
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Path;
@@ -13,24 +11,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tower::{Layer, ServiceExt, service_fn};
-use tracing::instrument::WithSubscriber;
 
-use super::{CLIENT, Observed, fact};
+use super::{CLIENT, Observed, SERVER, fact, serve};
 use crate::instrument::http::{HttpClient, Route, ServerLayer};
 use crate::propagation::{Context, Format, Propagation};
 use crate::telemetry::trace::set_current;
-
-const SERVER: i32 = 2;
-
-/// Serves until the set is dropped.
-async fn serve(observed: &Observed, app: Router) -> (SocketAddr, JoinSet<()>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let mut tasks = JoinSet::new();
-    let served = async move { axum::serve(listener, app).await.unwrap() };
-    tasks.spawn(served.with_subscriber(observed.dispatch.clone()));
-    (address, tasks)
-}
 
 fn shop(layer: ServerLayer) -> Router {
     let user = async |Path(id): Path<u32>| {

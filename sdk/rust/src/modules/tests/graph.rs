@@ -36,7 +36,7 @@ fn a_cycle_is_named_however_long() {
         module("b").uses("c", "*"),
         module("c").needs("a", "*"),
     ];
-    assert_eq!(order(cycle).unwrap_err().to_string(), "modules need each other: a -> b -> c -> a");
+    assert_eq!(order(cycle).unwrap_err().to_string(), "modules wait for each other: a -> b -> c -> a");
     let own = order(vec![module("a").needs("a", "*")]).unwrap_err();
     assert_eq!(own, PlanError::Cycle(vec!["a".into(), "a".into()]));
     let diamond = vec![
@@ -59,12 +59,51 @@ fn versions_are_held_to() {
     assert_eq!(missing.to_string(), "`b` needs `gone`, which is not registered");
     assert_eq!(order(vec![module("b").uses("gone", "*")]).unwrap(), ["b"]);
     assert_eq!(order(vec![module("a"), module("b").uses("a", "^9")]).unwrap(), ["a", "b"]);
-    let dependency =
-        Dependency { id: "z".into(), requirement: "^9".into(), optional: false, fallback: Some("y".into()) };
+    let dependency = Dependency { fallback: Some("y".into()), ..Dependency::new("z", "^9") };
     let with_fallback = Manifest { dependencies: vec![dependency], ..module("b") };
     assert_eq!(order(vec![with_fallback.clone(), module("y")]).unwrap(), ["y", "b"]);
     assert_eq!(order(vec![with_fallback.clone(), module("y"), module("z")]).unwrap(), ["y", "b", "z"]);
     assert!(order(vec![with_fallback]).is_err());
+}
+
+/// A module that needs others in an order.
+fn ordered(id: &str, dependencies: &[(&str, i32)]) -> Manifest {
+    let dependency = |(id, order): &(&str, i32)| Dependency { order: *order, ..Dependency::new(*id, "*") };
+    Manifest { dependencies: dependencies.iter().map(dependency).collect(), ..module(id) }
+}
+
+#[test]
+fn what_one_needs_starts_in_the_order_that_it_says() {
+    let needs_more = module("late").needs("slow", "*");
+    let all = || vec![module("a"), module("z"), module("slow"), needs_more.clone()];
+    let order_of =
+        |dependencies: &[(&str, i32)]| order([all(), vec![ordered("shop", dependencies)]].concat());
+    assert_eq!(order_of(&[("z", 0), ("a", 0)]).unwrap(), ["a", "slow", "late", "z", "shop"]);
+    assert_eq!(order_of(&[("z", 1), ("a", 2)]).unwrap(), ["slow", "late", "z", "a", "shop"]);
+    // After all that the earlier one needs itself, and whatever its priority is.
+    let eager = Manifest { priority: -9, ..module("a") };
+    let others = vec![eager, needs_more.clone(), module("slow"), ordered("shop", &[("late", -1), ("a", 0)])];
+    assert_eq!(order(others).unwrap(), ["slow", "late", "a", "shop"]);
+    // A fallback has the place of what it stands for; one that is not there has none.
+    let fallback = Dependency { fallback: Some("z".into()), order: -1, ..Dependency::new("gone", "*") };
+    let mut shop = ordered("shop", &[("a", 0)]);
+    shop.dependencies.push(fallback);
+    shop.dependencies.push(Dependency { optional: true, order: -2, ..Dependency::new("nobody", "*") });
+    assert_eq!(order(vec![module("a"), module("z"), shop]).unwrap(), ["z", "a", "shop"]);
+}
+
+#[test]
+fn an_order_against_what_is_needed_is_a_cycle() {
+    let shop = ordered("shop", &[("late", 1), ("slow", 2)]);
+    let wrong = order(vec![module("slow"), module("late").needs("slow", "*"), shop]).unwrap_err();
+    assert_eq!(wrong.to_string(), "modules wait for each other: late -> slow -> late");
+    let two = vec![
+        module("a"),
+        module("b"),
+        ordered("x", &[("a", 1), ("b", 2)]),
+        ordered("y", &[("a", 2), ("b", 1)]),
+    ];
+    assert_eq!(order(two).unwrap_err().to_string(), "modules wait for each other: a -> b -> a");
 }
 
 #[test]
@@ -79,6 +118,9 @@ fn the_field_that_is_wrong_is_named() {
         (Manifest { version: "01.2.3".into(), ..module("a") }, "version"),
         (module("a").needs("B", "*"), "dependencies"),
         (module("a").needs("b", "one"), "dependencies"),
+        (module("a").checks(""), "health_checks"),
+        (module("a").checks("disk").checks("disk"), "health_checks"),
+        ((0..101).fold(module("a"), |it, n| it.checks(format!("{n}"))), "health_checks"),
     ];
     for (manifest, expected) in cases {
         match manifest.check().map(|_| ()) {

@@ -199,7 +199,7 @@ fn a_graph_without_an_order_starts_nothing() {
         add(manifest("x").needs("y", "*"), "x").await.unwrap();
         add(manifest("y").needs("x", "*"), "y").await.unwrap();
         let error = modules.start_all().await.unwrap_err();
-        assert_eq!(error.to_string(), "modules need each other: x -> y -> x");
+        assert_eq!(error.to_string(), "modules wait for each other: x -> y -> x");
         assert!(matches!(modules.start("first").await, Err(StartError::Plan(_))));
         assert_eq!(diary.read(), [""; 0]);
         assert!(add(manifest("first"), "first").await.is_err(), "an id is taken once");
@@ -377,5 +377,66 @@ fn health_is_told_of_every_one_whatever_it_does() {
         assert_eq!(health["slow"], Health::Degraded("slow".into()));
         assert_eq!(health["hangs"], Health::Unhealthy("it took longer than 1s".into()));
         assert_eq!(health["panics"], Health::Unhealthy("it panicked: on purpose".into()));
+    });
+}
+
+/// Has checks that are fine, slow, ill, hang and panic.
+struct Checked;
+
+impl Module for Checked {
+    fn start<'a>(&'a self, _: &'a Context) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn check<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Health> {
+        Box::pin(async move {
+            match name {
+                "fine" => Health::Healthy,
+                "slow" => Health::Degraded("9 s".into()),
+                "hangs" => pending().await,
+                _ => panic!("on purpose"),
+            }
+        })
+    }
+}
+
+#[test]
+fn the_checks_of_a_module_are_asked_one_by_one_and_the_worst_is_how_it_is() {
+    run(async {
+        let options = Options { health_timeout: Duration::from_secs(1), ..Options::default() };
+        let modules = Modules::new(Services::default(), options);
+        let fine = manifest("fine").checks("fine");
+        let slow = manifest("slow").checks("fine").checks("slow");
+        let ill = manifest("ill").checks("panics").checks("slow").checks("hangs");
+        for it in [fine, slow.clone(), ill] {
+            modules.register(it, Checked).await.unwrap();
+        }
+        modules.register_factory(manifest("made").checks("slow"), async || Ok(Checked)).await.unwrap();
+        modules.register(manifest("unknown").checks("any"), Patient(Does::Work)).await.unwrap();
+        let report = modules.start_all().await.unwrap();
+        let slowly = Health::Degraded("`slow`: 9 s".into());
+        assert_eq!(report.outcome("slow"), Some(&Outcome::Started(slowly.clone())));
+        let health = modules.health().await;
+        assert_eq!((&health["fine"], &health["slow"], &health["made"]), (&Health::Healthy, &slowly, &slowly));
+        let Health::Unhealthy(problem) = &health["ill"] else { panic!("{health:?}") };
+        assert!(problem.starts_with("`hangs`: it took"), "of equal ones the first: {problem}");
+        let unknown = Health::Unhealthy("`any`: the module does not know this check".into());
+        assert_eq!(health["unknown"], unknown, "worse than how it is itself");
+
+        let found = modules.checks("ill").await;
+        let named = |name: &str| found[name].clone();
+        assert_eq!(found.len(), 3);
+        assert_eq!(named("slow"), Health::Degraded("9 s".into()));
+        assert_eq!(named("hangs"), Health::Unhealthy("it took longer than 1s".into()));
+        assert_eq!(named("panics"), Health::Unhealthy("it panicked: on purpose".into()));
+        assert!(modules.checks("nobody").await.is_empty());
+        // A replacement that a check does not let pass leaves the old one.
+        let worse = slow.checks("panics");
+        let refused = modules.replace(worse, Checked).await.unwrap_err().to_string();
+        assert_eq!(
+            refused,
+            "the new module does not run: it is unhealthy: `panics`: it panicked: on purpose"
+        );
+        assert_eq!(modules.checks("slow").await.len(), 2);
     });
 }

@@ -91,6 +91,34 @@ fn it_opens_probes_and_closes() {
         states.map(|state| of("resilience_circuit_breaker_transitions_total", state)),
         [1.0, 1.0, 1.0]
     );
+    assert_eq!(recovery(&registry, "sum"), 10.0);
+}
+
+/// Of how long it was not closed.
+fn recovery(registry: &Registry, part: &str) -> f64 {
+    let name = "resilience_circuit_breaker_recovery_duration_seconds";
+    metric(registry, &format!("{name}_{part}{{resilience_name=\"b\"}}"))
+}
+
+#[test]
+fn the_time_of_recovery_is_from_the_first_opening_to_the_closing() {
+    let registry = Registry::new();
+    clock::simulate(async {
+        let breaker = Breaker::new("b", options(), &registry);
+        let _ = (fail(&breaker).await, fail(&breaker).await);
+        clock::sleep(10 * SECOND).await;
+        assert!(fail(&breaker).await.is_err() && breaker.state() == State::Open, "a probe fails");
+        assert_eq!(recovery(&registry, "count"), 0.0);
+        clock::sleep(13 * SECOND).await;
+        let _ = (succeed(&breaker).await, succeed(&breaker).await);
+        assert_eq!((recovery(&registry, "count"), recovery(&registry, "sum")), (1.0, 23.0));
+        // By hand, too.
+        breaker.open();
+        clock::sleep(2 * SECOND).await;
+        breaker.close();
+        breaker.close();
+        assert_eq!((recovery(&registry, "count"), recovery(&registry, "sum")), (2.0, 25.0));
+    });
 }
 
 #[test]

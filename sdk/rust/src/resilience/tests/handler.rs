@@ -153,6 +153,16 @@ fn a_recovery_puts_right_once() {
 }
 
 #[test]
+fn every_level_of_escalation_is_counted_from_nothing() {
+    let registry = Registry::new();
+    let _handler = ErrorHandler::new(&registry);
+    for level in ["low", "medium", "high", "critical"] {
+        let series = format!("resilience_escalations_total{{resilience_escalation_level=\"{level}\"}}");
+        assert_eq!(metric(&registry, &series), 0.0);
+    }
+}
+
+#[test]
 fn escalations_are_told_whoever_else_panics() {
     let registry = Registry::new();
     let heard = Arc::new(Mutex::new(Vec::new()));

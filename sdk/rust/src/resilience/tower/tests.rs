@@ -273,3 +273,66 @@ fn calls_are_balanced_over_services() {
         assert!(ask().await.contains(&"b"));
     });
 }
+
+#[cfg(feature = "axum")]
+#[test]
+fn a_router_of_axum_answers_what_a_policy_turns_away() {
+    use ::axum::Router;
+    use ::axum::body::{Body, to_bytes};
+    use ::axum::routing::get;
+
+    use super::answering;
+
+    let registry = Registry::new();
+    let options = RateLimitOptions { calls: 1, burst: 1, per: Duration::from_secs(60), ..Default::default() };
+    let limit = RateLimit::new("page", options, &registry);
+    let deadline = ReceiveDeadline { default: Some(SECOND), max: SECOND };
+    let faults = Faults::new(1, &registry);
+    faults.set(
+        "page",
+        vec![Fault { probability: 1.0, effect: Effect::Error("made up".into()), times: Some(1) }],
+    );
+    faults.enable(true);
+    let app: Router = Router::new()
+        .route("/", get(async || "hello"))
+        .route("/slow", get(std::future::pending::<StatusCode>).layer(answering(deadline)))
+        .route("/broken", get(async || "hello").layer(answering(Broken)))
+        .route("/faulty", get(async || "hello").layer(answering(AtPoint::new(faults, "page"))))
+        .route("/limited", get(async || "hello").layer(answering(limit)));
+    let ask = async |path: &str| {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let answer = app.clone().oneshot(request).await.unwrap();
+        let (head, body) = answer.into_parts();
+        let body = to_bytes(body, 1 << 20).await.unwrap();
+        (head.status.as_u16(), head.headers, String::from_utf8(body.to_vec()).unwrap())
+    };
+    clock::simulate(async {
+        assert_eq!(ask("/").await.2, "hello");
+        assert_eq!(ask("/limited").await.2, "hello", "what is let through is as it was");
+        let (status, headers, body) = ask("/limited").await;
+        assert_eq!((status, headers["retry-after"].to_str().unwrap()), (429, "60"));
+        assert!(body.contains("there were too many requests") && !body.contains("page"), "{body}");
+        assert_eq!(ask("/slow").await.0, 504);
+        assert_eq!((ask("/faulty").await.0, ask("/faulty").await.0), (503, 200));
+        let (status, headers, body) = ask("/broken").await;
+        assert_eq!((status, headers["content-type"].to_str().unwrap()), (500, "application/problem+json"));
+        assert!(!body.contains("inside"), "what is inside is for the log: {body}");
+    });
+}
+
+/// A policy with an error of its own.
+#[cfg(feature = "axum")]
+#[derive(Clone)]
+struct Broken;
+
+#[cfg(feature = "axum")]
+impl<Q: Send + 'static, R: Send + 'static> super::Policy<Q, R> for Broken {
+    async fn call<S>(self, _: S, _: Q) -> Result<R, BoxError>
+    where
+        S: Service<Q, Response = R> + Clone + Send + 'static,
+        S::Error: Into<BoxError>,
+        S::Future: Send,
+    {
+        Err("what is inside".into())
+    }
+}

@@ -3,7 +3,7 @@ use serde_json::{Map, Value};
 use crate::security::{JsonError, JsonLimits};
 
 /// Larger bodies are refused.
-const BYTES_MAX: usize = 64 << 10;
+pub(super) const BYTES_MAX: usize = 64 << 10;
 /// More reports in one body are left out.
 const REPORTS_MAX: usize = 100;
 /// Longer texts in a report are cut, in characters.
