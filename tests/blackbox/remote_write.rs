@@ -55,6 +55,10 @@ fn histogram(count: Count, counts: &[f64], deltas: &[i64]) -> Histogram {
     }
 }
 
+fn told(r#type: i32, name: &str, help: &str) -> MetricMetadata {
+    MetricMetadata { r#type, metric_family_name: name.into(), help: help.into(), unit: String::new() }
+}
+
 /// One of everything.
 fn everything() -> WriteRequest {
     let exemplar = Exemplar { labels: labels(&[("trace_id", TRACE_ID)]), value: 0.7, timestamp: AT };
@@ -71,7 +75,7 @@ fn everything() -> WriteRequest {
             },
             TimeSeries { exemplars: vec![exemplar], ..series(&duration, &[]) },
         ],
-        metadata: vec![MetricMetadata { r#type: 2, metric_family_name: "up".into(), help: "h".into() }],
+        metadata: vec![told(2, "up", "h")],
     }
 }
 
@@ -183,6 +187,86 @@ fn what_version_2_tells_of_metrics_is_their_metadata() {
         let path = format!("/api/v1/metrics/{metric}/series?from={from}&to={}&step_ms=10000", from + 10_000);
         assert_eq!(server.get_json(&path)["series"].as_array().unwrap().len(), 1, "{metric}");
     }
+}
+
+/// Version 1 has metadata in requests of its own, before or after those with the series.
+#[test]
+fn what_version_1_tells_apart_from_series_is_their_metadata() {
+    let sealed = "[store.seal]\nage = \"300ms\"\n[store.retention]\nmetrics = \"0s\"\n";
+    let mut server = fresnel().config(&format!("{QUIET}{sealed}")).start();
+    let metadata = vec![
+        told(1, "requests_total", "how many came"),
+        told(3, "duration", "how long they took"),
+        MetricMetadata { unit: "seconds".into(), ..told(2, "age_seconds", "of the process") },
+        told(2, "up", "whether it answers"),
+        told(2, "up", "as another sender says"),
+    ];
+    let metadata = WriteRequest { timeseries: Vec::new(), metadata };
+    let answer = send(&server, &metadata).expect(204);
+    assert_eq!(written(&answer), (0, 0, 0));
+    let names = ["up", "requests_total", "duration_bucket", "duration_count", "duration_sum", "mystery"];
+    let all = names.map(|name| series(&[("__name__", name), ("job", "api")], &[(1.0, AT)]));
+    send(&server, &of(all.to_vec())).expect(204);
+    // Every minute the same again.
+    send(&server, &metadata).expect(204);
+
+    let expected = json!({
+        "age_seconds": [{"type": "gauge", "help": "of the process", "unit": "seconds"}],
+        "duration": [{"type": "histogram", "help": "how long they took", "unit": ""}],
+        "mystery": [{"type": "unknown", "help": "", "unit": ""}],
+        "requests_total": [{"type": "counter", "help": "how many came", "unit": ""}],
+        "up": [
+            {"type": "gauge", "help": "as another sender says", "unit": ""},
+            {"type": "gauge", "help": "whether it answers", "unit": ""},
+        ],
+    });
+    let check = |server: &Fresnel| {
+        assert_eq!(server.get_json("/prometheus/api/v1/metadata")["data"], expected);
+        for (metric, of) in [("up", &expected["up"]), ("duration_bucket", &json!(null))] {
+            let own = server.get_json(&format!("/prometheus/api/v1/metadata?metric={metric}"));
+            assert_eq!(own["data"][metric], *of, "{own}");
+        }
+        // It is told of series, and is none.
+        let known = server.get_json("/prometheus/api/v1/label/__name__/values");
+        let mut sorted = names;
+        sorted.sort_unstable();
+        assert_eq!(known["data"], json!(sorted));
+        let statistics = server.get_json("/prometheus/api/v1/status/tsdb?match[]=%7B__name__!=%22%22%7D");
+        assert_eq!(statistics["data"]["headStats"]["numSeries"], json!(names.len()));
+        let range = format!("from={}&to={}", AT - 1, 4_000_000_000_000_i64);
+        let metrics = server.get_json(&format!("/api/v1/metrics?{range}"));
+        assert_eq!(metrics["metrics"].as_array().unwrap().len(), names.len(), "{metrics}");
+        assert_eq!(server.sql("SELECT count(*) FROM metrics").integer(), 6);
+        let told = "SELECT count(DISTINCT series_id) FROM series WHERE kind = 'metadata'";
+        assert_eq!(server.sql(told).integer(), 5, "what is told again is not kept again");
+        let entry = server.balanced_ledger().entry("default", "metrics").unwrap().clone();
+        assert_eq!((entry.received, entry.stored), (6, 6));
+    };
+    check(&server);
+    server.kill9();
+    server.restart();
+    check(&server);
+    let files = || server.get_json("/api/v1/status")["store"]["memtable_rows"] == json!(0);
+    testkit::wait_for("all of it in files", std::time::Duration::from_secs(60), || files().then_some(()));
+    check(&server);
+}
+
+/// What cannot be kept of it is rejected, with the reason, and the rest is kept.
+#[test]
+fn metadata_that_cannot_be_kept_is_rejected_one_by_one() {
+    let server = fresnel().config(QUIET).start();
+    let metadata = vec![told(1, "", "of nothing"), told(1, "a", &"x".repeat(2 << 20)), told(1, "b", "kept")];
+    let message = WriteRequest { timeseries: vec![series(&UP, &[(1.0, AT)])], metadata };
+    let answer = send(&server, &message).expect(400);
+    assert_eq!(written(&answer), (1, 0, 0));
+    for reason in ["1 rejected: empty_metric_name", "1 rejected: value_too_long"] {
+        assert!(answer.text().contains(reason), "{}", answer.text());
+    }
+    let known = server.get_json("/prometheus/api/v1/metadata");
+    assert_eq!(known["data"]["b"][0]["help"], json!("kept"), "{known}");
+    assert_eq!(known["data"]["a"], json!(null), "{known}");
+    let entry = server.balanced_ledger().entry("default", "metrics").unwrap().clone();
+    assert_eq!((entry.received, entry.stored, entry.rejected), (3, 1, 2));
 }
 
 #[test]
