@@ -8,6 +8,7 @@ use testkit::otlp::proto::metrics::v1::{
     Exemplar, Histogram, HistogramDataPoint, Metric, exemplar, metric::Data,
 };
 use testkit::records::{POINTS, Random, Sender, metrics, now_unix_nano, text, value};
+use testkit::remote_write::{V1, WriteRequest, request, series};
 use testkit::{Fresnel, skip, wait_for};
 
 use crate::fresnel;
@@ -17,6 +18,20 @@ const SERVICE: &str = "checkout";
 const BODY: &str = "payment was refused by the bank";
 const HISTOGRAM: &str = "http.server.request.duration";
 const SECOND: u64 = 1_000_000_000;
+/// A metric of Prometheus whose samples are downsampled.
+const TIERED: &str = "tiered_load";
+const CONFIG: &str = r#"
+[store]
+series_max_per_metric = 1000
+[store.seal]
+age = "1s"
+[[store.tiers]]
+metrics = ["tiered_.*"]
+[[store.tiers.downsample]]
+after = "1h"
+resolution = "5m"
+retention = "90d"
+"#;
 
 /// Sends what the tests of the page look for; gives the id of a trace.
 fn fill(server: &Fresnel) -> String {
@@ -73,6 +88,27 @@ fn durations(start: u64, trace: &str) -> Metric {
     }
 }
 
+/// Six hours of samples of the day before yesterday, and waits until they are downsampled.
+fn downsampled(server: &Fresnel) {
+    let today = now_unix_nano() / SECOND / 86_400 * 86_400_000;
+    let begin = i64::try_from(today).unwrap() - 2 * 86_400_000;
+    let points = (0..720).map(|number: i32| (f64::from(number % 60), begin + i64::from(number) * 30_000));
+    let labels = [("__name__", TIERED), ("job", SERVICE)];
+    let timeseries = vec![series(&labels, &points.collect::<Vec<_>>())];
+    server.ask(&request(V1, &WriteRequest { timeseries, metadata: Vec::new() })).expect(204);
+    wait_for("samples to be downsampled", Duration::from_secs(60), || {
+        (server.sql("SELECT count(*) FROM downsampled").integer() > 0).then_some(())
+    });
+}
+
+/// Three series more of a metric than there may be.
+fn too_many_series(server: &Fresnel) {
+    let at = i64::try_from(now_unix_nano() / 1_000_000).unwrap();
+    let one = |user: usize| series(&[("__name__", "crowd"), ("user", &user.to_string())], &[(1.0, at)]);
+    let timeseries = (0..1_003).map(one).collect();
+    server.ask(&request(V1, &WriteRequest { timeseries, metadata: Vec::new() })).expect(400);
+}
+
 fn chromium() -> Option<&'static str> {
     ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"]
         .into_iter()
@@ -88,11 +124,13 @@ fn the_page_works_in_chromium() {
     if !web.join("node_modules").exists() {
         return skip("web/node_modules is missing: run `cargo xtask setup`");
     }
-    let server = fresnel().start();
+    let server = fresnel().config(CONFIG).start();
     if !server.get("/").text().contains("<script") {
         return skip("the page is not in this binary: run `npm run build` in web, then build again");
     }
     let trace = fill(&server);
+    downsampled(&server);
+    too_many_series(&server);
     wait_for("the host's metrics", Duration::from_secs(15), || {
         let statement = "SELECT count(*) FROM metrics WHERE metric_name = 'system.memory.usage'";
         (server.sql(statement).integer() > 0).then_some(())
@@ -107,6 +145,7 @@ fn the_page_works_in_chromium() {
         .env("FRESNEL_E2E_TRACE", trace)
         .env("FRESNEL_E2E_METRIC", POINTS)
         .env("FRESNEL_E2E_HISTOGRAM", HISTOGRAM)
+        .env("FRESNEL_E2E_TIERED", TIERED)
         .env("CHROMIUM", chromium);
     run(command);
 }
