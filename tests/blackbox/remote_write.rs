@@ -2,11 +2,14 @@
 
 use serde_json::json;
 use testkit::http::{Request, Response};
+use testkit::otlp;
+use testkit::otlp::proto::collector::metrics::v1::ExportMetricsServiceRequest;
+use testkit::records::Sender;
 use testkit::remote_write::{
     BucketSpan, Count, Exemplar, ExemplarV2, Histogram, MetadataV2, MetricMetadata, PATH, RequestV2, Sample,
     TimeSeries, TimeSeriesV2, V1, V2, WriteRequest, bytes, labels, raw, request, series, snappy, written,
 };
-use testkit::{Encoding, Fresnel, Rows};
+use testkit::{Encoding, Format, Fresnel, Rows};
 
 use crate::fresnel;
 use crate::settings::{KEYS, LARGE_BODIES, QUIET, SHOP_SECRET, SMALL_LIMITS};
@@ -527,6 +530,65 @@ fn points_of_too_many_series_are_rejected_and_counted_and_the_rest_is_stored() {
         let counts = server.get_json("/api/v1/ledger").to_string();
         assert!(counts.contains("\"too_many_series\":7"), "{counts}");
         assert!(counts.contains("\"too_many_series_of_metric\":5"), "{counts}");
+    };
+    check(&server);
+    server.kill9();
+    server.restart();
+    check(&server);
+}
+
+/// Points of a clock that is wrong, or in another unit of time, are told to whoever sends them.
+#[test]
+fn points_that_are_too_old_or_too_far_ahead_are_rejected_one_by_one_and_the_rest_is_stored() {
+    const DAY_MS: i64 = 86_400_000;
+    let limits = "[receive.limit]\npoint_age = \"30d\"\npoint_ahead = \"10m\"\n";
+    let mut server = fresnel().config(&format!("{QUIET}{limits}")).start();
+    let now = i64::try_from(testkit::records::now_unix_nano() / 1_000_000).unwrap();
+    let times = [now - 31 * DAY_MS, now - 29 * DAY_MS, now / 1000, now, now + 60_000, now + DAY_MS];
+    let samples = times.map(|time| (1.0, time));
+    let refused = send(&server, &of(vec![series(&UP, &samples)])).expect(400);
+    assert_eq!(written(&refused), (3, 0, 0));
+    for part in ["2 rejected: too_old (26784", " s old, at most 2592000)", "1 rejected: too_far_ahead (86", "at most 600)"] {
+        assert!(refused.text().contains(part), "{part}: {}", refused.text());
+    }
+    // The same by the other version, as text and by OTLP; histograms and exemplars, too.
+    let mut message = RequestV2::default();
+    let labels_refs = message.references(&UP);
+    let trace = message.references(&[("trace_id", TRACE_ID)]);
+    let exemplar = |timestamp| ExemplarV2 { labels_refs: trace.clone(), value: 0.7, timestamp };
+    let histogram =
+        |timestamp| Histogram { timestamp, ..histogram(Count::CountInt(3), &[], &[2, -1]) };
+    message.timeseries = vec![TimeSeriesV2 {
+        labels_refs,
+        samples: times.map(|timestamp| Sample { value: 2.0, timestamp, start_timestamp: 0 }).to_vec(),
+        histograms: times.map(histogram).to_vec(),
+        exemplars: times.map(exemplar).to_vec(),
+        ..Default::default()
+    }];
+    let refused = server.ask(&request(V2, &message)).expect(400);
+    assert_eq!(written(&refused), (3, 3, 3));
+    assert!(refused.text().contains("6 rejected: too_old"), "{}", refused.text());
+    let lines: String = times.iter().map(|time| format!("up{{job=\"text\"}} 3 {time}\n")).collect();
+    let refused = server.ask(&Request::post("/prometheus/api/v1/import/prometheus", lines)).expect(400);
+    assert_eq!(written(&refused), (3, 0, 0));
+    let mut message = ExportMetricsServiceRequest::default();
+    for (number, time) in (0..).zip(times) {
+        let at = u64::try_from(time * 1_000_000).unwrap();
+        message.resource_metrics.extend(Sender::at("otlp", number, at).points(1).resource_metrics);
+    }
+    let answer = server.ask_otlp(&otlp::request(&message, Format::Json, Encoding::None)).expect(200);
+    assert_eq!(answer.json()["partialSuccess"]["rejectedDataPoints"], json!("3"), "{}", answer.text());
+
+    let check = |server: &Fresnel| {
+        let (samples, histograms, exemplars) = (12, 3, 3);
+        for (table, rows) in [("samples", samples), ("histograms", histograms), ("exemplars", exemplars)] {
+            assert_eq!(server.sql(&format!("SELECT count(*) FROM {table}")).integer(), rows, "{table}");
+        }
+        let ledger = server.balanced_ledger();
+        let entry = ledger.entry("default", "metrics").unwrap();
+        assert_eq!((entry.received, entry.stored, entry.rejected), (33, 15, 18));
+        let counts = server.get_json("/api/v1/ledger").to_string();
+        assert!(counts.contains("\"too_old\":12") && counts.contains("\"too_far_ahead\":6"), "{counts}");
     };
     check(&server);
     server.kill9();

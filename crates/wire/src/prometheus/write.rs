@@ -101,6 +101,7 @@ impl Write {
             && judge.is_lenient()
             && let Some(sample) = Sample::only(rest.bytes())
             && let Some(time) = sample.time_ms.checked_mul(1_000_000)
+            && judge.is_timely(time)
         {
             judge.expect(1)?;
             judge.accept_plain();
@@ -231,7 +232,7 @@ impl Write {
         })?;
         let owner = Owner { set, created: 0, told };
         if judge.begin() {
-            let time = judge.milliseconds(time_ms);
+            let time = point_time(time_ms, judge);
             if judge.accept(|| Ok(()))
                 && let Some(row) = self.row(&owner, time)
             {
@@ -268,7 +269,7 @@ impl Write {
             return Ok(());
         }
         let sample = Sample::read(self.version, message)?;
-        let time = judge.milliseconds(sample.time_ms);
+        let time = point_time(sample.time_ms, judge);
         let start_time = owner.start(sample.start_ms, judge);
         if judge.accept(|| Ok(()))
             && let Some(row) = self.row(owner, time)
@@ -288,7 +289,7 @@ impl Write {
             return Ok(());
         }
         let head = self.histograms.read(self.version, message)?;
-        let time = judge.milliseconds(head.time_ms);
+        let time = point_time(head.time_ms, judge);
         let start_time = owner.start(head.start_ms, judge);
         self.histograms.judge(&head, judge);
         if judge.accept(|| Ok(()))
@@ -332,7 +333,7 @@ impl Write {
 
     /// Keeps the exemplar whose labels were read last, or takes it back.
     fn exemplar(&mut self, owner: &Owner<'_>, (value, time_ms): (f64, i64), judge: &mut Judge<'_>) {
-        let time = judge.milliseconds(time_ms);
+        let time = point_time(time_ms, judge);
         if judge.accept(|| Ok(()))
             && let Some(row) = self.row(owner, time)
         {
@@ -355,6 +356,14 @@ impl Owner<'_> {
     fn start(&self, own_ms: i64, judge: &mut Judge<'_>) -> i64 {
         judge.milliseconds(if own_ms == 0 { self.created } else { own_ms })
     }
+}
+
+/// The time of a sample, histogram or exemplar in nanoseconds.
+#[inline(always)]
+fn point_time(time_ms: i64, judge: &mut Judge<'_>) -> i64 {
+    let time = judge.milliseconds(time_ms);
+    judge.check_timely(time);
+    time
 }
 
 /// The labels of a `TimeSeries` of version 1, those that follow each other as one, and how many items

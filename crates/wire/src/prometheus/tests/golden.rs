@@ -427,3 +427,22 @@ fn labels_in_parts_are_one_set() {
         assert_eq!(tables(&accept(Version::V1, &body)), tables(&accept(Version::V1, &whole)));
     }
 }
+
+/// Also where a series is one that is expected, whose samples are read without a look at the rest.
+#[test]
+fn samples_that_are_too_old_or_too_far_ahead_are_rejected() {
+    let limits = Limits { age_max_nanos: 10_000_000_000, ahead_max_nanos: 5_000_000_000, ..LIMITS };
+    let now = RECEIVED / 1_000_000;
+    let offsets = [-10_000, -9_999, 0, 5_000, 5_001, 3_600_000];
+    let one = |offset: i64| series(&[("__name__", "m"), ("job", "j")], &[(1.0, now + offset)]);
+    let body = v1(offsets.map(one).to_vec());
+    for _ in 0..2 {
+        let decoded = decode(Version::V1, &body, &context(&limits)).unwrap();
+        assert_eq!(reasons(&decoded), [("too_old", vec![0]), ("too_far_ahead", vec![4, 5])]);
+        assert_eq!(decoded.rejected[0].example, "10 s old, at most 10");
+        assert_eq!(decoded.rejected[1].example, "5 s in the future, at most 5");
+        assert_eq!((decoded.received, tables(&decoded)[0].len()), (6, 3));
+        let replay = Context { received_unix_nano: i64::MAX, decide: Decide::Recorded(&[0, 4, 5]) };
+        assert_eq!(tables(&decode(Version::V1, &body, &replay).unwrap()), tables(&decoded));
+    }
+}
