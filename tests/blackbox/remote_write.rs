@@ -548,7 +548,12 @@ fn points_that_are_too_old_or_too_far_ahead_are_rejected_one_by_one_and_the_rest
     let samples = times.map(|time| (1.0, time));
     let refused = send(&server, &of(vec![series(&UP, &samples)])).expect(400);
     assert_eq!(written(&refused), (3, 0, 0));
-    for part in ["2 rejected: too_old (26784", " s old, at most 2592000)", "1 rejected: too_far_ahead (86", "at most 600)"] {
+    for part in [
+        "2 rejected: too_old (26784",
+        " s old, at most 2592000)",
+        "1 rejected: too_far_ahead (86",
+        "at most 600)",
+    ] {
         assert!(refused.text().contains(part), "{part}: {}", refused.text());
     }
     // The same by the other version, as text and by OTLP; histograms and exemplars, too.
@@ -556,8 +561,7 @@ fn points_that_are_too_old_or_too_far_ahead_are_rejected_one_by_one_and_the_rest
     let labels_refs = message.references(&UP);
     let trace = message.references(&[("trace_id", TRACE_ID)]);
     let exemplar = |timestamp| ExemplarV2 { labels_refs: trace.clone(), value: 0.7, timestamp };
-    let histogram =
-        |timestamp| Histogram { timestamp, ..histogram(Count::CountInt(3), &[], &[2, -1]) };
+    let histogram = |timestamp| Histogram { timestamp, ..histogram(Count::CountInt(3), &[], &[2, -1]) };
     message.timeseries = vec![TimeSeriesV2 {
         labels_refs,
         samples: times.map(|timestamp| Sample { value: 2.0, timestamp, start_timestamp: 0 }).to_vec(),

@@ -281,7 +281,8 @@ fn a_lost_catalog_leaves_samples_and_windows_complete_and_answered_once() {
 fn patterns_that_are_none_are_refused_where_they_stand() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("bad.toml");
-    std::fs::write(&file, "[[store.tiers]]\nmetrics = [\"node_.+\", \"(\", \"*_total\", \"node_*\"]\n").unwrap();
+    std::fs::write(&file, "[[store.tiers]]\nmetrics = [\"node_.+\", \"(\", \"*_total\", \"node_*\"]\n")
+        .unwrap();
     let stderr = fresnel().run(&["check", "--config", file.to_str().unwrap()]).expect(2).stderr;
     for cause in [
         "bad.toml:2:24: `store.tiers[0].metrics[1]` is no regular expression: unclosed group",

@@ -64,8 +64,7 @@ impl Engine {
         let (state, tables) = (session.state(&snapshots), session.tables(&snapshots));
         let names =
             ["series_id", "metric_name", "unit", "kind", "description", "temporality", "is_monotonic"];
-        let mut plan =
-            scan(&tables, Table::Series)?.filter(series_within(filter.range)).map_err(planning)?;
+        let mut plan = scan(&tables, Table::Series)?.filter(series_within(filter.range)).map_err(planning)?;
         if let Some(text) = filter.text.as_deref().filter(|text| !text.is_empty()) {
             plan =
                 plan.filter(col("metric_name").ilike(lit(super::logs::contains(text)))).map_err(planning)?;

@@ -267,7 +267,8 @@ async fn a_lost_manifest_changes_nothing_of_what_is_in_which_tier() {
     let place = Place::new(|config| config.retention.metrics = Duration::ZERO).await;
     let rows = day(0, 600);
     // The first segment has nothing that the rule names: the tier has a file without rows for it.
-    let (first, second): (Vec<_>, Vec<_>) = rows.iter().copied().partition(|row| !is_tiered(row) && row.id < 300);
+    let (first, second): (Vec<_>, Vec<_>) =
+        rows.iter().copied().partition(|row| !is_tiered(row) && row.id < 300);
     for part in [first, second] {
         place.sealed(part).await;
         place.later(0).await;

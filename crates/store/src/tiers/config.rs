@@ -95,7 +95,9 @@ fn wrong(pattern: &str) -> Option<String> {
     for character in pattern.chars() {
         let is_of_name = !escaped && (before.is_ascii_alphanumeric() || matches!(before, '_' | ':'));
         if character == '*' && is_of_name {
-            return Some(format!("is a regular expression, in which `{before}*` is any number of `{before}`; for anything write `.*`"));
+            return Some(format!(
+                "is a regular expression, in which `{before}*` is any number of `{before}`; for anything write `.*`"
+            ));
         }
         escaped = before == '\\' && !escaped;
         before = character;
