@@ -495,7 +495,7 @@ fn limits_are_told() {
 /// Prometheus has it, and the server goes on.
 #[test]
 fn queries_that_would_take_too_much_are_stopped() {
-    let config = format!("{QUIET}[query]\nmemory_share = 0.01\n[query.prometheus]\nseries = 2100\n");
+    let config = format!("{QUIET}[query]\nmemory_share = 0.05\n[query.prometheus]\nseries = 2100\n");
     let server = fresnel().config(&config).memory_limit("200 MiB").start();
     let begin = begin();
     let at = i64::try_from(begin * 1000).unwrap();
@@ -516,9 +516,9 @@ fn queries_that_would_take_too_much_are_stopped() {
         ask(&server, "query_range", &[&parameters[..], more].concat())
     };
     for (query, step, more, status, kind, message) in [
-        ("{__name__=~\"many|more\"}", "15", &[][..], 422, "execution", "too many series"),
+        ("{__name__=~\"many|more\"}", "15", &[][..], 422, "execution", "more than 2100 series"),
         ("many", "0.03", &[], 422, "execution", "memory"),
-        ("sum(rate(many[5m]))", "0.03", &[("timeout", "1ms")], 503, "timeout", "deadline"),
+        ("sum(rate(many[5m]))", "0.03", &[("timeout", "1ms")], 503, "timeout", "did not finish within 1ms"),
     ] {
         let answer = range(query, step, more).expect(status).json();
         assert_eq!((&answer["status"], &answer["errorType"]), (&json!("error"), &json!(kind)), "{answer}");

@@ -285,10 +285,10 @@ fn patterns_that_are_none_are_refused_where_they_stand() {
         .unwrap();
     let stderr = fresnel().run(&["check", "--config", file.to_str().unwrap()]).expect(2).stderr;
     for cause in [
-        "bad.toml:2:24: `store.tiers[0].metrics[1]` is no regular expression: unclosed group",
-        "bad.toml:2:29: `store.tiers[0].metrics[2]` is no regular expression: repetition operator missing \
+        "bad.toml:2:23: `metrics[1]` is no regular expression: unclosed group",
+        "bad.toml:2:28: `metrics[2]` is no regular expression: repetition operator missing \
          expression; for anything write `.*`",
-        "bad.toml:2:40: `store.tiers[0].metrics[3]` is a regular expression, in which `_*` is any number of `_`",
+        "bad.toml:2:39: `metrics[3]` is a regular expression, in which `_*` is any number of `_`",
         "hint: all settings are in docs/reference/config.md",
     ] {
         assert!(stderr.contains(cause), "{cause}: {stderr}");
