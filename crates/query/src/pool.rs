@@ -31,6 +31,11 @@ impl QueryPool {
         Self { limit, held: Mutex::new(budget.take(0)), peak: AtomicU64::new(0), refusal: Mutex::new(None) }
     }
 
+    /// Bytes that may be held.
+    pub(crate) fn limit(&self) -> u64 {
+        self.limit
+    }
+
     /// Bytes held now.
     pub(crate) fn used(&self) -> u64 {
         self.held.lock().bytes()
