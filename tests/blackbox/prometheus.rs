@@ -11,6 +11,7 @@ use testkit::otlp::proto::metrics::v1::{
 };
 use testkit::otlp::proto::resource::v1::Resource;
 use testkit::records::{metrics, now_unix_nano, text};
+use testkit::remote_write;
 
 use crate::fresnel;
 
@@ -488,6 +489,45 @@ fn limits_are_told() {
     assert_eq!(further["result"][0]["value"][1], "120");
     let disallowed = ask(&server, "query", &[("query", "mad_over_time(a[1m])")]).expect(400).json();
     assert!(disallowed["error"].as_str().unwrap().contains("mad_over_time"), "{disallowed}");
+}
+
+/// Whatever it is that a query would take too much of, it is stopped, the answer is an error as
+/// Prometheus has it, and the server goes on.
+#[test]
+fn queries_that_would_take_too_much_are_stopped() {
+    let config = format!("{QUIET}[query]\nmemory_share = 0.05\n[query.prometheus]\nseries = 2100\n");
+    let server = fresnel().config(&config).memory_limit("200 MiB").start();
+    let begin = begin();
+    let at = i64::try_from(begin * 1000).unwrap();
+    let of = |name: &'static str| {
+        (0..2_000).map(move |number| {
+            let labels = [("__name__", name), ("number", &number.to_string())];
+            remote_write::series(&labels, &(0..20).map(|step| (1.0, at + step * 15_000)).collect::<Vec<_>>())
+        })
+    };
+    for name in ["many", "more"] {
+        let timeseries = of(name).collect();
+        let message = remote_write::WriteRequest { timeseries, metadata: Vec::new() };
+        server.ask(&remote_write::request(remote_write::V1, &message)).expect(204);
+    }
+    let (start, end) = (begin.to_string(), (begin + 300).to_string());
+    let range = |query, step, more: &[(&str, &str)]| {
+        let parameters = [("query", query), ("start", &*start), ("end", &end), ("step", step)];
+        ask(&server, "query_range", &[&parameters[..], more].concat())
+    };
+    for (query, step, more, status, kind, message) in [
+        ("{__name__=~\"many|more\"}", "15", &[][..], 422, "execution", "more than 2100 series"),
+        ("many", "0.03", &[], 422, "execution", "too many samples"),
+        // Whoever notices it first has other words for it.
+        ("sum(rate(many[5m]))", "0.03", &[("timeout", "1ms")], 503, "timeout", ""),
+    ] {
+        let answer = range(query, step, more).expect(status).json();
+        assert_eq!((&answer["status"], &answer["errorType"]), (&json!("error"), &json!(kind)), "{answer}");
+        assert!(answer["error"].as_str().unwrap().contains(message), "{query}: {answer}");
+        assert_eq!(answer["data"], json!(null), "{answer}");
+    }
+    let answer = range("sum(many)", "15", &[]).expect(200).json();
+    assert_eq!(answer["data"]["result"][0]["values"][0][1], "2000", "it goes on: {answer}");
 }
 
 #[test]

@@ -2,11 +2,14 @@
 
 use serde_json::json;
 use testkit::http::{Request, Response};
+use testkit::otlp;
+use testkit::otlp::proto::collector::metrics::v1::ExportMetricsServiceRequest;
+use testkit::records::Sender;
 use testkit::remote_write::{
     BucketSpan, Count, Exemplar, ExemplarV2, Histogram, MetadataV2, MetricMetadata, PATH, RequestV2, Sample,
     TimeSeries, TimeSeriesV2, V1, V2, WriteRequest, bytes, labels, raw, request, series, snappy, written,
 };
-use testkit::{Encoding, Fresnel, Rows};
+use testkit::{Encoding, Format, Fresnel, Rows};
 
 use crate::fresnel;
 use crate::settings::{KEYS, LARGE_BODIES, QUIET, SHOP_SECRET, SMALL_LIMITS};
@@ -55,6 +58,10 @@ fn histogram(count: Count, counts: &[f64], deltas: &[i64]) -> Histogram {
     }
 }
 
+fn told(r#type: i32, name: &str, help: &str) -> MetricMetadata {
+    MetricMetadata { r#type, metric_family_name: name.into(), help: help.into(), unit: String::new() }
+}
+
 /// One of everything.
 fn everything() -> WriteRequest {
     let exemplar = Exemplar { labels: labels(&[("trace_id", TRACE_ID)]), value: 0.7, timestamp: AT };
@@ -71,7 +78,7 @@ fn everything() -> WriteRequest {
             },
             TimeSeries { exemplars: vec![exemplar], ..series(&duration, &[]) },
         ],
-        metadata: vec![MetricMetadata { r#type: 2, metric_family_name: "up".into(), help: "h".into() }],
+        metadata: vec![told(2, "up", "h")],
     }
 }
 
@@ -183,6 +190,88 @@ fn what_version_2_tells_of_metrics_is_their_metadata() {
         let path = format!("/api/v1/metrics/{metric}/series?from={from}&to={}&step_ms=10000", from + 10_000);
         assert_eq!(server.get_json(&path)["series"].as_array().unwrap().len(), 1, "{metric}");
     }
+}
+
+/// Version 1 has metadata in requests of its own, before or after those with the series.
+#[test]
+fn what_version_1_tells_apart_from_series_is_their_metadata() {
+    let sealed = "[store.seal]\nage = \"300ms\"\n[store.retention]\nmetrics = \"0s\"\n";
+    let mut server = fresnel().config(&format!("{QUIET}{sealed}")).start();
+    let metadata = vec![
+        told(1, "requests_total", "how many came"),
+        told(3, "duration", "how long they took"),
+        MetricMetadata { unit: "seconds".into(), ..told(2, "age_seconds", "of the process") },
+        told(2, "up", "whether it answers"),
+        told(2, "up", "as another sender says"),
+    ];
+    let metadata = WriteRequest { timeseries: Vec::new(), metadata };
+    let answer = send(&server, &metadata).expect(204);
+    assert_eq!(written(&answer), (0, 0, 0));
+    let names = ["up", "requests_total", "duration_bucket", "duration_count", "duration_sum", "mystery"];
+    let all = names.map(|name| series(&[("__name__", name), ("job", "api")], &[(1.0, AT)]));
+    send(&server, &of(all.to_vec())).expect(204);
+    // Every minute the same again.
+    send(&server, &metadata).expect(204);
+
+    let expected = json!({
+        "age_seconds": [{"type": "gauge", "help": "of the process", "unit": "seconds"}],
+        "duration": [{"type": "histogram", "help": "how long they took", "unit": ""}],
+        "mystery": [{"type": "unknown", "help": "", "unit": ""}],
+        "requests_total": [{"type": "counter", "help": "how many came", "unit": ""}],
+        "up": [
+            {"type": "gauge", "help": "as another sender says", "unit": ""},
+            {"type": "gauge", "help": "whether it answers", "unit": ""},
+        ],
+    });
+    let check = |server: &Fresnel| {
+        assert_eq!(server.get_json("/prometheus/api/v1/metadata")["data"], expected);
+        for (metric, of) in [("up", &expected["up"]), ("duration_bucket", &json!(null))] {
+            let own = server.get_json(&format!("/prometheus/api/v1/metadata?metric={metric}"));
+            assert_eq!(own["data"][metric], *of, "{own}");
+        }
+        // It is told of series, and is none.
+        let known = server.get_json("/prometheus/api/v1/label/__name__/values");
+        let mut sorted = names;
+        sorted.sort_unstable();
+        assert_eq!(known["data"], json!(sorted));
+        let times = format!("start={}&end={}", AT / 1000, AT / 1000 + 1);
+        let path = format!("/prometheus/api/v1/status/tsdb?match[]=%7B__name__!=%22%22%7D&{times}");
+        let statistics = server.get_json(&path);
+        assert_eq!(statistics["data"]["headStats"]["numSeries"], json!(names.len()));
+        let range = format!("from={}&to={}", AT - 1, 4_000_000_000_000_i64);
+        let metrics = server.get_json(&format!("/api/v1/metrics?{range}"));
+        assert_eq!(metrics["metrics"].as_array().unwrap().len(), names.len(), "{metrics}");
+        assert_eq!(server.sql("SELECT count(*) FROM metrics").integer(), 6);
+        let told = "SELECT count(DISTINCT series_id) FROM series WHERE kind = 'metadata'";
+        assert_eq!(server.sql(told).integer(), 5, "what is told again is not kept again");
+        let entry = server.balanced_ledger().entry("default", "metrics").unwrap().clone();
+        assert_eq!((entry.received, entry.stored), (6, 6));
+    };
+    check(&server);
+    server.kill9();
+    server.restart();
+    check(&server);
+    let files = || server.get_json("/api/v1/status")["store"]["memtable_rows"] == json!(0);
+    testkit::wait_for("all of it in files", std::time::Duration::from_secs(60), || files().then_some(()));
+    check(&server);
+}
+
+/// What cannot be kept of it is rejected, with the reason, and the rest is kept.
+#[test]
+fn metadata_that_cannot_be_kept_is_rejected_one_by_one() {
+    let server = fresnel().config(QUIET).start();
+    let metadata = vec![told(1, "", "of nothing"), told(1, "a", &"x".repeat(2 << 20)), told(1, "b", "kept")];
+    let message = WriteRequest { timeseries: vec![series(&UP, &[(1.0, AT)])], metadata };
+    let answer = send(&server, &message).expect(400);
+    assert_eq!(written(&answer), (1, 0, 0));
+    for reason in ["1 rejected: empty_metric_name", "1 rejected: value_too_long"] {
+        assert!(answer.text().contains(reason), "{}", answer.text());
+    }
+    let known = server.get_json("/prometheus/api/v1/metadata");
+    assert_eq!(known["data"]["b"][0]["help"], json!("kept"), "{known}");
+    assert_eq!(known["data"]["a"], json!(null), "{known}");
+    let entry = server.balanced_ledger().entry("default", "metrics").unwrap().clone();
+    assert_eq!((entry.received, entry.stored, entry.rejected), (3, 1, 2));
 }
 
 #[test]
@@ -403,7 +492,7 @@ fn a_kill_loses_nothing_doubles_nothing_and_changes_no_decision() {
     };
     let rows = |rows: &[Rows]| rows.iter().map(|rows| rows.rows.clone()).collect::<Vec<_>>();
     let before = all(&server);
-    assert_eq!(before.iter().map(Rows::len).collect::<Vec<_>>(), [7, 4, 4, 3]);
+    assert_eq!(before.iter().map(Rows::len).collect::<Vec<_>>(), [7, 4, 4, 4]);
     server.kill9();
     // Other limits than then: what was decided stays decided. The samples are years old.
     let config = format!("{QUIET}[store.retention]\nmetrics = \"36500d\"\n");
@@ -443,6 +532,69 @@ fn points_of_too_many_series_are_rejected_and_counted_and_the_rest_is_stored() {
         let counts = server.get_json("/api/v1/ledger").to_string();
         assert!(counts.contains("\"too_many_series\":7"), "{counts}");
         assert!(counts.contains("\"too_many_series_of_metric\":5"), "{counts}");
+    };
+    check(&server);
+    server.kill9();
+    server.restart();
+    check(&server);
+}
+
+/// Points of a clock that is wrong, or in another unit of time, are told to whoever sends them.
+#[test]
+fn points_that_are_too_old_or_too_far_ahead_are_rejected_one_by_one_and_the_rest_is_stored() {
+    const DAY_MS: i64 = 86_400_000;
+    let limits = "[receive.limit]\npoint_age = \"30d\"\npoint_ahead = \"10m\"\n";
+    let mut server = fresnel().config(&format!("{QUIET}{limits}")).start();
+    let now = i64::try_from(testkit::records::now_unix_nano() / 1_000_000).unwrap();
+    let times = [now - 31 * DAY_MS, now - 29 * DAY_MS, now / 1000, now, now + 60_000, now + DAY_MS];
+    let samples = times.map(|time| (1.0, time));
+    let refused = send(&server, &of(vec![series(&UP, &samples)])).expect(400);
+    assert_eq!(written(&refused), (3, 0, 0));
+    for part in [
+        "2 rejected: too_old (26784",
+        " s old, at most 2592000)",
+        "1 rejected: too_far_ahead (86",
+        "at most 600)",
+    ] {
+        assert!(refused.text().contains(part), "{part}: {}", refused.text());
+    }
+    // The same by the other version, as text and by OTLP; histograms and exemplars, too.
+    let mut message = RequestV2::default();
+    let labels_refs = message.references(&UP);
+    let trace = message.references(&[("trace_id", TRACE_ID)]);
+    let exemplar = |timestamp| ExemplarV2 { labels_refs: trace.clone(), value: 0.7, timestamp };
+    let histogram = |timestamp| Histogram { timestamp, ..histogram(Count::CountInt(3), &[], &[2, -1]) };
+    message.timeseries = vec![TimeSeriesV2 {
+        labels_refs,
+        samples: times.map(|timestamp| Sample { value: 2.0, timestamp, start_timestamp: 0 }).to_vec(),
+        histograms: times.map(histogram).to_vec(),
+        exemplars: times.map(exemplar).to_vec(),
+        ..Default::default()
+    }];
+    let refused = server.ask(&request(V2, &message)).expect(400);
+    assert_eq!(written(&refused), (3, 3, 3));
+    assert!(refused.text().contains("6 rejected: too_old"), "{}", refused.text());
+    let lines: String = times.iter().map(|time| format!("up{{job=\"text\"}} 3 {time}\n")).collect();
+    let refused = server.ask(&Request::post("/prometheus/api/v1/import/prometheus", lines)).expect(400);
+    assert_eq!(written(&refused), (3, 0, 0));
+    let mut message = ExportMetricsServiceRequest::default();
+    for (number, time) in (0..).zip(times) {
+        let at = u64::try_from(time * 1_000_000).unwrap();
+        message.resource_metrics.extend(Sender::at("otlp", number, at).points(1).resource_metrics);
+    }
+    let answer = server.ask_otlp(&otlp::request(&message, Format::Json, Encoding::None)).expect(200);
+    assert_eq!(answer.json()["partialSuccess"]["rejectedDataPoints"], json!("3"), "{}", answer.text());
+
+    let check = |server: &Fresnel| {
+        let (samples, histograms, exemplars) = (12, 3, 3);
+        for (table, rows) in [("samples", samples), ("histograms", histograms), ("exemplars", exemplars)] {
+            assert_eq!(server.sql(&format!("SELECT count(*) FROM {table}")).integer(), rows, "{table}");
+        }
+        let ledger = server.balanced_ledger();
+        let entry = ledger.entry("default", "metrics").unwrap();
+        assert_eq!((entry.received, entry.stored, entry.rejected), (33, 15, 18));
+        let counts = server.get_json("/api/v1/ledger").to_string();
+        assert!(counts.contains("\"too_old\":12") && counts.contains("\"too_far_ahead\":6"), "{counts}");
     };
     check(&server);
     server.kill9();

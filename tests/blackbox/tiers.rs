@@ -239,3 +239,58 @@ fn tiers_answer_when_the_samples_have_expired() {
     );
     server.balanced_ledger();
 }
+
+#[test]
+fn a_lost_catalog_leaves_samples_and_windows_complete_and_answered_once() {
+    let (mut kept, mut server) = (started("0s"), started("11d"));
+    for server in [&kept, &server] {
+        send(server, 0..SAMPLES);
+        downsampled(server);
+    }
+    wait_for("samples with tiers to expire", PATIENCE, || {
+        (server.sql("SELECT count(*) FROM samples WHERE metric_name LIKE 'node_%'").integer() == 0)
+            .then_some(())
+    });
+    // At the last step no resolution is read but for that the samples have expired.
+    let steps = QUERIES.iter().map(|(query, step_s, _)| (*query, *step_s)).chain([("node_load", 15)]);
+    let answers = |server: &Fresnel| -> Vec<Value> {
+        steps.clone().map(|(query, step_s)| ask(server, query, step_s, "")["data"].clone()).collect()
+    };
+    let before = (answers(&kept), answers(&server));
+    for server in [&mut kept, &mut server] {
+        server.terminate();
+        std::fs::remove_dir_all(server.data_dir().join("manifest")).unwrap();
+        server.allow_warning("manifest");
+        server.restart();
+    }
+    assert_eq!(answers(&kept), before.0);
+    assert_eq!(answers(&server), before.1);
+    for (query, step_s, _) in QUERIES {
+        let raw = ask(&kept, query, step_s, "&max_source_resolution=0s");
+        assert_alike(query, &raw, &ask(&kept, query, step_s, ""));
+        assert_alike(query, &raw, &ask(&server, query, step_s, ""));
+    }
+    for (server, stored) in [(&kept, 9 * SAMPLES), (&server, 3 * SAMPLES)] {
+        downsampled(server);
+        assert_eq!(server.sql("SELECT count(*) FROM samples").integer(), stored);
+        assert_eq!(server.balanced_ledger().entry("default", "metrics").unwrap().stored, stored);
+    }
+}
+
+#[test]
+fn patterns_that_are_none_are_refused_where_they_stand() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bad.toml");
+    std::fs::write(&file, "[[store.tiers]]\nmetrics = [\"node_.+\", \"(\", \"*_total\", \"node_*\"]\n")
+        .unwrap();
+    let stderr = fresnel().run(&["check", "--config", file.to_str().unwrap()]).expect(2).stderr;
+    for cause in [
+        "bad.toml:2:23: `metrics[1]` is no regular expression: unclosed group",
+        "bad.toml:2:28: `metrics[2]` is no regular expression: repetition operator missing \
+         expression; for anything write `.*`",
+        "bad.toml:2:39: `metrics[3]` is a regular expression, in which `_*` is any number of `_`",
+        "hint: all settings are in docs/reference/config.md",
+    ] {
+        assert!(stderr.contains(cause), "{cause}: {stderr}");
+    }
+}

@@ -20,6 +20,20 @@ const HISTOGRAM: &str = "http.server.request.duration";
 const GROWN: &str = "shop_queue_length";
 const SECOND: u64 = 1_000_000_000;
 const WEEK_MILLIS: i64 = 7 * 86_400_000;
+/// A metric of Prometheus whose samples are downsampled.
+const TIERED: &str = "tiered_load";
+const CONFIG: &str = r#"
+[store]
+series_max_per_metric = 1000
+[store.seal]
+age = "1s"
+[[store.tiers]]
+metrics = ["tiered_.*"]
+[[store.tiers.downsample]]
+after = "1h"
+resolution = "5m"
+retention = "90d"
+"#;
 
 /// Sends what the tests of the page look for; gives the id of a trace.
 fn fill(server: &Fresnel) -> String {
@@ -91,6 +105,27 @@ fn durations(start: u64, trace: &str) -> Metric {
     }
 }
 
+/// Six hours of samples of the day before yesterday, and waits until they are downsampled.
+fn downsampled(server: &Fresnel) {
+    let today = now_unix_nano() / SECOND / 86_400 * 86_400_000;
+    let begin = i64::try_from(today).unwrap() - 2 * 86_400_000;
+    let points = (0..720).map(|number: i32| (f64::from(number % 60), begin + i64::from(number) * 30_000));
+    let labels = [("__name__", TIERED), ("job", SERVICE)];
+    let timeseries = vec![series(&labels, &points.collect::<Vec<_>>())];
+    server.ask(&request(V1, &WriteRequest { timeseries, metadata: Vec::new() })).expect(204);
+    wait_for("samples to be downsampled", Duration::from_secs(60), || {
+        (server.sql("SELECT count(*) FROM downsampled").integer() > 0).then_some(())
+    });
+}
+
+/// Three series more of a metric than there may be.
+fn too_many_series(server: &Fresnel) {
+    let at = i64::try_from(now_unix_nano() / 1_000_000).unwrap();
+    let one = |user: usize| series(&[("__name__", "crowd"), ("user", &user.to_string())], &[(1.0, at)]);
+    let timeseries = (0..1_003).map(one).collect();
+    server.ask(&request(V1, &WriteRequest { timeseries, metadata: Vec::new() })).expect(400);
+}
+
 fn chromium() -> Option<&'static str> {
     ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"]
         .into_iter()
@@ -120,9 +155,11 @@ pub(crate) fn page_tests(server: &Fresnel, program: &str, arguments: &[&str]) ->
 
 #[test]
 fn the_page_works_in_chromium() {
-    let server = fresnel().start();
+    let server = fresnel().config(CONFIG).start();
     let Some(mut command) = page_tests(&server, "npm", &["run", "--silent", "e2e"]) else { return };
     let trace = fill(&server);
+    downsampled(&server);
+    too_many_series(&server);
     wait_for("the host's metrics", Duration::from_secs(15), || {
         let statement = "SELECT count(*) FROM metrics WHERE metric_name = 'system.memory.usage'";
         (server.sql(statement).integer() > 0).then_some(())
@@ -133,6 +170,7 @@ fn the_page_works_in_chromium() {
         .env("FRESNEL_E2E_TRACE", trace)
         .env("FRESNEL_E2E_METRIC", POINTS)
         .env("FRESNEL_E2E_HISTOGRAM", HISTOGRAM)
-        .env("FRESNEL_E2E_GROWN", GROWN);
+        .env("FRESNEL_E2E_GROWN", GROWN)
+        .env("FRESNEL_E2E_TIERED", TIERED);
     run(command);
 }

@@ -100,6 +100,17 @@ impl Drop for Prometheus {
     }
 }
 
+/// What an API says of each metric, by its name, sorted: of Prometheus that of all its targets.
+fn metadata(answer: &Value) -> BTreeMap<String, Vec<String>> {
+    let of = |told: &Value| {
+        let text = |told: &Value| ["type", "unit", "help"].map(|of| told[of].to_string()).join(" ");
+        let mut told: Vec<_> = told.as_array().unwrap().iter().map(text).collect();
+        told.sort();
+        told
+    };
+    answer["data"].as_object().unwrap().iter().map(|(name, told)| (name.clone(), of(told))).collect()
+}
+
 /// By labels and milliseconds, the bits of all values.
 type Samples = BTreeMap<(BTreeMap<String, String>, i64), Vec<u64>>;
 
@@ -186,4 +197,17 @@ fn what_prometheus_scrapes_is_here_once_and_to_the_bit_whatever_happens_to_the_s
     }
     let entry = server.balanced_ledger().entry("default", "metrics").unwrap().clone();
     assert_eq!((entry.rejected, entry.received), (0, entry.stored));
+
+    // It tells of metrics in requests without series; what it knows itself is known here.
+    let path = "/api/v1/metadata";
+    let told = metadata(&http::send(prometheus.address, &Request::get(path)).unwrap().expect(200).json());
+    assert!(told.len() > 100, "{} metrics are no test", told.len());
+    let mut known = BTreeMap::new();
+    wait_for("the metadata", DEADLINE, || {
+        known = metadata(&server.get_json(&format!("/prometheus{path}")));
+        told.keys().all(|name| known.contains_key(name)).then_some(())
+    });
+    for (name, told) in &told {
+        assert_eq!(known.get(name), Some(told), "{name}");
+    }
 }

@@ -24,6 +24,8 @@ enabled = false
 enabled = false
 [publish]
 enabled = false
+[receive.limit]
+point_age = "0s"
 [store.retention]
 metrics = "36500d"
 [query.prometheus]

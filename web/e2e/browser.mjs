@@ -31,14 +31,16 @@ export async function target() {
   const { FRESNEL_URL: url, FRESNEL_E2E_SERVICE: service, FRESNEL_E2E_BODY: body } = process.env;
   const { FRESNEL_E2E_TRACE: trace, FRESNEL_E2E_METRIC: metric } = process.env;
   const { FRESNEL_E2E_HISTOGRAM: histogram, FRESNEL_E2E_GROWN: grown } = process.env;
+  const { FRESNEL_E2E_TIERED: tiered } = process.env;
   if (url) {
-    const known = { service, body, trace, metric, histogram, grown };
+    const known = { service, body, trace, metric, histogram, grown, tiered };
     return { url: url.replace(/\/$/, ""), ...known, mock: false, stop: () => {} };
   }
   const mock = await startMock(0);
   return {
     ...{ url: mock.url, stop: mock.stop, mock: true, service: "checkout", body: "id=" },
     ...{ trace: telling(), metric: "app.queue.depth", histogram: "http.server.request.duration" },
+    tiered: "app_queue_depth",
   };
 }
 

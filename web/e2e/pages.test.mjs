@@ -5,6 +5,7 @@
 //   FRESNEL_E2E_TRACE    a trace of it                     FRESNEL_E2E_METRIC  a metric of it
 //   FRESNEL_E2E_HISTOGRAM  a histogram of it in seconds, by http.route, /cart among them, with exemplars
 //   FRESNEL_E2E_GROWN  a metric in PromQL with three series by queue: a, of a week ago too, b and c
+//   FRESNEL_E2E_TIERED  a gauge in PromQL, whose samples of the day before yesterday were downsampled to 5m
 // What is not named is not looked for.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -410,12 +411,41 @@ check(
 );
 
 check(
+  "an answer from downsampled samples says so, and can be asked of the samples alone",
+  async (page, go) => {
+    await go(`/metrics/explore?from=now-4d&to=now&q=avg_over_time(${server.tiered}[1h])`);
+    const said = page.locator(".graph .sign", { hasText: "downsampled to 5 min" });
+    await said.waitFor();
+    await page.locator(".banner.info", { hasText: "samples downsampled to 5m" }).waitFor();
+    const alone = page.getByRole("button", { name: "Only samples as they came" });
+    assert.equal(await alone.getAttribute("aria-pressed"), "false");
+    const rows = page.locator(".legend-table tbody tr");
+    const before = await rows.allInnerTexts();
+    await alone.click();
+    await addressed(page, (params) => params.get("raw") === "1", "it is in the address");
+    await said.waitFor({ state: "detached" });
+    assert.equal(await alone.getAttribute("aria-pressed"), "true");
+    assert.equal(await page.locator(".banner.info").count(), 0);
+    assert.deepEqual(await rows.allInnerTexts(), before, "the values are the same");
+    await page.reload();
+    await rows.first().waitFor();
+    assert.equal(await said.count(), 0, "the address alone says it");
+    await alone.click();
+    await addressed(page, (params) => !params.has("raw"), "and back");
+    await said.waitFor();
+  },
+  { needs: "tiered" },
+);
+
+check(
   "cardinality is narrowed by metric, label and value",
   async (page, go) => {
     await go(`/metrics/cardinality?${RANGE}`);
     const metrics = page.locator('section[aria-label="Series by metrics"]');
     await metrics.locator("tbody tr").first().waitFor();
-    assert.match(await page.locator('section[aria-label="Totals"]').innerText(), /\d+\s+series of/);
+    const totals = await page.locator('section[aria-label="Totals"]').innerText();
+    assert.match(totals, /\d+\s+series of/);
+    assert.match(totals, /too many series of a metric \(store\.series_max_per_metric\): 3 points/);
     await metrics.getByRole("searchbox").fill(translated(server.histogram));
     await metrics
       .getByRole("button", { name: new RegExp(`^${translated(server.histogram)}\\w*$`) })

@@ -209,6 +209,13 @@ export function queryRange(parameters) {
   return { resultType: "matrix", result };
 }
 
+/** Long steps are answered from samples downsampled to five minutes, unless those are not wanted. */
+export function tier(parameters) {
+  if (Number(parameters.get("step")) < 600 || parameters.get("max_source_resolution") === "0s") return {};
+  const infos = ["answered in part from samples downsampled to 5m"];
+  return { infos, sourceResolution: 300 };
+}
+
 export function exemplars(parameters) {
   const name = subject(parameters.get("query") ?? "");
   const metric = KNOWN.get(name);

@@ -46,7 +46,10 @@ function ledger() {
   const entry = (signal, rate, rejected) => ({
     ...{ tenant: "default", signal, received: elapsed * rate + 4, stored: elapsed * rate + 4 - rejected },
     ...{
-      rejected: rejected > 0 ? { "invalid-trace-id": rejected } : {},
+      rejected:
+        rejected > 0
+          ? { [signal === "metrics" ? "too_many_series_of_metric" : "invalid_trace_id"]: rejected }
+          : {},
       dropped: {},
       deduplicated: 0,
       expired: 0,
@@ -54,7 +57,7 @@ function ledger() {
   });
   return {
     balanced: true,
-    entries: [entry("logs", 410, 17), entry("spans", 960, 0), entry("metrics", 2300, 0)],
+    entries: [entry("logs", 410, 17), entry("spans", 960, 0), entry("metrics", 2300, 3)],
   };
 }
 
@@ -123,7 +126,7 @@ function prometheusAnswer(path, query) {
     case "query":
       return envelope(prometheus.query(query));
     case "query_range":
-      return envelope(prometheus.queryRange(query));
+      return { body: { status: "success", data: prometheus.queryRange(query), ...prometheus.tier(query) } };
     case "query_exemplars":
       return envelope(prometheus.exemplars(query));
     case "parse_query":

@@ -244,7 +244,8 @@ fn series() -> Vec<Field> {
         required("unit", DataType::Utf8),
         required("description", DataType::Utf8),
         // gauge, sum, histogram, exponential_histogram, summary; of Prometheus also gaugehistogram, info,
-        // stateset, and unknown where its type did not come with it.
+        // stateset, and unknown where its type did not come with it. A row of the kind metadata is no series:
+        // it says what a metric is.
         required("kind", DataType::Utf8),
         // cumulative, delta; null where it means nothing.
         optional("temporality", DataType::Utf8),

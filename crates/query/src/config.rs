@@ -28,7 +28,7 @@ pub struct Config {
 pub struct PrometheusConfig {
     /// How far an instant selector looks back.
     pub lookback: Duration,
-    /// Samples that a query may hold at the same time, besides its share of the memory.
+    /// Samples that a query may hold at the same time; at most as many as its share of the memory has room for, 16 bytes each.
     pub samples: usize,
     /// Series that a query may touch.
     pub series: usize,

@@ -26,6 +26,7 @@ mod tiers;
 mod workers;
 
 pub(crate) use known::KnownSeries;
+pub(crate) use metadata::METADATA;
 
 pub use evaluate::{PrometheusQuery, When};
 pub use exemplars::{Exemplar, SeriesExemplars};

@@ -69,6 +69,11 @@ pub struct LimitConfig {
     pub attributes: u32,
     /// Longest attribute value or body of a record; a record with a longer one is rejected.
     pub value: ByteSize,
+    /// How old a point of a metric may be, `0` for any age; an older one is rejected, as `too_old`.
+    pub point_age: Duration,
+    /// How far in the future the time of a point of a metric may be, `0` for any time; one that is further
+    /// away is rejected, as `too_far_ahead`.
+    pub point_ahead: Duration,
     /// Most tenants; a request of one more is refused.
     pub tenants: u32,
     /// Most requests that are decoded at the same time; 0 for twice the number of cores.
@@ -121,6 +126,9 @@ impl Default for LimitConfig {
             body_decoded: ByteSize::mib(64),
             attributes: 1_024,
             value: ByteSize::mib(1),
+            // What says that it is older or newer has a wrong clock, or another unit of time.
+            point_age: Duration::from_days(3650),
+            point_ahead: Duration::from_days(1),
             tenants: 1_000,
             concurrency: 0,
         }

@@ -475,8 +475,15 @@ fn limits(config: &LimitConfig) -> Limits {
     Limits {
         attributes_max: config.attributes as usize,
         value_bytes_max: usize::try_from(config.value.bytes()).unwrap_or(usize::MAX),
+        age_max_nanos: nanos(config.point_age),
+        ahead_max_nanos: nanos(config.point_ahead),
         ..Limits::default()
     }
+}
+
+/// As a bound, where zero is none.
+fn nanos(duration: fresnel_sdk::config::Duration) -> i64 {
+    if duration.is_zero() { i64::MAX } else { i64::try_from(duration.get().as_nanos()).unwrap_or(i64::MAX) }
 }
 
 fn malformed(error: impl std::fmt::Display) -> Refusal {

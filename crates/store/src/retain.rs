@@ -55,7 +55,7 @@ impl Inner {
             (Table::Downsampled, Some(tier)) => {
                 // Of a rule that is no more, as long as any.
                 let keep = self.rules.keep(tier).unwrap_or_else(|| self.rules.longest(general));
-                is_over(segment.max_time, keep, now_unix_nano)
+                tiers::is_day_over(segment.day, keep, now_unix_nano)
             }
             _ => is_over(segment.max_time, self.kept(&segment.tenant, segment.table), now_unix_nano),
         }

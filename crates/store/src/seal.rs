@@ -202,7 +202,8 @@ impl Inner {
         let draft = self.objects.draft(&new.path)?;
         let new = SegmentMeta { lsns: origin.lsns.clone(), ..new };
         let (store, origin) = (self.identity.own.clone(), origin.clone());
-        let stamp = Stamp { store, level: new.level, origin, tier: new.tier };
+        let thinned = new.thinned.clone();
+        let stamp = Stamp { store, level: new.level, origin, tier: new.tier, thinned };
         let write = |writer: &mut SegmentWriter| {
             writer.set_origin(stamp.format(new.table, &new.tenant));
             write(writer)

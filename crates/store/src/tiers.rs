@@ -58,15 +58,21 @@ impl<'a> Tiers<'a> {
     }
 }
 
-/// Whether what is kept so long of the samples of a segment is too old.
-fn too_old(samples: &SegmentMeta, keep: Kept, now_unix_nano: i64) -> bool {
-    is_over(samples.max_time, keep, now_unix_nano)
+/// The last nanosecond of a UTC day.
+pub(crate) fn end_of_day(day: i32) -> i64 {
+    (i64::from(day) + 1).saturating_mul(NANOS_PER_DAY).saturating_sub(1)
+}
+
+/// Whether windows of a day that are kept so long are too old: all of a day at once. If they went file
+/// by file, samples that are still there would be downsampled again beside the windows that are.
+pub(crate) fn is_day_over(day: i32, keep: Kept, now_unix_nano: i64) -> bool {
+    is_over(end_of_day(day), keep, now_unix_nano)
 }
 
 /// Whether it is time to downsample the samples of a day, and what comes of it would be kept.
 fn is_due(samples: &SegmentMeta, level: &Level, now_unix_nano: i64) -> bool {
-    let end = (i64::from(samples.day) + 1).saturating_mul(NANOS_PER_DAY);
-    end.saturating_add(level.after_nanos) <= now_unix_nano && !too_old(samples, level.keep, now_unix_nano)
+    let due = end_of_day(samples.day).saturating_add(level.after_nanos) < now_unix_nano;
+    due && !is_day_over(samples.day, level.keep, now_unix_nano)
 }
 
 /// Whether samples of a rule have expired: they are too old, and in all tiers in which they are to be.
@@ -78,9 +84,9 @@ pub(crate) fn has_expired(
 ) -> bool {
     let done = |level: &Level| {
         let tier = TierOf { resolution_ms: level.resolution_ms, rule: rule.key };
-        too_old(samples, level.keep, now_unix_nano) || tiers.have(samples, tier)
+        is_day_over(samples.day, level.keep, now_unix_nano) || tiers.have(samples, tier)
     };
-    too_old(samples, rule.raw(general), now_unix_nano) && rule.levels.iter().all(done)
+    is_over(samples.max_time, rule.raw(general), now_unix_nano) && rule.levels.iter().all(done)
 }
 
 /// What there is of each resolution, the finest first.

@@ -65,7 +65,7 @@ pub struct WriteRequest {
 /// `prometheus.MetricMetadata`
 #[derive(Clone, PartialEq, Message)]
 pub struct MetricMetadata {
-    /// 1 counter, 2 gauge.
+    /// 1 counter, 2 gauge, 3 histogram, 5 summary.
     #[prost(int32, tag = "1")]
     pub r#type: i32,
     /// Which metric.
@@ -74,6 +74,9 @@ pub struct MetricMetadata {
     /// What it is.
     #[prost(string, tag = "4")]
     pub help: String,
+    /// Its unit.
+    #[prost(string, tag = "5")]
+    pub unit: String,
 }
 
 /// `prometheus.TimeSeries`

@@ -13,6 +13,8 @@ use crate::proto::{Malformed, Reader, Refused};
 /// six in a column (a control character in JSON), and a column has at most 2 GiB.
 pub const BODY_BYTES_MAX: usize = 256 << 20;
 
+const NANOS_PER_SECOND: i64 = 1_000_000_000;
+
 /// What a decoder has to know besides the bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
@@ -49,6 +51,10 @@ pub struct Limits {
     pub buckets_max: usize,
     /// Most exemplars of a point.
     pub exemplars_max: usize,
+    /// How long before the request a point of a metric may have been measured, in nanoseconds.
+    pub age_max_nanos: i64,
+    /// How long after the request a point of a metric may say that it was measured, in nanoseconds.
+    pub ahead_max_nanos: i64,
 }
 
 impl Default for Limits {
@@ -61,6 +67,8 @@ impl Default for Limits {
             links_max: 8192,
             buckets_max: 8192,
             exemplars_max: 1024,
+            age_max_nanos: i64::MAX,
+            ahead_max_nanos: i64::MAX,
         }
     }
 }
@@ -75,6 +83,8 @@ impl Limits {
         links_max: usize::MAX,
         buckets_max: usize::MAX,
         exemplars_max: usize::MAX,
+        age_max_nanos: i64::MAX,
+        ahead_max_nanos: i64::MAX,
     };
 }
 
@@ -127,11 +137,13 @@ pub(crate) enum Reason {
     SpanLengthsMismatch,
     SpansOverlap,
     TimeOutOfRange,
+    TooFarAhead,
     TooManyAttributes,
     TooManyBuckets,
     TooManyEvents,
     TooManyExemplars,
     TooManyLinks,
+    TooOld,
     UnknownMetricKind,
     UnknownSymbol,
     UnspecifiedTemporality,
@@ -199,6 +211,9 @@ impl Reason {
             Self::TimeOutOfRange => {
                 ("time_out_of_range", format!("time {found} is after the year 2262, the last in nanoseconds"))
             }
+            Self::TooFarAhead => {
+                ("too_far_ahead", over(found, "s in the future", seconds(limits.ahead_max_nanos)))
+            }
             Self::TooManyAttributes => {
                 ("too_many_attributes", over(found, "attributes", limits.attributes_max))
             }
@@ -206,6 +221,7 @@ impl Reason {
             Self::TooManyEvents => ("too_many_events", over(found, "events", limits.events_max)),
             Self::TooManyExemplars => ("too_many_exemplars", over(found, "exemplars", limits.exemplars_max)),
             Self::TooManyLinks => ("too_many_links", over(found, "links", limits.links_max)),
+            Self::TooOld => ("too_old", over(found, "s old", seconds(limits.age_max_nanos))),
             Self::UnknownMetricKind => {
                 ("unknown_metric_kind", format!("the metric's data is field {found}, of no known kind"))
             }
@@ -217,6 +233,10 @@ impl Reason {
             Self::ValueTooLong => ("value_too_long", over(found, "bytes in a value", limits.value_bytes_max)),
         }
     }
+}
+
+fn seconds(nanos: i64) -> usize {
+    usize::try_from(nanos / NANOS_PER_SECOND).unwrap_or(usize::MAX)
 }
 
 fn over(found: u64, what: &str, limit: usize) -> String {
@@ -235,6 +255,9 @@ fn id(found: u64, what: &str, length: usize) -> String {
 pub(crate) struct Judge<'a> {
     pub(crate) limits: Limits,
     pub(crate) received_unix_nano: i64,
+    /// Between which times points of metrics are accepted, both included.
+    earliest: i64,
+    latest: i64,
     recorded: &'a [u32],
     /// Texts of every record are checked as it ends, to find those that are not UTF-8.
     careful: bool,
@@ -254,6 +277,8 @@ impl<'a> Judge<'a> {
         Self {
             limits,
             received_unix_nano: context.received_unix_nano,
+            earliest: context.received_unix_nano.saturating_sub(limits.age_max_nanos),
+            latest: context.received_unix_nano.saturating_add(limits.ahead_max_nanos),
             recorded,
             careful,
             next: 0,
@@ -377,6 +402,26 @@ impl<'a> Judge<'a> {
             self.reject(Reason::MillisecondsOutOfRange, unix_ms.cast_unsigned());
             0
         })
+    }
+
+    /// Whether a point of a metric may be of this time.
+    #[inline(always)]
+    pub(crate) fn is_timely(&self, unix_nano: i64) -> bool {
+        self.earliest <= unix_nano && unix_nano <= self.latest
+    }
+
+    /// Rejects a point of a metric that is too old, or of a time that is too far away.
+    #[inline(always)]
+    pub(crate) fn check_timely(&mut self, unix_nano: i64) {
+        if !self.is_timely(unix_nano) {
+            self.reject_untimely(unix_nano);
+        }
+    }
+
+    #[cold]
+    fn reject_untimely(&mut self, unix_nano: i64) {
+        let reason = if unix_nano < self.earliest { Reason::TooOld } else { Reason::TooFarAhead };
+        self.reject(reason, unix_nano.abs_diff(self.received_unix_nano) / NANOS_PER_SECOND.cast_unsigned());
     }
 
     /// A trace id where there need not be one: none of no bytes and of zeros.

@@ -5,15 +5,17 @@
 //! was rejected.
 //!
 //! What a request means:
-//! - A *record* is a sample or a native histogram. Exemplars come on their own, without a sample; one
-//!   that is accepted is no record, one that is rejected counts as a record, so that it is in the
-//!   ledger too. An index is the ordinal among samples, histograms and exemplars, in the order of the
-//!   bytes.
+//! - A *record* is a sample or a native histogram. Exemplars come on their own, without a sample, and
+//!   so does what version 1 tells of a metric; one of these that is accepted is no record, one that is
+//!   rejected counts as a record, so that it is in the ledger too. An index is the ordinal among
+//!   samples, histograms, exemplars and metadata, in the order of the bytes.
 //! - A series has `metric_name` = its `__name__` and `attributes` = all its labels, `__name__`
 //!   included, which tells it from a series of OpenTelemetry. It is identified by them alone: what
 //!   metadata says may come at other times and in other requests. What comes with the series, as in
 //!   version 2, is in the columns `kind` (a counter is a monotonic `sum`), `unit` and `description`;
 //!   else they are `unknown` and empty.
+//! - Metadata of version 1 is of a metric, of whichever series: it is a row of its own among the
+//!   series, of the kind `metadata`, to which no point refers; the type is its attribute `type`.
 //! - Labels may come in any order. A label whose value is empty is the same as none, as in
 //!   Prometheus. Names and values may be any UTF-8.
 //! - `service_name` is the label `job`; there is no resource and no scope.
@@ -54,8 +56,6 @@ pub enum Version {
     V2,
 }
 
-const METADATA: Known = Known::new("MetricMetadata", &[1, 2, 4, 5]);
-
 impl Version {
     /// Every version.
     pub const ALL: [Self; 2] = [Self::V1, Self::V2];
@@ -82,9 +82,9 @@ pub fn decode(version: Version, body: &[u8], context: &Context<'_>) -> Result<De
     };
     write.end();
     walked.map_err(|refused| *refused)?;
-    let (metrics, exemplars) = write.finish();
+    let (metrics, besides) = write.finish();
     let (items, rejected) = judge.finish();
-    Ok(Decoded { batch: Batch::Metrics(metrics), received: items - exemplars, rejected })
+    Ok(Decoded { batch: Batch::Metrics(metrics), received: items - besides, rejected })
 }
 
 /// Bytes that the labels of a request have once their symbols are resolved, where that is more than
@@ -145,7 +145,7 @@ fn walk_v1(body: &[u8], write: &mut Write, judge: &mut Judge<'_>) -> Result<(), 
     while fields.more()? {
         match fields.key() {
             0x0a => write.series_v1(fields.field(), judge)?,
-            0x1a => check_metadata(fields.field())?,
+            0x1a => write.metadata_v1(fields.field(), judge)?,
             key => fields.unknown(key, &Version::V1.request())?,
         }
     }
@@ -161,19 +161,6 @@ fn walk_v2(body: &[u8], write: &mut Write, judge: &mut Judge<'_>) -> Result<(), 
             0x2a => write.series_v2(fields.field(), &mut symbols, judge)?,
             0x22 => drop(fields.field()),
             key => fields.unknown(key, &Version::V2.request())?,
-        }
-    }
-    Ok(())
-}
-
-/// Metadata of version 1 has no table; it only has to be well-formed.
-fn check_metadata(message: Reader<'_>) -> Result<(), Refused> {
-    let mut fields = message;
-    while fields.more()? {
-        match fields.key() {
-            0x08 => drop(fields.varint()),
-            0x12 | 0x22 | 0x2a => drop(fields.field()),
-            key => fields.unknown(key, &METADATA)?,
         }
     }
     Ok(())

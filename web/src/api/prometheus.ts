@@ -93,11 +93,22 @@ export interface Answered<T> {
   readonly data: T;
   readonly warnings: readonly string[];
   readonly infos: readonly string[];
+  /** The coarsest resolution that samples were downsampled to and read at; missing where they are as they came. */
+  readonly resolutionMs?: number;
+}
+
+interface Envelope<T> {
+  readonly data: T;
+  readonly warnings?: readonly string[];
+  readonly infos?: readonly string[];
+  /** Seconds. */
+  readonly sourceResolution?: number;
 }
 
 async function ask<T>(path: string, params: Params, signal: AbortSignal): Promise<Answered<T>> {
-  const answer = await get<Partial<Answered<T>> & { data: T }>(`/prometheus/api/v1/${path}`, params, signal);
-  return { data: answer.data, warnings: answer.warnings ?? [], infos: answer.infos ?? [] };
+  const answer = await get<Envelope<T>>(`/prometheus/api/v1/${path}`, params, signal);
+  const { data, warnings = [], infos = [], sourceResolution } = answer;
+  return { data, warnings, infos, ...(sourceResolution && { resolutionMs: sourceResolution * 1000 }) };
 }
 
 /** Seconds, as Prometheus takes times. */
@@ -118,12 +129,22 @@ export interface Selection {
   readonly limit: number;
 }
 
-export const prometheus = {
-  query: (query: string, timeMs: number, limit: number, signal: AbortSignal) =>
-    ask<QueryData>("query", { query, time: seconds(timeMs), limit }, signal),
+/** How a query is answered. */
+export interface Manner {
+  /** Series. */
+  readonly limit: number;
+  /** Only from samples as they came, whatever they were downsampled to. */
+  readonly raw: boolean;
+}
 
-  queryRange: (query: string, window: Window, stepMs: number, limit: number, signal: AbortSignal) =>
-    ask<QueryData>("query_range", { query, ...times(window), step: seconds(stepMs), limit }, signal),
+const manner = ({ limit, raw }: Manner): Params => ({ limit, ...(raw && { max_source_resolution: "0s" }) });
+
+export const prometheus = {
+  query: (query: string, timeMs: number, how: Manner, signal: AbortSignal) =>
+    ask<QueryData>("query", { query, time: seconds(timeMs), ...manner(how) }, signal),
+
+  queryRange: (query: string, window: Window, stepMs: number, how: Manner, signal: AbortSignal) =>
+    ask<QueryData>("query_range", { query, ...times(window), step: seconds(stepMs), ...manner(how) }, signal),
 
   exemplars: (query: string, window: Window, signal: AbortSignal) =>
     ask<readonly ExemplarsOf[]>("query_exemplars", { query, ...times(window) }, signal),

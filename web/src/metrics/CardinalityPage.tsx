@@ -4,9 +4,9 @@
  * Enters: the URL, see `cardinality`. Leaves: changes of the URL: every row narrows to itself.
  */
 import { useSignal } from "@preact/signals";
-import { pair } from "../api/client";
+import { api, pair } from "../api/client";
 import { type Answered, type Counted, prometheus, type Statistics } from "../api/prometheus";
-import { count, day, number } from "../format";
+import { count, day, number, plural } from "../format";
 import { Chip } from "../logs/LogFilterBar";
 import { Empty, Failure, Pending } from "../parts/Notice";
 import { range, rangeKey, resolve, type Window } from "../range/range";
@@ -22,7 +22,9 @@ import {
   growthText,
   isEmpty,
   type Narrowed,
+  type Refused,
   readNarrowed,
+  refusedOf,
   selectorOf,
   splitPair,
 } from "./cardinality";
@@ -39,6 +41,8 @@ interface Counts {
   readonly before: Window;
   readonly now: Answered<Statistics>;
   readonly then: Answered<Statistics>;
+  /** Points that were rejected for the number of series, by reason. */
+  readonly refused: Refused;
 }
 
 export function CardinalityPage() {
@@ -53,11 +57,12 @@ export function CardinalityPage() {
       limit: LIMIT,
       ...(narrowed.label !== null && { label: narrowed.label }),
     };
-    const [now, then] = await Promise.all([
+    const [now, then, ledger] = await Promise.all([
       prometheus.statistics(window, asked, signal),
       prometheus.statistics(before, asked, signal),
+      api.ledger(signal),
     ]);
-    return { window, before, now, then };
+    return { window, before, now, then, refused: refusedOf(ledger.entries) };
   });
   const { data } = counts;
   return (
@@ -150,11 +155,25 @@ function Totals(props: { counts: Counts; narrowed: Narrowed }) {
           </span>
         )}
       </div>
+      <Beyond refused={counts.refused} />
       <p class="muted small">
         Series are known by the day (UTC). A histogram counts once for itself, its buckets, its sum and its
         count.
       </p>
     </section>
+  );
+}
+
+/** What the limits on series kept out since the store was made. */
+function Beyond(props: { refused: Refused }) {
+  const { tenant, metric } = props.refused;
+  if (tenant + metric === 0) return null;
+  return (
+    <p class="warn-text small" role="status">
+      {tenant > 0 && `Rejected for too many series (store.series_max): ${plural(tenant, "point")}. `}
+      {metric > 0 &&
+        `Rejected for too many series of a metric (store.series_max_per_metric): ${plural(metric, "point")}.`}
+    </p>
   );
 }
 

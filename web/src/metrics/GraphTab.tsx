@@ -15,7 +15,7 @@ import { ExemplarList } from "./ExemplarList";
 import type { Explored } from "./explored";
 import { cellAt, type Heat, heatOf } from "./heat";
 import { type ExemplarPoint, exemplarPoints, linesOf, seriesName, tellingLabels } from "./result";
-import type { Answers, Outcome } from "./useAnswers";
+import { type Answers, type Outcome, resolutionOf } from "./useAnswers";
 
 /** Lines of a chart; nobody tells more apart. */
 const LINES_MAX = 100;
@@ -36,6 +36,18 @@ interface Group {
   /** Values of exemplars stand on this axis: quantiles and what is measured itself. */
   readonly exemplars: readonly ExemplarPoint[];
   readonly onAxis: boolean;
+  /** As [resolutionOf] says. */
+  readonly resolutionMs: number;
+}
+
+/** Says what an answer was read from, where that is not samples as they came. */
+export function Resolution(props: { ms: number }) {
+  if (props.ms === 0) return null;
+  return (
+    <span class="sign" title="Samples of this range were downsampled, and read at this resolution">
+      downsampled to {duration(props.ms * 1e6)}
+    </span>
+  );
 }
 
 /** A line's name: what tells it apart, with the query's letter where there are several. */
@@ -76,6 +88,7 @@ function groupsOf(answers: Answers, units: UnitOf): Group[] {
       more: Math.max(0, lines.length - LINES_MAX),
       exemplars: exemplarPoints(exemplars, answers.window),
       onAxis: members.some(({ outcome }) => measures(outcome)),
+      resolutionMs: resolutionOf(members.map(({ outcome }) => outcome.answer)),
     };
   });
 }
@@ -176,6 +189,7 @@ function GraphPanel(props: {
         <span>{group.unit === "/s" ? "per second" : unitWords(group.unit) || "value"}</span>
         <span class="muted">{count(group.lines.length + group.more)} series</span>
         <span class="muted">step {duration(answers.stepMs * 1e6)}</span>
+        <Resolution ms={group.resolutionMs} />
         {only >= 0 && (
           <button type="button" class="small" onClick={() => setParams({ only: null })}>
             Show all series

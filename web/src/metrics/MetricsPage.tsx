@@ -24,7 +24,7 @@ import { MetricList } from "./MetricList";
 import { QueryList } from "./QueryList";
 import { Remarks } from "./Remarks";
 import { SeriesTab, TableTab } from "./TableTabs";
-import { type Answers, type Outcome, shownQueries, stepOf, useAnswers } from "./useAnswers";
+import { type Answers, type Outcome, resolutionOf, shownQueries, stepOf, useAnswers } from "./useAnswers";
 
 const NONE: readonly never[] = [];
 
@@ -170,7 +170,7 @@ function Explorer(props: {
   const { explored, metric, queries, metrics, active } = props;
   const units = useMemo(() => unitLookup(metrics), [metrics]);
   const shown = shownQueries(queries, explored.hidden);
-  const answers = useAnswers(shown, explored.tab);
+  const answers = useAnswers(shown, explored.tab, explored.raw);
   const data = answers.data?.tab === explored.tab ? answers.data : undefined;
   const outcomes = data?.outcomes ?? NONE;
   return (
@@ -205,6 +205,7 @@ function Explorer(props: {
                   </button>
                 ))}
               </div>
+              <AsTheyCame outcomes={outcomes} raw={explored.raw} />
               <span class="grow" />
               <Elsewhere outcomes={outcomes} />
             </div>
@@ -246,6 +247,27 @@ function Answer(props: {
 function remarksOf({ letter, answer, exemplars, sources = [] }: Outcome) {
   const answers = [answer, exemplars, ...sources.map((source) => source.answer)];
   return answers.flatMap((one) => (one ? [{ letter, warnings: one.warnings, infos: one.infos }] : []));
+}
+
+/** Between what was downsampled and the samples themselves, where there is a difference. */
+function AsTheyCame(props: { outcomes: readonly Outcome[]; raw: boolean }) {
+  const { outcomes, raw } = props;
+  const answers = outcomes.flatMap(({ answer, sources = [] }) => [
+    answer,
+    ...sources.map((one) => one.answer),
+  ]);
+  if (!raw && resolutionOf(answers) === 0) return null;
+  return (
+    <button
+      type="button"
+      class="small"
+      aria-pressed={raw}
+      title="Read no downsampled samples; what has expired is missing then"
+      onClick={() => setParams({ raw: raw ? null : "1" })}
+    >
+      Only samples as they came
+    </button>
+  );
 }
 
 /** From what is measured to what happened: traces and logs of the same time, and of the service if there is one. */

@@ -4,10 +4,10 @@ import type { UnitOf } from "../promql/tree";
 import { sourceText } from "../promql/tree";
 import { setParams } from "../router";
 import { type Explored, QUERIES_MAX, withQueries } from "./explored";
-import { NoValue } from "./GraphTab";
+import { NoValue, Resolution } from "./GraphTab";
 import { formatsOf, RowTable } from "./RowTable";
 import { type Row, rowsOf } from "./result";
-import type { Answers, Source } from "./useAnswers";
+import { type Answers, resolutionOf, type Source } from "./useAnswers";
 
 const at = (ms: number): string => `${day(ms)} ${clock(ms)}`;
 
@@ -26,6 +26,7 @@ export function TableTab(props: { answers: Answers; units: UnitOf }) {
             <span class="muted">
               {rows.length} series at {at(answers.window.to)}
             </span>
+            <Resolution ms={resolutionOf([outcome.answer])} />
           </div>
           <RowTable
             rows={rows}
@@ -100,6 +101,7 @@ function SourcePanel(props: { letters: string; source: Source; units: UnitOf; on
         <b>{letters}</b>
         <code class="source-text">{text}</code>
         <span class="muted">{rows.length} series</span>
+        <Resolution ms={resolutionOf([source.answer])} />
       </div>
       {rows.length === 0 ? (
         <p class="muted small">No series has a value at this moment.</p>

@@ -2,6 +2,7 @@
  * What the cardinality page shows, its place in the URL, and growth against an earlier day. Pure but for the URL.
  */
 import type { Counted, Statistics } from "../api/prometheus";
+import type { LedgerEntry } from "../api/types";
 import { labelText } from "../promql/tree";
 import type { Window } from "../range/range";
 import { pairOf } from "./build";
@@ -44,6 +45,17 @@ export function selectorOf({ metric, match }: Narrowed): string | null {
 export function earlier(window: Window, against: Against): Window {
   const days = Number.parseInt(against, 10);
   return { from: window.from - days * DAY_MS, to: window.to - days * DAY_MS };
+}
+
+/** Points that were rejected because there are too many series, of the tenant or of a metric. */
+export interface Refused {
+  readonly tenant: number;
+  readonly metric: number;
+}
+
+export function refusedOf(entries: readonly Pick<LedgerEntry, "rejected">[]): Refused {
+  const of = (reason: string) => entries.reduce((sum, { rejected }) => sum + (rejected[reason] ?? 0), 0);
+  return { tenant: of("too_many_series"), metric: of("too_many_series_of_metric") };
 }
 
 export interface Growing extends Counted {

@@ -21,6 +21,8 @@ export interface Explored {
   readonly only: string | null;
   /** A moment that the chart marks, milliseconds. */
   readonly mark: number | null;
+  /** Only samples as they came are read. */
+  readonly raw: boolean;
 }
 
 const TABS: readonly Tab[] = ["graph", "table", "series"];
@@ -36,6 +38,7 @@ export function readExplored(params: URLSearchParams): Explored {
     tab: TABS.find((tab) => tab === params.get("tab")) ?? "graph",
     only: params.get("only"),
     mark: Number.isFinite(mark) && mark > 0 ? mark : null,
+    raw: params.get("raw") === "1",
   };
 }
 

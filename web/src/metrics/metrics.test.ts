@@ -4,12 +4,13 @@ import type { Span } from "../api/types";
 import type { KnownMetric } from "../promql/choices";
 import { metricsOf } from "../trace/SpanDetail";
 import { queriesFor, rateWindow, selector, serviceQueries } from "./build";
-import { growing, growthText, readNarrowed, selectorOf } from "./cardinality";
+import { growing, growthText, readNarrowed, refusedOf, selectorOf } from "./cardinality";
 import { hiddenWithout, readExplored, toggledMatch, withQueries } from "./explored";
 import { cellAt, heatOf } from "./heat";
 import { described, listed, resolved, searched } from "./known";
 import { gathered } from "./Remarks";
 import { exemplarPoints, linesOf, rowsOf, seriesName, tellingLabels, totalOf } from "./result";
+import { resolutionOf } from "./useAnswers";
 
 const metric = (name: string, kind = "gauge", unit = "", series = 1): KnownMetric => ({
   ...{ name, kind, unit, help: "", series },
@@ -259,6 +260,14 @@ describe("cardinality", () => {
     expect(readNarrowed(new URLSearchParams("against=9d")).against).toBe("1d");
     expect(selectorOf(readNarrowed(new URLSearchParams()))).toBeNull();
   });
+  it("adds up what the limits kept out", () => {
+    const entries = [{ rejected: { too_many_series: 2, invalid_utf8: 9 } }, { rejected: {} }];
+    const refused = refusedOf([
+      ...entries,
+      { rejected: { too_many_series: 1, too_many_series_of_metric: 4 } },
+    ]);
+    expect(refused).toEqual({ tenant: 3, metric: 4 });
+  });
   it("knows what is new only where the earlier list was whole", () => {
     const now = [
       { name: "a", value: 5 },
@@ -269,6 +278,23 @@ describe("cardinality", () => {
     expect(growing(now, before, 1).map((row) => growthText(row, String))).toEqual(["+2", ""]);
     expect(growing(now, undefined, 10).map((row) => growthText(row, String))).toEqual(["", ""]);
     expect(growthText({ name: "a", value: 1, before: 4 }, String)).toBe("−3");
+  });
+});
+
+describe("what was downsampled", () => {
+  it("is as coarse as the coarsest answer", () => {
+    const answer = { data: null, warnings: [], infos: [] };
+    expect(resolutionOf([answer, undefined])).toBe(0);
+    expect(
+      resolutionOf([
+        { ...answer, resolutionMs: 300_000 },
+        { ...answer, resolutionMs: 60_000 },
+      ]),
+    ).toBe(300_000);
+  });
+  it("is read unless the address says otherwise", () => {
+    const raw = (text: string) => readExplored(new URLSearchParams(text)).raw;
+    expect([raw(""), raw("raw=1"), raw("raw=0")]).toEqual([false, true, false]);
   });
 });
 

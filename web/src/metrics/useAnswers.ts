@@ -58,6 +58,7 @@ export function shownQueries(queries: readonly string[], hidden: readonly string
 
 interface Question {
   readonly tab: Tab;
+  readonly raw: boolean;
   readonly window: Window;
   readonly stepMs: number;
 }
@@ -76,18 +77,19 @@ async function treeOf(text: string, signal: AbortSignal): Promise<Node> {
 }
 
 async function asked(query: Asked, question: Question, signal: AbortSignal): Promise<Outcome> {
-  const { tab, window, stepMs } = question;
+  const { tab, window, stepMs, raw } = question;
   const { text } = query;
+  const how = { limit: SERIES_MAX, raw };
   const tree = await treeOf(text, signal);
   if (tab === "table") {
-    return { ...query, tree, answer: await prometheus.query(text, window.to, SERIES_MAX, signal) };
+    return { ...query, tree, answer: await prometheus.query(text, window.to, how, signal) };
   }
   if (tab === "series") {
     const sources = sourcesOf(tree)
       .slice(0, SOURCES_MAX)
       .map(async (node) => ({
         node,
-        answer: await prometheus.query(sourceText(node), window.to, SERIES_MAX, signal),
+        answer: await prometheus.query(sourceText(node), window.to, how, signal),
       }));
     return { ...query, tree, sources: await Promise.all(sources) };
   }
@@ -95,17 +97,17 @@ async function asked(query: Asked, question: Question, signal: AbortSignal): Pro
   const from = Math.floor(window.from / stepMs) * stepMs;
   const aligned = { from, to: Math.max(from, Math.floor(window.to / stepMs) * stepMs) };
   const [answer, exemplars] = await Promise.all([
-    prometheus.queryRange(text, aligned, stepMs, SERIES_MAX, signal),
+    prometheus.queryRange(text, aligned, stepMs, how, signal),
     prometheus.exemplars(text, window, signal),
   ]);
   return { ...query, tree, answer, exemplars };
 }
 
-export function useAnswers(queries: readonly Asked[], tab: Tab): Resource<Answers> {
+export function useAnswers(queries: readonly Asked[], tab: Tab, raw: boolean): Resource<Answers> {
   const current = resolve(range.value, Date.now());
   const load = async (signal: AbortSignal): Promise<Answers> => {
     const window = resolve(range.peek(), Date.now());
-    const question = { tab, window, stepMs: stepOf(window) };
+    const question = { tab, raw, window, stepMs: stepOf(window) };
     const settled = await Promise.allSettled(queries.map((query) => asked(query, question, signal)));
     const outcomes = settled.map((result, index): Outcome => {
       if (result.status === "fulfilled") return result.value;
@@ -118,12 +120,16 @@ export function useAnswers(queries: readonly Asked[], tab: Tab): Resource<Answer
     if (failed?.error && outcomes.every(({ error }) => error)) throw failed.error;
     return { ...question, outcomes };
   };
-  return useResource(`answers ${tab} ${JSON.stringify(queries)} ${rangeKey.value}`, load, {
+  return useResource(`answers ${tab} ${raw} ${JSON.stringify(queries)} ${rangeKey.value}`, load, {
     // Before the next step there is nothing new.
     refreshMs: refreshMs.value === null ? null : Math.max(refreshMs.value, stepOf(current)),
     paused: queries.length === 0,
   });
 }
+
+/** The coarsest resolution that any of these answers was read at, in milliseconds; 0 for samples as they came. */
+export const resolutionOf = (answers: readonly (Answered<unknown> | undefined)[]): number =>
+  Math.max(0, ...answers.map((answer) => answer?.resolutionMs ?? 0));
 
 /** Whether the editor says it already, at its place. */
 export const isParseError = (error: ApiError): boolean =>

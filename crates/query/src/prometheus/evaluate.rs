@@ -11,6 +11,9 @@ use crate::registry::Control;
 use crate::session::Session;
 use crate::{Answer, Engine, QueryError, Snapshot, SqlRequest};
 
+/// Bytes of a time and a value.
+const SAMPLE_BYTES: u64 = 16;
+
 /// A query in PromQL.
 #[derive(Clone, Debug)]
 pub struct PrometheusQuery {
@@ -49,12 +52,15 @@ impl Engine {
     /// that cannot be answered with these series or within `query.prometheus.samples`, others as for
     /// [`Engine::sql`].
     pub async fn prometheus_query(&self, query: PrometheusQuery) -> Result<Answer<Outcome>, QueryError> {
-        let options = self.prometheus_options(query.lookback_ms);
+        let mut options = self.prometheus_options(query.lookback_ms);
         let request = SqlRequest {
             timeout: query.timeout,
             ..SqlRequest::new(query.tenant.clone(), query.text.clone())
         };
         let session = self.begin(request).await?;
+        // What the evaluator holds, the answer among it, is counted in samples.
+        let fitting = usize::try_from(session.control().pool.limit() / SAMPLE_BYTES).unwrap_or(usize::MAX);
+        options.limits.samples_max = options.limits.samples_max.min(fitting);
         compute(session, move |session, snapshots| {
             let outcome = evaluate(session, snapshots, &query, &options)?;
             let rows = usize::try_from(outcome.statistics.series).unwrap_or(usize::MAX);

@@ -56,6 +56,7 @@ fn parts(kind: &str) -> &'static [Part] {
         "histogram" => &[Part::Native, Part::Bucket, Part::Sum, Part::Count],
         "exponential_histogram" => &[Part::Native],
         "summary" => &[Part::Quantile, Part::Sum, Part::Count],
+        super::metadata::METADATA => &[],
         _ => &[Part::Value],
     }
 }

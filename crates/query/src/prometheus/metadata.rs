@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::Tenant;
@@ -8,8 +9,11 @@ use super::select::Store;
 use super::series::{self, Which};
 use crate::{Answer, Engine, QueryError};
 
+/// The kind of rows among the series that are none, but what was told of a metric apart from them.
+pub(crate) const METADATA: &str = "metadata";
+
 /// What is known of a metric. Senders may differ.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MetricMetadata {
     /// counter, gauge, histogram, gaugehistogram, summary, info, stateset, unknown
     pub kind: &'static str,
@@ -54,26 +58,21 @@ impl Engine {
         let session = self.ask(tenant, "metadata of Prometheus").await?;
         compute(session, move |session, snapshots| {
             let store = Store::of_labels(session, snapshots)?;
-            let mut metrics: BTreeMap<String, BTreeSet<MetricMetadata>> = BTreeMap::new();
+            let mut metrics = AllMetadata::new();
             let which =
                 Which { times: super::points::nanos(ALWAYS), name_may_fit: &|_, _| true, every_row: false };
             series::each(&store.memory, &store.series, &which, &mut |row| {
-                let own = row.attributes.get(promql::METRIC_NAME);
-                let name = own.map_or_else(
-                    || super::names::metric(row.shape),
-                    |own| family(own, row.shape.kind).to_owned(),
-                );
-                if metric.as_ref().is_some_and(|metric| *metric != name) {
+                let (name, kind) = described(row);
+                // What begins it may be the whole that it is a part of.
+                if metric.as_ref().is_some_and(|metric| !metric.starts_with(&*name)) {
                     return Ok(());
                 }
-                let known = MetricMetadata {
-                    kind: kind(row.shape.kind, row.shape.monotonic && !row.delta),
-                    help: row.description.to_owned(),
-                    unit: row.shape.unit.to_owned(),
-                };
-                metrics.entry(name).or_default().insert(known);
+                let (help, unit) = (row.description.to_owned(), row.shape.unit.to_owned());
+                metrics.entry(name.into_owned()).or_default().insert(MetricMetadata { kind, help, unit });
                 Ok(())
             })?;
+            forget_nothing(&mut metrics);
+            metrics.retain(|name, _| metric.as_ref().is_none_or(|metric| metric == name));
             let rows = metrics.len();
             Ok(session.answer(metrics, rows))
         })
@@ -139,19 +138,63 @@ fn owned(counts: BTreeMap<&str, u64>) -> Vec<(String, u64)> {
     counts.into_iter().map(|(key, count)| (key.to_owned(), count)).collect()
 }
 
-/// What all series of a histogram or summary of Prometheus belong to.
-fn family<'a>(name: &'a str, kind: &str) -> &'a str {
-    let suffixes: &[&str] = match kind {
-        "histogram" => &["_bucket", "_sum", "_count", "_created"],
-        "gaugehistogram" => &["_bucket", "_gsum", "_gcount"],
-        "summary" => &["_sum", "_count", "_created"],
-        _ => &[],
+type AllMetadata = BTreeMap<String, BTreeSet<MetricMetadata>>;
+
+/// Which metric a row describes, and its type.
+fn described<'a>(row: &series::Row<'a>) -> (Cow<'a, str>, &'static str) {
+    if row.shape.kind == METADATA {
+        let told = row.attributes.get("type").unwrap_or_default();
+        return (row.shape.name.into(), kind(told, false));
+    }
+    let name = match row.attributes.get(promql::METRIC_NAME) {
+        Some(own) => family(own, row.shape.kind).into(),
+        None => super::names::metric(row.shape).into(),
     };
+    (name, kind(row.shape.kind, row.shape.monotonic && !row.delta))
+}
+
+/// Of a series nothing is known where nothing came with it. Where its metric is described apart from
+/// it, that is all there is to say.
+fn forget_nothing(metrics: &mut AllMetadata) {
+    let nothing = MetricMetadata { kind: "unknown", ..MetricMetadata::default() };
+    let of_whole = |name: &str| {
+        let whole = |(kind, suffix)| {
+            let of = metrics.get(name.strip_suffix(suffix)?)?;
+            of.iter().any(|known| known.kind == kind).then_some(())
+        };
+        PARTS.iter().flat_map(|(kind, all)| all.iter().map(move |suffix| (*kind, *suffix))).find_map(whole)
+    };
+    let is_told = |name: &str, known: &BTreeSet<_>| known.len() > 1 || of_whole(name).is_some();
+    let told = metrics.iter().filter(|(name, known)| known.contains(&nothing) && is_told(name, known));
+    let told: Vec<String> = told.map(|(name, _)| name.clone()).collect();
+    for name in told {
+        if let Some(known) = metrics.get_mut(&name) {
+            known.remove(&nothing);
+        }
+    }
+    metrics.retain(|_, known| !known.is_empty());
+}
+
+/// How the names of the series of a metric end, by its type.
+const PARTS: [(&str, &[&str]); 5] = [
+    ("histogram", &["_bucket", "_sum", "_count", "_created"]),
+    ("gaugehistogram", &["_bucket", "_gsum", "_gcount"]),
+    ("summary", &["_sum", "_count", "_created"]),
+    ("counter", &["_total", "_created"]),
+    ("info", &["_info"]),
+];
+
+/// What all series of a histogram or summary of Prometheus belong to.
+fn family<'a>(name: &'a str, stored: &str) -> &'a str {
+    let parts = PARTS.iter().take(3).find(|(kind, _)| *kind == stored);
+    let suffixes = parts.map_or(&[][..], |(_, suffixes)| suffixes);
     suffixes.iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name)
 }
 
+/// Prometheus' word for a kind; its own words stay.
 fn kind(stored: &str, counter: bool) -> &'static str {
     match stored {
+        "counter" => "counter",
         "sum" if counter => "counter",
         "sum" | "gauge" => "gauge",
         "histogram" | "exponential_histogram" => "histogram",

@@ -1,11 +1,12 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use datafusion::logical_expr::{LogicalPlanBuilder, col, lit};
+use datafusion::logical_expr::{Expr, LogicalPlanBuilder, col, lit};
 use model::{NANOS_PER_DAY, Table, Tenant, day_of};
 
 use super::columns::{Columns, planning, scan, within};
 use super::services::NAMES_MAX;
+use crate::prometheus::METADATA;
 use crate::session::Session;
 use crate::{Answer, Attributes, Engine, QueryError, Snapshot, TimeRange};
 
@@ -63,8 +64,7 @@ impl Engine {
         let (state, tables) = (session.state(&snapshots), session.tables(&snapshots));
         let names =
             ["series_id", "metric_name", "unit", "kind", "description", "temporality", "is_monotonic"];
-        let mut plan =
-            scan(&tables, Table::Series)?.filter(within("time", days_of(filter.range))).map_err(planning)?;
+        let mut plan = scan(&tables, Table::Series)?.filter(series_within(filter.range)).map_err(planning)?;
         if let Some(text) = filter.text.as_deref().filter(|text| !text.is_empty()) {
             plan =
                 plan.filter(col("metric_name").ilike(lit(super::logs::contains(text)))).map_err(planning)?;
@@ -133,6 +133,11 @@ fn first_of_series(
     Ok(seen.insert(id.into()))
 }
 
+/// Rows of series of a range. Others say what a metric is, and are none.
+fn series_within(range: TimeRange) -> Expr {
+    within("time", days_of(range)).and(col("kind").not_eq(lit(METADATA)))
+}
+
 /// The range from the begin of its first day: a series has a row when it is first written on a day.
 fn days_of(range: TimeRange) -> TimeRange {
     let from = i64::from(day_of(range.from)).saturating_mul(NANOS_PER_DAY);
@@ -179,7 +184,7 @@ pub(super) async fn series_of(
     let names =
         ["series_id", "unit", "kind", "temporality", "is_monotonic", "attributes", "resource_attributes"];
     let plan = scan(&session.tables(snapshots), Table::Series)?
-        .filter(within("time", days_of(range)))
+        .filter(series_within(range))
         .and_then(|plan| plan.filter(col("metric_name").eq(lit(name))))
         .and_then(|plan| plan.project(names.map(col)))
         .and_then(LogicalPlanBuilder::build)

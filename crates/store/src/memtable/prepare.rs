@@ -135,14 +135,19 @@ fn seen(series: &RecordBatch, points: &[(Table, RecordBatch)]) -> Vec<(u32, i32,
         .iter()
         .filter(|(_, rows)| rows.num_rows() > 0)
         .map(|(table, rows)| time_range(times(*table, rows)));
+    let own = || times(Table::Series, series).iter().enumerate();
     let Some((min, max)) = ranges.reduce(|(a, b), (c, d)| (a.min(c), b.max(d))) else {
         // Series without points say their own time.
-        let own = times(Table::Series, series).iter().enumerate();
-        return own.map(|(row, time)| (row_number(row), day_of(*time), *time)).collect();
+        return own().map(|(row, time)| (row_number(row), day_of(*time), *time)).collect();
     };
-    if day_of(min) == day_of(max) {
-        // The usual case: no look at each point.
-        return (0..series.num_rows()).map(|row| (row_number(row), day_of(min), min)).collect();
+    let day = day_of(min);
+    if day == day_of(max) {
+        // The usual case: no look at each point. Only rows without points may be of another day.
+        let seen = |(row, time): (usize, &i64)| match (min..=max).contains(time) {
+            true => (row_number(row), day, min),
+            false => (row_number(row), day_of(*time), *time),
+        };
+        return own().map(seen).collect();
     }
     let mut first = BTreeMap::new();
     for (table, rows) in points {
@@ -151,6 +156,13 @@ fn seen(series: &RecordBatch, points: &[(Table, RecordBatch)]) -> Vec<(u32, i32,
                 .entry((*row, day_of(*time)))
                 .and_modify(|first: &mut i64| *first = (*first).min(*time))
                 .or_insert(*time);
+        }
+    }
+    for (row, time) in own() {
+        let row = row_number(row);
+        let has_points = first.range((row, i32::MIN)..=(row, i32::MAX)).next().is_some();
+        if !has_points {
+            first.insert((row, day_of(*time)), *time);
         }
     }
     first.into_iter().map(|((row, day), time)| (row, day, time)).collect()

@@ -4,7 +4,8 @@ use crate::error::{ReadError, WorkError};
 use crate::manifest::SegmentMeta;
 use crate::objects::{Objects, failed};
 use crate::seal::id_unix_ms;
-use crate::segment::{Origin, SegmentFile, Wanted, parse_path};
+use crate::segment::{Origin, SegmentFile, Stamp, Wanted, parse_path};
+use crate::tiers::end_of_day;
 
 /// A segment that no commit names, and what it says of itself.
 #[derive(Debug)]
@@ -81,9 +82,15 @@ fn read(objects: &Arc<Objects>, named: SegmentMeta) -> Result<Option<Orphan>, Re
     file.check()?;
     let metadata = file.metadata(Wanted::Groups)?;
     let Some(stamp) = file.stamp(&metadata) else { return Ok(None) };
-    let (min_time, max_time) = file.times(&metadata)?;
     let rows = u64::try_from(metadata.file_metadata().num_rows()).unwrap_or(0);
-    let (level, lsns, tier) = (stamp.level, stamp.origin.lsns.clone(), stamp.tier);
-    let meta = SegmentMeta { rows, min_time, max_time, level, lsns, tier, ..Arc::unwrap_or_clone(named) };
-    Ok(Some(Orphan { meta, origin: stamp.origin, store: stamp.store }))
+    let (min_time, max_time) = match rows {
+        // It says that nothing of some samples of that day is in a tier.
+        0 => (end_of_day(named.day), end_of_day(named.day)),
+        _ => file.times(&metadata)?,
+    };
+    let Stamp { store, level, origin, tier, thinned } = stamp;
+    let lsns = origin.lsns.clone();
+    let named = Arc::unwrap_or_clone(named);
+    let meta = SegmentMeta { rows, min_time, max_time, level, lsns, tier, thinned, ..named };
+    Ok(Some(Orphan { meta, origin, store }))
 }

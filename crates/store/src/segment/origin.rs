@@ -44,6 +44,8 @@ struct Footer {
     resolution_ms: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rule: Option<u64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    thinned: Vec<u64>,
 }
 
 /// What a footer says.
@@ -56,6 +58,8 @@ pub(crate) struct Stamp {
     pub(crate) origin: Origin,
     /// Of downsampled samples, what they are.
     pub(crate) tier: Option<TierOf>,
+    /// Of samples, the rules whose samples were removed, since they had expired.
+    pub(crate) thinned: Vec<u64>,
 }
 
 impl Stamp {
@@ -71,6 +75,7 @@ impl Stamp {
             inputs,
             resolution_ms: self.tier.map(|tier| tier.resolution_ms),
             rule: self.tier.map(|tier| tier.rule),
+            thinned: self.thinned.clone(),
         };
         serde_json::to_string(&footer).expect("texts and numbers can be written")
     }
@@ -79,9 +84,9 @@ impl Stamp {
     pub(crate) fn parse(text: &str, table: Table, tenant: &Tenant) -> Option<Self> {
         let footer: Footer = serde_json::from_str(text).ok()?;
         let here = footer.tenant == tenant.as_str() && footer.table == table.as_str();
-        let Footer { store, level, lsns, first, inputs, resolution_ms, rule, .. } = footer;
+        let Footer { store, level, lsns, first, inputs, resolution_ms, rule, thinned, .. } = footer;
         let tier = resolution_ms.zip(rule).map(|(resolution_ms, rule)| TierOf { resolution_ms, rule });
-        here.then_some(Self { store, level, origin: Origin { lsns, first, inputs }, tier })
+        here.then_some(Self { store, level, origin: Origin { lsns, first, inputs }, tier, thinned })
     }
 }
 
@@ -138,7 +143,7 @@ mod tests {
     fn a_footer_says_what_was_written_and_nothing_about_another_table() {
         let origin = Origin { lsns: vec![(3, 9)], first: Some(4), inputs: vec!["a".into()] };
         let tier = Some(TierOf { resolution_ms: 300_000, rule: u64::MAX });
-        let stamp = Stamp { store: "s".into(), level: 2, origin, tier };
+        let stamp = Stamp { store: "s".into(), level: 2, origin, tier, thinned: vec![3, u64::MAX] };
         let (table, tenant) = (Table::Logs, Tenant::default());
         let text = stamp.format(table, &tenant);
         assert_eq!(Stamp::parse(&text, table, &tenant), Some(stamp));

@@ -8,6 +8,7 @@ use fresnel_sdk::config::{Duration, Report, Validate};
 use model::{NANOS_PER_DAY, Signal, Table, Tenant};
 
 use super::fixture::*;
+use crate::manifest::SegmentMeta;
 use crate::{Config, DownsampleConfig, LocalDisk, Store, TierConfig};
 
 pub(super) const RESOLUTIONS: [u64; 2] = [60_000, 3_600_000];
@@ -66,7 +67,8 @@ fn day(first: u64, minutes: u64) -> Vec<Row> {
 }
 
 struct Place {
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
+    config: Config,
     clock: Arc<TestClock>,
     store: Store,
 }
@@ -77,8 +79,34 @@ impl Place {
         let mut config = config(dir.path());
         config.tiers = short();
         change(&mut config);
-        let store = open_with(options(config, Arc::new(LocalDisk), &clock)).await;
-        Self { _dir: dir, clock, store }
+        let store = open_with(options(config.clone(), Arc::new(LocalDisk), &clock)).await;
+        Self { dir, config, clock, store }
+    }
+
+    /// The same after a restart at which the manifest is gone.
+    async fn without_manifest(self) -> Self {
+        let Self { dir, config, clock, store } = self;
+        drop(store);
+        std::fs::remove_dir_all(dir.path().join("manifest")).unwrap();
+        clock.advance(1_000_000_000);
+        let store = open_with(options(config.clone(), Arc::new(LocalDisk), &clock)).await;
+        Self { dir, config, clock, store }
+    }
+
+    /// What the manifest says of samples and windows, but for times within a day.
+    fn known(&self) -> Vec<String> {
+        let of = |table| self.store.snapshot(&tenant(), table).segments;
+        let segments = [Table::Samples, Table::Downsampled].into_iter().flat_map(of);
+        let mut known: Vec<_> = segments
+            .map(|segment| {
+                let day = model::day_of(segment.max_time);
+                assert_eq!((day, model::day_of(segment.min_time)), (segment.day, day), "{segment:?}");
+                let SegmentMeta { path, rows, lsns, tier, thinned, .. } = &*segment;
+                format!("{path} {rows} {lsns:?} {tier:?} {thinned:?}")
+            })
+            .collect();
+        known.sort();
+        known
     }
 
     async fn sealed(&self, rows: Vec<Row>) {
@@ -231,6 +259,111 @@ async fn little_memory_makes_more_rows_of_a_window_and_the_same_sums() {
     store.compact_now().await.unwrap();
     for resolution_ms in RESOLUTIONS {
         assert_eq!(totals(&store, &tenant(), resolution_ms), sum(&rows));
+    }
+}
+
+#[tokio::test]
+async fn a_lost_manifest_changes_nothing_of_what_is_in_which_tier() {
+    let place = Place::new(|config| config.retention.metrics = Duration::ZERO).await;
+    let rows = day(0, 600);
+    // The first segment has nothing that the rule names: the tier has a file without rows for it.
+    let (first, second): (Vec<_>, Vec<_>) =
+        rows.iter().copied().partition(|row| !is_tiered(row) && row.id < 300);
+    for part in [first, second] {
+        place.sealed(part).await;
+        place.later(0).await;
+    }
+    let (before, all) = (place.known(), sum(&rows));
+    assert_eq!(before.iter().filter(|file| file.contains(".parquet 0 ")).count(), RESOLUTIONS.len());
+    let place = place.without_manifest().await;
+    assert_eq!(place.known(), before, "while the samples are there");
+    place.later(0).await;
+    assert_eq!(place.known(), before, "nothing is downsampled again");
+
+    place.later(2 * NANOS_PER_DAY).await;
+    let before = place.known();
+    assert!(before.iter().all(|file| file.contains("/downsampled/") || !file.ends_with(" []")), "{before:?}");
+    let place = place.without_manifest().await;
+    assert_eq!(place.known(), before, "that samples have expired is known");
+    assert_eq!(place.samples() as u64, rows.len() as u64 - all.0);
+    for again in 0..2 {
+        for resolution_ms in RESOLUTIONS {
+            assert_eq!(totals(&place.store, &tenant(), resolution_ms), all, "{again}");
+        }
+        place.later(0).await;
+    }
+}
+
+/// The file of samples that have all expired is there for a while yet, for queries that read it.
+#[tokio::test]
+async fn samples_that_come_back_with_a_lost_manifest_are_in_their_tiers_and_expire_again() {
+    let place = Place::new(|config| config.retention.metrics = Duration::ZERO).await;
+    let rows: Vec<_> = day(0, 600).into_iter().filter(is_tiered).collect();
+    place.sealed(rows.clone()).await;
+    place.later(0).await;
+    place.later(2 * NANOS_PER_DAY).await;
+    assert_eq!((place.samples(), place.expired()), (0, rows.len() as u64));
+    let place = place.without_manifest().await;
+    assert_eq!((place.samples(), place.expired()), (rows.len(), 0));
+    place.later(0).await;
+    assert_eq!((place.samples(), place.expired()), (0, rows.len() as u64));
+    for resolution_ms in RESOLUTIONS {
+        assert_eq!(totals(&place.store, &tenant(), resolution_ms), sum(&rows));
+    }
+}
+
+/// Samples that stay longer than their windows: at the end of these nothing is made of them again.
+#[tokio::test]
+async fn windows_of_a_day_expire_together() {
+    let place = Place::new(|config| {
+        config.retention.metrics = Duration::ZERO;
+        config.tiers[0].retention = Some(Duration::ZERO);
+        config.tiers[0].downsample[0].retention = Duration::from_days(10);
+        config.compact.files_min = 4;
+    });
+    let place = place.await;
+    let rows = day(0, 600);
+    // Four segments that are merged, in two files of each tier.
+    for (number, part) in rows.chunks(120).enumerate() {
+        place.sealed(part.to_vec()).await;
+        if number >= 2 {
+            place.later(0).await;
+        }
+    }
+    place.later(0).await;
+    assert_eq!((place.known().len(), place.store.status().tiers[0].segments), (5, 2));
+    // From before the first to behind the last sample is ten days old.
+    place.later(8 * NANOS_PER_DAY).await;
+    for _ in 0..52 {
+        place.later(HOUR).await;
+        let there = totals(&place.store, &tenant(), RESOLUTIONS[0]);
+        assert!([sum(&rows), (0, 0)].contains(&there), "{there:?}");
+    }
+    assert_eq!(totals(&place.store, &tenant(), RESOLUTIONS[0]), (0, 0));
+    assert_eq!(totals(&place.store, &tenant(), RESOLUTIONS[1]), sum(&rows));
+}
+
+#[test]
+fn patterns_that_are_none_or_were_meant_to_be_globs_are_told() {
+    let found = |pattern: &str| {
+        let (mut config, mut report) = (Config { tiers: short(), ..Config::default() }, Report::default());
+        config.tiers[0].metrics = vec![pattern.to_owned()];
+        config.validate(&mut report);
+        format!("{report:?}")
+    };
+    let good = found("up");
+    for pattern in ["node_.*", "a|b", "[a-z]*", r"\w*", r"a\*", "(a_)*b", r"http\.server\..+", "a.*b"] {
+        assert_eq!(found(pattern), good, "{pattern}");
+    }
+    for (pattern, reason) in [
+        ("(", "unclosed group"),
+        ("a)|(b", "unopened group"),
+        ("*_total", "repetition operator missing expression; for anything write `.*`"),
+        ("node_*", "`_*` is any number of `_`; for anything write `.*`"),
+        (r"\\a*", "`a*` is any number of `a`"),
+    ] {
+        let found = found(pattern);
+        assert!(found.contains(reason), "{pattern}: {found}");
     }
 }
 

@@ -15,7 +15,8 @@ const DAY_MS: u128 = 86_400_000;
 #[serde(deny_unknown_fields)]
 pub struct TierConfig {
     /// Regular expressions of which one matches the whole name of a metric, as it is stored: that of
-    /// OpenTelemetry, and of a series of Prometheus its `__name__`. All metrics when empty.
+    /// OpenTelemetry, and of a series of Prometheus its `__name__`; for example `node_.*`. All metrics
+    /// when empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub metrics: Vec<String>,
     /// How long samples stay as they came, `0` for ever; as `store.retention` says when missing. They
@@ -44,13 +45,8 @@ impl TierConfig {
     /// Checks what is at `path`; `raw` is how long samples stay that no rule says anything about.
     fn check(&self, path: &str, raw: Option<std::time::Duration>, report: &mut Report) {
         for (number, pattern) in self.metrics.iter().enumerate() {
-            if let Err(error) = super::rules::pattern(pattern) {
-                let error = error.to_string();
-                let reason = error.lines().last().unwrap_or_default();
-                report.error(
-                    &format!("{path}.metrics[{number}]"),
-                    format!("is no regular expression: {reason}"),
-                );
+            if let Some(reason) = wrong(pattern) {
+                report.error(&format!("{path}.metrics[{number}]"), reason);
             }
         }
         if self.downsample.len() > LEVELS_MAX {
@@ -84,6 +80,29 @@ impl TierConfig {
             }
         }
     }
+}
+
+/// What is wrong with a pattern: it is no regular expression, or was meant to be a glob.
+fn wrong(pattern: &str) -> Option<String> {
+    if let Err(error) = super::rules::pattern(pattern) {
+        let error = error.to_string();
+        let reason = error.lines().last().unwrap_or_default().trim_start_matches("error: ");
+        let hint = if pattern.starts_with('*') { "; for anything write `.*`" } else { "" };
+        return Some(format!("is no regular expression: {reason}{hint}"));
+    }
+    // `node_*` is one, of names that are `node` and underscores.
+    let (mut before, mut escaped) = ('^', false);
+    for character in pattern.chars() {
+        let is_of_name = !escaped && (before.is_ascii_alphanumeric() || matches!(before, '_' | ':'));
+        if character == '*' && is_of_name {
+            return Some(format!(
+                "is a regular expression, in which `{before}*` is any number of `{before}`; for anything write `.*`"
+            ));
+        }
+        escaped = before == '\\' && !escaped;
+        before = character;
+    }
+    None
 }
 
 /// Checks all rules.

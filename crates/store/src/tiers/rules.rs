@@ -41,6 +41,8 @@ pub(crate) struct Level {
 
 /// A pattern that matches whole names.
 pub(super) fn pattern(pattern: &str) -> Result<Regex, regex::Error> {
+    // One that is none by itself may be one between parentheses.
+    Regex::new(pattern)?;
     Regex::new(&format!("^(?s:{pattern})$"))
 }
 

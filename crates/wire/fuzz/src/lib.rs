@@ -103,6 +103,8 @@ fn check_decoder(decode: impl Fn(&Context<'_>) -> Result<Decoded, Malformed>) {
         links_max: 4,
         buckets_max: 16,
         exemplars_max: 4,
+        age_max_nanos: 1 << 61,
+        ahead_max_nanos: 1 << 61,
     };
     let context = Context { received_unix_nano: 1, decide: Decide::Apply(&limits) };
     let Ok(decoded) = decode(&context) else { return };

@@ -249,6 +249,7 @@ impl Metrics {
     fn plain_point(&mut self, owner: &Owner<'_>, message: Reader<'_>, judge: &mut Judge<'_>) -> bool {
         if self.series.is_by_set()
             && let Some(point) = Plain::read(message.bytes())
+            && judge.is_timely(point.time)
             && let Some(set) = self.sets.expected(point.attributes)
         {
             judge.accept_plain();
@@ -290,6 +291,7 @@ impl Metrics {
             0 => judge.received_unix_nano,
             time => time,
         };
+        judge.check_timely(time);
         let start_time = judge.time(head.start_time);
         let series = self.series.resolve(owner, &attributes, time, judge, sets)?;
         points.push(series, time, start_time, head.flags);

@@ -21,6 +21,8 @@ pub(super) const LIMITS: Limits = Limits {
     links_max: 3,
     buckets_max: 20,
     exemplars_max: 3,
+    age_max_nanos: i64::MAX,
+    ahead_max_nanos: i64::MAX,
 };
 
 /// When the requests of these tests are received.

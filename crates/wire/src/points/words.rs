@@ -16,6 +16,8 @@ pub(crate) const GAUGE_HISTOGRAM: Word = word("gaugehistogram");
 pub(crate) const INFO: Word = word("info");
 pub(crate) const STATE_SET: Word = word("stateset");
 pub(crate) const UNKNOWN: Word = word("unknown");
+/// No kind of a series, but what was told of a metric apart from its series.
+pub(crate) const METADATA: Word = word("metadata");
 pub(crate) const DELTA: Word = word("delta");
 pub(crate) const CUMULATIVE: Word = word("cumulative");
 

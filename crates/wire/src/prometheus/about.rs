@@ -82,6 +82,20 @@ impl Kind {
         }
     }
 
+    /// Prometheus' word for it.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+            Self::GaugeHistogram => "gaugehistogram",
+            Self::Summary => "summary",
+            Self::Info => "info",
+            Self::StateSet => "stateset",
+        }
+    }
+
     pub(super) fn word(self) -> Reader<'static> {
         let (word, _) = self.stored();
         Reader::start(&word.0, word.1)

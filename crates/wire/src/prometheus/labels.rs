@@ -17,7 +17,8 @@ const LABEL: Fields = Fields::new("Label", &[1, 2]);
 
 const METRIC_NAME: &[u8] = b"__name__";
 const JOB: &[u8] = b"job";
-const UNKNOWN_SERVICE: &[u8] = b"unknown_service";
+/// The service of what has no `job`.
+pub(super) const UNKNOWN_SERVICE: &[u8] = b"unknown_service";
 
 /// Key of a label in a series and in an exemplar.
 pub(super) const LABEL_TAG: u8 = 0x0a;

@@ -8,9 +8,10 @@ use model::{Table, schema};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::about::{Kind, Told};
-use super::labels::Sets;
+use super::labels::{Sets, UNKNOWN_SERVICE};
+use crate::canonical::Canonical;
 use crate::columns::{self, Attributes, Ids, OptionalText, Text, Validity};
-use crate::points::Known;
+use crate::points::{Known, words};
 use crate::proto::Reader;
 
 /// Columns of [`Table::Series`] that differ from series to series.
@@ -65,6 +66,35 @@ impl Series {
         }
         self.pending.end += 1;
         u32::try_from(row).unwrap_or(u32::MAX)
+    }
+
+    /// A row that says what a metric is, whichever series it has; no point refers to it.
+    pub(super) fn describe(&mut self, name: Reader<'_>, told: Told<'_>, time: i64, sets: &Sets) {
+        // What is said is what identifies it: of what senders say differently all is kept.
+        let kind = told.kind.as_str();
+        let (word, length) = &words::METADATA;
+        let own_kind = Reader::start(word, *length);
+        let mut canonical = Canonical::default();
+        [own_kind.bytes(), name.bytes(), kind.as_bytes(), told.help.bytes(), told.unit.bytes()]
+            .into_iter()
+            .for_each(|text| canonical.text(text));
+        let id = canonical.id();
+        if self.known.find_or_add(&id, &self.series_id).is_some() {
+            return;
+        }
+        self.settle(sets);
+        self.know_nothing(self.time.len());
+        self.series_id.push(&id);
+        self.service.push(self.services.row(UNKNOWN_SERVICE));
+        self.time.push(time);
+        self.name.push(name);
+        self.description.push(told.help);
+        self.unit.push(told.unit);
+        self.kind.push(own_kind);
+        self.is_monotonic.push(false);
+        self.attributes.key(Reader::new(b"type"));
+        self.attributes.values.push_text(|to| to.extend_from_slice(kind.as_bytes()));
+        self.attributes.end_row_sorted();
     }
 
     /// Type and unit of a row. Those of rows of which nothing is told are filled in together.

@@ -7,13 +7,14 @@ use super::labels::{LABEL_TAG, Sets};
 use super::series::Series;
 use super::symbols::Symbols;
 use super::{NOTHING, Version};
-use crate::judge::{Judge, Limits};
+use crate::judge::{Judge, Limits, Reason};
 use crate::points::{STALE, Samples};
 use crate::proto::{Known, Reader, Refused};
 
 const SERIES_V1: Known = Known::new("TimeSeries", &[1, 2, 3, 4]);
 const SERIES_V2: Known = Known::new("TimeSeries", &[1, 2, 3, 4, 5, 6]);
-const METADATA: Known = Known::new("Metadata", &[1, 3, 4]);
+const METADATA_V1: Known = Known::new("MetricMetadata", &[1, 2, 4, 5]);
+const METADATA_V2: Known = Known::new("Metadata", &[1, 3, 4]);
 const SAMPLE_V1: Known = Known::new("Sample", &[1, 2]);
 const SAMPLE_V2: Known = Known::new("Sample", &[1, 2, 3]);
 /// OpenTelemetry's flag of a point without a value.
@@ -27,6 +28,8 @@ pub(super) struct Write {
     histograms: Histograms,
     exemplars: Exemplars,
     sets: Sets,
+    /// How often a metric was described apart from its series.
+    metadata: u32,
 }
 
 /// A time series of version 2 without its labels, samples, histograms and exemplars.
@@ -69,6 +72,7 @@ impl Write {
             histograms: Histograms::default(),
             exemplars: Exemplars::default(),
             sets: Sets::take(version, limits),
+            metadata: 0,
         }
     }
 
@@ -78,13 +82,14 @@ impl Write {
         self.sets.keep(self.version);
     }
 
-    /// The tables of a request that was well-formed to its end, and how many exemplars are in them.
+    /// The tables of a request that was well-formed to its end, and how many items are in them that
+    /// are no records.
     pub(super) fn finish(self) -> (Metrics, u32) {
         let (streams, series) = self.series.finish();
         let exemplars = self.exemplars.finish();
-        let count = u32::try_from(exemplars.num_rows()).unwrap_or(u32::MAX);
+        let besides = u32::try_from(exemplars.num_rows()).unwrap_or(u32::MAX) + self.metadata;
         let samples = self.samples.finish();
-        (Metrics { streams, series, samples, histograms: self.histograms.finish(), exemplars }, count)
+        (Metrics { streams, series, samples, histograms: self.histograms.finish(), exemplars }, besides)
     }
 
     /// Reads a `TimeSeries` of version 1.
@@ -96,6 +101,7 @@ impl Write {
             && judge.is_lenient()
             && let Some(sample) = Sample::only(rest.bytes())
             && let Some(time) = sample.time_ms.checked_mul(1_000_000)
+            && judge.is_timely(time)
         {
             judge.expect(1)?;
             judge.accept_plain();
@@ -173,6 +179,42 @@ impl Write {
         Ok(())
     }
 
+    /// Reads a `MetricMetadata` of version 1: what a metric is, whose series come at other times.
+    #[inline(never)]
+    pub(super) fn metadata_v1(&mut self, message: Reader<'_>, judge: &mut Judge<'_>) -> Result<(), Refused> {
+        judge.expect(1)?;
+        if !judge.begin() {
+            return Ok(());
+        }
+        let (mut name, mut told) = (Reader::EMPTY, Told::NOTHING);
+        let mut fields = message;
+        while fields.more()? {
+            match fields.key() {
+                0x08 => told.kind = Kind::of_number(fields.varint()),
+                0x12 => name = fields.field(),
+                0x22 => told.help = fields.field(),
+                0x2a => told.unit = fields.field(),
+                key => fields.unknown(key, &METADATA_V1)?,
+            }
+        }
+        if name.is_empty() {
+            judge.reject(Reason::EmptyMetricName, 0);
+        }
+        for text in [name, told.help, told.unit] {
+            if text.len() > judge.limits.value_bytes_max {
+                judge.reject(Reason::ValueTooLong, text.len() as u64);
+            }
+            if simdutf8::basic::from_utf8(text.bytes()).is_err() {
+                judge.reject(Reason::InvalidUtf8, 0);
+            }
+        }
+        if judge.accept(|| Ok(())) {
+            self.series.describe(name, told, judge.received_unix_nano, &self.sets);
+            self.metadata += 1;
+        }
+        Ok(())
+    }
+
     /// Takes a sample that did not come as a `TimeSeries`: the labels of its series as the fields of
     /// version 1, what its metric is, value and time in milliseconds, and an `Exemplar` of version 1.
     pub(super) fn line(
@@ -190,7 +232,7 @@ impl Write {
         })?;
         let owner = Owner { set, created: 0, told };
         if judge.begin() {
-            let time = judge.milliseconds(time_ms);
+            let time = point_time(time_ms, judge);
             if judge.accept(|| Ok(()))
                 && let Some(row) = self.row(&owner, time)
             {
@@ -227,7 +269,7 @@ impl Write {
             return Ok(());
         }
         let sample = Sample::read(self.version, message)?;
-        let time = judge.milliseconds(sample.time_ms);
+        let time = point_time(sample.time_ms, judge);
         let start_time = owner.start(sample.start_ms, judge);
         if judge.accept(|| Ok(()))
             && let Some(row) = self.row(owner, time)
@@ -247,7 +289,7 @@ impl Write {
             return Ok(());
         }
         let head = self.histograms.read(self.version, message)?;
-        let time = judge.milliseconds(head.time_ms);
+        let time = point_time(head.time_ms, judge);
         let start_time = owner.start(head.start_ms, judge);
         self.histograms.judge(&head, judge);
         if judge.accept(|| Ok(()))
@@ -291,7 +333,7 @@ impl Write {
 
     /// Keeps the exemplar whose labels were read last, or takes it back.
     fn exemplar(&mut self, owner: &Owner<'_>, (value, time_ms): (f64, i64), judge: &mut Judge<'_>) {
-        let time = judge.milliseconds(time_ms);
+        let time = point_time(time_ms, judge);
         if judge.accept(|| Ok(()))
             && let Some(row) = self.row(owner, time)
         {
@@ -314,6 +356,14 @@ impl Owner<'_> {
     fn start(&self, own_ms: i64, judge: &mut Judge<'_>) -> i64 {
         judge.milliseconds(if own_ms == 0 { self.created } else { own_ms })
     }
+}
+
+/// The time of a sample, histogram or exemplar in nanoseconds.
+#[inline(always)]
+fn point_time(time_ms: i64, judge: &mut Judge<'_>) -> i64 {
+    let time = judge.milliseconds(time_ms);
+    judge.check_timely(time);
+    time
 }
 
 /// The labels of a `TimeSeries` of version 1, those that follow each other as one, and how many items
@@ -372,7 +422,7 @@ impl Head {
                 0x08 => self.kind = Kind::of_number(fields.varint()),
                 0x18 => self.help = fields.varint32(),
                 0x20 => self.unit = fields.varint32(),
-                key => fields.unknown(key, &METADATA)?,
+                key => fields.unknown(key, &METADATA_V2)?,
             }
         }
         Ok(())

@@ -19,7 +19,7 @@ pub fn schema<T: Config>() -> Json {
 }
 
 /// The settings as Markdown: one section for each table, one row for each setting. With a prefix,
-/// each row also names its environment variable.
+/// each row also names its environment variable; what is in a list of tables has none of its own.
 pub fn markdown<T: Config>(prefix: Option<&str>) -> String {
     let mut page = String::new();
     for section in sections::<T>() {
@@ -27,13 +27,14 @@ pub fn markdown<T: Config>(prefix: Option<&str>) -> String {
             continue;
         }
         let title =
-            if section.path.is_empty() { "Top level".into() } else { format!("`[{}]`", section.path) };
+            if section.path.is_empty() { "Top level".into() } else { format!("`{}`", section.heading()) };
         let _ = writeln!(page, "\n## {title}\n");
         if !section.description.is_empty() {
             let _ = writeln!(page, "{}\n", section.description);
         }
         page.push_str("| key | type | default | meaning |\n|---|---|---|---|\n");
         for row in &section.rows {
+            let prefix = prefix.filter(|_| !section.is_list);
             let variable = prefix.map(|prefix| format!("<br>`{}`", row.variable(prefix))).unwrap_or_default();
             let (path, kind, default) = (&row.path, &row.kind, row.default_markdown());
             let _ =
@@ -51,7 +52,7 @@ pub fn example<T: Config>() -> String {
         comment(&mut file, &section.description);
         if !section.path.is_empty() {
             let mark = if section.optional { "# " } else { "" };
-            let _ = writeln!(file, "{mark}[{}]", section.path);
+            let _ = writeln!(file, "{mark}{}", section.heading());
         }
         for row in &section.rows {
             file.push('\n');
@@ -73,7 +74,16 @@ struct Section {
     description: String,
     /// It is not there unless somebody writes it: a key of the user's own, or a variant.
     optional: bool,
+    /// There may be several.
+    is_list: bool,
     rows: Vec<Row>,
+}
+
+impl Section {
+    /// As it stands in TOML.
+    fn heading(&self) -> String {
+        if self.is_list { format!("[[{}]]", self.path) } else { format!("[{}]", self.path) }
+    }
 }
 
 struct Row {
@@ -125,7 +135,8 @@ impl Lister {
     fn section(&mut self, shape: &Shape, path: &KeyPath, description: &str, optional: bool) {
         let place = self.sections.len();
         let (path, description) = (path.clone(), description.to_owned());
-        self.sections.push(Section { path: path.clone(), description, optional, rows: Vec::new() });
+        let new = Section { path: path.clone(), description, optional, is_list: false, rows: Vec::new() };
+        self.sections.push(new);
         let mut rows = Vec::new();
         match &shape.kind {
             Kind::Table(table) => {
@@ -180,6 +191,13 @@ impl Lister {
             description: description.to_owned(),
             secret: shape.is_secret(),
         });
+        if let Kind::List(item) = &shape.kind
+            && matches!(item.kind, Kind::Table(_))
+        {
+            let place = self.sections.len();
+            self.section(item, path, &item.description, true);
+            self.sections[place].is_list = true;
+        }
     }
 }
 

@@ -30,9 +30,9 @@ pub fn decode(format: Format, body: &[u8], context: &Context<'_>) -> Result<Deco
     let walked = push.walk(Lines::new(format, body), &mut judge);
     push.write.end();
     walked.map_err(|refused| *refused)?;
-    let (metrics, exemplars) = push.write.finish();
+    let (metrics, besides) = push.write.finish();
     let (items, rejected) = judge.finish();
-    Ok(Decoded { batch: Batch::Metrics(metrics), received: items - exemplars, rejected })
+    Ok(Decoded { batch: Batch::Metrics(metrics), received: items - besides, rejected })
 }
 
 struct Push<'a> {

@@ -37,8 +37,8 @@ pub(super) fn check(decoded: &Decoded, expected: &Expected, ordered: bool, case:
         assert!(rejection.indices.is_sorted() && !rejection.example.is_empty(), "{case}");
         rejected.extend(rejection.indices.iter().map(|index| (*index, rejection.reason)));
     }
-    let exemplars = expected.items.iter().filter(|item| item.is_exemplar && item.reasons.is_empty()).count();
-    assert_eq!(decoded.received as usize, expected.items.len() - exemplars, "received, {case}");
+    let besides = expected.items.iter().filter(|item| item.is_besides && item.reasons.is_empty()).count();
+    assert_eq!(decoded.received as usize, expected.items.len() - besides, "received, {case}");
     let mut wrong: BTreeMap<usize, Vec<&[&str]>> = BTreeMap::new();
     for (index, item) in (0_u32..).zip(&expected.items) {
         let group = if ordered { index as usize } else { item.series };

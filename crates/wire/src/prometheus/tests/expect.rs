@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use prost::encoding::{DecodeContext, decode_key, skip_field};
 use prost::{DecodeError, Message};
 
 use super::messages::{
-    BucketSpan, Count, Histogram, HistogramV2, Label, Request, TimeSeries, TimeSeriesV2, WriteRequest,
-    ZeroCount,
+    BucketSpan, Count, Histogram, HistogramV2, Label, MetricMetadata, Request, TimeSeries, TimeSeriesV2,
+    WriteRequest, ZeroCount,
 };
-use super::{LIMITS, Version};
+use super::{LIMITS, RECEIVED, Version};
 use crate::cells::{Cell, Row, double, text};
 
 pub(super) type Reasons = Vec<&'static str>;
@@ -22,10 +23,11 @@ pub(super) struct Expected {
 
 #[derive(Debug)]
 pub(super) struct Item {
-    /// Ordinal of its time series.
+    /// Ordinal of its time series, or of the metadata that it is, among both.
     pub(super) series: usize,
     pub(super) reasons: Reasons,
-    pub(super) is_exemplar: bool,
+    /// An exemplar or metadata: no record where it is accepted.
+    pub(super) is_besides: bool,
 }
 
 const SAMPLES: usize = 0;
@@ -52,18 +54,38 @@ struct Series {
 
 /// What is expected of the bytes of a request, as prost reads them.
 pub(super) fn expected(version: Version, body: &[u8]) -> Result<Expected, DecodeError> {
-    let series: Vec<Series> = match version {
-        Version::V1 => WriteRequest::decode(body)?.timeseries.into_iter().map(v1).collect(),
+    let mut expect = Expect::default();
+    match version {
+        Version::V1 => {
+            let request = WriteRequest::decode(body)?;
+            let mut series = request.timeseries.into_iter().map(v1);
+            let mut metadata = request.metadata.into_iter();
+            for (index, field) in order(body)?.into_iter().enumerate() {
+                match field {
+                    1 => expect.series(index, &series.next().unwrap()),
+                    _ => expect.metadata(index, &metadata.next().unwrap()),
+                }
+            }
+        }
         Version::V2 => {
             let request = Request::decode(body)?;
-            request.timeseries.into_iter().map(|series| v2(series, &request.symbols)).collect()
+            let series = request.timeseries.into_iter().map(|series| v2(series, &request.symbols));
+            series.enumerate().for_each(|(index, series)| expect.series(index, &series));
         }
-    };
-    let mut expect = Expect::default();
-    for (index, series) in series.iter().enumerate() {
-        expect.series(index, series);
     }
     Ok(expect.finish())
+}
+
+/// In which order series (field 1) and metadata (field 3) come; of each prost keeps the order.
+fn order(mut body: &[u8]) -> Result<Vec<u32>, DecodeError> {
+    let mut fields = Vec::new();
+    while !body.is_empty() {
+        let (field, wire) = decode_key(&mut body)?;
+        skip_field(wire, field, &mut body, DecodeContext::default())?;
+        fields.push(field);
+    }
+    fields.retain(|field| matches!(field, 1 | 3));
+    Ok(fields)
 }
 
 fn pairs(labels: Vec<Label>) -> Labels {
@@ -215,7 +237,7 @@ impl Expect {
                 let row = self.row(&labels, time, series);
                 self.points.push((table, row, own));
             }
-            self.expected.items.push(Item { series: index, reasons: more, is_exemplar: table == EXEMPLARS });
+            self.expected.items.push(Item { series: index, reasons: more, is_besides: table == EXEMPLARS });
         };
         for (value, at, begin) in &series.samples {
             let mut reasons = Reasons::new();
@@ -258,6 +280,39 @@ impl Expect {
         }
     }
 
+    fn metadata(&mut self, index: usize, it: &MetricMetadata) {
+        let mut reasons = Reasons::new();
+        if it.metric_family_name.is_empty() {
+            reasons.push("empty_metric_name");
+        }
+        let texts = [&it.metric_family_name, &it.help, &it.unit];
+        if texts.iter().any(|text| text.len() > LIMITS.value_bytes_max) {
+            reasons.push("value_too_long");
+        }
+        let kind = match kind(it.r#type) {
+            "sum" => "counter",
+            other => other,
+        };
+        // No series has labels without names.
+        let told = |text: &str| (String::new(), Some(text.to_owned()));
+        let known = vec![told(&it.metric_family_name), told(&it.help), told(&it.unit), told(kind)];
+        if reasons.is_empty() && !self.known.iter().any(|(there, _)| *there == known) {
+            let columns = [
+                ("time_unix_nano", Cell::Int(RECEIVED)),
+                ("metric_name", text(&it.metric_family_name)),
+                ("unit", text(&it.unit)),
+                ("description", text(&it.help)),
+                ("kind", text("metadata")),
+                ("temporality", Cell::Null),
+                ("is_monotonic", Cell::Null),
+                ("attributes", Cell::Map(vec![("type".to_owned(), Some(kind.to_owned()))])),
+            ];
+            let row = columns.into_iter().chain(stream("unknown_service")).collect();
+            self.known.push((known, row));
+        }
+        self.expected.items.push(Item { series: index, reasons, is_besides: true });
+    }
+
     fn row(&mut self, labels: &[(String, Option<String>)], at: i64, series: &Series) -> usize {
         if let Some(index) = self.known.iter().position(|(known, _)| known == labels) {
             let first = &mut self.known[index].1[0].1;
@@ -269,7 +324,7 @@ impl Expect {
         let label =
             |wanted| labels.iter().find(|(name, _)| name == wanted).and_then(|(_, value)| value.clone());
         let service = label("job").unwrap_or_else(|| "unknown_service".into());
-        let row = vec![
+        let columns = [
             ("time_unix_nano", Cell::Int(at)),
             ("metric_name", text(&label("__name__").unwrap())),
             ("unit", text(&series.unit)),
@@ -278,16 +333,8 @@ impl Expect {
             ("temporality", Cell::Null),
             ("is_monotonic", if series.kind == 1 { Cell::Bool(true) } else { Cell::Null }),
             ("attributes", Cell::Map(labels.to_vec())),
-            ("service_name", text(&service)),
-            ("resource_attributes", Cell::Map(Vec::new())),
-            ("resource_dropped_attributes_count", Cell::Int(0)),
-            ("resource_schema_url", text("")),
-            ("scope_name", text("")),
-            ("scope_version", text("")),
-            ("scope_attributes", Cell::Map(Vec::new())),
-            ("scope_dropped_attributes_count", Cell::Int(0)),
-            ("scope_schema_url", text("")),
         ];
+        let row = columns.into_iter().chain(stream(&service)).collect();
         self.known.push((labels.to_vec(), row));
         self.known.len() - 1
     }
@@ -300,6 +347,21 @@ impl Expect {
         self.expected.tables[SERIES] = self.known.into_iter().map(|(_, row)| row).collect();
         self.expected
     }
+}
+
+/// The columns of a stream.
+fn stream(service: &str) -> [(&'static str, Cell); 9] {
+    [
+        ("service_name", text(service)),
+        ("resource_attributes", Cell::Map(Vec::new())),
+        ("resource_dropped_attributes_count", Cell::Int(0)),
+        ("resource_schema_url", text("")),
+        ("scope_name", text("")),
+        ("scope_version", text("")),
+        ("scope_attributes", Cell::Map(Vec::new())),
+        ("scope_dropped_attributes_count", Cell::Int(0)),
+        ("scope_schema_url", text("")),
+    ]
 }
 
 fn id(labels: &[(String, Option<String>)], wanted: &str, digits: usize) -> Cell {

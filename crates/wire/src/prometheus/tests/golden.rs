@@ -283,15 +283,66 @@ fn a_start_of_its_own_beats_that_of_the_series() {
     assert_eq!(starts, [ms(2), ms(3), Cell::Null, ms(3)]);
 }
 
+fn told(r#type: i32, name: &str, help: &str) -> MetricMetadata {
+    MetricMetadata { r#type, metric_family_name: name.into(), help: help.into(), unit: "s".into() }
+}
+
 #[test]
 fn metadata_alone_is_a_request_without_records() {
-    let metadata =
-        MetricMetadata { r#type: 1, metric_family_name: "m".into(), help: "h".into(), unit: "s".into() };
-    let body = WriteRequest { timeseries: Vec::new(), metadata: vec![metadata] }.encode_to_vec();
+    let metadata = vec![told(1, "m", "h"), told(1, "m", "h"), told(3, "m", "h"), told(99, "n", "")];
+    let body = WriteRequest { timeseries: Vec::new(), metadata }.encode_to_vec();
     let decoded = accept(Version::V1, &body);
-    assert!(decoded.received == 0 && decoded.batch.is_empty());
+    assert_eq!((decoded.received, decoded.batch.records(), decoded.rejected.len()), (0, 0, 0));
+    let series = &tables(&decoded)[3];
+    let of = |column| series.iter().map(|row| get(row, column).clone()).collect::<Vec<_>>();
+    let kind = |kind: &str| Cell::Map(vec![("type".into(), Some(kind.into()))]);
+    assert_eq!(of("attributes"), [kind("counter"), kind("histogram"), kind("unknown")]);
+    assert_eq!(of("metric_name"), ["m", "m", "n"].map(text));
+    assert_eq!(of("description"), ["h", "h", ""].map(text));
+    assert_eq!((of("kind"), of("unit")), (vec![text("metadata"); 3], vec![text("s"); 3]));
+    assert_eq!(of("time_unix_nano"), vec![Cell::Int(RECEIVED); 3]);
     let wrong = decode(Version::V1, &[0x1a, 2, 0x12, 9], &context(&LIMITS));
     assert_eq!(wrong.unwrap_err(), Malformed::Truncated);
+}
+
+/// It may come before the series, after them or between them, whose rows and labels it leaves alone.
+#[test]
+fn metadata_between_series_changes_nothing_of_them() {
+    let metadata = |name| WriteRequest { timeseries: Vec::new(), metadata: vec![told(2, name, "h")] };
+    let of = |job| v1(vec![series(&[("__name__", "m"), ("job", job)], &[(1.0, 5)])]);
+    let alone = [of("a"), of("b"), of("a")].concat();
+    let mixed = [
+        metadata("m").encode_to_vec(),
+        of("a"),
+        metadata("n").encode_to_vec(),
+        of("b"),
+        of("a"),
+        metadata("m").encode_to_vec(),
+    ];
+    let (alone, mixed) = (accept(Version::V1, &alone), accept(Version::V1, &mixed.concat()));
+    assert_eq!((mixed.received, tables(&mixed)[0].clone()), (3, tables(&alone)[0].clone()));
+    let names: Vec<_> = tables(&mixed)[3].iter().map(|row| get(row, "kind").clone()).collect();
+    assert_eq!(names, ["metadata", "unknown", "metadata", "unknown"].map(text));
+}
+
+#[test]
+fn metadata_that_cannot_be_kept_is_rejected_and_counted() {
+    let mut broken = told(1, "m", "bad").encode_to_vec();
+    let at = broken.windows(3).position(|part| part == b"bad").unwrap();
+    broken[at] = 0xff;
+    let field = [&[0x1a, u8::try_from(broken.len()).unwrap()][..], &broken].concat();
+    let metadata = vec![told(1, "", "h"), told(1, "m", &"x".repeat(201)), told(1, "m", "good")];
+    let others = WriteRequest { timeseries: Vec::new(), metadata }.encode_to_vec();
+    let body = [field, others].concat();
+    let decoded = decode(Version::V1, &body, &context(&LIMITS)).unwrap();
+    assert_eq!(
+        reasons(&decoded),
+        [("invalid_utf8", vec![0]), ("empty_metric_name", vec![1]), ("value_too_long", vec![2])]
+    );
+    assert_eq!((decoded.received, tables(&decoded)[3].len()), (3, 1));
+    let replay = Context { received_unix_nano: RECEIVED, decide: Decide::Recorded(&[0, 1, 2]) };
+    let again = decode(Version::V1, &body, &replay).unwrap();
+    assert_eq!((again.received, tables(&again)), (3, tables(&decoded)));
 }
 
 #[test]
@@ -374,5 +425,24 @@ fn labels_in_parts_are_one_set() {
     body.extend(parts);
     for _ in 0..2 {
         assert_eq!(tables(&accept(Version::V1, &body)), tables(&accept(Version::V1, &whole)));
+    }
+}
+
+/// Also where a series is one that is expected, whose samples are read without a look at the rest.
+#[test]
+fn samples_that_are_too_old_or_too_far_ahead_are_rejected() {
+    let limits = Limits { age_max_nanos: 10_000_000_000, ahead_max_nanos: 5_000_000_000, ..LIMITS };
+    let now = RECEIVED / 1_000_000;
+    let offsets = [-10_000, -9_999, 0, 5_000, 5_001, 3_600_000];
+    let one = |offset: i64| series(&[("__name__", "m"), ("job", "j")], &[(1.0, now + offset)]);
+    let body = v1(offsets.map(one).to_vec());
+    for _ in 0..2 {
+        let decoded = decode(Version::V1, &body, &context(&limits)).unwrap();
+        assert_eq!(reasons(&decoded), [("too_old", vec![0]), ("too_far_ahead", vec![4, 5])]);
+        assert_eq!(decoded.rejected[0].example, "10 s old, at most 10");
+        assert_eq!(decoded.rejected[1].example, "5 s in the future, at most 5");
+        assert_eq!((decoded.received, tables(&decoded)[0].len()), (6, 3));
+        let replay = Context { received_unix_nano: i64::MAX, decide: Decide::Recorded(&[0, 4, 5]) };
+        assert_eq!(tables(&decode(Version::V1, &body, &replay).unwrap()), tables(&decoded));
     }
 }

@@ -28,6 +28,46 @@ fn the_reference_lists_every_setting() {
 }
 
 #[test]
+fn tables_of_a_list_have_sections_without_variables() {
+    /// Says who may do what.
+    #[derive(Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+    #[serde(default)]
+    struct Rule {
+        /// Who.
+        names: Vec<String>,
+        /// When.
+        hours: Vec<Hours>,
+    }
+    /// From when to when.
+    #[derive(Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+    #[serde(default)]
+    struct Hours {
+        /// Begin.
+        from: u8,
+    }
+    #[derive(Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+    #[serde(default)]
+    struct Rules {
+        /// All of them.
+        rules: Vec<Rule>,
+    }
+    impl Validate for Rules {}
+    let page = reference::markdown::<Rules>(Some("APP"));
+    let table = "\n\n| key | type | default | meaning |\n|---|---|---|---|\n";
+    for part in [
+        "| `rules`<br>`APP_RULES` | list of table | `[]` | All of them. |\n\n## `[[rules]]`\n".to_owned(),
+        format!("Says who may do what.{table}| `rules.hours` | list of table | none | When. |\n"),
+        "| `rules.names` | list of text | none | Who. |\n\n## `[[rules.hours]]`\n".to_owned(),
+        format!("From when to when.{table}| `rules.hours.from` | integer, at most 255 | none | Begin. |\n"),
+    ] {
+        assert!(page.contains(&part), "{part} is not in\n{page}");
+    }
+    let text = reference::example::<Rules>();
+    assert!(text.contains("# Says who may do what.\n# [[rules]]\n"), "{text}");
+    assert!(text.contains("# [[rules.hours]]\n\n# Begin. (integer, at most 255)\n# from = \"\"\n"), "{text}");
+}
+
+#[test]
 fn the_example_is_the_defaults() {
     let text = reference::example::<Server>();
     assert!(
