@@ -1,5 +1,7 @@
 //! `/prometheus`: what was sent over OTLP, asked in PromQL as Grafana and its like ask.
 
+mod promoted;
+
 use serde_json::{Value, json};
 use testkit::Fresnel;
 use testkit::http::{Request, percent_encoded};

@@ -14,6 +14,7 @@ use promql::{Chunk, Labels, LabelsBuilder, Samples, Selection, SeriesIter, Sourc
 use super::exposed::{Matching, Part, TARGET_INFO, Translator};
 use super::memory::Memory;
 use super::points::{ById, Points, Sought, join, nanos, read_split, settle};
+use super::promoted::Promoted;
 use super::prune::SeriesId;
 use super::rows::Rows;
 use super::series::{self, Which};
@@ -40,6 +41,8 @@ pub(super) struct Store<'s> {
     histograms: Rows<'s>,
     downsampled: Rows<'s>,
     pub(super) series: Rows<'s>,
+    /// What labels are made with: the same throughout a query, also when the configuration changes.
+    promoted: Promoted,
     /// Samples come with their start times.
     starts: bool,
     /// How far instant selectors look back.
@@ -83,6 +86,7 @@ impl<'s> Store<'s> {
             samples: Rows::new(session, samples),
             histograms: Rows::new(session, histograms),
             series: Rows::new(session, series),
+            promoted: Promoted::new(&session.engine.prometheus()),
             downsampled: Rows::new(session, downsampled),
             starts: options.start_timestamps,
             lookback_ms: options.lookback_ms,
@@ -129,7 +133,7 @@ impl<'s> Store<'s> {
             name_may_fit: &|shape, translated| matching.may_fit(shape, translated),
             every_row: false,
         };
-        series::known(&self.memory, &self.series, &which, &mut |series| {
+        series::known(&self.memory, &self.series, &self.promoted, &which, &mut |series| {
             let seen_as = translator.seen_as(series, &matching);
             if seen_as.is_empty() {
                 return Ok(());
