@@ -23,6 +23,9 @@ pub struct Selection {
     pub function: Option<&'static str>,
     /// A hint: only labels matter, no samples are read (`series`, `labels`).
     pub labels_only: bool,
+    /// A hint: of histograms, it matters whether the first one within the range goes on from the one
+    /// before, which is therefore worth giving if it is not long ago.
+    pub resets: bool,
 }
 
 /// Series of a store, shared by the threads of a query.

@@ -230,6 +230,7 @@ impl<'s> Store<'s> {
             range_ms: 0,
             function: None,
             labels_only: true,
+            resets: false,
         };
         Ok(self.series(&selection)?.into_keys().collect())
     }
@@ -260,7 +261,8 @@ impl promql::Source for Store<'_> {
             }
         }
         let times = (selection.start_ms, selection.end_ms);
-        Ok(Box::new(Selected { store: self, series: series.into_iter(), groups, times, reading }))
+        let before_ms = if selection.resets { self.lookback_ms } else { 0 };
+        Ok(Box::new(Selected { store: self, series: series.into_iter(), groups, times, before_ms, reading }))
     }
 }
 
@@ -322,6 +324,8 @@ struct Selected<'a, 's> {
     series: std::collections::btree_map::IntoIter<Labels, Vec<Member>>,
     groups: Groups,
     times: (i64, i64),
+    /// How long before the times histograms are read, too.
+    before_ms: i64,
     reading: Reading,
 }
 
@@ -352,7 +356,7 @@ impl Selected<'_, '_> {
         let (chunks, _) = match &mut group.read {
             Some(read) => read,
             None => {
-                let read = group.read(self.store, self.times, self.reading)?;
+                let read = group.read(self.store, (self.times, self.before_ms), self.reading)?;
                 group.read.insert(read)
             }
         };
@@ -369,7 +373,7 @@ impl Group {
     fn read(
         &mut self,
         store: &Store<'_>,
-        times: (i64, i64),
+        (times, before_ms): ((i64, i64), i64),
         reading: Reading,
     ) -> Result<(ById<Chunk>, Memory), QueryError> {
         self.ids.sort_unstable();
@@ -383,6 +387,7 @@ impl Group {
         }
         if self.part != Part::Value {
             let delta = |id: &SeriesId| self.delta.contains_key(id);
+            let sought = Sought { times_ms: (times.0.saturating_sub(before_ms), times.1), ..sought };
             points.read_histograms(&store.histograms, &sought, self.part, &delta)?;
         }
         let chunks = points.finish();
