@@ -1,6 +1,7 @@
 //! `/prometheus`: what was sent over OTLP, asked in PromQL as Grafana and its like ask.
 
 mod promoted;
+mod stopped;
 
 use serde_json::{Value, json};
 use testkit::Fresnel;
