@@ -1,5 +1,6 @@
 //! `promtool` of Prometheus itself, from Debian's package.
 
+use std::io::{Seek, Write};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -87,6 +88,32 @@ fn promtool_queries() {
     assert!(!refused.status.success());
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(said.contains("bad_data: invalid parameter \"query\": 1:5: parse error"), "{said}");
+}
+
+/// What `promtool check metrics` says of what is exposed; none where it is missing.
+fn checked(exposed: &str) -> Option<(bool, String)> {
+    let mut command = promtool(&["check", "metrics"])?;
+    let mut input = tempfile::tempfile().unwrap();
+    input.write_all(exposed.as_bytes()).unwrap();
+    input.rewind().unwrap();
+    let output = command.stdin(input).output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    Some((output.status.success(), String::from_utf8_lossy(&said).into_owned()))
+}
+
+#[test]
+fn our_own_metrics_are_as_promtool_wants_them() {
+    let server = fresnel().start();
+    send(&server, now_unix_nano() / SECOND);
+    server.get_json("/prometheus/api/v1/query?query=duration_seconds_count");
+    let exposed = server.get("/metrics").expect(200).text();
+    let samples = exposed.lines().filter(|line| !line.starts_with('#')).count();
+    assert!(samples > 50, "{samples} samples are no test");
+    let Some((passed, said)) = checked(&exposed) else { return };
+    // It says what it does not like also where it passes.
+    assert!(passed && said.trim().is_empty(), "{said}");
+    let (passed, said) = checked(&format!("{exposed}# TYPE shop_orders counter\nshop_orders 1\n")).unwrap();
+    assert!(!passed && said.contains("shop_orders"), "{said}");
 }
 
 /// Files below `tests/golden/rules`.
