@@ -31,7 +31,7 @@ pub struct Selection {
 /// Series of a store, shared by the threads of a query.
 pub trait Source: Sync {
     /// The series that fit, in ascending order of their labels, each with its samples in ascending
-    /// order of time. Samples outside of the selection's range may be among them.
+    /// order of time. Samples outside of the selection's range may be among them, and are left out.
     fn select<'a>(&'a self, selection: &Selection) -> Result<SeriesIter<'a>, SourceError>;
 }
 
