@@ -116,6 +116,33 @@ fn our_own_metrics_are_as_promtool_wants_them() {
     assert!(!passed && said.contains("shop_orders"), "{said}");
 }
 
+#[test]
+fn the_configuration_that_is_told_is_one_for_promtool() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let scraped = "global:\n  scrape_interval: 20s\nscrape_configs:\n  - job_name: 'no'\n    \
+                   basic_auth: {username: u, password: p}\n    body_size_limit: 10MB\n    honor_timestamps: false\n    \
+                   static_configs:\n      - targets: ['127.0.0.1:1', '[::1]:2']\n        labels: {rack: '007'}\n    \
+                   relabel_configs:\n      - {source_labels: [a, b], regex: 'x(.*):\\d+', target_label: c, replacement: '$1'}\n";
+    std::fs::write(at("prometheus.yml"), scraped).unwrap();
+    std::fs::write(at("rules.yml"), "groups: [{name: g, rules: [{record: r, expr: up}]}]\n").unwrap();
+    let config = format!(
+        "[receive.scrape]\nfiles = [\"{}\"]\n[rules]\nfiles = [\"{}\"]\nexternal_labels = {{ zone = \"1e3\" }}\n",
+        at("prometheus.yml"),
+        at("rules.yml")
+    );
+    let server = fresnel().config(&config).start();
+    let told = server.get_json("/prometheus/api/v1/status/config");
+    std::fs::write(at("told.yml"), told["data"]["yaml"].as_str().unwrap()).unwrap();
+    let Some(command) = promtool(&["check", "config", &at("told.yml")]) else { return };
+    let said = run(command);
+    assert!(said.contains("1 rule files found") && said.contains("1 rules found"), "{said}");
+    // It is read here, too, and means the same.
+    let again = fresnel().config(&config.replace("prometheus.yml", "told.yml")).start();
+    let again = again.get_json("/prometheus/api/v1/status/config");
+    assert_eq!(again["data"]["yaml"], told["data"]["yaml"]);
+}
+
 /// Files below `tests/golden/rules`.
 fn rule_files(folder: &str, end: &str) -> Vec<PathBuf> {
     let folder = root().join("tests/golden/rules").join(folder);

@@ -78,7 +78,7 @@ pub use self::loaded::Loaded;
 pub use self::origin::Origin;
 pub use self::unit::{ByteSize, Duration, ParseUnitError, Secret};
 pub use self::validate::{Report, Validate};
-pub use self::watch::{Event, ReloadError, Subscription, Watch, WatchOptions};
+pub use self::watch::{Event, LastReload, ReloadError, Subscription, Watch, WatchOptions};
 #[cfg(feature = "flags")]
 pub(crate) use self::watch::{FileChange, Files};
 
