@@ -60,7 +60,11 @@ fn attributes_of_resources_are_promoted_to_labels_while_the_server_runs() {
         (server.get_json("/api/v1/status")["store"]["memtable_rows"].as_u64() == Some(0)).then_some(())
     });
     send(&server, "b", 2.0);
-    assert_eq!(labels(&server), [plain.clone()], "both pods are one series, as their labels say");
+    assert_eq!(
+        labels(&server),
+        std::slice::from_ref(&plain),
+        "both pods are one series, as their labels say"
+    );
 
     let settings = "promote_resource_attributes = [\"k8s.pod.name\", \"deployment.environment.name\", \"service.name\", \"http.route\", \"job\", \"empty\"]";
     change(&server, settings, "k8s_pod_name", true);

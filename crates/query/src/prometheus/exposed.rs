@@ -177,9 +177,7 @@ impl Translator {
         attributes.sort_unstable();
         for (key, value) in attributes {
             let key = self.key(key);
-            if !pairs.contains_key(&key) {
-                pairs.insert(key, self.text(value));
-            }
+            pairs.entry(key).or_insert_with(|| self.text(value));
         }
     }
 
