@@ -43,6 +43,25 @@ fn everything_wrong_is_said_at_once_with_line_and_column() {
 }
 
 #[test]
+fn what_is_promoted_is_said_in_one_way() {
+    let wrong = [
+        (
+            "promote_all_resource_attributes = true\npromote_resource_attributes = [\"a\"]",
+            "must be empty where",
+        ),
+        ("ignore_resource_attributes = [\"a\"]", "must be empty where"),
+        ("promote_resource_attributes = [\"a\", \" a\"]", "must not have `a` more than once"),
+        ("promote_resource_attributes = [\" \"]", "must not have an empty name"),
+    ];
+    for (lines, said) in wrong {
+        let stderr = check("bad.toml", &format!("[query.prometheus]\n{lines}\n")).expect(2).stderr;
+        assert!(stderr.contains(said) && stderr.contains("bad.toml:"), "{lines}: {stderr}");
+    }
+    let good = "promote_all_resource_attributes = true\nignore_resource_attributes = [\"process.pid\"]";
+    check("good.toml", &format!("[query.prometheus]\n{good}\n")).expect(0);
+}
+
+#[test]
 fn yaml_is_read_too() {
     check("good.yaml", "memory:\n  limit: 256 MiB\n").expect(0);
     let stderr = check("bad.yaml", "memory:\n  limitt: 256 MiB\n").expect(2).stderr;

@@ -336,6 +336,88 @@ fn files_are_followed_while_the_server_runs() {
 }
 
 #[test]
+fn who_asks_is_shown_by_files_that_are_read_at_each_request() {
+    let secrets = tempfile::tempdir().unwrap();
+    let (token, user, password) =
+        (secrets.path().join("token"), secrets.path().join("user"), secrets.path().join("password"));
+    write(&token, "t-first\n");
+    write(&user, "shop\n");
+    write(&password, "p-first\n");
+    let [bearer, basic, own] = ["a 1\n", "b 1\n", "c 1\n"].map(Target::start);
+    let wants = |target: &Target, wanted: &'static str, body: &str| {
+        target.answer(Answer { wants: Some(wanted), ..Answer::text(body) });
+    };
+    wants(&bearer, "Bearer t-first", "a 1\n");
+    // As `printf shop:p-first | base64` says.
+    wants(&basic, "Basic c2hvcDpwLWZpcnN0", "b 1\n");
+    wants(&own, "Token t-own", "c 1\n");
+    let authorization = format!("authorization:\n  credentials_file: {}", token.display());
+    let basic_auth =
+        format!("basic_auth:\n  username_file: {}\n  password_file: {}", user.display(), password.display());
+    let jobs = [
+        job("bearer", &bearer, &authorization),
+        job("basic", &basic, &basic_auth),
+        job("own", &own, "authorization:\n  type: Token\n  credentials: t-own"),
+    ];
+    let scraping = Scraping::start(&jobs.concat());
+    for metric in ["a", "b", "c"] {
+        scraping.wait(metric, &["1"]);
+    }
+
+    // A target that changes its secret, and then the one who asks: nothing is configured anew.
+    wants(&bearer, "Bearer t-second", "a 2\n");
+    wants(&basic, "Basic c2hvcDpwLXNlY29uZA==", "b 2\n");
+    for job in ["bearer", "basic"] {
+        scraping.wait_error(job, "server returned HTTP status 401 Unauthorized");
+        scraping.wait(&format!("up{{job=\"{job}\"}}"), &["0"]);
+    }
+    write(&token, "  t-second");
+    write(&password, "p-second");
+    scraping.wait("a", &["2"]);
+    scraping.wait("b", &["2"]);
+
+    std::fs::remove_file(&token).unwrap();
+    scraping.wait_error("bearer", &format!("{} cannot be read: ", token.display()));
+    scraping.wait("up{job=\"bearer\"}", &["0"]);
+    assert_eq!(scraping.values("up{job!=\"bearer\"}"), ["1", "1"]);
+    // A secret is told to the target alone.
+    let told = format!("{}{}", scraping.targets(""), scraping.server.log().join("\n"));
+    for secret in ["t-first", "t-second", "t-own", "p-first", "p-second"] {
+        assert!(!told.contains(secret), "{secret} in {told}");
+    }
+    let asked = |target: &Target| target.asked().len();
+    assert!(asked(&bearer) > 2 && asked(&basic) > 2);
+}
+
+#[test]
+fn a_server_of_targets_is_shown_who_asks() {
+    let secrets = tempfile::tempdir().unwrap();
+    let token = secrets.path().join("token");
+    write(&token, "t-first");
+    let target = Target::start("a 1\n");
+    let groups = |rack: &str| json!([{"targets": [target.address()], "labels": {"rack": rack}}]).to_string();
+    let discovery = Target::start("");
+    let answer = |wanted: &'static str, rack: &str| {
+        let answer = Answer { content_type: "application/json", ..Answer::text(&groups(rack)) };
+        discovery.answer(Answer { wants: Some(wanted), ..answer });
+    };
+    answer("Bearer t-first", "r1");
+    let config = format!(
+        "  - job_name: found\n    http_sd_configs:\n      - url: http://{}/targets\n        refresh_interval: 100ms\n        \
+         authorization:\n          credentials_file: {}\n",
+        discovery.address(),
+        token.display()
+    );
+    let scraping = Scraping::allowing(&config, &["keep the targets that a server told before"]);
+    scraping.wait("a{rack=\"r1\"}", &["1"]);
+    answer("Bearer t-second", "r2");
+    write(&token, "t-second");
+    scraping.wait("a{rack=\"r2\"}", &["1"]);
+    // The target is not who is shown it.
+    assert!(target.asked().iter().all(|head| !head.to_ascii_lowercase().contains("authorization")));
+}
+
+#[test]
 fn targets_come_from_a_server_too() {
     let target = Target::start("a 1\n");
     let groups = json!([{"targets": [target.address()], "labels": {"__meta_rack": "r1"}}]).to_string();
@@ -377,6 +459,21 @@ fn a_configuration_that_cannot_be_used_is_refused_with_the_place() {
         (
             whole("  - job_name: a\n    oauth2:\n      client_id: b\n"),
             "`oauth2` is not supported: let something else fetch the token",
+        ),
+        (
+            whole("  - job_name: a\n    proxy_from_environment: true\n"),
+            "prometheus.yml:5:29: `proxy_from_environment` ",
+        ),
+        (
+            whole("  - job_name: a\n    proxy_url: http://b\n    no_proxy: c\n"),
+            "prometheus.yml:6:15: `no_proxy` is not known: give those targets a job of their own",
+        ),
+        (whole("  - job_name: a\n    authorization:\n      type: Basic\n"), "prometheus.yml:6:13: `type` "),
+        (
+            whole(
+                "  - job_name: a\n    authorization:\n      credentials: b\n    basic_auth:\n      username: c\n",
+            ),
+            "`authorization` ",
         ),
         (
             whole("  - job_name: a\n    proxy_url: ftp://b\n"),

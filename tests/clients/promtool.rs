@@ -1,5 +1,6 @@
 //! `promtool` of Prometheus itself, from Debian's package.
 
+use std::io::{Seek, Write};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -87,6 +88,59 @@ fn promtool_queries() {
     assert!(!refused.status.success());
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(said.contains("bad_data: invalid parameter \"query\": 1:5: parse error"), "{said}");
+}
+
+/// What `promtool check metrics` says of what is exposed; none where it is missing.
+fn checked(exposed: &str) -> Option<(bool, String)> {
+    let mut command = promtool(&["check", "metrics"])?;
+    let mut input = tempfile::tempfile().unwrap();
+    input.write_all(exposed.as_bytes()).unwrap();
+    input.rewind().unwrap();
+    let output = command.stdin(input).output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    Some((output.status.success(), String::from_utf8_lossy(&said).into_owned()))
+}
+
+#[test]
+fn our_own_metrics_are_as_promtool_wants_them() {
+    let server = fresnel().start();
+    send(&server, now_unix_nano() / SECOND);
+    server.get_json("/prometheus/api/v1/query?query=duration_seconds_count");
+    let exposed = server.get("/metrics").expect(200).text();
+    let samples = exposed.lines().filter(|line| !line.starts_with('#')).count();
+    assert!(samples > 50, "{samples} samples are no test");
+    let Some((passed, said)) = checked(&exposed) else { return };
+    // It says what it does not like also where it passes.
+    assert!(passed && said.trim().is_empty(), "{said}");
+    let (passed, said) = checked(&format!("{exposed}# TYPE shop_orders counter\nshop_orders 1\n")).unwrap();
+    assert!(!passed && said.contains("shop_orders"), "{said}");
+}
+
+#[test]
+fn the_configuration_that_is_told_is_one_for_promtool() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let scraped = "global:\n  scrape_interval: 20s\nscrape_configs:\n  - job_name: 'no'\n    \
+                   basic_auth: {username: u, password: p}\n    body_size_limit: 10MB\n    honor_timestamps: false\n    \
+                   static_configs:\n      - targets: ['127.0.0.1:1', '[::1]:2']\n        labels: {rack: '007'}\n    \
+                   relabel_configs:\n      - {source_labels: [a, b], regex: 'x(.*):\\d+', target_label: c, replacement: '$1'}\n";
+    std::fs::write(at("prometheus.yml"), scraped).unwrap();
+    std::fs::write(at("rules.yml"), "groups: [{name: g, rules: [{record: r, expr: up}]}]\n").unwrap();
+    let config = format!(
+        "[receive.scrape]\nfiles = [\"{}\"]\n[rules]\nfiles = [\"{}\"]\nexternal_labels = {{ zone = \"1e3\" }}\n",
+        at("prometheus.yml"),
+        at("rules.yml")
+    );
+    let server = fresnel().config(&config).start();
+    let told = server.get_json("/prometheus/api/v1/status/config");
+    std::fs::write(at("told.yml"), told["data"]["yaml"].as_str().unwrap()).unwrap();
+    let Some(command) = promtool(&["check", "config", &at("told.yml")]) else { return };
+    let said = run(command);
+    assert!(said.contains("1 rule files found") && said.contains("1 rules found"), "{said}");
+    // It is read here, too, and means the same.
+    let again = fresnel().config(&config.replace("prometheus.yml", "told.yml")).start();
+    let again = again.get_json("/prometheus/api/v1/status/config");
+    assert_eq!(again["data"]["yaml"], told["data"]["yaml"]);
 }
 
 /// Files below `tests/golden/rules`.

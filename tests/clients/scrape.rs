@@ -1,4 +1,4 @@
-//! Real targets: Debian's node exporter and npm's prom-client, scraped; what is found is what they expose.
+//! Real targets: Debian's node exporter, npm's prom-client and PyPI's prometheus-client, scraped; what is found is what they expose.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -11,7 +11,7 @@ use testkit::http::{self, Request, percent_encoded};
 use testkit::{Fresnel, skip, wait_for};
 
 use crate::fresnel;
-use crate::program::node;
+use crate::program::{node, python};
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -29,6 +29,15 @@ impl Drop for Exposing {
 }
 
 impl Exposing {
+    /// A program that prints the port that it exposes on.
+    fn start(mut command: Command) -> Self {
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let port: u16 = line.trim().parse().unwrap();
+        Self { process, address: SocketAddr::from(([127, 0, 0, 1], port)) }
+    }
+
     fn metrics(&self) -> Option<String> {
         http::send(self.address, &Request::get("/metrics")).ok().map(|answer| answer.expect(200).text())
     }
@@ -123,11 +132,8 @@ fn verify_node_exporter(server: &Fresnel, exposed: &str) {
 fn prom_client_is_understood_in_both_formats() {
     for format in ["text", "openmetrics"] {
         let Some(mut command) = node("expose.mjs") else { return };
-        let mut process = command.arg(format).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let port: u16 = line.trim().parse().unwrap();
-        let target = Exposing { process, address: SocketAddr::from(([127, 0, 0, 1], port)) };
+        command.arg(format);
+        let target = Exposing::start(command);
         let (server, _folder) = scraping(target.address, "");
         wait_up(&server);
         let orders = query(&server, "orders_total");
@@ -151,6 +157,50 @@ fn prom_client_is_understood_in_both_formats() {
         let expected: &[&str] =
             if format == "openmetrics" { &["0af7651916cd43dd8448eb211c80319c"] } else { &[] };
         assert_eq!(exemplars, expected, "{format}");
+        assert_eq!(server.balanced_ledger().entry("default", "metrics").unwrap().rejected, 0);
+    }
+}
+
+#[test]
+fn prometheus_client_is_understood_in_both_formats() {
+    for (format, protocols) in [("openmetrics", ""), ("text", "scrape_protocols: [PrometheusText0.0.4]")] {
+        let Some(command) = python("expose.py") else { return };
+        let target = Exposing::start(command);
+        let (server, _folder) = scraping(target.address, protocols);
+        wait_up(&server);
+        let orders = query(&server, "orders_total");
+        assert_eq!(
+            (orders[0].0["code"].as_str(), orders[0].1.as_str()),
+            ("a \"b\" \\ c\nd {e}, ü", "7"),
+            "{format}"
+        );
+        for (text, value) in [
+            ("temperature", "-1.5"),
+            ("latency_seconds_count", "3"),
+            ("latency_seconds_sum", "5.55"),
+            ("latency_seconds_bucket{le=\"0.1\"}", "1"),
+            ("latency_seconds_bucket{le=\"1.0\"}", "2"),
+            ("latency_seconds_bucket{le=\"+Inf\"}", "3"),
+            ("size_bytes_count", "2"),
+            ("size_bytes_sum", "4"),
+            ("build_info{version=\"1.2.3\"}", "1"),
+            ("lift_state{lift_state=\"up\"}", "0"),
+            ("lift_state{lift_state=\"down\"}", "1"),
+            ("scrape_samples_scraped - count by (job, instance) ({job=\"real\"}) + 5", "0"),
+        ] {
+            let found = query(&server, text);
+            assert_eq!(found.first().map(|(_, value)| value.as_str()), Some(value), "{text}, {format}");
+        }
+        let openmetrics = format == "openmetrics";
+        let exemplars = server.sql("SELECT DISTINCT trace_id FROM exemplars").texts("trace_id");
+        let expected: &[&str] = if openmetrics { &["0af7651916cd43dd8448eb211c80319c"] } else { &[] };
+        assert_eq!(exemplars, expected, "{format}");
+        let kind = |metric: &str| {
+            let path = format!("/prometheus/api/v1/targets/metadata?metric={metric}");
+            server.get_json(&path)["data"][0]["type"].clone()
+        };
+        assert_eq!(kind("lift_state"), if openmetrics { "stateset" } else { "gauge" });
+        assert_eq!(kind("latency_seconds"), "histogram");
         assert_eq!(server.balanced_ledger().entry("default", "metrics").unwrap().rejected, 0);
     }
 }

@@ -10,11 +10,7 @@ use crate::over_http::Server;
 use crate::promqltest::report::{self, Report};
 
 /// Evaluations that HTTP cannot give, as `docs/reference/promql.md` says: file, line, why.
-const KNOWN: &[(&str, usize, &str)] = &[(
-    "native_histograms.test",
-    1880,
-    "the hint of the first sample in a window comes from the one before, which is not read",
-)];
+const KNOWN: &[(&str, usize, &str)] = &[];
 
 /// What the files take for granted. Their samples are of 1970.
 const CONFIG: &str = r#"

@@ -25,7 +25,7 @@ pub use problem::Problem;
 pub use prometheus::{
     ActiveAlert, Alerting, ErrorType, Evaluated, Exemplar, ExemplarsOf, Fault, MetricMetadata,
     MetricMetadataText, Prometheus, PrometheusAnswer, PrometheusFuture, PrometheusQuery, PrometheusSelection,
-    Rule, RuleGroup, ScrapePool, ScrapeTarget, SeriesStatistics, When,
+    Rule, RuleGroup, ScrapePool, ScrapeTarget, SeriesStatistics, Setup, When,
 };
 pub use queries::{
     Failure, LogFilter, MetricFilter, NextBatch, Queries, QueryFuture, RecordStream, SeriesRequest,

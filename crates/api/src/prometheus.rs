@@ -16,6 +16,7 @@ pub(crate) mod status;
 pub(crate) mod target;
 mod tree;
 mod write;
+mod yaml;
 
 use axum::Router;
 use axum::routing::get;
@@ -23,7 +24,7 @@ use axum::routing::get;
 pub use ask::{
     ActiveAlert, Alerting, Evaluated, Exemplar, ExemplarsOf, MetricMetadata, MetricMetadataText, Prometheus,
     PrometheusAnswer, PrometheusFuture, PrometheusQuery, PrometheusSelection, Rule, RuleGroup, ScrapePool,
-    ScrapeTarget, SeriesStatistics, When,
+    ScrapeTarget, SeriesStatistics, Setup, When,
 };
 pub use fault::{ErrorType, Fault};
 

@@ -23,12 +23,15 @@ pub struct Selection {
     pub function: Option<&'static str>,
     /// A hint: only labels matter, no samples are read (`series`, `labels`).
     pub labels_only: bool,
+    /// A hint: of histograms, it matters whether the first one within the range goes on from the one
+    /// before, which is therefore worth giving if it is not long ago.
+    pub resets: bool,
 }
 
 /// Series of a store, shared by the threads of a query.
 pub trait Source: Sync {
     /// The series that fit, in ascending order of their labels, each with its samples in ascending
-    /// order of time. Samples outside of the selection's range may be among them.
+    /// order of time. Samples outside of the selection's range may be among them, and are left out.
     fn select<'a>(&'a self, selection: &Selection) -> Result<SeriesIter<'a>, SourceError>;
 }
 

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use fresnel_sdk::config::{ByteSize, Duration, Report, Validate};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -41,6 +43,13 @@ pub struct PrometheusConfig {
     pub delayed_name_removal: bool,
     /// Start times of samples take part in finding resets of counters.
     pub start_timestamps: bool,
+    /// Attributes of OpenTelemetry's resources that are labels of all their series, besides `job` and
+    /// `instance`: `k8s.pod.name` is `k8s_pod_name`. Holds for what is stored already, too.
+    pub promote_resource_attributes: Vec<String>,
+    /// All attributes of resources are labels. Not together with `promote_resource_attributes`.
+    pub promote_all_resource_attributes: bool,
+    /// Those that are not, with `promote_all_resource_attributes`.
+    pub ignore_resource_attributes: Vec<String>,
 }
 
 impl Default for PrometheusConfig {
@@ -53,6 +62,9 @@ impl Default for PrometheusConfig {
             experimental: false,
             delayed_name_removal: false,
             start_timestamps: false,
+            promote_resource_attributes: Vec::new(),
+            promote_all_resource_attributes: false,
+            ignore_resource_attributes: Vec::new(),
         }
     }
 }
@@ -85,14 +97,38 @@ impl Validate for Config {
         if self.timeout > self.timeout_max {
             report.error("timeout", "must be at most `query.timeout_max`");
         }
-        if self.prometheus.lookback.is_zero() {
-            report.error("prometheus.lookback", "must not be zero");
+        report.within("prometheus", &self.prometheus);
+    }
+}
+
+impl Validate for PrometheusConfig {
+    fn validate(&self, report: &mut Report) {
+        if self.lookback.is_zero() {
+            report.error("lookback", "must not be zero");
         }
-        for (name, limit) in
-            [("prometheus.samples", self.prometheus.samples), ("prometheus.series", self.prometheus.series)]
-        {
+        for (name, limit) in [("samples", self.samples), ("series", self.series)] {
             if limit == 0 {
                 report.error(name, "must be at least 1");
+            }
+        }
+        let (these, all) = ("promote_resource_attributes", "promote_all_resource_attributes");
+        let ignored = "ignore_resource_attributes";
+        if self.promote_all_resource_attributes && !self.promote_resource_attributes.is_empty() {
+            report.conflict(&[these, all], format!("must be empty where `{all}` is set"));
+        }
+        if !self.promote_all_resource_attributes && !self.ignore_resource_attributes.is_empty() {
+            report.conflict(&[ignored, all], format!("must be empty where `{all}` is not set"));
+        }
+        for (name, keys) in
+            [(these, &self.promote_resource_attributes), (ignored, &self.ignore_resource_attributes)]
+        {
+            let mut seen = BTreeSet::new();
+            for key in keys.iter().map(|key| key.trim()) {
+                if key.is_empty() {
+                    report.error(name, "must not have an empty name");
+                } else if !seen.insert(key) {
+                    report.error(name, format!("must not have `{key}` more than once"));
+                }
             }
         }
     }

@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::cache::{ByPath, Footers};
 use crate::metrics::Counters;
 use crate::pool::QueryPool;
-use crate::prometheus::KnownSeries;
+use crate::prometheus::KnownFile;
 use crate::registry::{Control, Registry};
 use crate::session::Session;
 use crate::sql::Dialect;
@@ -32,7 +32,7 @@ pub(crate) struct Inner {
     pub(crate) dialect: Dialect,
     pub(crate) footers: Arc<Footers>,
     /// Series of files, as PromQL wants them.
-    pub(crate) series: ByPath<Vec<KnownSeries>>,
+    pub(crate) series: ByPath<KnownFile>,
     pub(crate) executor: Handle,
     budget: Budget,
     config: RwLock<Config>,
@@ -85,7 +85,8 @@ impl Engine {
         Ok(Self(Arc::new(inner)))
     }
 
-    /// Takes over what can change while running: timeouts and the memory share.
+    /// Takes over what can change while running: timeouts, the memory share and how PromQL is evaluated.
+    /// Queries that have begun go on with what they began with.
     pub fn reconfigure(&self, config: Config) {
         *self.0.config.write() = config;
     }

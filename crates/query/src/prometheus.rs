@@ -17,6 +17,7 @@ mod memory;
 mod metadata;
 mod names;
 mod points;
+mod promoted;
 mod prune;
 mod rows;
 mod select;
@@ -25,7 +26,7 @@ mod target_info;
 mod tiers;
 mod workers;
 
-pub(crate) use known::KnownSeries;
+pub(crate) use known::KnownFile;
 pub(crate) use metadata::METADATA;
 
 pub use evaluate::{PrometheusQuery, When};

@@ -14,6 +14,7 @@ mod pool;
 mod relabel;
 mod series;
 mod target;
+mod told;
 mod turn;
 
 use std::collections::BTreeMap;
@@ -22,9 +23,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use fresnel_sdk::config::{LoadError, Loader, Watch, WatchOptions};
+use fresnel_sdk::config::{LastReload, LoadError, Loader, Watch, WatchOptions};
 use model::Tenant;
 use parking_lot::Mutex;
+use serde_json::{Map, Value};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
@@ -193,6 +195,24 @@ impl Scraper {
     /// Whose the samples are.
     pub fn tenant(&self) -> &Tenant {
         &self.tenant
+    }
+
+    /// The configuration in force, as far as it differs from the usual: `global` as the first file has
+    /// it, and the jobs with what holds for them. Secrets are masked. None where there is no file.
+    pub fn config(&self) -> Option<Map<String, Value>> {
+        let (_, first) = self.files.first()?;
+        let jobs = self.files.iter().flat_map(|(path, watch)| {
+            let (file, folder) = (watch.current(), path.parent().unwrap_or(Path::new("")));
+            let jobs = file.scrape_configs.iter().map(|job| told::job(&job.resolved(&file.global, folder)));
+            jobs.collect::<Vec<_>>()
+        });
+        let (global, jobs) = (told::global(&first.current()), jobs.collect::<Value>());
+        Some(Map::from_iter([("global".to_owned(), global), ("scrape_configs".to_owned(), jobs)]))
+    }
+
+    /// How the last reload of each file went.
+    pub fn last_reloads(&self) -> impl Iterator<Item = LastReload> {
+        self.files.iter().map(|(_, watch)| watch.last_reload())
     }
 
     /// The state of all targets, by job.

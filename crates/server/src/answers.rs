@@ -7,10 +7,12 @@ use api::{
     SqlRequest, TimeRange, TraceFilter, dto,
 };
 use arrow::datatypes::SchemaRef;
+use fresnel_sdk::config::Watch;
 use model::Tenant;
 use query::{Answer, Engine, QueryError, Running};
 use receive::scrape::Scraper;
 
+use crate::config::Config;
 use crate::rules::Board;
 
 mod prometheus;
@@ -21,6 +23,7 @@ pub struct Answers {
     pub engine: Engine,
     pub scraper: Arc<Scraper>,
     pub rules: Board,
+    pub watch: Arc<Watch<Config>>,
 }
 
 impl Queries for Answers {

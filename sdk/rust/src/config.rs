@@ -79,7 +79,7 @@ pub use self::origin::Origin;
 pub use self::secrets::SecretStore;
 pub use self::unit::{ByteSize, Duration, ParseUnitError, Secret};
 pub use self::validate::{Report, Validate};
-pub use self::watch::{Event, ReloadError, Subscription, Watch, WatchOptions};
+pub use self::watch::{Event, LastReload, ReloadError, Subscription, Watch, WatchOptions};
 #[cfg(feature = "flags")]
 pub(crate) use self::watch::{FileChange, Files};
 

@@ -13,6 +13,8 @@ pub(super) struct Answer {
     pub(super) body: Vec<u8>,
     /// Not before it has another answer.
     pub(super) held: bool,
+    /// The header `Authorization` that a request must have; else it is 401.
+    pub(super) wants: Option<&'static str>,
 }
 
 /// A target on a free port, for as long as the test runs.
@@ -40,6 +42,7 @@ impl Answer {
             encoding: "identity",
             body: body.into(),
             held: false,
+            wants: None,
         }
     }
 }
@@ -93,12 +96,15 @@ impl Shared {
                 }
             }
             let mut state = self.state.lock().unwrap();
-            state.asked.push(head);
+            state.asked.push(head.clone());
             while state.answer.held {
                 state = self.changed.wait(state).unwrap();
             }
-            let Answer { status, content_type, encoding, body, .. } = state.answer.clone();
+            let Answer { mut status, content_type, encoding, mut body, wants, .. } = state.answer.clone();
             drop(state);
+            if wants.is_some_and(|wanted| authorization(&head) != Some(wanted)) {
+                (status, body) = ("401 Unauthorized", Vec::new());
+            }
             let head = format!(
                 "HTTP/1.1 {status}\r\ncontent-type: {content_type}\r\ncontent-encoding: {encoding}\r\n\
                  content-length: {}\r\n\r\n",
@@ -110,4 +116,9 @@ impl Shared {
             }
         }
     }
+}
+
+fn authorization(head: &str) -> Option<&str> {
+    let lines = head.lines().filter_map(|line| line.split_once(": "));
+    lines.filter(|(name, _)| name.eq_ignore_ascii_case("authorization")).map(|(_, value)| value).next()
 }

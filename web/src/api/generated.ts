@@ -566,7 +566,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The configuration: nothing of it is Prometheus'. */
+        /** The configuration in Prometheus' words: what is scraped and by which rules, with secrets masked. */
         get: operations["config"];
         put?: never;
         post?: never;
@@ -583,7 +583,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The command line: nothing of it is Prometheus'. */
+        /** Those of Prometheus' flags that mean something here, and what they would be. */
         get: operations["flags"];
         put?: never;
         post?: never;

@@ -41,6 +41,27 @@ pub trait Prometheus: Send + Sync + 'static {
     fn prometheus_targets(&self, tenant: &Tenant) -> Vec<ScrapePool>;
     /// The groups of rules and how they were at their last evaluation, in the order of file and name.
     fn prometheus_rules(&self, tenant: &Tenant) -> Vec<Arc<RuleGroup>>;
+    /// What Prometheus' configuration and command line would say, as far as the tenant may see it.
+    fn prometheus_setup(&self, tenant: &Tenant) -> Setup;
+}
+
+/// What Prometheus' configuration and command line would say.
+#[derive(Clone, Debug, Default)]
+pub struct Setup {
+    /// The configuration, with secrets masked.
+    pub config: serde_json::Value,
+    /// Flags and their values.
+    pub flags: BTreeMap<&'static str, String>,
+    /// How long samples stay; empty where that is for good.
+    pub retention: String,
+    /// The folder in which the server was started.
+    pub folder: String,
+    /// The name of the machine; empty where it is not known.
+    pub host: String,
+    /// When the configuration was last read and found to be right, milliseconds since 1970.
+    pub loaded_unix_ms: i64,
+    /// Whether it is right as it is now.
+    pub loaded_well: bool,
 }
 
 /// The targets of a job.

@@ -10,6 +10,7 @@ use super::answer::Answer;
 use super::ask::PrometheusSelection;
 use super::fault::PrometheusError;
 use super::parameters::{Parameters, now_ms};
+use super::yaml;
 use crate::Sight;
 use crate::route::Desk;
 use crate::tenant::Scope;
@@ -51,24 +52,24 @@ pub(crate) async fn build(State(desk): State<Desk>, sight: Sight) -> Answer {
 /// The process.
 #[utoipa::path(get, path = "/prometheus/api/v1/status/runtimeinfo", tag = "prometheus",
     responses((status = 200, description = "Prometheus' envelope", content_type = "application/json", body = Object)))]
-pub(crate) async fn runtime(State(desk): State<Desk>, sight: Sight) -> Answer {
+pub(crate) async fn runtime(State(desk): State<Desk>, Scope(tenant): Scope, sight: Sight) -> Answer {
     let status = desk.operations.status(&sight).await;
-    let started = moment(status.started_unix_ms);
+    let setup = desk.queries.prometheus_setup(&tenant);
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     answer(&json!({
-        "startTime": started,
-        "CWD": "",
-        "hostname": "",
+        "startTime": moment(status.started_unix_ms),
+        "CWD": setup.folder,
+        "hostname": setup.host,
         "serverTime": moment(now_ms()),
-        "reloadConfigSuccess": true,
-        "lastConfigTime": started,
+        "reloadConfigSuccess": setup.loaded_well,
+        "lastConfigTime": moment(setup.loaded_unix_ms),
         "corruptionCount": 0,
         "goroutineCount": 0,
         "GOMAXPROCS": threads,
         "GOMEMLIMIT": status.memory.limit_bytes,
         "GOGC": "",
         "GODEBUG": "",
-        "storageRetention": "",
+        "storageRetention": setup.retention,
     }))
 }
 
@@ -79,18 +80,18 @@ pub(super) fn moment(unix_ms: i64) -> String {
         .unwrap_or_default()
 }
 
-/// The configuration: nothing of it is Prometheus'.
+/// The configuration in Prometheus' words: what is scraped and by which rules, with secrets masked.
 #[utoipa::path(get, path = "/prometheus/api/v1/status/config", tag = "prometheus",
     responses((status = 200, description = "Prometheus' envelope", content_type = "application/json", body = Object)))]
-pub(crate) async fn config() -> Answer {
-    answer(&json!({"yaml": ""}))
+pub(crate) async fn config(State(desk): State<Desk>, Scope(tenant): Scope) -> Answer {
+    answer(&json!({"yaml": yaml::document(&desk.queries.prometheus_setup(&tenant).config)}))
 }
 
-/// The command line: nothing of it is Prometheus'.
+/// Those of Prometheus' flags that mean something here, and what they would be.
 #[utoipa::path(get, path = "/prometheus/api/v1/status/flags", tag = "prometheus",
     responses((status = 200, description = "Prometheus' envelope", content_type = "application/json", body = Object)))]
-pub(crate) async fn flags() -> Answer {
-    answer(&json!({}))
+pub(crate) async fn flags(State(desk): State<Desk>, Scope(tenant): Scope) -> Answer {
+    answer(&json!(desk.queries.prometheus_setup(&tenant).flags))
 }
 
 /// How many series there are, and what most of them have.

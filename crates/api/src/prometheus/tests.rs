@@ -7,7 +7,7 @@ use promql::{Labels, ParseOptions, Point, Sample, Series, Value};
 use serde_json::json;
 
 use super::parameters::{Parameters, duration, time};
-use super::{tree, write};
+use super::{tree, write, yaml};
 
 fn text(write: impl Fn(&mut String)) -> String {
     let mut out = String::new();
@@ -132,4 +132,47 @@ fn trees_are_prometheus() {
     );
     assert_eq!(selector["matchers"][0], json!({"name": "a", "value": "b", "type": "="}));
     assert_eq!(tree["rhs"], json!({"type": "numberLiteral", "val": "1"}));
+}
+
+#[test]
+fn yaml_is_in_blocks_and_texts_stay_texts() {
+    let value = json!({
+        "a": {"interval": "15s", "none": {}, "list": [], "off": false, "count": 3},
+        "jobs": [{"name": "x", "targets": ["127.0.0.1:9090", "b"], "deep": {"c": [["d"]]}}, "last"],
+        "texts": ["no", "1e3", "0x1", "3.5", "2026-01-01", "- a", "a: b", "#", "", "ü", "a b", "node_load1", "/a/b.yml", "\"\n"],
+    });
+    let expected = "\
+a:
+  count: 3
+  interval: 15s
+  list: []
+  none: {}
+  \"off\": false
+jobs:
+- deep:
+    c:
+    - - d
+  name: x
+  targets:
+  - \"127.0.0.1:9090\"
+  - b
+- last
+texts:
+- \"no\"
+- \"1e3\"
+- \"0x1\"
+- \"3.5\"
+- \"2026-01-01\"
+- \"- a\"
+- \"a: b\"
+- \"#\"
+- \"\"
+- \"ü\"
+- \"a b\"
+- node_load1
+- /a/b.yml
+- \"\\\"\\n\"
+";
+    assert_eq!(yaml::document(&value), expected);
+    assert_eq!(yaml::document(&json!({})), "{}\n");
 }

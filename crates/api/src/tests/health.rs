@@ -85,6 +85,7 @@ unasked! {
     prometheus_statistics(PrometheusSelection, Option<String>, usize) -> PrometheusFuture<'_, SeriesStatistics>;
     prometheus_targets(&Tenant) -> Vec<ScrapePool>;
     prometheus_rules(&Tenant) -> Vec<Arc<RuleGroup>>;
+    prometheus_setup(&Tenant) -> Setup;
 }
 
 /// Status, content type and body, as a browser would ask.

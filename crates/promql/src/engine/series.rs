@@ -80,12 +80,13 @@ pub(super) fn take(samples: Samples<'_>, intake: &Intake, chunk: &mut Chunk) -> 
         let text = "the columns of a series differ in length";
         return Err(QueryError::Storage(crate::source::SourceError(text.into())));
     }
+    let before = if intake.statistics_only { last_before(chunk, intake.start_ms) } else { None };
     cut(chunk, intake);
     if !intake.start_times {
         chunk.start_times_ms.clear();
     }
     if intake.statistics_only && !chunk.histograms.is_empty() {
-        keep_statistics(&mut chunk.histograms);
+        keep_statistics(&mut chunk.histograms, before.as_deref());
     }
     Ok(())
 }
@@ -108,9 +109,23 @@ fn cut(chunk: &mut Chunk, intake: &Intake) {
     keep(&mut chunk.start_times_ms, start, end);
 }
 
+/// The sample right before the selection, if it is a histogram.
+fn last_before(chunk: &Chunk, start_ms: i64) -> Option<Arc<Histogram>> {
+    let start = chunk.times_ms.partition_point(|time| *time < start_ms);
+    let last = chunk.histograms.get(start.checked_sub(1)?)?.clone();
+    last.filter(|histogram| !histogram.is_stale())
+}
+
 /// Only counts and sums stay. Resets cannot be found without buckets later on, so they are found
-/// here: from the sample before, unless the sample itself says what it is.
-fn keep_statistics(histograms: &mut [Option<Arc<Histogram>>]) {
+/// here: from the sample before, unless the sample itself says what it is. Of the first sample only
+/// that it goes on from the one before the selection: that is what Prometheus' storage knows of it.
+fn keep_statistics(histograms: &mut [Option<Arc<Histogram>>], previous: Option<&Histogram>) {
+    if let (Some(Some(first)), Some(previous)) = (histograms.first_mut(), previous)
+        && first.goes_on(previous)
+    {
+        let hint = CounterResetHint::NotReset;
+        *first = Arc::new(Histogram { counter_reset_hint: hint, ..Histogram::clone(first) });
+    }
     let mut before: Option<Arc<Histogram>> = None;
     for histogram in histograms.iter_mut().flatten() {
         if histogram.is_stale() {

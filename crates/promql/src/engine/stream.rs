@@ -287,5 +287,6 @@ pub(super) fn selection(selector: &Selector, windows: &Windows, grid: &Grid, ran
         range_ms,
         function: selector.function,
         labels_only: false,
+        resets: selector.statistics_only,
     }
 }

@@ -38,6 +38,18 @@ impl Histogram {
             || self.side_is_reset(Side::negative(self), Side::negative(previous), previous.schema)
     }
 
+    /// Whether this sample, which says nothing itself, and the one before are of one counter with one
+    /// layout, so that Prometheus would keep them in one chunk.
+    pub(crate) fn goes_on(&self, previous: &Self) -> bool {
+        self.counter_reset_hint == CounterResetHint::Unknown
+            && previous.counter_reset_hint != CounterResetHint::Gauge
+            && !self.is_stale()
+            && self.schema == previous.schema
+            && self.zero_threshold == previous.zero_threshold
+            && self.custom_values == previous.custom_values
+            && !self.detect_reset(previous)
+    }
+
     fn side_is_reset(&self, current: Side<'_>, previous: Side<'_>, schema: i32) -> bool {
         let steps = steps(schema, self.schema);
         if steps == 0 && current.spans == previous.spans && current.buckets.len() == previous.buckets.len() {

@@ -12,6 +12,7 @@ use promql::{Labels, METRIC_NAME};
 
 use super::known::KnownSeries;
 use super::names::{self, Shape};
+use super::promoted::Promoted;
 use super::series::Row;
 
 /// Which of the series that a stored one is seen as.
@@ -157,11 +158,28 @@ impl Translator {
         Labels::from_sorted(pairs)
     }
 
-    /// Of another series, attributes of the points, and what tells whose they are.
-    pub(super) fn base(&mut self, row: &Row<'_>) -> Labels {
+    /// Of another series, attributes of the points, those of its resource that are promoted, and what
+    /// tells whose they are.
+    pub(super) fn base(&mut self, row: &Row<'_>, promoted: &Promoted) -> Labels {
         let mut pairs = self.translated(row.attributes.iter());
+        self.promote(row, promoted, &mut pairs);
         self.put_identity(row, &mut pairs);
         Labels::from_sorted(pairs)
+    }
+
+    /// The attributes of the points go before those of the resource. Of these the first one in the order
+    /// of their names counts, where names become the same.
+    fn promote(&mut self, row: &Row<'_>, promoted: &Promoted, pairs: &mut BTreeMap<Arc<str>, Arc<str>>) {
+        if promoted.is_none() {
+            return;
+        }
+        let wanted = |(key, value): &(&str, &str)| !value.is_empty() && promoted.has(key);
+        let mut attributes: Vec<_> = row.resource.iter().filter(wanted).collect();
+        attributes.sort_unstable();
+        for (key, value) in attributes {
+            let key = self.key(key);
+            pairs.entry(key).or_insert_with(|| self.text(value));
+        }
     }
 
     /// The series that a stored one is seen as, those that fit.

@@ -1,8 +1,9 @@
 //! What PromQL needs of the series of a file, decoded once and kept.
 //!
 //! Enters: a file of the table `series`. Leaves: its series with their labels. Must hold: files never
-//! change, so what is kept stays right; it is bounded and counted in `memory.limit`, and without room
-//! everything works as before, only slower.
+//! change, so what is kept stays right as long as the same attributes of resources are promoted, and
+//! counts for no other query; it is bounded and counted in `memory.limit`, and without room everything
+//! works as before, only slower.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use promql::{Labels, METRIC_NAME};
 
 use super::exposed::Translator;
 use super::names::{self, Shape};
+use super::promoted::Promoted;
 use super::prune::SeriesId;
 use super::series::Row;
 
@@ -21,9 +23,16 @@ const LABEL_BYTES: usize = 48;
 /// Labels that a series is thought to have before it is looked at.
 const LABELS_GUESS: usize = 10;
 
+/// The series of a file.
+pub(crate) struct KnownFile {
+    /// What their labels were made with.
+    pub(super) promoted: Promoted,
+    pub(super) series: Vec<KnownSeries>,
+}
+
 /// A row of the table `series`, without what only metadata is made of.
 #[derive(Clone, Debug)]
-pub(crate) struct KnownSeries {
+pub(super) struct KnownSeries {
     pub(super) id: SeriesId,
     pub(super) time: i64,
     pub(super) metric: Arc<Metric>,
@@ -62,17 +71,21 @@ impl Metric {
 }
 
 /// Makes series known; what they share is shared.
-#[derive(Default)]
-pub(super) struct Acquaintance {
+pub(super) struct Acquaintance<'a> {
+    promoted: &'a Promoted,
     translator: Translator,
     metrics: HashMap<Metric, Arc<Metric>>,
     last: Option<Arc<Metric>>,
 }
 
-impl Acquaintance {
+impl<'a> Acquaintance<'a> {
+    pub(super) fn new(promoted: &'a Promoted) -> Self {
+        Self { promoted, translator: Translator::default(), metrics: HashMap::new(), last: None }
+    }
+
     pub(super) fn of(&mut self, row: &Row<'_>) -> KnownSeries {
         let own = row.attributes.get(METRIC_NAME).is_some();
-        let labels = if own { self.translator.own(row) } else { self.translator.base(row) };
+        let labels = if own { self.translator.own(row) } else { self.translator.base(row, self.promoted) };
         KnownSeries {
             id: row.id,
             time: row.time,
@@ -103,8 +116,8 @@ impl Acquaintance {
 }
 
 /// Bytes that so many series may take.
-pub(super) fn bytes_at_most(rows: usize) -> usize {
-    rows * (SERIES_BYTES + LABELS_GUESS * LABEL_BYTES)
+pub(super) fn bytes_at_most(rows: usize, promoted: &Promoted) -> usize {
+    rows * (SERIES_BYTES + (LABELS_GUESS + promoted.labels_guess()) * LABEL_BYTES)
 }
 
 /// Bytes that these take.

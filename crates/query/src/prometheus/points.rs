@@ -308,13 +308,14 @@ impl<'m> Points<'m> {
             _ => &NATIVE,
         };
         let columns: Vec<_> = columns.iter().copied().chain(self.starts.then_some(START_TIME)).collect();
-        rows.each(&columns, &sought.wanted(), &mut |batch| {
+        let wanted = sought.wanted();
+        rows.each(&columns, &wanted, &mut |batch| {
             let histograms = Histograms::of(batch)?;
             let mut bytes = 0;
             for row in 0..batch.num_rows() {
                 let id = id_of(histograms.ids.value(row));
                 let time = histograms.times.value(row);
-                if time < self.times.0 || time > self.times.1 {
+                if time < wanted.times.0 || time > wanted.times.1 {
                     continue;
                 }
                 let Some(chunk) = self.chunks.get_mut(&id) else { continue };

@@ -18,7 +18,8 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::statistics::Statistics;
 
-use super::known::KnownSeries;
+use super::known::KnownFile;
+use super::promoted::Promoted;
 use super::prune::{GroupRows, SeriesId, Wanted, groups, pages};
 use super::workers::side_by_side;
 use crate::answer::Scan;
@@ -296,11 +297,14 @@ impl File<'_> {
         usize::try_from(self.segment.rows).unwrap_or(usize::MAX)
     }
 
-    /// What is kept of its series.
-    pub(super) fn cached(&self) -> Option<Arc<Vec<KnownSeries>>> {
+    /// What is kept of its series, if these attributes were promoted.
+    pub(super) fn cached(&self, promoted: &Promoted) -> Option<Arc<KnownFile>> {
         let known = self.rows.session.engine.series.get(&self.segment.path)?;
+        if known.promoted != *promoted {
+            return None;
+        }
         // As if they had been read: a query says what it looked at.
-        self.rows.session.scan.add_rows(known.len());
+        self.rows.session.scan.add_rows(known.series.len());
         Some(known)
     }
 
@@ -310,7 +314,7 @@ impl File<'_> {
     }
 
     /// Keeps its series.
-    pub(super) fn keep(&self, series: &Arc<Vec<KnownSeries>>, reservation: Reservation) {
+    pub(super) fn keep(&self, series: &Arc<KnownFile>, reservation: Reservation) {
         self.rows.session.engine.series.put(&self.segment.path.as_str().into(), series, reservation);
     }
 

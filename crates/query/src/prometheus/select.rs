@@ -14,6 +14,7 @@ use promql::{Chunk, Labels, LabelsBuilder, Samples, Selection, SeriesIter, Sourc
 use super::exposed::{Matching, Part, TARGET_INFO, Translator};
 use super::memory::Memory;
 use super::points::{ById, Points, SAMPLE_BYTES, Sought, join, nanos, read_split, settle};
+use super::promoted::Promoted;
 use super::prune::SeriesId;
 use super::rows::Rows;
 use super::series::{self, Which};
@@ -45,6 +46,8 @@ pub(super) struct Store<'s> {
     histograms: Rows<'s>,
     downsampled: Rows<'s>,
     pub(super) series: Rows<'s>,
+    /// What labels are made with: the same throughout a query, also when the configuration changes.
+    promoted: Promoted,
     /// Samples come with their start times.
     starts: bool,
     /// How far instant selectors look back.
@@ -88,6 +91,7 @@ impl<'s> Store<'s> {
             samples: Rows::new(session, samples),
             histograms: Rows::new(session, histograms),
             series: Rows::new(session, series),
+            promoted: Promoted::new(&session.engine.prometheus()),
             downsampled: Rows::new(session, downsampled),
             starts: options.start_timestamps,
             lookback_ms: options.lookback_ms,
@@ -134,7 +138,7 @@ impl<'s> Store<'s> {
             name_may_fit: &|shape, translated| matching.may_fit(shape, translated),
             every_row: false,
         };
-        series::known(&self.memory, &self.series, &which, &mut |series| {
+        series::known(&self.memory, &self.series, &self.promoted, &which, &mut |series| {
             let seen_as = translator.seen_as(series, &matching);
             if seen_as.is_empty() {
                 return Ok(());
@@ -245,6 +249,7 @@ impl<'s> Store<'s> {
             range_ms: 0,
             function: None,
             labels_only: true,
+            resets: false,
         };
         Ok(self.series(&selection)?.into_keys().collect())
     }
@@ -279,7 +284,8 @@ impl promql::Source for Store<'_> {
             .map(|(labels, members)| (labels, members.into_iter().map(&mut origin).collect()))
             .collect();
         let groups = groups.all;
-        Ok(Box::new(Selected { store: self, series: series.into_iter(), groups, times, reading }))
+        let before_ms = if selection.resets { self.lookback_ms } else { 0 };
+        Ok(Box::new(Selected { store: self, series: series.into_iter(), groups, times, before_ms, reading }))
     }
 }
 
@@ -361,6 +367,8 @@ struct Selected<'a, 's> {
     series: std::vec::IntoIter<(Labels, Vec<Origin>)>,
     groups: Vec<Group>,
     times: (i64, i64),
+    /// How long before the times histograms are read, too.
+    before_ms: i64,
     reading: Reading,
 }
 
@@ -389,7 +397,7 @@ impl Selected<'_, '_> {
         let (chunks, _) = match &mut group.read {
             Some(read) => read,
             None => {
-                let read = group.read(self.store, self.times, self.reading)?;
+                let read = group.read(self.store, (self.times, self.before_ms), self.reading)?;
                 group.read.insert(read)
             }
         };
@@ -406,7 +414,7 @@ impl Group {
     fn read(
         &mut self,
         store: &Store<'_>,
-        times: (i64, i64),
+        (times, before_ms): ((i64, i64), i64),
         reading: Reading,
     ) -> Result<(ById<Chunk>, Memory), QueryError> {
         self.ids.sort_unstable();
@@ -420,6 +428,7 @@ impl Group {
         }
         if self.part != Part::Value {
             let delta = |id: &SeriesId| self.delta.contains_key(id);
+            let sought = Sought { times_ms: (times.0.saturating_sub(before_ms), times.1), ..sought };
             points.read_histograms(&store.histograms, &sought, self.part, &delta)?;
         }
         let chunks = points.finish();

@@ -12,9 +12,10 @@ use arrow::datatypes::Int64Type;
 use model::{NANOS_PER_DAY, day_of};
 use parquet::arrow::arrow_reader::RowSelection;
 
-use super::known::{self, Acquaintance, KnownSeries};
+use super::known::{self, Acquaintance, KnownFile, KnownSeries};
 use super::memory::Memory;
 use super::names::{self, Shape};
+use super::promoted::Promoted;
 use super::prune::{SeriesId, joined};
 use super::rows::{File, Rows};
 use crate::QueryError;
@@ -85,20 +86,21 @@ pub(super) fn each(
 pub(super) fn known(
     memory: &Memory,
     rows: &Rows<'_>,
+    promoted: &Promoted,
     which: &Which<'_>,
     each: &mut dyn FnMut(&KnownSeries) -> Result<(), QueryError>,
 ) -> Result<(), QueryError> {
     let first_day = i64::from(day_of(which.times.0)).saturating_mul(NANOS_PER_DAY);
     let times = (first_day, which.times.1);
-    let (mut seen, mut acquaintance) = (HashSet::new(), Acquaintance::default());
+    let (mut seen, mut acquaintance) = (HashSet::new(), Acquaintance::new(promoted));
     for file in rows.files(times) {
-        let Some(all) = kept(&file)? else {
+        let Some(all) = kept(&file, promoted)? else {
             let mut each = |row: &Row<'_>| each(&acquaintance.of(row));
             each_of_file(memory, &file, which, (times, &mut seen), &mut each)?;
             continue;
         };
         let before = seen.len();
-        for of_metric in all.chunk_by(|a, b| Arc::ptr_eq(&a.metric, &b.metric)) {
+        for of_metric in all.series.chunk_by(|a, b| Arc::ptr_eq(&a.metric, &b.metric)) {
             let Some(metric) = of_metric.first().map(|first| &first.metric) else { continue };
             if !(which.name_may_fit)(metric.shape(), &metric.translated) {
                 continue;
@@ -112,12 +114,13 @@ pub(super) fn known(
 }
 
 /// The series of a file from the cache, in which they are put; nothing where they have no room.
-fn kept(file: &File<'_>) -> Result<Option<Arc<Vec<KnownSeries>>>, QueryError> {
-    if let Some(known) = file.cached() {
+fn kept(file: &File<'_>, promoted: &Promoted) -> Result<Option<Arc<KnownFile>>, QueryError> {
+    if let Some(known) = file.cached(promoted) {
         return Ok(Some(known));
     }
-    let Some(mut reservation) = file.reserve(known::bytes_at_most(file.len())) else { return Ok(None) };
-    let (mut all, mut acquaintance) = (Vec::new(), Acquaintance::default());
+    let bytes = known::bytes_at_most(file.len(), promoted);
+    let Some(mut reservation) = file.reserve(bytes) else { return Ok(None) };
+    let (mut all, mut acquaintance) = (Vec::new(), Acquaintance::new(promoted));
     let every = |footer: &parquet::file::metadata::ParquetMetaData| {
         ((0..footer.num_row_groups()).collect::<Vec<_>>(), None)
     };
@@ -126,15 +129,14 @@ fn kept(file: &File<'_>) -> Result<Option<Arc<Vec<KnownSeries>>>, QueryError> {
         all.extend((0..batch.num_rows()).map(|row| acquaintance.of(&columns.row(row))));
         Ok(())
     })?;
-    if all.len() != file.len() {
-        // It could not be read, and the answer says so.
-        return Ok(Some(Arc::new(all)));
-    }
     all.shrink_to_fit();
-    let all = Arc::new(all);
-    reservation.settle(known::bytes_of(&all) as u64);
-    file.keep(&all, reservation);
-    Ok(Some(all))
+    let known = Arc::new(KnownFile { promoted: promoted.clone(), series: all });
+    // Where it has fewer, it could not be read, and the answer says so.
+    if known.series.len() == file.len() {
+        reservation.settle(known::bytes_of(&known.series) as u64);
+        file.keep(&known, reservation);
+    }
+    Ok(Some(known))
 }
 
 fn each_of_file(

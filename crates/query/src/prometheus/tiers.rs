@@ -236,6 +236,7 @@ mod tests {
             range_ms,
             function: Some(function),
             labels_only: false,
+            resets: false,
         };
         Reading::of(&mut selection, None, 300_000)
     }

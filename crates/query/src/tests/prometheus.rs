@@ -272,6 +272,91 @@ async fn tenants_are_apart() {
     assert_eq!(outcome.value, Value::Matrix(Vec::new()));
 }
 
+/// The configuration that promotes these attributes of resources.
+fn promoting(keys: &[&str]) -> Config {
+    let promote_resource_attributes = keys.iter().map(|key| (*key).to_owned()).collect();
+    let prometheus = PrometheusConfig { promote_resource_attributes, ..PrometheusConfig::default() };
+    Config { prometheus, ..Config::default() }
+}
+
+/// The one that promotes all but these.
+fn promoting_all_but(keys: &[&str]) -> Config {
+    let mut config = promoting(&[]);
+    config.prometheus.promote_all_resource_attributes = true;
+    config.prometheus.ignore_resource_attributes = keys.iter().map(|key| (*key).to_owned()).collect();
+    config
+}
+
+/// With these attributes of resources as labels.
+fn with_promoted(all: BTreeMap<Labels, Points>, names: &[&str]) -> BTreeMap<Labels, Points> {
+    let promoted = |labels: Labels| {
+        let service = labels.get("job").to_owned();
+        let resource = super::data::resource(&service);
+        let value = |name: &str| {
+            let of = |(key, value): &(String, Option<String>)| {
+                (key.replace('.', "_") == name).then(|| value.clone())
+            };
+            resource.iter().find_map(of).flatten().unwrap()
+        };
+        let own = labels.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        own.chain(names.iter().map(|name| ((*name).to_owned(), value(name)))).collect()
+    };
+    all.into_iter().map(|(labels, points)| (promoted(labels), points)).collect()
+}
+
+#[tokio::test]
+async fn what_is_promoted_is_labels_and_a_change_counts_at_once() {
+    let (host, service) = ("host_name", "service_name");
+    let turns: [(Config, &[&str]); 6] = [
+        (promoting(&[]), &[]),
+        (promoting(&["host.name", "not.there"]), &[host]),
+        (promoting_all_but(&["host.name"]), &[service]),
+        (promoting(&[" host.name "]), &[host]),
+        (promoting_all_but(&[]), &[host, service]),
+        (promoting(&[]), &[]),
+    ];
+    for (split, place) in [&splits()[0], &splits()[1], &splits()[3]] {
+        let engine = engine(Placed::shop(place));
+        for (config, labels) in &turns {
+            engine.reconfigure(config.clone());
+            // The second time from what is kept of files.
+            for _ in 0..2 {
+                let found = selected(&engine, "orders_total{color=\"blue\"}[5h]").await;
+                let all = expected("orders", "orders_total", "blue");
+                assert_eq!(found, with_promoted(all, labels), "{split}, {labels:?}");
+            }
+            let found = selected(&engine, "orders_total{host_name=\"host-2\",color=\"blue\"}[1m]").await;
+            assert_eq!(found.len(), usize::from(labels.contains(&host)), "{split}, {labels:?}");
+        }
+        engine.reconfigure(turns[1].0.clone());
+        let found = selected(&engine, "target_info[5m]").await;
+        assert!(found.keys().all(|labels| labels.get("host_name").starts_with("host-")), "{found:?}");
+        assert!(found.len() >= 4 && found.keys().all(|labels| labels.get("service_name").is_empty()));
+    }
+}
+
+#[tokio::test]
+async fn labels_of_points_go_before_those_of_resources() {
+    let series = [
+        own_series(1, &[("host_name", "of the point")]),
+        own_series(2, &[("__name__", "a_b"), ("job", "own")]),
+        own_series(3, &[("host.name", "")]),
+    ];
+    let mut placed = Placed::default();
+    placed.put(Table::Series, &batches::series(&series), |_, row| Place::Segment(row));
+    let samples = [sample(1, 0, 1.0), sample(2, 0, 2.0), sample(3, 0, 3.0)];
+    placed.put(Table::Samples, &batches::samples(&samples), |_, _| Place::Memory(0));
+    let engine = engine_with(placed, Budget::new(1 << 30), promoting_all_but(&["service.name"]));
+    let found = selected(&engine, "a_b[5h]").await;
+    let labels = |pairs: &[(&str, &str)]| pairs.iter().copied().collect::<Labels>();
+    let of_point = labels(&[("__name__", "a_b"), ("host_name", "of the point"), ("job", "cart")]);
+    let of_resource = labels(&[("__name__", "a_b"), ("host_name", "host-1"), ("job", "cart")]);
+    let prometheus = labels(&[("__name__", "a_b"), ("job", "own")]);
+    let value = |labels: &Labels| found[labels][0].1;
+    assert_eq!(found.len(), 3, "{found:?}");
+    assert_eq!((value(&of_point), value(&prometheus), value(&of_resource)), (1.0, 2.0, 3.0));
+}
+
 /// More samples than one thread is asked to decode, of a few series, in several files and in memory.
 fn many_samples() -> Placed {
     let series: Vec<_> =

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use api::{
     ErrorType, Exemplar, ExemplarsOf, Fault, MetricMetadata, MetricMetadataText, Prometheus,
     PrometheusAnswer, PrometheusFuture, PrometheusQuery, PrometheusSelection, RuleGroup, ScrapePool,
-    ScrapeTarget, SeriesStatistics, When,
+    ScrapeTarget, SeriesStatistics, Setup, When,
 };
 use model::{ErrorKind, Tenant};
 use promql::{Labels, Outcome};
@@ -14,6 +14,8 @@ use query::{Answer, LabelsOf, QueryError};
 use receive::scrape::{Health, Metadata, PoolTargets, TargetState};
 
 use super::Answers;
+
+mod setup;
 
 impl Prometheus for Answers {
     fn prometheus_query(&self, query: PrometheusQuery) -> PrometheusFuture<'_, Outcome> {
@@ -112,6 +114,10 @@ impl Prometheus for Answers {
 
     fn prometheus_rules(&self, tenant: &Tenant) -> Vec<Arc<RuleGroup>> {
         self.rules.groups(tenant)
+    }
+
+    fn prometheus_setup(&self, tenant: &Tenant) -> Setup {
+        setup::setup(&self.watch, &self.scraper, tenant)
     }
 }
 

@@ -226,7 +226,7 @@ impl Server {
             store,
             intake,
             senders: Arc::new(senders),
-            answers: Answers { engine, scraper, rules: rules.board.clone() },
+            answers: Answers { engine, scraper, rules: rules.board.clone(), watch: Arc::clone(&watch) },
             queries,
             desk: Arc::new(desk),
             observer,

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::{self, JoinHandle, ThreadId};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use parking_lot::{Mutex, RwLock};
 use serde::Serialize;
@@ -56,6 +56,21 @@ pub enum ReloadError {
     Reentrant,
 }
 
+/// How the last reload went; the first one is the start.
+#[derive(Clone, Debug)]
+pub struct LastReload {
+    /// When the sources were last read and found to be right.
+    pub applied: SystemTime,
+    /// Why the last reload changed nothing; none where it went well.
+    pub failure: Option<ReloadError>,
+}
+
+impl LastReload {
+    fn well() -> Self {
+        Self { applied: SystemTime::now(), failure: None }
+    }
+}
+
 /// Keeps a configuration current. Reloads run one after the other, each validated as a whole
 /// before anything of it is applied. Dropping it ends the watching.
 pub struct Watch<T: Config> {
@@ -78,6 +93,7 @@ struct State<T> {
     loader: Loader<T>,
     pending: Vec<Change>,
     watched: Vec<PathBuf>,
+    last: LastReload,
 }
 
 impl<T: Config> Watch<T> {
@@ -90,7 +106,8 @@ impl<T: Config> Watch<T> {
         let mut files = Files::new(loader.paths());
         let loaded = loader.load()?;
         files.follow(loaded.watched.clone());
-        let state = State { loader, pending: Vec::new(), watched: loaded.watched.clone() };
+        let (pending, watched, last) = (Vec::new(), loaded.watched.clone(), LastReload::well());
+        let state = State { loader, pending, watched, last };
         let shared = Arc::new(Shared {
             current: RwLock::new(Arc::new(loaded)),
             state: Mutex::new(state),
@@ -122,6 +139,11 @@ impl<T: Config> Watch<T> {
     /// What was changed but takes effect only after a restart.
     pub fn pending_restart(&self) -> Vec<Change> {
         self.shared.state.lock().pending.clone()
+    }
+
+    /// How the last reload went.
+    pub fn last_reload(&self) -> LastReload {
+        self.shared.state.lock().last.clone()
     }
 
     /// Calls back when something at, in or around `path` changes, after it was applied; the empty
@@ -219,6 +241,9 @@ impl<T: Config> Shared<T> {
         let mut loader = self.state.lock().loader.clone();
         edit(&mut loader);
         let result = self.apply(loader);
+        if let Err(error) = &result {
+            self.state.lock().last.failure = Some(error.clone());
+        }
         match &result {
             Ok(changes) if changes.is_empty() => {}
             Ok(changes) => self.subscribers.publish(&turn, &self.current.read().value.clone(), changes),
@@ -249,7 +274,7 @@ impl<T: Config> Shared<T> {
         };
         let mut state = self.state.lock();
         let news = pending.iter().filter(|change| !state.pending.contains(change)).cloned().collect();
-        *state = State { loader, pending, watched };
+        *state = State { loader, pending, watched, last: LastReload::well() };
         *self.current.write() = Arc::new(next);
         Ok([live, news].concat())
     }

@@ -151,6 +151,7 @@ fn read(
         range_ms: 0,
         function: Some("info"),
         labels_only: false,
+        resets: false,
     };
     let intake = Intake { start_ms, end_ms, start_times: false, statistics_only: false };
     let mut chunk = Chunk::default();

@@ -49,6 +49,23 @@ impl Memory {
         Self::new((0..series).map(|number| (labels(number), chunk.clone())).collect())
     }
 
+    /// A series of histograms with one bucket.
+    pub(super) fn histograms(counts: &[f64]) -> Self {
+        let histogram = |count: &f64| Histogram {
+            count: *count,
+            positive_spans: vec![BucketSpan { offset: 0, length: 1 }],
+            positive_buckets: vec![*count],
+            ..Histogram::default()
+        };
+        let chunk = Chunk {
+            times_ms: (0..counts.len() as i64).map(|sample| START_MS + 15_000 * sample).collect(),
+            values: vec![0.0; counts.len()],
+            histograms: counts.iter().map(|count| Some(Arc::new(histogram(count)))).collect(),
+            ..Chunk::default()
+        };
+        Self::new(vec![([("__name__", "a")].into_iter().collect(), chunk)])
+    }
+
     pub(super) fn moved(&self, by_ms: i64) -> Self {
         let mut moved = self.clone();
         for (_, chunk) in &mut moved.series {

@@ -128,6 +128,23 @@ fn an_invalid_file_keeps_the_old_configuration_and_is_told() {
     assert_eq!(paths(&told.recv_timeout(PATIENCE).unwrap()), ["memory.workers"]);
 }
 
+#[test]
+fn how_the_last_reload_went_is_known_also_where_it_changed_nothing() {
+    let (_dir, path) = file("a.toml", "[memory]\nworkers = 3");
+    let watch = watch_by_hand(loader().file(&path));
+    let start = watch.last_reload();
+    assert_eq!(start.failure, None);
+    replace(&path, "[memory]\nworkers = 0\n");
+    let failure = watch.reload().unwrap_err();
+    let wrong = watch.last_reload();
+    assert_eq!((wrong.failure, wrong.applied), (Some(failure), start.applied));
+    // What is in force is written again: nothing changes, and nobody is told.
+    replace(&path, "[memory]\nworkers = 3\n");
+    assert_eq!(watch.reload().unwrap(), []);
+    let right = watch.last_reload();
+    assert!(right.failure.is_none() && right.applied >= start.applied, "{right:?}");
+}
+
 /// D1: a reload reads the same sources again, the file and those above it.
 #[test]
 fn a_reload_remembers_all_sources() {
