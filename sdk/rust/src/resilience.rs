@@ -71,6 +71,7 @@ mod rate_limit;
 mod rejected;
 mod retry;
 mod retry_after;
+mod seldom;
 mod timeout;
 #[cfg(feature = "tower")]
 pub mod tower;
