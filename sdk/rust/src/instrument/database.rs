@@ -96,7 +96,7 @@ impl Database {
 }
 
 impl<'a> Query<'a> {
-    /// With the statement, of which only what [`sanitized`](super::sanitized) leaves is recorded.
+    /// With the statement, of which only what [`sanitized_for`](super::sanitized_for) leaves is recorded.
     pub fn text(self, statement: &'a str) -> Self {
         Self { text: Some(statement), ..self }
     }
@@ -137,7 +137,7 @@ impl<'a> Query<'a> {
             value.into_iter().for_each(|value| span.set(name, value));
         }
         if let Some(text) = text.filter(|_| span.is_recorded()) {
-            span.set("db.query.text", &super::sanitized(text));
+            span.set("db.query.text", &super::sanitized_for(database.system, text));
         }
         span
     }
