@@ -8,7 +8,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .SILENT: help deny web unit page semver
-.PHONY: help run demo test setup format lint deny doc web unit reference semver bench bench-metrics bench-sdk soak fuzz gen page clean
+.PHONY: help run demo test setup format lint features deny doc web unit reference semver bench bench-metrics bench-sdk soak fuzz gen page clean
 
 help: ## list the commands
 	grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -19,13 +19,20 @@ run: page ## build everything, the page included, and start the server
 demo: page ## start a small shop that fills every page
 	cargo run --locked --profile quick --package fresnel-server --bin fresnel -- demo
 
-test: setup format web lint deny doc unit reference ## everything that must hold
+test: setup format web lint features deny doc unit reference ## everything that must hold
 
 setup: ## install what the tests need, once
 	cargo xtask setup
 
 format:
 	cargo fmt --all --check
+
+# What a service takes is seldom all of it: none of the features, and each of them alone, must do.
+features:
+	cargo check --package fresnel-sdk --no-default-features --locked
+	for feature in $$(sed -n '/^\[features\]/,/^\[dependencies\]/s/^\([a-z-]*\) = .*/\1/p' sdk/rust/Cargo.toml); do
+	  cargo check --package fresnel-sdk --no-default-features --features "$$feature" --locked
+	done
 
 lint:
 	cargo clippy --workspace --all-targets --locked -- -D warnings

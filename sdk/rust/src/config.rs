@@ -69,6 +69,11 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
+/// The examples of the guide are tests, too.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/sdk/configuration.md")]
+mod guide {}
+
 pub use self::app::{AppConfig, CorsConfig, Environment};
 pub use self::diff::Change;
 pub use self::error::{LoadError, Problem, Warning};

@@ -48,6 +48,11 @@ mod subscribe;
 #[cfg(test)]
 mod tests;
 
+/// The examples of the guide are tests, too.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/sdk/events.md")]
+mod guide {}
+
 pub use self::audit::{Audit, AuditConfig, AuditError, AuditFile, AuditFormat, AuditHealth, AuditStorage};
 pub use self::bus::{CloseError, EmitError, Events, EventsOptions, Health};
 pub use self::event::{DomainEvent, Event, EventSource, InvalidEvent, Metadata, NewEvent};

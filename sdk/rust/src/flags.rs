@@ -41,6 +41,11 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+/// The examples of the guide are tests, too.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/sdk/flags.md")]
+mod guide {}
+
 pub use self::client::{Evaluated, Flags, Listener, SourceFailure, StartOptions};
 pub use self::context::Context;
 pub use self::details::{Details, ErrorCode, EvaluationError, Reason};

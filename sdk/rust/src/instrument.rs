@@ -30,7 +30,7 @@ mod guides;
 pub use self::cache::{Cache, CacheResult};
 pub use self::database::{Database, Query};
 pub use self::queue::{Message, Queue};
-pub use self::statement::sanitized;
+pub use self::statement::{sanitized, sanitized_for};
 
 use std::time::Instant;
 

@@ -45,6 +45,11 @@ mod timing;
 #[cfg(test)]
 mod tests;
 
+/// The examples of the guide are tests, too.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/sdk/logging.md")]
+mod guide {}
+
 pub use self::config::{
     BuildError, DatadogOutput, ElasticsearchOutput, FileOutput, HttpOutput, LoggingConfig, OutputConfig,
     OutputKind, PatternConfig, RedactConfig, SyslogOutput,

@@ -62,6 +62,11 @@ mod task;
 #[cfg(test)]
 mod tests;
 
+/// The examples of the guide are tests, too.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/sdk/modules.md")]
+mod guide {}
+
 pub use self::context::Context;
 pub use self::event::Event;
 pub use self::graph::PlanError;

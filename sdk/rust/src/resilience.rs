@@ -70,6 +70,7 @@ mod outcomes;
 mod rate_limit;
 mod rejected;
 mod retry;
+mod seldom;
 mod timeout;
 #[cfg(feature = "tower")]
 pub mod tower;

@@ -37,5 +37,10 @@ mod route;
 #[cfg(test)]
 mod tests;
 
+/// The examples of the guide are tests, too.
+#[cfg(all(doctest, feature = "jwt"))]
+#[doc = include_str!("../../../docs/sdk/security.md")]
+mod guide {}
+
 pub use self::build::{RouteError, Routes};
 pub use self::route::{Cache, Definition, RATE_LIMIT, Route};

@@ -33,6 +33,11 @@ mod panics;
 #[cfg(test)]
 pub(crate) mod tests;
 
+/// The examples of the guide are tests, too.
+#[cfg(all(doctest, feature = "grpc"))]
+#[doc = include_str!("../../../docs/sdk/getting-started.md")]
+mod guide {}
+
 pub use self::builder::{Builder, StartError};
 pub use self::guard::{Guard, StartedHealth};
 

@@ -40,6 +40,11 @@ mod tracer;
 #[cfg(test)]
 mod tests;
 
+/// The examples of the guide are tests, too.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/sdk/testkit.md")]
+mod guide {}
+
 pub use self::auth::{LoginError, TestIssuer, TestUser, TokenSet};
 pub use self::container::TestContainer;
 pub use self::flags::{Exposure, TestFlags};

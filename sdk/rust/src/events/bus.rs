@@ -86,12 +86,25 @@ pub enum EmitError {
     Unknown,
 }
 
-/// Why a close was not clean.
+/// Why a flush or a close was not clean. The receipts of these events say so, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{waiting} events were not stored in time")]
 pub struct CloseError {
-    /// How many; their receipts say so too.
+    /// Events that were not stored in time.
     pub waiting: usize,
+    /// Events that the store did not take, since the last flush.
+    pub lost: u64,
+}
+
+impl fmt::Display for CloseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self { waiting, lost: 0 } => write!(f, "{waiting} events were not stored in time"),
+            Self { waiting: 0, lost } => write!(f, "{lost} events could not be stored"),
+            Self { waiting, lost } => {
+                write!(f, "{waiting} events were not stored in time, {lost} could not be stored")
+            }
+        }
+    }
 }
 
 /// How it is.
@@ -136,6 +149,8 @@ struct Queue {
     /// Nothing is written any more.
     ended: bool,
     lost: u64,
+    /// Those of them that a flush or a close has told.
+    told: u64,
 }
 
 struct Entry {
@@ -202,21 +217,23 @@ impl Events {
     /// Has all that waits written now.
     ///
     /// # Errors
-    /// It was not within this time.
+    /// It was not within this time, or events were lost since the last flush. A condition that did
+    /// not hold is no loss.
     pub fn flush(&self, at_most: Duration) -> Result<(), CloseError> {
         let deadline = Instant::now() + at_most;
         let mut queue = self.shared.queue.lock();
         queue.flush = queue.entries.len();
         self.shared.changed.notify_all();
-        let target = queue.taken;
+        let (target, told) = (queue.taken, queue.told);
         while queue.done < target && !queue.ended {
             if self.shared.changed.wait_until(&mut queue, deadline).timed_out() {
                 break;
             }
         }
-        match target.saturating_sub(queue.done) {
-            0 => Ok(()),
-            waiting => Err(CloseError { waiting: waiting as usize }),
+        queue.told = queue.lost;
+        match (target.saturating_sub(queue.done) as usize, queue.lost - told) {
+            (0, 0) => Ok(()),
+            (waiting, lost) => Err(CloseError { waiting, lost }),
         }
     }
 
@@ -284,7 +301,8 @@ impl Events {
     /// Takes no more events, stores what waits and ends all subscriptions.
     ///
     /// # Errors
-    /// Not everything was stored within this time; the receipts of what was not say so.
+    /// Not everything was stored within this time, or events were lost since the last flush; the
+    /// receipts of what was not stored say so.
     pub fn close(&self, at_most: Duration) -> Result<(), CloseError> {
         self.shared.queue.lock().closed = true;
         let outcome = self.flush(at_most);
@@ -294,11 +312,13 @@ impl Events {
             let left: usize = queue.entries.drain(..).map(|entry| entry.events.len()).sum();
             queue.done += left as u64;
             queue.lost += left as u64;
+            queue.told = queue.lost;
         }
         self.shared.changed.notify_all();
         self.shared.subscribers.end();
         // A store that hangs keeps its thread: it is not waited for.
-        if let Some(writer) = self.writer.lock().take().filter(|_| outcome.is_ok()) {
+        let stored = !outcome.is_err_and(|error| error.waiting > 0);
+        if let Some(writer) = self.writer.lock().take().filter(|_| stored) {
             // A panic in it was already told.
             let _ = writer.join();
         }

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::statement::{Dialect, masked, without_values};
+use super::statement::without_values;
 use super::{CANCELLED, LabelList, PortText, seconds_since, type_name};
 use crate::telemetry::metrics::{Histogram, Registry};
 use crate::telemetry::otlp::{SpanKind, Status};
@@ -136,7 +136,7 @@ impl Database {
 }
 
 impl<'a> Query<'a> {
-    /// With the statement, of which only what [`sanitized`](super::sanitized) leaves is recorded.
+    /// With the statement, of which only what [`sanitized_for`](super::sanitized_for) leaves is recorded.
     pub fn text(self, statement: &'a str) -> Self {
         Self { text: Some(statement), ..self }
     }
@@ -176,7 +176,7 @@ impl<'a> Query<'a> {
         }
         database.port.into_iter().for_each(|port| span.set("server.port", port));
         if let Some(text) = text.filter(|_| span.is_recorded()) {
-            span.set("db.query.text", &masked(text, Dialect::of(database.system)));
+            span.set("db.query.text", &super::sanitized_for(database.system, text));
         }
         span
     }

@@ -1,33 +1,35 @@
 /// A statement of SQL with `?` for every text and number in it, so that it can be shown: what it
-/// asks, and not about whom. It is no parser: what it does not know it leaves out rather than in, and
-/// where databases differ about where a text or a comment ends it stops.
+/// asks, and not about whom. It is no parser: what it does not know it leaves out rather than in.
+///
+/// Servers differ in what a text is, and by their settings, too. So what is in double quotes counts as
+/// one, which it is for MySQL and may be for SQLite, and nothing is shown after a quote with a
+/// backslash before it, which ends a text for some and not for others. [`sanitized_for`] knows more.
 ///
 /// ```
 /// use fresnel_sdk::instrument::sanitized;
 /// let shown = sanitized("SELECT * FROM users WHERE mail = 'a''b@c.de' AND n IN (1, 2.5) -- why");
 /// assert_eq!(shown, "SELECT * FROM users WHERE mail = ? AND n IN (?, ?) ");
+/// assert_eq!(sanitized(r"SELECT * FROM files WHERE path = 'C:\' AND pin = '1'"), "SELECT * FROM files WHERE path = ?");
 /// ```
 pub fn sanitized(statement: &str) -> String {
-    masked(statement, Dialect::Standard)
+    shown(statement, false)
 }
 
-/// How a database reads what others read in another way.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Dialect {
-    /// Double quotes are around names.
-    Standard,
-    /// They are around texts, and `#` begins a comment.
-    MySql,
+/// As [`sanitized`], of a system by OpenTelemetry's name. Those of which it is certain show their names
+/// in double quotes: `postgresql`, `cockroachdb`, `oracle.db`, `microsoft.sql_server`.
+///
+/// ```
+/// use fresnel_sdk::instrument::sanitized_for;
+/// let statement = r#"SELECT "id" FROM "users" WHERE mail = 'a@b.c'"#;
+/// assert_eq!(sanitized_for("postgresql", statement), r#"SELECT "id" FROM "users" WHERE mail = ?"#);
+/// assert_eq!(sanitized_for("mysql", statement), "SELECT ? FROM ? WHERE mail = ?");
+/// ```
+pub fn sanitized_for(system: &str, statement: &str) -> String {
+    shown(statement, matches!(system, "postgresql" | "cockroachdb" | "oracle.db" | "microsoft.sql_server"))
 }
 
-impl Dialect {
-    /// By the conventions' name of the system.
-    pub(super) fn of(system: &str) -> Self {
-        if matches!(system, "mysql" | "mariadb") { Self::MySql } else { Self::Standard }
-    }
-}
-
-pub(super) fn masked(statement: &str, dialect: Dialect) -> String {
+/// `standard`: double quotes stand around names, and `#` begins no comment.
+fn shown(statement: &str, standard: bool) -> String {
     let mut out = String::with_capacity(statement.len());
     let mut rest = statement;
     while let Some(first) = rest.chars().next() {
@@ -36,12 +38,18 @@ pub(super) fn masked(statement: &str, dialect: Dialect) -> String {
                 out.push('?');
                 text_length(rest, '\'')
             }
-            '"' if dialect == Dialect::MySql => {
+            '"' if !standard => {
                 out.push('?');
                 text_length(rest, '"')
             }
+            // Quotes within a name end nothing.
+            '"' | '`' => {
+                let length = name_length(rest, first);
+                out.push_str(&rest[..length]);
+                length
+            }
+            '#' if !standard => rest.find('\n').unwrap_or(rest.len()),
             '-' if rest.starts_with("--") => rest.find('\n').unwrap_or(rest.len()),
-            '#' if dialect == Dialect::MySql => rest.find('\n').unwrap_or(rest.len()),
             '/' if rest.starts_with("/*") => comment_length(rest),
             '$' if dollar_length(rest).is_some() => {
                 out.push('?');
@@ -51,10 +59,16 @@ pub(super) fn masked(statement: &str, dialect: Dialect) -> String {
                 out.push('?');
                 rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '.').unwrap_or(rest.len())
             }
-            first if first.is_alphabetic() || matches!(first, '_' | '$' | '@' | ':' | '?') => {
+            first if first.is_alphabetic() || matches!(first, '_' | '$' | '@' | ':') => {
                 let end = rest[first.len_utf8()..].find(|c: char| !c.is_alphanumeric() && c != '_');
                 let length = end.map_or(rest.len(), |end| end + first.len_utf8());
-                out.push_str(&rest[..length]);
+                let word = &rest[..length];
+                out.push_str(word);
+                // Oracle's `q'[it's]'` ends where its own bracket does.
+                if rest[length..].starts_with('\'') && ["q", "Q", "nq", "NQ", "nQ", "Nq"].contains(&word) {
+                    out.push('?');
+                    return out;
+                }
                 length
             }
             first => {
@@ -67,25 +81,39 @@ pub(super) fn masked(statement: &str, dialect: Dialect) -> String {
     out
 }
 
-/// Of a text in quotes, a quote in which is doubled. After a backslash some databases take it for
-/// part of the text, others for its end: all that follows may be text then.
+/// Of a text in quotes, a quote in which is doubled; all that follows where that is uncertain.
 fn text_length(text: &str, quote: char) -> usize {
     let mut chars = text.char_indices().skip(1).peekable();
+    let mut escaped = false;
     while let Some((at, char)) = chars.next() {
         match char {
-            '\\' if chars.next().is_some_and(|(_, next)| next == quote) => break,
-            char if char != quote => {}
-            _ if chars.peek().is_some_and(|(_, next)| *next == quote) => drop(chars.next()),
-            _ => return at + 1,
+            '\\' => escaped = !escaped,
+            _ if char == quote && escaped => return text.len(),
+            _ if char == quote && chars.peek().is_some_and(|(_, next)| *next == quote) => drop(chars.next()),
+            _ if char == quote => return at + 1,
+            _ => escaped = false,
         }
     }
     text.len()
 }
 
-/// Of a comment. One in a comment ends both for some databases.
+/// Of a name in quotes, a quote in which is doubled: as two names it is as long.
+fn name_length(text: &str, quote: char) -> usize {
+    text[1..].find(quote).map_or(text.len(), |end| end + 2)
+}
+
+/// Of a comment. Comments in it count: for some servers they end it, and then too much is left out.
 fn comment_length(text: &str) -> usize {
-    let Some(end) = text.find("*/") else { return text.len() };
-    if text[2..end].contains("/*") { text.len() } else { end + 2 }
+    let (mut at, mut depth) = (0, 0_u32);
+    while at < text.len() {
+        match &text.as_bytes()[at..] {
+            [b'/', b'*', ..] => (at, depth) = (at + 2, depth + 1),
+            [b'*', b'/', ..] if depth == 1 => return at + 2,
+            [b'*', b'/', ..] => (at, depth) = (at + 2, depth - 1),
+            _ => at += 1,
+        }
+    }
+    text.len()
 }
 
 /// The first line of what a database says of an error, without what is in quotes or parentheses:

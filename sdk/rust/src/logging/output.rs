@@ -80,6 +80,7 @@ pub trait Output: Send + 'static {
 pub struct WriteError {
     message: String,
     retry: Option<Duration>,
+    doubtful: bool,
     left: Option<Vec<usize>>,
     refused: usize,
 }
@@ -87,12 +88,18 @@ pub struct WriteError {
 impl WriteError {
     /// They never will be.
     pub fn permanent(message: impl Into<String>) -> Self {
-        Self { message: message.into(), retry: None, left: None, refused: 0 }
+        Self { message: message.into(), retry: None, doubtful: false, left: None, refused: 0 }
     }
 
     /// They may be after at least this long.
     pub fn retry_after(message: impl Into<String>, wait: Duration) -> Self {
         Self { retry: Some(wait), ..Self::permanent(message) }
+    }
+
+    /// As [`WriteError::retry_after`], where it may also be the records themselves that the other side
+    /// cannot digest: they are given up after ten attempts, so that they do not block others for ever.
+    pub fn doubtful(message: impl Into<String>, wait: Duration) -> Self {
+        Self { doubtful: true, ..Self::retry_after(message, wait) }
     }
 
     /// Only these of the batch, by their places, were not written and may be tried again; so many
@@ -106,6 +113,11 @@ impl WriteError {
     /// Whether, and after how long, to try again.
     pub const fn retryable(&self) -> Option<Duration> {
         self.retry
+    }
+
+    /// Whether it may be the records themselves.
+    pub(super) const fn is_doubtful(&self) -> bool {
+        self.doubtful
     }
 
     /// Takes out of a batch what is dealt with. Returns how many were refused.
@@ -138,12 +150,12 @@ fn of_system(what: &str, error: &std::io::Error) -> WriteError {
 /// What an answer over HTTP means for records.
 fn judge(answer: &crate::post::Answer) -> Result<(), WriteError> {
     let message = || format!("the receiver answered {}", answer.status);
+    let wait = || answer.retry_after().unwrap_or(Duration::from_millis(500));
     match answer.status {
         _ if answer.is_success() => Ok(()),
-        408 | 429 | 500..=599 => {
-            let wait = answer.retry_after().unwrap_or(Duration::from_millis(500));
-            Err(WriteError::retry_after(message(), wait))
-        }
+        500 => Err(WriteError::doubtful(message(), wait())),
+        501 | 505 => Err(WriteError::permanent(message())),
+        408 | 429 | 502..=599 => Err(WriteError::retry_after(message(), wait())),
         _ => Err(WriteError::permanent(message())),
     }
 }

@@ -43,8 +43,8 @@ pub enum RedactError {
 /// What is taken out of every record before any output sees it.
 ///
 /// A key hides values whose name has its words in it, whole and one after the other: `key` hides
-/// `api_key`, `apiKey` and `x-api-key`, but neither `keyboard` nor `monkey`. A path hides one place,
-/// a pattern what it finds in texts, the message too.
+/// `api_key`, `apiKey`, `x-api-key` and `key2`, but neither `keyboard` nor `monkey`. A path hides one
+/// place, a pattern what it finds in texts and numbers, the message too.
 ///
 /// ```
 /// use fresnel_sdk::logging::Redactor;
@@ -63,7 +63,20 @@ pub struct Redactor {
 }
 
 /// The keys that are hidden unless said otherwise.
-pub(super) const DEFAULT_KEYS: [&str; 6] = ["password", "token", "secret", "key", "authorization", "cookie"];
+pub(super) const DEFAULT_KEYS: [&str; 12] = [
+    "password",
+    "passwd",
+    "pwd",
+    "passphrase",
+    "token",
+    "secret",
+    "key",
+    "apikey",
+    "credential",
+    "credentials",
+    "authorization",
+    "cookie",
+];
 
 impl Default for Redactor {
     fn default() -> Self {
@@ -168,6 +181,11 @@ impl Redactor {
             Value::String(text) => self.in_place(text),
             Value::Array(items) => items.iter_mut().for_each(|item| self.value(item)),
             Value::Object(fields) => self.walk(fields),
+            Value::Number(number) if self.reads_texts() => {
+                if let Cow::Owned(other) = self.text(&number.to_string()) {
+                    *value = other.into();
+                }
+            }
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
     }

@@ -52,7 +52,7 @@ struct Endpoint<T> {
     id: Arc<str>,
     value: Arc<T>,
     breaker: Breaker,
-    running: AtomicUsize,
+    running: Arc<AtomicUsize>,
     healthy: AtomicBool,
 }
 
@@ -118,7 +118,8 @@ impl<T, J> Balancer<T, J> {
         Balancer { inner: self.inner.clone(), judge: Arc::new(judge) }
     }
 
-    /// Other endpoints from now on. Those that stay keep their breaker; calls that run go on.
+    /// Other endpoints from now on. Those that stay keep their breaker and what runs
+    /// there; calls go on.
     pub fn set<I: Into<Arc<str>>>(&self, endpoints: impl IntoIterator<Item = (I, T)>) {
         let inner = &*self.inner;
         let mut list = inner.endpoints.write();
@@ -126,14 +127,13 @@ impl<T, J> Balancer<T, J> {
             let id = id.into();
             let value = Arc::new(value);
             let known = list.iter().find(|known| known.id == id);
-            let (breaker, healthy) = match known {
-                Some(known) => (known.breaker.clone(), known.healthy.load(Ordering::Relaxed)),
+            let (breaker, healthy, running) = match known {
+                Some(it) => (it.breaker.clone(), it.healthy.load(Ordering::Relaxed), it.running.clone()),
                 None => {
                     let breaker = format!("{}.{id}", inner.name);
-                    (Breaker::new(breaker, inner.options, &inner.registry), true)
+                    (Breaker::new(breaker, inner.options, &inner.registry), true, Arc::default())
                 }
             };
-            let running = AtomicUsize::new(0);
             Arc::new(Endpoint { id, value, breaker, running, healthy: AtomicBool::new(healthy) })
         };
         *list = endpoints.into_iter().map(endpoint).collect();

@@ -249,16 +249,18 @@ impl<J> Breaker<J> {
 
     /// Closes it without waiting for calls: whenever it has been open for the reset timeout, makes
     /// calls of its own until it closes or opens again. It never ends; spawn it, or poll it beside
-    /// something else. The probe must be harmless.
+    /// something else. The probe must be harmless, and its outcome say something of the other side:
+    /// while the judge ignores it, the breaker stays half open and probes come ever more seldom.
     pub async fn heal<T, E, F>(&self, mut probe: impl FnMut() -> F)
     where
         F: Future<Output = Result<T, E>>,
         E: From<Rejected>,
         J: Judge<T, E>,
     {
-        /// Between two probes while the places are taken by others.
+        /// The first pause after a probe that says nothing, such as one for which there was no place;
+        /// doubled each time, up to the reset timeout.
         const PAUSE: Duration = Duration::from_millis(100);
-        let mut states = self.subscribe();
+        let (mut states, mut pause) = (self.subscribe(), PAUSE);
         loop {
             // The breaker holds the sender: waiting for it does not fail.
             if states.wait_for(|state| *state != State::Closed).await.is_err() {
@@ -268,8 +270,13 @@ impl<J> Breaker<J> {
             if let Some(until) = until {
                 clock::sleep_until(until).await;
             }
-            if self.run(probe()).await.is_err() && self.state() == State::HalfOpen {
-                clock::sleep(PAUSE).await;
+            let outcome = self.run(probe()).await;
+            let says_nothing = self.judge.judge(&outcome).outcome == Outcome::Ignored;
+            if says_nothing && self.state() == State::HalfOpen {
+                clock::sleep(pause).await;
+                pause = (pause * 2).min(self.inner.options.reset_timeout.max(PAUSE));
+            } else {
+                pause = PAUSE;
             }
         }
     }

@@ -8,13 +8,18 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use parking_lot::RwLock;
 
+use rand::Rng;
+use serde_json::Value;
+
 use super::classify::insert;
 use super::escalation::Escalator;
+use super::seldom::Seldom;
 use super::{
     BoxError, Breakers, Budget, Category, Classification, Classify, Deadline, Escalate, Escalation, Facts,
     Match, Rejected, Rules, Severity,
 };
 use crate::clock;
+use crate::logging::LogContext;
 use crate::telemetry::metrics::{Counter, Registry};
 
 /// Where an error happened, and to whom.
@@ -125,14 +130,15 @@ pub struct HandlerId(u64);
 /// |---|---|
 /// | timeout | retry after 1 s, 3 times |
 /// | connection refused | retry after 5 s, twice |
-/// | rate limit | retry once, after what the other side says, else 60 s |
+/// | rate limit | retry once, after what the other side says, else 60 s; if it says more, back to whoever called |
 /// | authentication | escalate, medium |
 /// | validation | back to whoever called |
 /// | else, retryable | retry after 1 s, 3 times |
 /// | else, to be escalated | escalate at its severity |
 /// | else | back to whoever called |
 ///
-/// No error is swallowed: what is not put right is returned.
+/// Each pause is up to a half longer, by chance, so that not all come back at once. No error is
+/// swallowed: what is not put right is returned.
 ///
 /// ```
 /// use fresnel_sdk::clock;
@@ -152,7 +158,10 @@ pub struct HandlerId(u64);
 /// assert_eq!(answer.expect("the third attempt works"), "12 pieces");
 /// ```
 #[derive(Clone)]
-pub struct ErrorHandler(Arc<Inner>);
+pub struct ErrorHandler {
+    inner: Arc<Inner>,
+    idempotent: bool,
+}
 
 struct Inner {
     rules: Rules,
@@ -161,6 +170,8 @@ struct Inner {
     breakers: Option<Breakers>,
     budget: Budget,
     errors: Counter,
+    /// An open breaker may turn thousands of calls away a second.
+    turned_away: Seldom,
 }
 
 #[derive(Default)]
@@ -188,7 +199,17 @@ impl ErrorHandler {
         hooks.into_iter().for_each(|hook| escalator.add(hook));
         let errors = registry.counter("resilience.errors", "{error}", "Errors by what was done about them.");
         let (handlers, budget) = (RwLock::default(), Budget::default());
-        Self(Arc::new(Inner { rules, handlers, escalator, breakers, budget, errors }))
+        let turned_away = Seldom::new(Duration::from_secs(60));
+        let inner = Inner { rules, handlers, escalator, breakers, budget, errors, turned_away };
+        Self { inner: Arc::new(inner), idempotent: true }
+    }
+
+    /// The same for calls of which a second effect would do harm, or not. Where it would,
+    /// [`ErrorHandler::run`] makes a call again only when it certainly had no effect: a refused
+    /// connection, a call that was turned away. True, unless said otherwise.
+    #[must_use]
+    pub fn idempotent(&self, idempotent: bool) -> Self {
+        Self { inner: self.inner.clone(), idempotent }
     }
 
     /// Asks this handler for errors that match; exact ones before others, each in their order.
@@ -197,7 +218,7 @@ impl ErrorHandler {
         which: Match,
         handler: impl Fn(&Facts<'_>, &Context) -> Result<Handling, BoxError> + Send + Sync + 'static,
     ) -> HandlerId {
-        let mut handlers = self.0.handlers.write();
+        let mut handlers = self.inner.handlers.write();
         handlers.next_id += 1;
         let id = HandlerId(handlers.next_id);
         insert(&mut handlers.list, which, (id, Arc::new(handler)));
@@ -206,7 +227,7 @@ impl ErrorHandler {
 
     /// Asks it no more. False when it is not there.
     pub fn remove_handler(&self, id: HandlerId) -> bool {
-        let mut handlers = self.0.handlers.write();
+        let mut handlers = self.inner.handlers.write();
         let before = handlers.list.len();
         handlers.list.retain(|(_, (known, _))| *known != id);
         handlers.list.len() < before
@@ -214,24 +235,25 @@ impl ErrorHandler {
 
     /// What an error is.
     pub fn classification<E: Classify + ?Sized>(&self, error: &E) -> Classification {
-        self.0.rules.classify(error)
+        self.inner.rules.classify(error)
     }
 
     /// Decides what is to be done about an error, logs and counts it, and escalates it if that is
     /// what is to be done. It does not try again: [`ErrorHandler::run`] does.
     pub fn handle<E: Classify + ?Sized>(&self, error: &E, context: &Context) -> Handling {
-        let facts = self.0.rules.facts(error);
-        let handling = self.0.decide(&facts, error.retry_after(), context);
+        let facts = self.inner.rules.facts(error);
+        let handling = self.inner.decide(&facts, error.retry_after(), context);
         let class = facts.classification;
         let labels = [
             ("resilience.error.category", class.category.as_str()),
             ("resilience.error.severity", class.severity.as_str()),
             ("resilience.action", handling.action.as_str()),
         ];
-        self.0.errors.bind(&labels).add(1);
-        log(&facts, &handling, context);
+        self.inner.errors.bind(&labels).add(1);
+        let repeated = is_turned_away(&facts) && !self.inner.turned_away.now();
+        log(&facts, &handling, context, repeated);
         if let Action::Escalate { level } = handling.action {
-            self.0.escalator.escalate(&Escalation {
+            self.inner.escalator.escalate(&Escalation {
                 level,
                 error_name: facts.name.to_string(),
                 message: facts.message,
@@ -253,7 +275,7 @@ impl ErrorHandler {
         F: Future<Output = Result<T, E>>,
         E: Classify + From<Rejected>,
     {
-        let inner = &*self.0;
+        let inner = &*self.inner;
         let breaker =
             inner.breakers.as_ref().map(|breakers| breakers.get(&context.component, &context.operation));
         inner.budget.deposit();
@@ -268,12 +290,18 @@ impl ErrorHandler {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
+            let may_repeat = self.idempotent || !error.executed();
             match self.handle(&error, context).action {
-                Action::Retry { delay, max_retries } if retries < max_retries && inner.may_wait(delay) => {
+                Action::Retry { delay, max_retries } if may_repeat && retries < max_retries => {
+                    let more = (delay / 2).mul_f64(rand::rng().random_range(0.0..=1.0));
+                    let delay = delay.saturating_add(more);
+                    if !inner.may_wait(delay) {
+                        return Err(error);
+                    }
                     clock::sleep(delay).await;
                     retries += 1;
                 }
-                Action::Recover(recovery) if !recovered => {
+                Action::Recover(recovery) if may_repeat && !recovered => {
                     recovered = true;
                     if let Err(failed) = recovery().await {
                         tracing::error!(error = %failed, "the recovery failed");
@@ -313,16 +341,21 @@ impl Inner {
 /// The one table of what is done when nobody has said otherwise.
 fn default(facts: &Facts<'_>, retry_after: Option<Duration>) -> Handling {
     const SECOND: Duration = Duration::from_secs(1);
+    /// As long a retry waits at most because the other side says so; as `RetryOptions` has it.
+    const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
     let class = facts.classification;
     let retry = |delay, max_retries| Action::Retry { delay, max_retries };
     let (action, message) = match class.category {
         // An open breaker is the end of many failures: somebody should look.
-        _ if facts.code.as_deref() == Some("circuit_open") => {
+        _ if is_turned_away(facts) => {
             (Action::Escalate { level: Severity::High }, "the circuit breaker is open")
         }
         Category::Timeout if class.retryable => (retry(SECOND, 3), "it took too long"),
         Category::Network if facts.code.as_deref() == Some("ConnectionRefused") => {
             (retry(SECOND * 5, 2), "the connection was refused")
+        }
+        Category::RateLimit if retry_after.is_some_and(|asked| asked > RETRY_AFTER_MAX) => {
+            (Action::Return, "it was asked too often, and is to be asked again much later")
         }
         Category::RateLimit => (retry(retry_after.unwrap_or(SECOND * 60), 1), "it was asked too often"),
         Category::Authentication => (Action::Escalate { level: Severity::Medium }, "nobody knows who asks"),
@@ -334,11 +367,21 @@ fn default(facts: &Facts<'_>, retry_after: Option<Duration>) -> Handling {
     Handling::new(action, message)
 }
 
-/// One record with all that is known, at the level of the severity.
-fn log(facts: &Facts<'_>, handling: &Handling, context: &Context) {
+/// By an open breaker.
+fn is_turned_away(facts: &Facts<'_>) -> bool {
+    facts.code.as_deref() == Some("circuit_open")
+}
+
+/// One record with all that is known, at the level of the severity; for developers where it says the
+/// same again and again.
+fn log(facts: &Facts<'_>, handling: &Handling, context: &Context, repeated: bool) {
     let class = facts.classification;
     let causes: Vec<_> = super::classify::chain(facts.error).map(ToString::to_string).collect();
-    let (causes, metadata) = (causes.join(": "), format!("{:?}", context.metadata));
+    let causes = causes.join(": ");
+    // As values, not as their text, so that redaction sees what is in them.
+    let metadata = context.metadata.iter().map(|(name, value)| (name.clone(), value.as_str().into()));
+    let _metadata = (!context.metadata.is_empty())
+        .then(|| LogContext::new().field("metadata", Value::Object(metadata.collect())).push());
     let backtrace = std::backtrace::Backtrace::capture();
     let captured = backtrace.status() == std::backtrace::BacktraceStatus::Captured;
     let stack = captured.then(|| backtrace.to_string());
@@ -355,7 +398,6 @@ fn log(facts: &Facts<'_>, handling: &Handling, context: &Context) {
                 operation = context.operation,
                 request.id = context.request_id,
                 user.id = context.user_id,
-                metadata,
                 severity = class.severity.as_str(),
                 category = class.category.as_str(),
                 retryable = class.retryable,
@@ -368,6 +410,7 @@ fn log(facts: &Facts<'_>, handling: &Handling, context: &Context) {
         };
     }
     match class.severity {
+        _ if repeated => record!(DEBUG),
         Severity::Critical | Severity::High => record!(ERROR),
         Severity::Medium => record!(WARN),
         Severity::Low => record!(INFO),
@@ -376,7 +419,7 @@ fn log(facts: &Facts<'_>, handling: &Handling, context: &Context) {
 
 impl fmt::Debug for ErrorHandler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let handlers = self.0.handlers.read().list.len();
+        let handlers = self.inner.handlers.read().list.len();
         f.debug_struct("ErrorHandler").field("handlers", &handlers).finish_non_exhaustive()
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::outcomes::Outcomes;
+use super::seldom::Seldom;
 use super::{Backoff, Budget, Classify, Deadline, Judge, Outcome, Rejected, Rules, Verdict};
 use crate::clock;
 use crate::telemetry::metrics::{BoundCounter, Registry};
@@ -69,6 +70,8 @@ struct Inner {
     options: RetryOptions,
     calls: Outcomes<4>,
     attempts: BoundCounter,
+    /// In an outage the budget is spent for nearly every call.
+    spent: Arc<Seldom>,
 }
 
 /// The endings that are told apart, by the names of resilience4j.
@@ -180,7 +183,9 @@ impl Retry {
         let attempts = registry
             .counter("resilience.retry.retries", "{attempt}", "Attempts after the first.")
             .bind(&[(super::outcomes::NAME, &name)]);
-        Self { inner: Arc::new(Inner { name, options, calls, attempts }), judge: Arc::new(Rules::default()) }
+        let spent = Arc::new(Seldom::new(Duration::from_secs(60)));
+        let inner = Inner { name, options, calls, attempts, spent };
+        Self { inner: Arc::new(inner), judge: Arc::new(Rules::default()) }
     }
 }
 
@@ -195,8 +200,9 @@ impl<J> Retry<J> {
     #[must_use]
     pub fn idempotent(&self, idempotent: bool) -> Self {
         let options = RetryOptions { idempotent, ..self.inner.options.clone() };
-        let Inner { name, calls, attempts, .. } = &*self.inner;
-        let inner = Inner { name: name.clone(), options, calls: calls.clone(), attempts: attempts.clone() };
+        let Inner { name, calls, attempts, spent, .. } = &*self.inner;
+        let (name, calls, attempts, spent) = (name.clone(), calls.clone(), attempts.clone(), spent.clone());
+        let inner = Inner { name, options, calls, attempts, spent };
         Self { inner: Arc::new(inner), judge: self.judge.clone() }
     }
 
@@ -274,7 +280,9 @@ impl Inner {
             return Err(Stop::Deadline);
         }
         if !options.budget.withdraw() {
-            tracing::warn!(resilience.name = %self.name, "retry budget is spent, not trying again");
+            if self.spent.now() {
+                tracing::warn!(resilience.name = %self.name, "retry budget is spent, not trying again");
+            }
             return Err(Stop::BudgetSpent);
         }
         tracing::debug!(resilience.name = %self.name, attempt, ?delay, "try again after a pause");

@@ -27,11 +27,15 @@
 
 mod cache;
 mod claims;
+#[cfg(feature = "reqwest")]
+mod http;
 mod jwks;
 mod key;
 mod validator;
 
 pub use self::claims::Claims;
+#[cfg(feature = "reqwest")]
+pub use self::http::HttpKeys;
 pub use self::jwks::{FetchError, FetchKeys, Jwks, JwksOptions};
 pub use self::key::{Algorithm, Key, KeyError, KeySet};
 pub use self::validator::{Revocation, RevocationError, TokenError, Validator, ValidatorOptions};

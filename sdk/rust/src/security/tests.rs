@@ -2,6 +2,8 @@
 
 mod access;
 mod addresses;
+#[cfg(all(feature = "jwt", feature = "reqwest"))]
+mod fetching;
 mod headers;
 #[cfg(feature = "html")]
 mod html;

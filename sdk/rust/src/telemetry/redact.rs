@@ -91,6 +91,12 @@ fn shown(key: &str, content: &[u8], redactor: &Redactor) -> Option<Json> {
                 Cow::Borrowed(_) => None,
             }
         }
+        (3 | 4, Field::Number(_), _) if redactor.reads_texts() => {
+            match redactor.text(&json(value(content)?).to_string()) {
+                Cow::Owned(other) => Some(other.into()),
+                Cow::Borrowed(_) => None,
+            }
+        }
         // Lists and maps are rare: attributes are flat by the conventions.
         (5 | 6, ..) => {
             let before = json(value(content)?);

@@ -278,3 +278,21 @@ fn types_of_the_application_come_back_as_they_went_in() {
     let other = Event { kind: "ORDER.SENT".into(), ..stored };
     assert!(other.decode::<Paid>().is_none());
 }
+
+#[test]
+fn a_flush_and_a_close_tell_what_the_store_did_not_take() {
+    let store = Scripted::default();
+    let events = Events::new(store.clone(), patient());
+    store.fail(AppendError::Failed("the disk is gone".into()));
+    drop(events.emit(NewEvent::new("E")).unwrap());
+    let error = events.flush(PATIENCE).unwrap_err();
+    assert_eq!(error.to_string(), "1 events could not be stored");
+    events.flush(PATIENCE).unwrap();
+    // Also what was lost before anybody asked, and whatever the store said.
+    store.fail(AppendError::Full("no room".into()));
+    assert!(events.emit_batch(vec![NewEvent::new("E"), NewEvent::new("F")]).unwrap().wait(PATIENCE).is_err());
+    drop(events.emit(NewEvent::new("G")).unwrap());
+    assert_eq!(events.close(PATIENCE).unwrap_err().to_string(), "2 events could not be stored");
+    events.close(PATIENCE).unwrap();
+    assert_eq!(kinds(&events), ["G"]);
+}

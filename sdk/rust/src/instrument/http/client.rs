@@ -103,6 +103,11 @@ impl HttpClient {
         ClientLayer(self.clone())
     }
 
+    /// Whether a host may be told the context.
+    pub(super) fn tells(&self, host: &str) -> bool {
+        self.0.tells.as_ref().is_none_or(|tells| tells(host))
+    }
+
     pub(super) fn begin(&self, target: &Target<'_>, headers: &mut HeaderMap) -> Box<Exchange> {
         let desk = &*self.0;
         let method = method_name(target.method);
@@ -136,7 +141,7 @@ impl HttpClient {
             _ => None,
         });
         port.into_iter().for_each(|port| span.set("server.port", port));
-        if desk.tells.as_ref().is_none_or(|tells| tells(target.host)) {
+        if self.tells(target.host) {
             let context = Context { span: span.context(), ..Context::current() };
             desk.propagation.inject(&context, headers);
         }
@@ -220,7 +225,9 @@ where
                     Ok(answer.map(|body| Watched::new(body, exchange)))
                 }
                 Err(error) => {
-                    exchange.failed(type_name::<S::Error>(), error.to_string());
+                    // Its text may have the address, and so what may be secret in it.
+                    let kind = type_name::<S::Error>();
+                    exchange.failed(kind, format!("the request failed: {kind}"));
                     Err(error)
                 }
             }

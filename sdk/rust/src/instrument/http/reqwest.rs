@@ -4,6 +4,9 @@ impl HttpClient {
     /// Sends a request of `reqwest`, in a span of its own and with the context in its headers. The
     /// request is over with the head of its answer: its body is read by whoever gets it.
     ///
+    /// With the feature `resilience` hosts that are told the context are also told by `grpc-timeout` what
+    /// is left of the task's `Deadline`, unless the request says something else itself.
+    ///
     /// # Errors
     /// Those of `reqwest`.
     pub async fn send(
@@ -20,6 +23,10 @@ impl HttpClient {
             path: url.path(),
         };
         let mut exchange = self.begin(&target, request.headers_mut());
+        #[cfg(feature = "resilience")]
+        if self.tells(target.host) {
+            tell_deadline(request.headers_mut());
+        }
         match exchange.span.instrument(client.execute(request)).await {
             Ok(answer) => {
                 exchange.answered(answer.status(), answer.headers());
@@ -40,5 +47,15 @@ impl HttpClient {
                 Err(error)
             }
         }
+    }
+}
+
+#[cfg(feature = "resilience")]
+fn tell_deadline(headers: &mut http::HeaderMap) {
+    use crate::resilience::{DEADLINE_HEADER, Deadline};
+
+    let value = Deadline::current().and_then(|it| http::HeaderValue::try_from(it.header_value()).ok());
+    if let Some(value) = value {
+        headers.entry(DEADLINE_HEADER).or_insert(value);
     }
 }

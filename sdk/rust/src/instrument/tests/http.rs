@@ -153,6 +153,23 @@ async fn who_goes_away_is_recorded_all_the_same() {
 }
 
 #[tokio::test]
+async fn the_text_of_an_error_of_a_service_is_not_told() {
+    use tower::ServiceBuilder;
+
+    let observed = Observed::new();
+    let client = HttpClient::new(&observed.tracer, &observed.registry);
+    let service =
+        ServiceBuilder::new().layer(client.layer()).service(service_fn(async |_: Request<Body>| {
+            Err::<axum::response::Response, _>(std::io::Error::other("no way to http://h/x?token=secret"))
+        }));
+    let request = Request::get("http://h/x?token=secret").body(Body::empty()).unwrap();
+    assert!(service.oneshot(request).await.is_err());
+    let failed = observed.span("GET", CLIENT);
+    assert_eq!(fact(&failed, "error.type").as_deref(), Some("Error"));
+    assert!(!format!("{failed:?}").contains("secret"), "{failed:?}");
+}
+
+#[tokio::test]
 async fn a_server_that_hangs_up_fails_the_client() {
     let observed = Observed::new();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -272,4 +289,36 @@ async fn calls_of_grpc_are_named_by_their_method_and_end_with_their_trailers() {
         counted.iter().all(|it| it.contains("rpc_system_name=\"grpc\"") && it.contains(method)),
         "{counted:?}"
     );
+}
+
+#[cfg(feature = "resilience")]
+#[tokio::test]
+async fn the_deadline_of_a_task_goes_along_with_its_requests() {
+    use std::time::Duration;
+
+    use crate::resilience::{DEADLINE_HEADER, Deadline};
+
+    let observed = Observed::new();
+    let said = async |headers: HeaderMap| match headers.get(DEADLINE_HEADER) {
+        Some(value) => value.to_str().unwrap().to_owned(),
+        None => "none".to_owned(),
+    };
+    let (address, _tasks) = serve(&observed, Router::new().route("/", get(said))).await;
+    let plain = reqwest::Client::new();
+    let client = HttpClient::new(&observed.tracer, &observed.registry);
+    let ask = async |client: &HttpClient, own: Option<&str>| {
+        let mut request = plain.get(format!("http://{address}/"));
+        if let Some(own) = own {
+            request = request.header(DEADLINE_HEADER, own);
+        }
+        client.send(&plain, request.build().unwrap()).await.unwrap().text().await.unwrap()
+    };
+    assert_eq!(ask(&client, None).await, "none");
+    let minute = Deadline::after(Duration::from_secs(60));
+    let told = minute.scope(ask(&client, None)).await;
+    let left = Deadline::from_header(&told).unwrap().remaining();
+    assert!(left > Duration::ZERO && left <= Duration::from_secs(60), "{told}");
+    assert_eq!(minute.scope(ask(&client, Some("7S"))).await, "7S");
+    let silent = client.tell_only(|_| false);
+    assert_eq!(minute.scope(ask(&silent, None)).await, "none");
 }

@@ -73,11 +73,14 @@ fn judge_items(body: &[u8], records: usize) -> Result<(), WriteError> {
     }
     let items = answer["items"].as_array().map(Vec::as_slice).unwrap_or_default();
     let status = |item: &Value| item["create"]["status"].as_u64().unwrap_or(0);
-    let (mut left, mut refused, mut reason) = (Vec::new(), 0, None);
+    let (mut left, mut refused, mut reason, mut doubtful) = (Vec::new(), 0, None, false);
     for (place, item) in items.iter().take(records).enumerate() {
         match status(item) {
             200..300 => continue,
-            429 | 500.. => left.push(place),
+            it @ (429 | 500..) => {
+                left.push(place);
+                doubtful |= it == 500;
+            }
             _ => refused += 1,
         }
         reason = reason.or_else(|| item["create"]["error"]["type"].as_str());
@@ -91,7 +94,8 @@ fn judge_items(body: &[u8], records: usize) -> Result<(), WriteError> {
         (true, 0) => Ok(()),
         (true, _) => Err(WriteError::permanent(message).with_left(left, refused)),
         (false, _) => {
-            Err(WriteError::retry_after(message, Duration::from_millis(500)).with_left(left, refused))
+            let error = if doubtful { WriteError::doubtful } else { WriteError::retry_after };
+            Err(error(message, Duration::from_millis(500)).with_left(left, refused))
         }
     }
 }

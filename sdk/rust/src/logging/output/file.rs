@@ -5,9 +5,10 @@ mod old;
 pub use self::old::NotInBuild;
 
 use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,9 @@ use serde::{Deserialize, Serialize};
 use super::{Formatted, Output, WriteError, of_system};
 use crate::config::ByteSize;
 use crate::logging::format::time::Moment;
+
+/// After a file could not be put aside, as long none is.
+const ROTATION_PAUSE: Duration = Duration::from_secs(60);
 
 /// How files that are put aside are packed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -50,6 +54,9 @@ impl Default for Rotation {
 }
 
 /// Lines in a file. Those put aside have the time of that in their names: `app.log.20261127T021753`.
+///
+/// Others may append to it, move it away, delete it or empty it meanwhile, as `logrotate` does. Where
+/// it cannot be put aside, it is written on.
 #[derive(Debug)]
 pub struct File {
     name: String,
@@ -59,12 +66,16 @@ pub struct File {
     packing: Option<JoinHandle<io::Result<()>>>,
     /// What went wrong with files that are put aside.
     trouble: Option<String>,
+    /// None is before the line of this time.
+    aside_from: Option<SystemTime>,
 }
 
 #[derive(Debug)]
 struct Open {
     file: fs::File,
     length: u64,
+    /// A line before was cut off.
+    torn: bool,
     /// The day of the last line.
     date: Option<(u64, u64, u64)>,
 }
@@ -78,7 +89,7 @@ impl File {
         old::check(rotation.compression)?;
         let path = path.into();
         let name = format!("file {}", path.display());
-        Ok(Self { name, path, rotation, open: None, packing: None, trouble: None })
+        Ok(Self { name, path, rotation, open: None, packing: None, trouble: None, aside_from: None })
     }
 
     fn open(&mut self) -> io::Result<&mut Open> {
@@ -90,20 +101,47 @@ impl File {
             let metadata = file.metadata()?;
             let length = if metadata.is_file() { metadata.len() } else { 0 };
             let date = metadata.modified().ok().filter(|_| length > 0).map(|at| Moment::of(at).date());
-            self.open = Some(Open { file, length, date });
+            let torn = length > 0 && ends_torn(&self.path, length);
+            self.open = Some(Open { file, length, torn, date });
         }
         self.open.as_mut().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    /// Sees what others did with the file since: it was moved or deleted, or is of another length.
+    fn look(&mut self) -> io::Result<()> {
+        let Some(open) = &mut self.open else { return Ok(()) };
+        match fs::metadata(&self.path) {
+            Ok(there) if is_same(&open.file, &there)? => {
+                open.length = if there.is_file() { there.len() } else { 0 };
+                Ok(())
+            }
+            Ok(_) => {
+                self.open = None;
+                Ok(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.open = None;
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether it is not too early to try again to put the file aside.
+    fn may_rotate(&self, line: &Formatted) -> bool {
+        self.aside_from.is_none_or(|from| line.entry.time >= from)
     }
 
     /// Whether a line belongs to a new file; so many bytes wait to be written before it.
     fn is_due(&mut self, line: &Formatted, waiting: u64) -> io::Result<bool> {
         let (daily, bytes_max) = (self.rotation.daily, self.rotation.bytes_max);
         let date = Moment::of(line.entry.time).date();
+        let may = self.may_rotate(line);
         let open = self.open()?;
         let length = open.length + waiting;
         let full = bytes_max.is_some_and(|max| length + line.line.len() as u64 + 1 > max.bytes());
         let over = daily && open.date.is_some_and(|last| last < date);
-        Ok(length > 0 && (full || over))
+        Ok(length > 0 && (full || over) && may)
     }
 
     fn rotate(&mut self, line: &Formatted) -> io::Result<()> {
@@ -111,7 +149,13 @@ impl File {
             open.file.sync_data()?;
         }
         let aside = old::free_name(&self.path, Moment::of(line.entry.time));
-        fs::rename(&self.path, &aside)?;
+        if let Err(error) = fs::rename(&self.path, &aside) {
+            // It may be mounted, or the folder not be ours: better one large file than none.
+            self.trouble = Some(format!("cannot put files aside: {error}"));
+            self.aside_from = Some(line.entry.time + ROTATION_PAUSE);
+            return Ok(());
+        }
+        self.aside_from = None;
         self.finish_packing();
         let (path, rotation) = (self.path.clone(), self.rotation.clone());
         // Beside the writing, which must not wait for it.
@@ -132,33 +176,41 @@ impl File {
 
     /// Lines of one file are written together.
     fn write_from(&mut self, batch: &[Formatted], done: &mut usize) -> io::Result<()> {
+        self.look()?;
         let mut waiting = 0;
         for (place, line) in batch.iter().enumerate() {
             let before = &batch[*done..place];
-            if self.is_due(line, waiting)? || (self.rotation.daily && differ(before, line)) {
-                self.append(before)?;
-                *done = place;
+            let next_day = self.rotation.daily && differ(before, line) && self.may_rotate(line);
+            if self.is_due(line, waiting)? || next_day {
+                self.append(batch, place, done)?;
                 waiting = 0;
                 self.rotate(line)?;
             }
             waiting += line.line.len() as u64 + 1;
         }
-        self.append(&batch[*done..])
+        self.append(batch, batch.len(), done)
     }
 
-    /// Writes lines as a whole: what a full disk cut off is taken back.
-    fn append(&mut self, batch: &[Formatted]) -> io::Result<()> {
+    /// Writes lines up to a place. When a full disk cuts one off, those before it are done. The part
+    /// stays, as others may have written after it, and is a line of its own.
+    fn append(&mut self, batch: &[Formatted], to: usize, done: &mut usize) -> io::Result<()> {
+        let batch = &batch[*done..to];
         let Some(last) = batch.last() else { return Ok(()) };
         let date = Moment::of(last.entry.time).date();
         let open = self.open()?;
+        if open.torn {
+            open.file.write_all(b"\n")?;
+            open.torn = false;
+        }
         let lines = lines(batch);
-        if let Err(error) = open.file.write_all(&lines) {
-            // What is no file, such as a pipe, has no length.
-            let _ = open.file.set_len(open.length);
+        let (written, outcome) = write_as_far_as_it_goes(&open.file, &lines);
+        open.length += written as u64;
+        if let Err(error) = outcome {
+            *done += whole_lines(batch, written);
             return Err(error);
         }
-        open.length += lines.len() as u64;
         open.date = Some(date);
+        *done = to;
         Ok(())
     }
 }
@@ -203,6 +255,56 @@ impl Output for File {
     fn is_remote(&self) -> bool {
         false
     }
+}
+
+/// Writes bytes, and says how many of them.
+fn write_as_far_as_it_goes(mut file: &fs::File, bytes: &[u8]) -> (usize, io::Result<()>) {
+    let mut written = 0;
+    while written < bytes.len() {
+        match file.write(&bytes[written..]) {
+            Ok(0) => return (written, Err(io::ErrorKind::WriteZero.into())),
+            Ok(count) => written += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return (written, Err(error)),
+        }
+    }
+    (written, Ok(()))
+}
+
+/// How many lines so many bytes hold, each with its end.
+fn whole_lines(batch: &[Formatted], bytes: usize) -> usize {
+    let ends = batch.iter().scan(0, |end, it| {
+        *end += it.line.len() + 1;
+        Some(*end)
+    });
+    ends.take_while(|end| *end <= bytes).count()
+}
+
+/// Whether the last line has no end. One that cannot be read counts as whole.
+fn ends_torn(path: &Path, length: u64) -> bool {
+    let last = || -> io::Result<u8> {
+        let mut file = fs::File::open(path)?;
+        file.seek(io::SeekFrom::Start(length - 1))?;
+        let mut byte = [0];
+        file.read_exact(&mut byte)?;
+        Ok(byte[0])
+    };
+    last().is_ok_and(|last| last != b'\n')
+}
+
+/// Whether a file that is open is the one at its path.
+#[cfg(unix)]
+fn is_same(open: &fs::File, there: &fs::Metadata) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+
+    let own = open.metadata()?;
+    Ok((own.dev(), own.ino()) == (there.dev(), there.ino()))
+}
+
+/// Elsewhere a file that is open can be neither moved nor deleted.
+#[cfg(not(unix))]
+fn is_same(_: &fs::File, _: &fs::Metadata) -> io::Result<bool> {
+    Ok(true)
 }
 
 /// Whether a line is of another day than the lines before it.

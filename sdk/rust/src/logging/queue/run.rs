@@ -3,6 +3,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use rand::Rng;
+
 use super::Queue;
 use crate::logging::entry::Entry;
 use crate::logging::output::{Formatted, WriteError};
@@ -10,6 +12,9 @@ use crate::telemetry::suppress;
 
 /// The first wait before another attempt.
 const RETRY_WAIT_MIN: Duration = Duration::from_millis(100);
+
+/// Attempts of a batch that the receiver may not digest.
+const DOUBTFUL_ATTEMPTS_MAX: u32 = 10;
 
 /// The thread of an output.
 pub(super) fn run(queue: &Queue) {
@@ -48,7 +53,7 @@ impl Queue {
 
     /// Writes a batch, again and again if that may help; what is left of it is lost.
     fn deliver(&self, batch: &mut Vec<Formatted>) {
-        let mut wait = RETRY_WAIT_MIN;
+        let (mut wait, mut doubtful) = (RETRY_WAIT_MIN, 0);
         while !batch.is_empty() {
             let length = batch.len();
             let Err(error) = self.guarded(|output| output.write(batch)) else {
@@ -61,7 +66,13 @@ impl Queue {
             self.failed.fetch_add(error.settle(batch) as u64, Ordering::Relaxed);
             self.waiting.set_writing(batch.len());
             let Some(asked) = error.retryable() else { return };
-            if !batch.is_empty() && !self.waiting.pause(asked.max(wait)) {
+            doubtful += u32::from(error.is_doubtful());
+            if doubtful >= DOUBTFUL_ATTEMPTS_MAX {
+                return;
+            }
+            // Not all at the same time, and never earlier than asked.
+            let pause = wait.mul_f64(rand::rng().random_range(0.5..=1.0)).max(asked);
+            if !batch.is_empty() && !self.waiting.pause(pause) {
                 return;
             }
             wait = (wait * 2).min(self.waiting.options().retry_wait_max);

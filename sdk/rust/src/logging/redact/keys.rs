@@ -35,8 +35,8 @@ impl Keys {
     }
 }
 
-/// The words of a name: parted by what is no letter or digit, and where a capital follows a small
-/// letter or begins the last word of several capitals (`APIKey`).
+/// The words of a name: parted by what is no letter or digit, between letters and digits, and where a
+/// capital follows a small letter or begins the last word of several capitals (`APIKey`).
 fn words(name: &str) -> Words<'_> {
     Words(name)
 }
@@ -55,7 +55,7 @@ impl<'a> Iterator for Words<'a> {
         while let Some((at, c)) = chars.next() {
             let small_next = chars.peek().is_some_and(|(_, next)| next.is_lowercase());
             let capital = c.is_uppercase() && (!before.is_uppercase() || small_next);
-            if !c.is_alphanumeric() || capital {
+            if !c.is_alphanumeric() || capital || c.is_numeric() != before.is_numeric() {
                 end = at;
                 break;
             }

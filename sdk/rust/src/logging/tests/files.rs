@@ -122,3 +122,89 @@ fn a_full_disk_is_told_and_may_be_tried_again() {
     assert!(error.to_string().starts_with("cannot write to /dev/full: "), "{error}");
     assert!(error.retryable().is_some());
 }
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_cannot_be_put_aside_is_written_on() {
+    let folder = tempfile::tempdir().unwrap();
+    // With the time behind it the name is too long for the file system, also for root.
+    let path = folder.path().join("a".repeat(250));
+    let mut file = File::new(&path, small(10, Compression::None)).unwrap();
+    write(&mut file, &[("aaaaaaaa", 0), ("bbbbbbbb", 1), ("cccccccc", 2)]);
+    write(&mut file, &[("dddddddd", 3)]);
+    // It is tried again later.
+    write(&mut file, &[("eeeeeeee", 100)]);
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert_eq!((text.lines().count(), old(&path).len()), (5, 0), "{text}");
+    assert!(file.health().unwrap_err().starts_with("cannot put files aside: "), "{:?}", file.health());
+    file.close().unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_somebody_moved_or_deleted_or_emptied_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("app.log");
+    let mut file = File::new(&path, small(10, Compression::None)).unwrap();
+    let read = |path: &Path| std::fs::read_to_string(path).unwrap();
+    write(&mut file, &[("a", 0)]);
+    // As logrotate does.
+    let moved = folder.path().join("moved");
+    std::fs::rename(&path, &moved).unwrap();
+    write(&mut file, &[("b", 1)]);
+    assert_eq!((read(&moved), read(&path)), ("a\n".into(), "b\n".into()));
+    std::fs::remove_file(&path).unwrap();
+    write(&mut file, &[("c", 2)]);
+    assert_eq!(read(&path), "c\n");
+    // As logrotate does with `copytruncate`; what others append counts, too.
+    std::fs::write(&path, "").unwrap();
+    write(&mut file, &[("dddd", 3), ("ee", 4)]);
+    assert_eq!(read(&path), "dddd\nee\n");
+    std::fs::write(&path, "by others\n").unwrap();
+    write(&mut file, &[("f", 5)]);
+    assert_eq!(read(&path), "f\n");
+}
+
+/// Runs one test of this binary in a process of its own whose files cannot grow beyond 512 bytes.
+#[cfg(unix)]
+fn run_with_small_files(test: &str, path: &Path) {
+    let script = "trap '' XFSZ; ulimit -f 1; exec \"$0\" \"$@\"";
+    let mut shell = std::process::Command::new("sh");
+    let shell = shell.args(["-c", script]).arg(std::env::current_exe().unwrap());
+    let output = shell.args([test, "--exact", "--nocapture"]).env(SMALL_FILE, path).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{output:?}");
+}
+
+#[cfg(unix)]
+const SMALL_FILE: &str = "FRESNEL_TEST_SMALL_FILE";
+
+#[cfg(unix)]
+#[test]
+fn a_full_disk_takes_nothing_back_that_others_wrote() {
+    use std::io::Write;
+
+    let Ok(path) = std::env::var(SMALL_FILE) else {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("app.log");
+        run_with_small_files(
+            "logging::tests::files::a_full_disk_takes_nothing_back_that_others_wrote",
+            &path,
+        );
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("mine\ntheirs\nwhole\nxxx") && !text.ends_with('\n'), "{text}");
+        // There is room again: what was cut off is a line of its own, and the whole line follows.
+        let mut file = File::new(&path, Rotation::default()).unwrap();
+        write(&mut file, &[("after", 9)]);
+        assert!(std::fs::read_to_string(&path).unwrap().ends_with("xxx\nafter\n"));
+        return;
+    };
+    let mut file = File::new(&path, Rotation::default()).unwrap();
+    write(&mut file, &[("mine", 0)]);
+    let mut theirs = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+    theirs.write_all(b"theirs\n").unwrap();
+    let mut batch = vec![formatted("whole", UNIX_EPOCH), formatted(&"x".repeat(4000), UNIX_EPOCH)];
+    let error = file.write(&batch).unwrap_err();
+    assert!(error.retryable().is_some(), "{error}");
+    assert_eq!((error.written(2), error.settle(&mut batch), batch.len()), (1, 0, 1));
+}

@@ -15,6 +15,15 @@ fn keys_match_whole_words_of_names() {
         "apiKey",
         "APIKey",
         "key",
+        "password2",
+        "token1",
+        "KEY_1",
+        "x509key",
+        "apikey",
+        "passwd",
+        "db.pwd",
+        "credentials",
+        "aws_credential",
         "auth_token",
         "http.request.header.authorization",
         "cardNumber",
@@ -23,9 +32,18 @@ fn keys_match_whole_words_of_names() {
     ] {
         assert!(redactor.hides(hidden), "{hidden}");
     }
-    for shown in
-        ["keyboard", "monkey", "tokens", "secretary", "passwords", "card", "number", "card_x_number", ""]
-    {
+    for shown in [
+        "keyboard",
+        "monkey",
+        "tokens",
+        "secretary",
+        "passwords",
+        "card",
+        "number",
+        "card_x_number",
+        "sha256",
+        "",
+    ] {
         assert!(!redactor.hides(shown), "{shown}");
     }
     assert_eq!(Redactor::none().key("--").unwrap_err(), RedactError::Key("--".into()));
@@ -97,12 +115,32 @@ fn patterns_replace_what_they_find_in_texts_the_message_too() {
         .unwrap();
     let bench = log(LogFormat::Json, redactor, || {
         let error = std::io::Error::other("card 4111111111111111");
-        Logger::new("x").error("paid by 4111111111111111", Some(&error), [("to", json!(["a@b.c", 5]))]);
+        let values = [("to", json!(["a@b.c", 5])), ("card", json!(4_111_111_111_111_111_u64))];
+        Logger::new("x").error("paid by 4111111111111111", Some(&error), values);
     });
     let it = bench.one();
+    assert_eq!(it["metadata"]["card"], json!("4111********1111"), "a number, too");
     assert_eq!(it["message"], json!("paid by 4111********1111"));
     assert_eq!(it["metadata"]["to"], json!(["[MAIL]", 5]));
     assert_eq!(it["error"]["message"], json!("card 4111********1111"));
     let error = Redactor::none().pattern("bad", "(", "").unwrap_err();
     assert!(matches!(error, RedactError::Pattern { ref name, .. } if name == "bad"), "{error}");
+}
+
+#[cfg(feature = "resilience")]
+#[test]
+fn the_metadata_of_a_handled_error_is_searched_like_anything_else() {
+    use crate::resilience::{Context, ErrorHandler};
+    use crate::telemetry::metrics::Registry;
+
+    let mut context = Context::new("payments", "charge");
+    let metadata = [("password", "hunter2"), ("email", "ann@example.org"), ("order", "7")];
+    context.metadata.extend(metadata.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let redactor = Redactor::default().path("metadata.email").unwrap();
+    let bench = log(LogFormat::Json, redactor, || {
+        let error = std::io::Error::from(std::io::ErrorKind::TimedOut);
+        ErrorHandler::new(&Registry::new()).handle(&error, &context);
+    });
+    let expected = json!({"password": "[REDACTED]", "email": "[REDACTED]", "order": "7"});
+    assert_eq!(bench.one()["metadata"]["metadata"], expected);
 }

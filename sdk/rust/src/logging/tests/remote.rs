@@ -41,6 +41,7 @@ fn answers_are_understood() {
     let busy = Reply::Text("HTTP/1.1 429 Too Many Requests\r\nRetry-After: 7\r\n\r\n".into());
     assert_eq!(check(busy).retryable(), Some(Duration::from_secs(7)));
     assert!(check(status("503 Service Unavailable")).retryable().is_some());
+    assert!(check(status("501 Not Implemented")).retryable().is_none());
     assert!(check(Reply::Close).retryable().is_some());
     assert!(check(Reply::Hang).retryable().is_some());
     let refused = check(status("400 Bad Request"));
@@ -74,6 +75,32 @@ fn what_is_refused_for_now_arrives_in_the_end_once() {
     assert_eq!(records.len(), 3);
     let health = &logging.health()[0];
     assert_eq!((health.written, health.failed, health.dropped), (3, 0, 0));
+}
+
+#[test]
+fn a_batch_that_a_receiver_cannot_digest_does_not_block_the_others() {
+    // The first is answered with 500 until it is given up, what comes later is taken.
+    let replies = std::iter::repeat_with(|| status("500 Oops")).take(10);
+    let (url, requests) = server(replies.chain([status("200 OK")]).collect());
+    let millisecond = Duration::from_millis(1);
+    let queue = QueueOptions { batch_max: 1, retry_wait_max: millisecond, ..QueueOptions::immediate() };
+    let http = Http::new(&url, true).unwrap();
+    let logging =
+        Logging::start(vec![OutputSetup::new("http", http).queue(queue)], Redactor::none(), source())
+            .unwrap();
+    let subscriber = {
+        use tracing_subscriber::layer::SubscriberExt;
+        tracing_subscriber::registry().with(logging.layer())
+    };
+    tracing::subscriber::with_default(subscriber, || {
+        tracing::info!("poison");
+        tracing::info!("fine");
+    });
+    let last = requests.iter().nth(10).unwrap();
+    assert!(String::from_utf8_lossy(&last.body).contains("fine"), "the eleventh");
+    logging.close(PATIENCE);
+    let health = &logging.health()[0];
+    assert_eq!((health.written, health.failed, health.dropped), (1, 1, 0));
 }
 
 #[cfg(feature = "gzip")]

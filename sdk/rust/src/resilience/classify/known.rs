@@ -63,9 +63,11 @@ fn of_io(kind: ErrorKind) -> Category {
         | ErrorKind::HostUnreachable
         | ErrorKind::NetworkUnreachable
         | ErrorKind::NetworkDown
-        | ErrorKind::UnexpectedEof => Category::Network,
+        | ErrorKind::UnexpectedEof
+        // What came from the other side cannot be read: of protocols, and of TLS.
+        | ErrorKind::InvalidData => Category::Network,
         ErrorKind::PermissionDenied => Category::Authorization,
-        ErrorKind::InvalidInput | ErrorKind::InvalidData => Category::Validation,
+        ErrorKind::InvalidInput => Category::Validation,
         ErrorKind::OutOfMemory | ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
             Category::ResourceExhaustion
         }

@@ -2,7 +2,14 @@ use std::error::Error;
 
 use super::{Category, Classification, Classify};
 
-/// By the status of `error_for_status`, else by how far the request came.
+/// What the server does not do at all.
+const fn is_for_good(status: u16) -> bool {
+    matches!(status, 501 | 505)
+}
+
+/// By the status of `error_for_status`, else by how far the request came. What the answer said besides,
+/// such as `Retry-After`, is not in the error: have the answer judged by
+/// [`HttpJudge`](crate::resilience::tower::HttpJudge) before `error_for_status`.
 impl Classify for reqwest::Error {
     fn as_error(&self) -> &(dyn Error + 'static) {
         self
@@ -23,7 +30,9 @@ impl Classify for reqwest::Error {
             None if self.is_connect() || self.is_request() || self.is_body() => Category::Network,
             None => Category::Unknown,
         };
-        Classification::of(category)
+        let broken = self.status().is_some_and(|it| it.is_server_error() && !is_for_good(it.as_u16()));
+        let class = Classification::of(category);
+        Classification { retryable: class.retryable || broken, ..class }
     }
 
     fn executed(&self) -> bool {

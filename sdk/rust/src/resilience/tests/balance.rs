@@ -118,3 +118,23 @@ fn endpoints_change_and_those_that_stay_keep_their_state() {
         assert!(matches!(none, Err(CallError::Rejected(Rejected::NoEndpoint { endpoints: 0, .. }))));
     });
 }
+
+#[test]
+fn an_endpoint_that_stays_keeps_its_running_calls() {
+    clock::simulate(async {
+        let balancer = balancer(&["a", "b"], &Registry::new());
+        let (held, release) = tokio::sync::oneshot::channel::<()>();
+        let mut call = Box::pin(balancer.run(async |_| {
+            let _ = release.await;
+            Call::Ok(())
+        }));
+        assert!(futures::poll!(&mut call).is_pending());
+        let running = || balancer.endpoints().iter().map(|it| it.running).sum::<usize>();
+        assert_eq!(running(), 1);
+        balancer.set([("a", "a"), ("b", "b"), ("c", "c")]);
+        assert_eq!(running(), 1);
+        drop(held);
+        assert!(call.await.is_ok());
+        assert_eq!(running(), 0);
+    });
+}

@@ -9,7 +9,8 @@ use futures::future::join_all;
 use super::{Call, MS, SECOND, error, metric};
 use crate::clock;
 use crate::resilience::{
-    Breaker, BreakerOptions, Breakers, CallError, Rejected, SlowCalls, State, Threshold, Verdict, Window,
+    Breaker, BreakerOptions, Breakers, CallError, Category, Classify, Rejected, SlowCalls, State, Threshold,
+    Verdict, Window,
 };
 use crate::telemetry::metrics::Registry;
 
@@ -325,5 +326,36 @@ fn each_operation_has_its_own() {
             breakers.get("user", &i.to_string());
         }
         assert!(breakers.states().len() <= 1_001);
+    });
+}
+
+#[test]
+fn probes_that_say_nothing_come_ever_more_seldom() {
+    clock::simulate(async {
+        // As a 404 is judged: it says nothing of the other side.
+        let breaker = breaker(options()).judged_by(|_: &Call<()>| Verdict::IGNORED);
+        breaker.open();
+        let probes = Cell::new(0);
+        let healing = breaker.heal(|| {
+            probes.set(probes.get() + 1);
+            assert!(probes.get() < 1_000, "without a pause");
+            async { Call::Ok(()) }
+        });
+        assert!(clock::timeout_at(clock::after(110 * SECOND), healing).await.is_none());
+        assert_eq!(breaker.state(), State::HalfOpen);
+        assert!((10..30).contains(&probes.get()), "{}", probes.get());
+    });
+}
+
+#[test]
+fn garbage_from_a_server_is_the_servers_fault() {
+    clock::simulate(async {
+        let breaker = breaker(options());
+        for _ in 0..2 {
+            assert!(breaker.run(async { Call::<()>::Err(error(ErrorKind::InvalidData)) }).await.is_err());
+        }
+        assert_eq!(breaker.state(), State::Open);
+        let is = error(ErrorKind::InvalidData).classification();
+        assert_eq!((is.category, is.retryable, is.user_visible), (Category::Network, true, false));
     });
 }

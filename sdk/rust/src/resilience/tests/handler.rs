@@ -98,7 +98,9 @@ fn one_executor_tries_again() {
                 async { Err(error(ErrorKind::ConnectionRefused)) }
             })
             .await;
-        assert_eq!(*calls.borrow(), [0, 5, 10]);
+        // Each pause is up to a half longer, by chance.
+        let [0, first, second] = calls.borrow()[..] else { panic!("{calls:?}") };
+        assert!((5..=7).contains(&first) && (5..=8).contains(&(second - first)), "{calls:?}");
         assert_eq!(result.unwrap_err().to_string(), "connection refused", "it is not swallowed");
         // Nor does it wait longer than whoever asked.
         let start = clock::now();
@@ -263,4 +265,79 @@ fn errors_are_logged_at_the_level_of_their_severity() {
     ] {
         assert_eq!(fields[name], value, "{fields}");
     }
+}
+
+#[test]
+fn pauses_differ_so_that_not_all_come_back_at_once() {
+    let pause = || {
+        clock::simulate(async {
+            let (handler, start) = (ErrorHandler::new(&Registry::new()), clock::now());
+            let calls = Cell::new(0);
+            let call = || {
+                calls.set(calls.get() + 1);
+                let works = calls.get() == 2;
+                async move { if works { Ok(()) } else { Err(error(ErrorKind::ConnectionRefused)) } }
+            };
+            handler.run(&context(), call).await.unwrap();
+            clock::now() - start
+        })
+    };
+    let pauses: std::collections::HashSet<_> = (0..20).map(|_| pause()).collect();
+    assert!(pauses.len() > 1, "{pauses:?}");
+    assert!(pauses.iter().all(|pause| (5 * SECOND..=8 * SECOND).contains(pause)), "{pauses:?}");
+}
+
+#[test]
+fn nobody_waits_for_ever_because_a_server_says_so() {
+    let handler = ErrorHandler::new(&Registry::new());
+    let limited = |seconds: u32| Rejected::RateLimited { name: "l".into(), retry_after: SECOND * seconds };
+    assert_eq!(action(&handler, &limited(60)), "Retry(60s x1)");
+    assert_eq!(action(&handler, &limited(61)), "return");
+}
+
+#[test]
+fn what_goes_on_and_on_is_escalated_once_a_minute() {
+    clock::simulate(async {
+        let registry = Registry::new();
+        let heard = Arc::new(Mutex::new(0));
+        let listener = heard.clone();
+        let hook = move |_: &Escalation| *listener.lock() += 1;
+        let handler = ErrorHandler::build(&registry, Rules::new(), None, vec![Arc::new(hook)]);
+        let open = Rejected::CircuitOpen { name: "b".into(), retry_after: SECOND };
+        for _ in 0..1_000 {
+            handler.handle(&open, &context());
+        }
+        assert_eq!(*heard.lock(), 1);
+        let counted = "resilience_escalations_total{resilience_escalation_level=\"high\"}";
+        assert_eq!(metric(&registry, counted), 1_000.0, "all are counted");
+        // Something else, or elsewhere, is heard at once.
+        handler.handle(&Of(Category::Authentication), &context());
+        handler.handle(&open, &Context::new("payments", "refund"));
+        assert_eq!(*heard.lock(), 3);
+        clock::sleep(60 * SECOND).await;
+        handler.handle(&open, &context());
+        handler.handle(&open, &context());
+        assert_eq!(*heard.lock(), 4);
+        // However many operations there are, only so much is remembered.
+        for n in 0..10_000 {
+            handler.handle(&open, &Context::new("payments", format!("operation {n}")));
+        }
+        assert_eq!(*heard.lock(), 10_004);
+    });
+}
+
+#[test]
+fn what_may_have_had_an_effect_is_not_done_twice_where_that_does_harm() {
+    clock::simulate(async {
+        let handler = ErrorHandler::new(&Registry::new()).idempotent(false);
+        for (kind, expected) in [(ErrorKind::TimedOut, 1), (ErrorKind::ConnectionRefused, 3)] {
+            let calls = Cell::new(0);
+            let fails = || {
+                calls.set(calls.get() + 1);
+                async move { Err::<(), _>(error(kind)) }
+            };
+            assert!(handler.run(&context(), fails).await.is_err());
+            assert_eq!(calls.get(), expected, "{kind:?}");
+        }
+    });
 }

@@ -1,10 +1,16 @@
 //! Errors of real requests.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
 
-use crate::resilience::{Category, Classify};
+use crate::resilience::tower::HttpJudge;
+use crate::resilience::{Backoff, Category, Classify, Judge, Retry, RetryOptions};
+use crate::telemetry::metrics::Registry;
 
 async fn answering(status: u16) -> reqwest::Error {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -25,7 +31,9 @@ async fn a_status_says_what_it_is_and_whether_to_try_again() {
         (403, Category::Authorization, false, true),
         (404, Category::Validation, false, true),
         (429, Category::RateLimit, true, false),
-        (500, Category::System, false, true),
+        (500, Category::System, true, true),
+        (501, Category::System, false, true),
+        (502, Category::Network, true, true),
         (503, Category::Network, true, true),
         (504, Category::Timeout, true, true),
     ];
@@ -38,6 +46,40 @@ async fn a_status_says_what_it_is_and_whether_to_try_again() {
             "{status}"
         );
     }
+}
+
+#[tokio::test]
+async fn an_answer_is_judged_with_its_retry_after() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let calls = Arc::new(AtomicU32::new(0));
+    let seen = calls.clone();
+    let app = Router::new().route(
+        "/",
+        get(async move || match seen.fetch_add(1, Ordering::Relaxed) {
+            0 => (StatusCode::INTERNAL_SERVER_ERROR, [("retry-after", "0")]),
+            1 => (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "7200")]),
+            _ => (StatusCode::OK, [("x", "y")]),
+        }),
+    );
+    let asked = async {
+        let judge = HttpJudge::default();
+        let backoff = Backoff { first: Duration::ZERO, ..Backoff::default() };
+        let options = RetryOptions { backoff, ..RetryOptions::default() };
+        let retry = Retry::new("r", options, &Registry::new()).judged_by(HttpJudge::default());
+        let client = reqwest::Client::new();
+        // The first is tried again, the second asks for more time than anybody has.
+        let answer = retry.run(|| client.get(&url).send()).await.unwrap();
+        assert_eq!((answer.status(), calls.load(Ordering::Relaxed)), (StatusCode::TOO_MANY_REQUESTS, 2));
+        let verdict = judge.judge(&Ok::<_, reqwest::Error>(answer));
+        assert_eq!((verdict.retry_after, verdict.executed), (Some(Duration::from_secs(7200)), false));
+        retry.run(|| client.get(&url).send()).await.unwrap()
+    };
+    let answer = tokio::select! {
+        answer = asked => answer,
+        served = axum::serve(listener, app) => panic!("it serves as long as it is asked: {served:?}"),
+    };
+    assert_eq!(answer.status(), StatusCode::OK);
 }
 
 #[tokio::test]

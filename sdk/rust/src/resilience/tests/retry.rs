@@ -238,3 +238,34 @@ fn the_error_of_a_retry_can_be_boxed_and_classified() {
     let boxed: crate::resilience::BoxError = failed.into();
     assert_eq!(boxed.classification().category, crate::resilience::Category::Timeout);
 }
+
+/// Records of a level, by their text.
+#[derive(Clone, Default)]
+struct Warnings(std::sync::Arc<std::sync::atomic::AtomicU32>);
+
+impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Warnings {
+    fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+        if *event.metadata().level() <= tracing::Level::WARN {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+}
+
+#[test]
+fn a_spent_budget_is_told_once_a_minute() {
+    use tracing_subscriber::layer::SubscriberExt;
+
+    let warnings = Warnings::default();
+    let count = || warnings.0.load(std::sync::atomic::Ordering::Relaxed);
+    let subscriber = tracing_subscriber::registry().with(warnings.clone());
+    let _default = tracing::subscriber::set_default(subscriber);
+    clock::simulate(async {
+        let retry = Retry::new("r", options(), &Registry::new());
+        for _ in 0..500 {
+            let fails = || async { Call::<()>::Err(error(ErrorKind::TimedOut)) };
+            assert!(retry.run(fails).await.is_err());
+        }
+    });
+    // Each call pauses; the whole outage takes some minutes of the simulated time.
+    assert!((1..20).contains(&count()), "{}", count());
+}

@@ -6,6 +6,8 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use tower_service::Service;
 
 use super::{Policy, oneshot};
+#[cfg(feature = "reqwest")]
+use crate::resilience::Classify;
 use crate::resilience::{
     BoxError, DEADLINE_HEADER, Deadline, Judge, RETRY_AFTER, Retry, RetryError, Rules, Verdict,
     parse_retry_after,
@@ -30,6 +32,17 @@ impl<B> Judge<Response<B>, BoxError> for HttpJudge {
     fn judge(&self, outcome: &Result<Response<B>, BoxError>) -> Verdict {
         match outcome {
             Ok(response) => of_response(response.status(), response.headers()),
+            Err(_) => self.0.judge(outcome),
+        }
+    }
+}
+
+/// For `reqwest`: judge what it answers before `error_for_status`, which leaves the headers out.
+#[cfg(feature = "reqwest")]
+impl<E: Classify> Judge<reqwest::Response, E> for HttpJudge {
+    fn judge(&self, outcome: &Result<reqwest::Response, E>) -> Verdict {
+        match outcome {
+            Ok(answer) => of_response(answer.status(), answer.headers()),
             Err(_) => self.0.judge(outcome),
         }
     }

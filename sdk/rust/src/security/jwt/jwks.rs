@@ -1,16 +1,20 @@
 use std::fmt;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
 use parking_lot::RwLock;
 use rand::Rng;
-use tokio::sync::Mutex;
+use tokio::runtime::Handle;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::BoxFuture;
 use super::key::KeySet;
 
 /// Larger sets are refused.
-const BYTES_MAX: usize = 1 << 20;
+pub(super) const BYTES_MAX: usize = 1 << 20;
 
 /// Why keys could not be fetched.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,7 +22,8 @@ const BYTES_MAX: usize = 1 << 20;
 pub struct FetchError(pub String);
 
 /// Fetches a JSON Web Key Set from where an issuer publishes it. The address is the fetcher's own:
-/// no token can change it. It must have a time-out and a limit on the body.
+/// no token can change it. It must have a time-out and a limit on the body. `HttpKeys`, with the feature
+/// `reqwest`, does it.
 pub trait FetchKeys: Send + Sync + 'static {
     /// The set as it is published now.
     ///
@@ -56,8 +61,11 @@ impl Default for JwksOptions {
 }
 
 /// Keys that an issuer publishes, fetched when they are needed: one fetch at a time, for which others
-/// wait only if there are no keys yet or they lack one; after a failure there is a growing pause, and the last good keys stay in use until
-/// they are too old.
+/// wait only if there are no keys yet or they lack one; after a failure there is a growing pause, and
+/// the last good keys stay in use until they are too old.
+///
+/// A fetch is a task of its own where there is a tokio runtime: it goes on when the request that
+/// began it is given up.
 ///
 /// ```
 /// use fresnel_sdk::security::jwt::{BoxFuture, FetchError, FetchKeys, Jwks, JwksOptions};
@@ -74,11 +82,14 @@ impl Default for JwksOptions {
 /// let jwks = Jwks::new(Issuer, JwksOptions::default());
 /// assert_eq!(jwks.failure(), None);
 /// ```
-pub struct Jwks {
+pub struct Jwks(Arc<Inner>);
+
+struct Inner {
     fetcher: Box<dyn FetchKeys>,
     options: JwksOptions,
     current: RwLock<Option<Fetched>>,
-    attempts: Mutex<Attempts>,
+    /// Whoever holds it fetches.
+    attempts: Arc<Mutex<Attempts>>,
     failure: RwLock<Option<String>>,
 }
 
@@ -99,70 +110,98 @@ struct Attempts {
 
 impl fmt::Debug for Jwks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Jwks").field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("Jwks").field("options", &self.0.options).finish_non_exhaustive()
     }
 }
 
 impl Jwks {
     /// Nothing is fetched before the first token comes.
     pub fn new(fetcher: impl FetchKeys, options: JwksOptions) -> Self {
-        Self {
+        Self(Arc::new(Inner {
             fetcher: Box::new(fetcher),
             options,
             current: RwLock::new(None),
-            attempts: Mutex::default(),
+            attempts: Arc::default(),
             failure: RwLock::new(None),
-        }
+        }))
     }
 
     /// Why the last fetch failed; nothing if it did not.
     pub fn failure(&self) -> Option<String> {
-        self.failure.read().clone()
+        self.0.failure.read().clone()
     }
 
     /// Keys that may be used now.
     pub(super) async fn keys(&self, now: SystemTime) -> Option<Fetched> {
-        match self.usable(now) {
-            Some(fetched) if age(&fetched, now) < self.options.refresh_after => Some(fetched),
-            _ => {
-                let mut attempts = match (self.attempts.try_lock(), self.usable(now)) {
-                    (Ok(attempts), _) => attempts,
-                    // Somebody fetches: old keys are good enough meanwhile.
-                    (Err(_), Some(fetched)) => return Some(fetched),
-                    (Err(_), None) => self.attempts.lock().await,
-                };
-                // Somebody else may have fetched while this one waited.
-                let fresh = self.usable(now).is_some_and(|it| age(&it, now) < self.options.refresh_after);
-                if !fresh && may(attempts.next, now) {
-                    self.fetch(&mut attempts, now).await;
-                }
-                self.usable(now)
-            }
+        let inner = &self.0;
+        let fresh = || inner.usable(now).filter(|it| age(it, now) < inner.options.refresh_after);
+        if let Some(fetched) = fresh() {
+            return Some(fetched);
         }
+        let attempts = match (inner.attempts.clone().try_lock_owned(), inner.usable(now)) {
+            (Ok(attempts), _) => attempts,
+            // Somebody fetches: old keys are good enough meanwhile.
+            (Err(_), Some(fetched)) => return Some(fetched),
+            (Err(_), None) => inner.attempts.clone().lock_owned().await,
+        };
+        // Somebody else may have fetched while this one waited.
+        if fresh().is_none() && may(attempts.next, now) {
+            self.fetch(attempts, now).await;
+        }
+        inner.usable(now)
     }
 
     /// Keys that are newer than those in which one was not found, if there are some by now.
     pub(super) async fn newer(&self, than: u64, now: SystemTime) -> Option<Fetched> {
-        let mut attempts = self.attempts.lock().await;
+        let inner = &self.0;
+        let mut attempts = inner.attempts.clone().lock_owned().await;
         let newer = |it: &Fetched| it.generation > than;
-        if let Some(fetched) = self.usable(now).filter(newer) {
+        if let Some(fetched) = inner.usable(now).filter(newer) {
             return Some(fetched);
         }
-        let pause = attempts.last_for_unknown.map(|last| last + self.options.unknown_key_pause);
+        let pause = attempts.last_for_unknown.map(|last| last + inner.options.unknown_key_pause);
         if !may(pause, now) || !may(attempts.next, now) {
             return None;
         }
         attempts.last_for_unknown = Some(now);
-        self.fetch(&mut attempts, now).await;
-        self.usable(now).filter(newer)
+        self.fetch(attempts, now).await;
+        inner.usable(now).filter(newer)
     }
 
+    /// Fetches, and goes on with it when whoever waits for it goes away: that must not leave others
+    /// without keys.
+    #[expect(clippy::disallowed_methods, reason = "it is awaited here, and catches panics")]
+    async fn fetch(&self, attempts: OwnedMutexGuard<Attempts>, now: SystemTime) {
+        let inner = self.0.clone();
+        let fetch = async move { inner.fetch(attempts, now).await };
+        match Handle::try_current() {
+            // It fails only when the runtime ends.
+            Ok(_) => drop(tokio::spawn(fetch).await),
+            Err(_) => fetch.await,
+        }
+    }
+}
+
+impl Inner {
     fn usable(&self, now: SystemTime) -> Option<Fetched> {
         self.current.read().clone().filter(|it| age(it, now) < self.options.expire_after)
     }
 
-    async fn fetch(&self, attempts: &mut Attempts, now: SystemTime) {
-        let outcome = self.fetcher.fetch().await.map_err(|error| error.to_string()).and_then(|text| {
+    /// What is published; a panic is a failure like others.
+    async fn published(&self) -> Result<String, FetchError> {
+        let mut fetch = match catch_unwind(AssertUnwindSafe(|| self.fetcher.fetch())) {
+            Ok(fetch) => fetch,
+            Err(_) => return Err(FetchError("the fetcher panicked".into())),
+        };
+        poll_fn(|cx| {
+            let polled = catch_unwind(AssertUnwindSafe(|| fetch.as_mut().poll(cx)));
+            polled.unwrap_or_else(|_| Poll::Ready(Err(FetchError("the fetcher panicked".into()))))
+        })
+        .await
+    }
+
+    async fn fetch(&self, mut attempts: OwnedMutexGuard<Attempts>, now: SystemTime) {
+        let outcome = self.published().await.map_err(|error| error.to_string()).and_then(|text| {
             if text.len() > BYTES_MAX {
                 return Err(format!("the set has {} bytes, at most {BYTES_MAX} are read", text.len()));
             }

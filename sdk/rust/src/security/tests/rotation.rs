@@ -173,3 +173,62 @@ fn what_is_published_is_bounded_and_checked() {
     let jwks = Jwks::new(issuer, JwksOptions { refresh_after: Duration::ZERO, ..JwksOptions::default() });
     assert_eq!(jwks.failure(), None);
 }
+
+/// An issuer that answers when it is let.
+#[derive(Clone)]
+struct Held(Issuer, Arc<tokio::sync::Semaphore>);
+
+impl FetchKeys for Held {
+    fn fetch(&self) -> BoxFuture<'_, Result<String, FetchError>> {
+        Box::pin(async {
+            let permit = self.1.acquire().await.map_err(|error| FetchError(error.to_string()))?;
+            permit.forget();
+            self.0.fetch().await
+        })
+    }
+}
+
+#[test]
+fn a_client_that_goes_away_cancels_no_fetch() {
+    let (issuer, _, hand) = setup();
+    let (old, new) = (Signer::ed(), Signer::ed());
+    issuer.publish(&[("old", &old)]);
+    let held = Held(issuer.clone(), Arc::new(tokio::sync::Semaphore::new(0)));
+    let jwks = Jwks::new(held.clone(), JwksOptions::default());
+    let validator = Validator::fetching(jwks, options()).clock(hand.clone());
+    let (of_old, of_new) = (token("old", &old), token("new", &new));
+    run(async {
+        // The very first request goes away while the keys are fetched.
+        let mut first = Box::pin(validator.validate(&of_old));
+        assert!(futures::poll!(&mut first).is_pending());
+        drop(first);
+        held.1.add_permits(1);
+        assert!(validator.validate(&of_old).await.is_ok());
+        assert_eq!(issuer.fetches(), 1, "it was that of the first");
+        // So does the first that has a token of the new key.
+        issuer.publish(&[("new", &new)]);
+        let mut first = Box::pin(validator.validate(&of_new));
+        assert!(futures::poll!(&mut first).is_pending());
+        drop(first);
+        held.1.add_permits(1);
+        assert_eq!(validator.validate(&of_new).await.map(|_| ()), Ok(()));
+        assert_eq!(issuer.fetches(), 2);
+    });
+}
+
+/// An issuer whose client panics.
+struct Panics;
+
+impl FetchKeys for Panics {
+    fn fetch(&self) -> BoxFuture<'_, Result<String, FetchError>> {
+        Box::pin(async { panic!("on purpose") })
+    }
+}
+
+#[test]
+fn a_fetcher_that_panics_has_failed() {
+    let jwks = Jwks::new(Panics, JwksOptions::default());
+    let validator = Validator::fetching(jwks, options()).clock(Hand::new());
+    let answer = run(validator.validate(&token("k", &Signer::ed())));
+    assert_eq!(answer.err(), Some(TokenError::KeysUnavailable));
+}

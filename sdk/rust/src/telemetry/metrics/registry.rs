@@ -22,7 +22,8 @@ const SERIES_MAX: usize = 2000;
 /// Makes instruments and reads them all. Clones are the same registry.
 ///
 /// Asking twice for the same name gives the same instrument. A name that is taken by another kind
-/// gives an instrument that works but is not exported, and an error in the log.
+/// gives an instrument that works but is not exported, and an error in the log; so does a callback
+/// where values are given, and the other way round.
 #[derive(Clone)]
 pub struct Registry(Arc<Inner>);
 
@@ -190,7 +191,7 @@ impl Registry {
     }
 
     /// A rising value that is kept elsewhere and asked for when it is read. The callback must not
-    /// block. Registering the name again replaces it.
+    /// block. Registering the name again replaces it; a name that is taken by another kind it does not get.
     pub fn observe_counter(
         &self,
         name: &'static str,
@@ -281,7 +282,8 @@ impl Registry {
         Arc::new(Family::new(self.0.series_max, self.0.labels.clone()))
     }
 
-    /// Registers a new instrument, or gives back the one that has the name.
+    /// Registers a new instrument, or gives back the one that has the name. A callback takes the place
+    /// of one of its kind.
     fn register(
         &self,
         name: &'static str,
@@ -295,9 +297,13 @@ impl Registry {
             None => {
                 instruments.insert(name, Instrument { unit, description, kind });
             }
-            Some(known) if known.name() != kind.name() => {
+            // Values that are given and values that are asked for do not go together either.
+            Some(known) if !known.is_like(&kind) => {
                 drop(instruments);
                 tracing::error!(name, kind = kind.name(), taken_by = known.name(), "metric name is taken");
+            }
+            Some(Kind::Observed { .. }) => {
+                instruments.insert(name, Instrument { unit, description, kind });
             }
             Some(_) => {}
         }
@@ -312,12 +318,15 @@ impl Registry {
         role: Role,
         callback: Callback,
     ) {
-        let kind = Kind::Observed { role, callback };
-        self.0.instruments.lock().insert(name, Instrument { unit, description, kind });
+        self.register(name, unit, description, Kind::Observed { role, callback });
     }
 }
 
 impl Kind {
+    fn is_like(&self, other: &Self) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other) && self.name() == other.name()
+    }
+
     fn name(&self) -> &'static str {
         match self {
             Self::Counter(_) | Self::Observed { role: Role::Counter, .. } => "counter",

@@ -261,3 +261,55 @@ fn a_name_alone_is_enough() {
     }
     assert!(!page.contains("99"), "{page}");
 }
+
+#[test]
+fn a_callback_takes_no_name_that_is_anothers() {
+    let registry = Registry::new();
+    registry.counter("app.pushed", "{order}", "").bind(&[]).add(7);
+    registry.observe_counter("app.pushed", "", "", |observer| observer.observe(99_i64, &[]));
+    registry.observe_gauge("app.pushed", "", "", |observer| observer.observe(99_i64, &[]));
+    registry.observe_gauge("app.asked", "", "", |observer| observer.observe(99_i64, &[]));
+    registry.observe_up_down_counter("app.asked", "", "", |observer| observer.observe(98_i64, &[]));
+    // Of the same kind it is replaced.
+    registry.observe_gauge("app.asked", "", "", |observer| observer.observe(5_i64, &[]));
+    registry.gauge("app.asked", "", "").bind(&[]).set(97.0);
+    let page = registry.prometheus();
+    for line in ["app_pushed_total 7", "app_asked 5"] {
+        assert!(page.lines().any(|it| it == line), "{line}:\n{page}");
+    }
+    assert!(!page.contains(" 9"), "{page}");
+}
+
+#[test]
+fn a_name_that_is_taken_is_told() {
+    use tracing_subscriber::layer::SubscriberExt;
+
+    #[derive(Clone, Default)]
+    struct Told(std::sync::Arc<parking_lot::Mutex<Vec<String>>>);
+
+    impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Told {
+        fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+            struct Text(String);
+            impl tracing::field::Visit for Text {
+                fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+                    self.0.push_str(&format!("{}={value:?} ", field.name()));
+                }
+            }
+            let mut text = Text(String::new());
+            event.record(&mut text);
+            self.0.lock().push(text.0);
+        }
+    }
+
+    let told = Told::default();
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(told.clone()), || {
+        let registry = Registry::new();
+        registry.counter("app.pushed", "", "");
+        registry.observe_counter("app.pushed", "", "", |_| {});
+        registry.observe_gauge("app.asked", "", "", |_| {});
+        registry.gauge("app.asked", "", "");
+    });
+    let told = told.0.lock();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].contains("app.pushed") && told[1].contains("app.asked"), "{told:?}");
+}

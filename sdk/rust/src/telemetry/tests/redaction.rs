@@ -80,7 +80,9 @@ fn nested_values_are_searched_and_others_stay_what_they_are() {
 #[test]
 fn patterns_are_looked_for_in_texts_names_and_errors() {
     let redactor = Redactor::none().pattern("mail", r"[\w.]+@[\w.]+", "[MAIL]").unwrap();
+    let redactor = redactor.pattern("card", r"\b4\d{15}\b", "[CARD]").unwrap();
     let sink = redacted(redactor, |tracer| {
+        tracer.span("card").attribute("n", 4_111_111_111_111_111_i64).attribute("x", 4e15).start().end();
         let mut span = tracer.span("mail to ann@example.org").attribute("to", "ann@example.org").start();
         span.set("n", 1);
         span.fail(&std::io::Error::other("no box for ann@example.org"));
@@ -88,6 +90,8 @@ fn patterns_are_looked_for_in_texts_names_and_errors() {
         info_span!("traced", otel.name = "to bob@example.org", to = "bob@example.org", error = "b@c.d");
     });
     let spans = sink.spans();
+    let card = attributes(&spans["card"].attributes);
+    assert_eq!(card, [("n", text("[CARD]")), ("x", text("[CARD].0"))].into(), "numbers, too");
     let own = &spans["mail to [MAIL]"];
     let told = attributes(&own.attributes);
     assert_eq!((&told["to"], &told["n"]), (&text("[MAIL]"), &Any::IntValue(1)));
