@@ -207,7 +207,7 @@ fn the_histogram_before_a_range_tells_of_resets() {
         // The last two samples.
         let time_ms = START_MS + 15_000 * (counts.len() as i64 - 1);
         let query = "histogram_count(sum_over_time(a[30s]))";
-        let outcome = instant(query, &memory, time_ms, &options()).unwrap();
+        let outcome = instant(query, &memory, time_ms, &options()).expect("it evaluates");
         outcome.annotations.warnings.iter().any(|warning| warning.text.contains(COLLISION))
     };
     assert!(collides(&[1.0, 2.0, 1.0], true), "the first goes on, the second is a reset");
