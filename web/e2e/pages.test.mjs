@@ -472,7 +472,7 @@ check(
     await page.getByRole("combobox", { name: "against" }).selectOption("7d");
     await addressed(page, (params) => params.get("against") === "7d", "the earlier day is in the address");
     const totals = page.locator('section[aria-label="Totals"]');
-    await totals.getByText(/^\+[\d,]+ against 1 of/).waitFor();
+    await totals.getByText(/^\+[\d\s]+ against 1 of/).waitFor();
     const texts = (row) => row.locator("td").allInnerTexts();
     const metrics = page.locator('section[aria-label="Series by metrics"]');
     await metrics.getByRole("searchbox").fill(server.grown);

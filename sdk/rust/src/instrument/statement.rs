@@ -59,7 +59,7 @@ fn shown(statement: &str, standard: bool) -> String {
                 out.push('?');
                 rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '.').unwrap_or(rest.len())
             }
-            first if first.is_alphabetic() || matches!(first, '_' | '$' | '@' | ':') => {
+            first if first.is_alphabetic() || matches!(first, '_' | '$' | '@' | ':' | '?') => {
                 let end = rest[first.len_utf8()..].find(|c: char| !c.is_alphanumeric() && c != '_');
                 let length = end.map_or(rest.len(), |end| end + first.len_utf8());
                 let word = &rest[..length];
