@@ -20,6 +20,7 @@ mod points;
 mod promoted;
 mod prune;
 mod rows;
+mod samples;
 mod select;
 mod series;
 mod target_info;

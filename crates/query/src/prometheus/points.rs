@@ -18,6 +18,7 @@ use super::histogram::{BUCKETS, Histograms, NATIVE, NO_RECORDED_VALUE};
 use super::memory::Memory;
 use super::prune::{SeriesId, Wanted};
 use super::rows::Rows;
+use super::samples::Runs;
 use super::series::{column, id_of, misfit};
 use super::tiers::{Form, Found, Plan, Reading, WINDOW_COLUMNS, Windows, remark};
 use crate::{QueryError, Segment};
@@ -25,7 +26,7 @@ use crate::{QueryError, Segment};
 /// Bytes of a number with its time.
 pub(super) const SAMPLE_BYTES: usize = 16;
 pub(super) const NANOS_PER_MS: i64 = 1_000_000;
-const START_TIME: &str = "start_time_unix_nano";
+pub(super) const START_TIME: &str = "start_time_unix_nano";
 
 /// What is read, and of which series.
 pub(super) struct Sought<'a> {
@@ -178,11 +179,7 @@ impl<'m> Points<'m> {
         let memory = self.memory.another("Decoded");
         let places: ById<usize> = sought.ids.iter().copied().zip(0..).collect();
         let decode = |wanted: &Wanted<'_>, places: &ById<usize>, which: &dyn Fn(&Segment) -> bool| {
-            rows.decode(&columns, wanted, which, &|runs: &mut Runs, batch| {
-                let before = runs.samples.times_ms.len();
-                runs.add(batch, places, self.times, self.starts)?;
-                memory.grow((runs.samples.times_ms.len() - before) * SAMPLE_BYTES)
-            })
+            rows.samples(wanted, which, places, self.starts, &memory)
         };
         let mut runs = Vec::new();
         for (path, found) in without {
@@ -368,53 +365,6 @@ impl<'m> Points<'m> {
 /// Each sample is one, but for markers of staleness.
 fn count_each(values: &mut [f64]) {
     values.iter_mut().filter(|value| value.to_bits() != STALE_NAN_BITS).for_each(|value| *value = 1.0);
-}
-
-/// Samples of a part of a file: runs of series, one after the other.
-#[derive(Default)]
-struct Runs {
-    /// The place of each run's series among those that are sought, and where the run ends.
-    ends: Vec<(usize, usize)>,
-    samples: Chunk,
-}
-
-impl Runs {
-    fn each(&self, mut each: impl FnMut(usize, Range<usize>)) {
-        let mut start = 0;
-        for (place, end) in &self.ends {
-            each(*place, start..*end);
-            start = *end;
-        }
-    }
-
-    /// Takes over the samples of a batch whose series are sought.
-    fn add(
-        &mut self,
-        batch: &RecordBatch,
-        places: &ById<usize>,
-        times: (i64, i64),
-        starts: bool,
-    ) -> Result<(), QueryError> {
-        let numbers = Numbers::of(batch)?;
-        let ids = column(batch, "series_id")?.as_dictionary_opt::<Int32Type>();
-        let ids = ids.ok_or_else(|| misfit("series_id"))?;
-        let texts = ids.values().as_binary_opt::<i32>().ok_or_else(|| misfit("series_id"))?;
-        let mut row = 0;
-        for run in ids.keys().values().chunk_by(|a, b| a == b) {
-            let (from, to) = (row, row + run.len());
-            row = to;
-            let id = usize::try_from(run[0]).ok().filter(|id| *id < texts.len());
-            let id = id.ok_or_else(|| misfit("series_id"))?;
-            let Some(place) = places.get(&id_of(texts.value(id))) else { continue };
-            numbers.append(from..to, times, starts, &mut self.samples);
-            let end = self.samples.times_ms.len();
-            match self.ends.last_mut() {
-                Some((last, last_end)) if last == place => *last_end = end,
-                _ => self.ends.push((*place, end)),
-            }
-        }
-        Ok(())
-    }
 }
 
 /// Stands for a series that is not sought.

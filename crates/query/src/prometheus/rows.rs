@@ -19,8 +19,11 @@ use parquet::file::metadata::ParquetMetaData;
 use parquet::file::statistics::Statistics;
 
 use super::known::KnownFile;
+use super::memory::Memory;
+use super::points::{ById, SAMPLE_BYTES};
 use super::promoted::Promoted;
 use super::prune::{GroupRows, SeriesId, Wanted, groups, pages};
+use super::samples::{self, Runs};
 use super::workers::side_by_side;
 use crate::answer::Scan;
 use crate::cache::{SegmentReader, Segments};
@@ -140,10 +143,12 @@ impl<'a> Rows<'a> {
 /// Rows of a row group that one thread decodes.
 struct Part<'a> {
     file: &'a File<'a>,
-    footer: ArrowReaderMetadata,
+    footer: Arc<ParquetMetaData>,
     group: usize,
-    selection: RowSelection,
-    rows: usize,
+    /// How many rows the row group has.
+    group_rows: usize,
+    /// Which are decoded, ascending and apart.
+    ranges: Vec<Range<usize>>,
 }
 
 /// Fewest rows that are worth a thread: a part has about as many, or what a row group has.
@@ -162,19 +167,47 @@ impl<'a> Rows<'a> {
         which: &dyn Fn(&Segment) -> bool,
         each: &(dyn Fn(&mut T, &RecordBatch) -> Result<(), QueryError> + Sync),
     ) -> Result<Vec<T>, QueryError> {
+        self.by_parts(wanted, which, &|part| {
+            let mut into = T::default();
+            part.read(columns, &mut |batch| each(&mut into, batch))?;
+            Ok(into)
+        })
+    }
+
+    /// The samples of sought series in some files, decoded side by side: those of each part, in the order
+    /// of the rows, whatever the number of threads. `memory` is asked for them.
+    pub(super) fn samples(
+        &self,
+        wanted: &Wanted<'_>,
+        which: &dyn Fn(&Segment) -> bool,
+        places: &ById<usize>,
+        starts: bool,
+        memory: &Memory,
+    ) -> Result<Vec<Runs>, QueryError> {
+        self.by_parts(wanted, which, &|part| {
+            let (footer, group, rows) = (&*part.footer, part.group, &*part.ranges);
+            let times = wanted.times;
+            let runs = part.samples(samples::Request { footer, group, rows, places, times, starts })?;
+            memory.grow(runs.samples.times_ms.len() * SAMPLE_BYTES)?;
+            Ok(runs)
+        })
+    }
+
+    fn by_parts<T: Send>(
+        &self,
+        wanted: &Wanted<'_>,
+        which: &dyn Fn(&Segment) -> bool,
+        read: &(dyn Fn(&Part<'_>) -> Result<T, QueryError> + Sync),
+    ) -> Result<Vec<T>, QueryError> {
         let files: Vec<_> = self.files(wanted.times).filter(|file| which(file.segment)).collect();
         let mut parts = Vec::new();
         for file in &files {
             parts.extend(file.parts(wanted)?);
         }
-        let rows: usize = parts.iter().map(|part| part.rows).sum();
+        let rows: usize = parts.iter().map(Part::rows).sum();
         let workers = self.session.engine.executor.metrics().num_workers();
         let threads = workers.min(rows / PART_ROWS + 1);
-        side_by_side(threads, parts.len(), &|number| {
-            let mut into = T::default();
-            parts[number].read(columns, &mut |batch| each(&mut into, batch))?;
-            Ok(into)
-        })
+        side_by_side(threads, parts.len(), &|number| read(&parts[number]))
     }
 }
 
@@ -185,17 +218,11 @@ impl File<'_> {
         let mut reader = self.rows.segments.reader(&self.segment.path, self.segment.bytes);
         let footer = session.control().within(async { Ok(reader.get_metadata(None).await) });
         let footer = session.engine.executor.block_on(footer)?.map_err(|error| self.failed(&error))?;
-        let groups = pages(&footer, wanted);
-        if groups.is_empty() {
-            return Ok(Vec::new());
-        }
-        let footer = with_coded_ids(&footer).map_err(|error| self.failed(&error))?;
-        let part = |(group, rows, ranges): (usize, usize, Vec<Range<usize>>)| {
-            let wanted = ranges.iter().map(Range::len).sum();
-            let selection = RowSelection::from_consecutive_ranges(ranges.into_iter(), rows);
-            Part { file: self, footer: footer.clone(), group, selection, rows: wanted }
+        let part = |(group, group_rows, ranges): (usize, usize, Vec<Range<usize>>)| {
+            let footer = Arc::clone(&footer);
+            Part { file: self, footer, group, group_rows, ranges }
         };
-        Ok(groups.into_iter().flat_map(cut).map(part).collect())
+        Ok(pages(&footer, wanted).into_iter().flat_map(cut).map(part).collect())
     }
 }
 
@@ -236,16 +263,34 @@ fn with_coded_ids(footer: &Arc<ParquetMetaData>) -> Result<ArrowReaderMetadata, 
 }
 
 impl Part<'_> {
+    fn rows(&self) -> usize {
+        self.ranges.iter().map(Range::len).sum()
+    }
+
+    fn samples(&self, request: samples::Request<'_>) -> Result<Runs, QueryError> {
+        let session = self.file.rows.session;
+        let failed = |error: &ParquetError| self.file.failed(error);
+        let mut columns = samples::Columns::of(request).map_err(|error| failed(&error))?;
+        let places = columns.places();
+        let mut reader = self.file.rows.segments.reader(&self.file.segment.path, self.file.segment.bytes);
+        let read = session.control().within(async { Ok(reader.get_byte_ranges(places).await) });
+        let read = session.engine.executor.block_on(read)?.map_err(|error| failed(&error))?;
+        session.scan.add_rows(self.rows());
+        columns.decode(read).map_err(|error| failed(&error))
+    }
+
     fn read(&self, columns: &[&str], each: &mut Each<'_>) -> Result<(), QueryError> {
         let session = self.file.rows.session;
         let control = session.control();
         let executor = &session.engine.executor;
         let reader = self.file.rows.segments.reader(&self.file.segment.path, self.file.segment.bytes);
-        let footer = self.footer.metadata();
-        let mask = projection(footer, columns.iter().copied().filter(|name| tells(footer, self.group, name)));
-        let stream = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, self.footer.clone())
+        let footer = with_coded_ids(&self.footer).map_err(|error| self.file.failed(&error))?;
+        let own = &*self.footer;
+        let mask = projection(own, columns.iter().copied().filter(|name| tells(own, self.group, name)));
+        let selection = RowSelection::from_consecutive_ranges(self.ranges.iter().cloned(), self.group_rows);
+        let stream = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, footer)
             .with_row_groups(vec![self.group])
-            .with_row_selection(self.selection.clone())
+            .with_row_selection(selection)
             .with_projection(mask)
             .with_batch_size(BATCH_ROWS)
             .build();
@@ -262,7 +307,7 @@ impl Part<'_> {
 /// Whether a column of a row group has to be read: not where it is null throughout, as values are that
 /// are stored in another form, and not flags that are all zero. Beginning to read a column costs more than
 /// a page of it.
-fn tells(footer: &ParquetMetaData, group: usize, name: &str) -> bool {
+pub(super) fn tells(footer: &ParquetMetaData, group: usize, name: &str) -> bool {
     let leaves = footer.file_metadata().schema_descr().columns();
     let Some(leaf) = leaves.iter().position(|leaf| leaf.path().parts() == [name]) else { return true };
     let group = footer.row_group(group);

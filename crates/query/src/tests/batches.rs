@@ -86,10 +86,14 @@ pub(super) fn samples(rows: &[Sample]) -> RecordBatch {
 }
 
 /// Samples as they are stored when they are merged: most values as integers of a unit of a quarter,
-/// on different scales, some as they are.
+/// each series on a scale of its own, some as they are.
 pub(super) fn scaled(rows: &RecordBatch) -> RecordBatch {
     let values = rows.column_by_name(scaled::RAW).unwrap().as_primitive::<Float64Type>().values().to_vec();
-    let scale = |row: usize| (row as i64 / 5 % 3 * 100 - 50, 25 * (row as i64 / 7 % 2 + 1), 100.0);
+    let ids = rows.column_by_name("series_id").unwrap().as_binary::<i32>().clone();
+    let scale = |row: usize| {
+        let series: i64 = ids.value(row).iter().map(|byte| i64::from(*byte)).sum();
+        (series % 3 * 100 - 50, 25 * (series % 2 + 1), 100.0)
+    };
     let integer = |row: usize| {
         let (base, unit, divisor) = scale(row);
         let scaled = (values[row] * divisor).round() as i64 - base;

@@ -1,0 +1,258 @@
+//! Samples of some series out of a row group, without a detour by arrays of all of its rows.
+//!
+//! Enters: the pages that may have wanted rows. Leaves: runs of samples, each of one series, in the order
+//! of the file. The ids of the rows tell the runs of the series that are sought; of other columns only
+//! what these have is made. Contexts for decompressing live as long as the thread.
+//! Must hold: it reads what `crates/store/src/segment/encode` writes, and says so of anything else.
+
+mod column;
+mod page;
+#[cfg(test)]
+mod tests;
+mod values;
+
+use std::cell::RefCell;
+use std::ops::Range;
+
+use bytes::Bytes;
+use model::scaled;
+use parquet::errors::{ParquetError, Result};
+use parquet::file::metadata::ParquetMetaData;
+use promql::Chunk;
+use promql::histogram::STALE_NAN_BITS;
+
+use self::column::{Column, RunRows};
+use self::page::Codecs;
+use super::histogram::NO_RECORDED_VALUE;
+use super::points::{ById, NANOS_PER_MS, START_TIME};
+use super::rows::tells;
+
+/// Samples of a part of a file: runs of series, one after the other.
+#[derive(Default)]
+pub(super) struct Runs {
+    /// The place of each run's series among those that are sought, and where the run ends.
+    ends: Vec<(usize, usize)>,
+    pub(super) samples: Chunk,
+}
+
+impl Runs {
+    pub(super) fn each(&self, mut each: impl FnMut(usize, Range<usize>)) {
+        let mut start = 0;
+        for (place, end) in &self.ends {
+            each(*place, start..*end);
+            start = *end;
+        }
+    }
+}
+
+/// What is wanted of a row group.
+#[derive(Clone, Copy)]
+pub(super) struct Request<'a> {
+    pub(super) footer: &'a ParquetMetaData,
+    pub(super) group: usize,
+    /// Rows that may be of sought series, ascending and apart.
+    pub(super) rows: &'a [Range<usize>],
+    /// Where each sought series is.
+    pub(super) places: &'a ById<usize>,
+    /// Nanoseconds, both included.
+    pub(super) times: (i64, i64),
+    /// With start times.
+    pub(super) starts: bool,
+}
+
+/// The columns of samples of a row group that have something to say.
+pub(super) struct Columns<'a> {
+    request: Request<'a>,
+    ids: Column<'a>,
+    times: Column<'a>,
+    raw: Option<Column<'a>>,
+    scale: Option<Scale<'a>>,
+    flags: Option<Column<'a>>,
+    starts: Option<Column<'a>>,
+}
+
+/// What values are scaled by.
+struct Scale<'a> {
+    scaled: Column<'a>,
+    base: Column<'a>,
+    unit: Column<'a>,
+    divisor: Column<'a>,
+}
+
+impl<'a> Columns<'a> {
+    pub(super) fn of(request: Request<'a>) -> Result<Self> {
+        let Request { footer, group, rows, .. } = request;
+        let column = |name: &str| match tells(footer, group, name) {
+            true => Column::of(footer, group, name, rows),
+            false => Ok(None),
+        };
+        let needed = |name: &str| Column::of(footer, group, name, rows)?.ok_or_else(|| misses(name));
+        let scale = match column(scaled::SCALED)? {
+            Some(scaled) => Some(Scale {
+                scaled,
+                base: needed(scaled::BASE)?,
+                unit: needed(scaled::UNIT)?,
+                divisor: needed(scaled::DIVISOR)?,
+            }),
+            None => None,
+        };
+        Ok(Self {
+            request,
+            ids: needed("series_id")?,
+            times: needed("time_unix_nano")?,
+            raw: column(scaled::RAW)?,
+            scale,
+            flags: column("flags")?,
+            starts: if request.starts { column(START_TIME)? } else { None },
+        })
+    }
+
+    fn all(&mut self) -> impl Iterator<Item = &mut Column<'a>> {
+        let scale = self.scale.iter_mut();
+        let scale = scale.flat_map(|of| [&mut of.scaled, &mut of.base, &mut of.unit, &mut of.divisor]);
+        let optional = [&mut self.raw, &mut self.flags, &mut self.starts].into_iter().flatten();
+        [&mut self.ids, &mut self.times].into_iter().chain(scale).chain(optional)
+    }
+
+    /// Where in the file is what has to be read.
+    pub(super) fn places(&mut self) -> Vec<Range<u64>> {
+        self.all().flat_map(|column| column.places()).collect()
+    }
+
+    /// The samples, out of what was read at [`Columns::places`].
+    pub(super) fn decode(mut self, read: Vec<Bytes>) -> Result<Runs> {
+        thread_local! {
+            static CODECS: RefCell<Option<Codecs>> = const { RefCell::new(None) };
+        }
+        let mut read = read.into_iter();
+        self.all().try_for_each(|column| column.fill(&mut read))?;
+        CODECS.with_borrow_mut(|codecs| {
+            let codecs = match codecs {
+                Some(codecs) => codecs,
+                None => codecs.insert(Codecs::new()?),
+            };
+            self.runs(codecs)
+        })
+    }
+
+    fn runs(&self, codecs: &mut Codecs) -> Result<Runs> {
+        let places = self.request.places;
+        let rows = self.ids.runs(codecs, self.request.rows, |id| places.get(id).copied())?;
+        let mut runs = Runs::default();
+        let rows = self.within(codecs, &rows, &mut runs.samples.times_ms)?;
+        let mut end = 0;
+        for run in &rows {
+            end += run.rows.len();
+            match runs.ends.last_mut() {
+                Some((last, last_end)) if *last == run.place => *last_end = end,
+                _ => runs.ends.push((run.place, end)),
+            }
+        }
+        if rows.is_empty() {
+            return Ok(runs);
+        }
+        runs.samples.values = self.values(codecs, &rows, end)?;
+        if let Some(flags) = &self.flags {
+            let values = &mut runs.samples.values;
+            let mut place = 0;
+            flags.each(codecs, &rows, |_, flags, _| {
+                for flags in flags {
+                    if flags & i64::from(NO_RECORDED_VALUE) != 0 {
+                        values[place] = f64::from_bits(STALE_NAN_BITS);
+                    }
+                    place += 1;
+                }
+            })?;
+        }
+        if let Some(starts) = &self.starts {
+            let into = &mut runs.samples.start_times_ms;
+            let ms = |nanos: &i64| nanos.div_euclid(NANOS_PER_MS);
+            starts.each(codecs, &rows, |_, starts, _| into.extend(starts.iter().map(ms)))?;
+        }
+        if self.request.starts {
+            runs.samples.start_times_ms.resize(end, 0);
+        }
+        Ok(runs)
+    }
+
+    /// What of the runs is within the times, which are appended in milliseconds.
+    fn within(&self, codecs: &mut Codecs, runs: &[RunRows], times_ms: &mut Vec<i64>) -> Result<Vec<RunRows>> {
+        let (from, to) = self.request.times;
+        let mut within: Vec<RunRows> = Vec::with_capacity(runs.len());
+        let mut done = (usize::MAX, 0);
+        self.times.each(codecs, runs, |number, times, _| {
+            // Where in the file these are: a run may be in several pages.
+            if done.0 != number {
+                done = (number, runs[number].rows.start);
+            }
+            let mut row = done.1;
+            done.1 += times.len();
+            for part in times.chunk_by(|a, b| (from..=to).contains(a) == (from..=to).contains(b)) {
+                let rows = row..row + part.len();
+                row = rows.end;
+                if !(from..=to).contains(&part[0]) {
+                    continue;
+                }
+                times_ms.extend(part.iter().map(|time| time.div_euclid(NANOS_PER_MS)));
+                let place = runs[number].place;
+                match within.last_mut() {
+                    Some(last) if last.place == place && last.rows.end == rows.start => {
+                        last.rows.end = rows.end;
+                    }
+                    _ => within.push(RunRows { place, rows }),
+                }
+            }
+        })?;
+        Ok(within)
+    }
+
+    fn values(&self, codecs: &mut Codecs, runs: &[RunRows], len: usize) -> Result<Vec<f64>> {
+        let mut values = Vec::with_capacity(len);
+        let double = |bits: &i64| f64::from_bits(bits.cast_unsigned());
+        let Some(scale) = &self.scale else {
+            let raw = self.raw.as_ref().ok_or_else(|| misses(scaled::RAW))?;
+            let mut missing = false;
+            raw.each(codecs, runs, |_, raw, valid| {
+                missing |= valid.is_some_and(|valid| valid.contains(&false));
+                values.extend(raw.iter().map(double));
+            })?;
+            return if missing { Err(misses(scaled::RAW)) } else { Ok(values) };
+        };
+        let base = constants(&scale.base, codecs, runs)?;
+        let unit = constants(&scale.unit, codecs, runs)?;
+        let divisor = constants(&scale.divisor, codecs, runs)?;
+        // Rows without a value: those that no scale fits have it apart.
+        let mut missing: isize = 0;
+        scale.scaled.each(codecs, runs, |number, scaled, valid| {
+            missing += valid.map_or(0, |valid| valid.iter().map(|valid| isize::from(!valid)).sum());
+            let (base, unit, divisor) = (base[number], unit[number], double(&divisor[number]));
+            values.extend(scaled.iter().map(|scaled| scaled::value(*scaled, base, unit, divisor)));
+        })?;
+        if let Some(raw) = &self.raw {
+            let mut place = 0;
+            raw.each(codecs, runs, |_, raw, valid| {
+                for (row, raw) in raw.iter().enumerate() {
+                    if valid.is_none_or(|valid| valid[row]) {
+                        values[place] = double(raw);
+                        missing -= 1;
+                    }
+                    place += 1;
+                }
+            })?;
+        }
+        if missing != 0 { Err(misses(scaled::RAW)) } else { Ok(values) }
+    }
+}
+
+/// What all rows of each run have; 0 where they have none.
+fn constants(column: &Column<'_>, codecs: &mut Codecs, runs: &[RunRows]) -> Result<Vec<i64>> {
+    let mut constants = vec![0; runs.len()];
+    let first = runs.iter().map(|run| RunRows { place: run.place, rows: run.rows.start..run.rows.start + 1 });
+    let first: Vec<_> = first.collect();
+    column.each(codecs, &first, |number, values, _| constants[number] = values[0])?;
+    Ok(constants)
+}
+
+fn misses(name: &str) -> ParquetError {
+    ParquetError::General(format!("it lacks `{name}`"))
+}

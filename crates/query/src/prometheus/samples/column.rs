@@ -1,0 +1,340 @@
+//! A column of a row group: which of its pages have wanted rows, and their values.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use parquet::basic::{Compression, Encoding, Type};
+use parquet::errors::{ParquetError, Result};
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
+use parquet::file::page_index::offset_index::PageLocation;
+
+use super::page::{Codec, Codecs, Page, broken};
+use super::values::{deltas, not_read, numbers, places};
+
+/// Bytes of an id.
+const ID_LEN: usize = 16;
+/// Of an id in a dictionary: its length comes before it.
+const ENTRY_LEN: usize = 4 + ID_LEN;
+
+/// A column of a row group, and the bytes of what is read of it.
+pub(super) struct Column<'a> {
+    kind: Type,
+    compression: Compression,
+    may_be_null: bool,
+    chunk: &'a ColumnChunkMetaData,
+    pages: Vec<PageRows>,
+    dictionary: Bytes,
+}
+
+/// A page with wanted rows.
+struct PageRows {
+    /// Which of the row group.
+    rows: Range<usize>,
+    place: Range<u64>,
+    bytes: Bytes,
+}
+
+/// Runs of rows of one series, ascending and apart.
+#[derive(Clone, Debug)]
+pub(super) struct RunRows {
+    /// Of the series among those that are sought.
+    pub(super) place: usize,
+    pub(super) rows: Range<usize>,
+}
+
+impl<'a> Column<'a> {
+    /// The column of this name, if the file has it.
+    pub(super) fn of(
+        footer: &'a ParquetMetaData,
+        group: usize,
+        name: &str,
+        wanted: &[Range<usize>],
+    ) -> Result<Option<Self>> {
+        let columns = footer.row_group(group).columns();
+        let Some(leaf) = columns.iter().position(|column| column.column_path().parts() == [name]) else {
+            return Ok(None);
+        };
+        let chunk = &columns[leaf];
+        let index = footer.offset_index().and_then(|index| index.get(group)?.get(leaf));
+        let index = index.ok_or_else(|| ParquetError::General("it has no index of pages".to_owned()))?;
+        let rows = usize::try_from(footer.row_group(group).num_rows()).unwrap_or(0);
+        let description = chunk.column_descr();
+        Ok(Some(Self {
+            kind: description.physical_type(),
+            compression: chunk.compression(),
+            may_be_null: description.max_def_level() > 0,
+            chunk,
+            pages: pages_with(index.page_locations(), rows, wanted),
+            dictionary: Bytes::new(),
+        }))
+    }
+
+    /// Where what has to be read is, in one piece where it is in one.
+    pub(super) fn places(&self) -> Vec<Range<u64>> {
+        let mut places: Vec<Range<u64>> = Vec::with_capacity(2);
+        for place in
+            self.dictionary_place().into_iter().chain(self.pages.iter().map(|page| page.place.clone()))
+        {
+            match places.last_mut() {
+                Some(last) if last.end == place.start => last.end = place.end,
+                _ => places.push(place),
+            }
+        }
+        places
+    }
+
+    /// Takes what was read at [`Column::places`], in their order.
+    pub(super) fn fill(&mut self, read: &mut impl Iterator<Item = Bytes>) -> Result<()> {
+        let places = self.places();
+        let mut read = places.iter().zip(read.by_ref().take(places.len()));
+        let mut open = read.next();
+        let mut slice = |wanted: &Range<u64>| {
+            while let Some((place, bytes)) = &open {
+                if place.start <= wanted.start && wanted.end <= place.end {
+                    let from = usize::try_from(wanted.start - place.start).ok()?;
+                    let to = usize::try_from(wanted.end - place.start).ok()?;
+                    return (to <= bytes.len()).then(|| bytes.slice(from..to));
+                }
+                open = read.next();
+            }
+            None
+        };
+        let cut_off = || broken("the file is cut off");
+        if let Some(place) = self.dictionary_place() {
+            self.dictionary = slice(&place).ok_or_else(cut_off)?;
+        }
+        for page in &mut self.pages {
+            page.bytes = slice(&page.place).ok_or_else(cut_off)?;
+        }
+        Ok(())
+    }
+
+    fn dictionary_place(&self) -> Option<Range<u64>> {
+        let start = u64::try_from(self.chunk.dictionary_page_offset()?).ok()?;
+        let end = u64::try_from(self.chunk.data_page_offset()).ok()?;
+        (start < end && !self.pages.is_empty()).then_some(start..end)
+    }
+
+    /// The numbers of its dictionary.
+    fn dictionary(&self, codec: &mut Codec) -> Result<Vec<i64>> {
+        let mut dictionary = Vec::new();
+        if !self.dictionary.is_empty() {
+            let page = codec.page(&self.dictionary, self.compression)?;
+            numbers(self.kind, Encoding::PLAIN, page.body, 0..page.entries, &[], &mut dictionary)?;
+        }
+        Ok(dictionary)
+    }
+
+    /// For each run and each of its pages: the number of the run, its values there, and which of them are
+    /// none, if any. A null is 0.
+    pub(super) fn each(
+        &self,
+        codecs: &mut Codecs,
+        runs: &[RunRows],
+        mut each: impl FnMut(usize, &[i64], Option<&[bool]>),
+    ) -> Result<()> {
+        let codec = &mut codecs.pages;
+        let dictionary = self.dictionary(codec)?;
+        let mut values = Vec::new();
+        let mut first = 0;
+        for page in &self.pages {
+            first += runs[first..].partition_point(|run| run.rows.end <= page.rows.start);
+            let count = runs[first..].partition_point(|run| run.rows.start < page.rows.end);
+            let Some(own) = runs.get(first..first + count).filter(|own| !own.is_empty()) else { continue };
+            let within = |run: &RunRows| {
+                let (from, to) = (run.rows.start.max(page.rows.start), run.rows.end.min(page.rows.end));
+                from - page.rows.start..to - page.rows.start
+            };
+            let span = within(&own[0]).start..within(&own[own.len() - 1]).end;
+            values.clear();
+            let valid = self.values(codec, page, span.clone(), &dictionary, &mut values)?;
+            for (number, run) in own.iter().enumerate() {
+                let rows = within(run);
+                let rows = rows.start - span.start..rows.end - span.start;
+                let valid = valid.as_ref().map(|valid| &valid[rows.clone()]);
+                each(first + number, &values[rows], valid);
+            }
+        }
+        Ok(())
+    }
+
+    /// The values of some rows of a page; which are none, if any.
+    fn values(
+        &self,
+        codec: &mut Codec,
+        page: &PageRows,
+        rows: Range<usize>,
+        dictionary: &[i64],
+        out: &mut Vec<i64>,
+    ) -> Result<Option<Vec<bool>>> {
+        let page = self.open(codec, page)?;
+        let (valid, values) = page.split(self.may_be_null)?;
+        let Some(mut valid) = valid else {
+            numbers(self.kind, page.encoding, values, rows, dictionary, out)?;
+            return Ok(None);
+        };
+        let count = |valid: &[bool]| valid.iter().filter(|valid| **valid).count();
+        let before = count(&valid[..rows.start]);
+        valid.truncate(rows.end);
+        valid.drain(..rows.start);
+        let mut dense = Vec::new();
+        let range = before..before + count(&valid);
+        if !range.is_empty() {
+            numbers(self.kind, page.encoding, values, range, dictionary, &mut dense)?;
+        }
+        let mut dense = dense.into_iter();
+        out.extend(valid.iter().map(|valid| if *valid { dense.next().unwrap_or_default() } else { 0 }));
+        Ok(Some(valid))
+    }
+
+    fn open<'b>(&self, codec: &'b mut Codec, page: &'b PageRows) -> Result<Page<'b>> {
+        let rows = page.rows.len();
+        let page = codec.page(&page.bytes, self.compression)?;
+        if page.entries != rows { Err(broken("it has another number of rows")) } else { Ok(page) }
+    }
+
+    /// The runs of rows of sought series, of this column of ids. `sought` says where one is.
+    pub(super) fn runs(
+        &self,
+        codecs: &mut Codecs,
+        wanted: &[Range<usize>],
+        sought: impl Fn(&[u8; ID_LEN]) -> Option<usize>,
+    ) -> Result<Vec<RunRows>> {
+        let Codecs { dictionary, pages } = codecs;
+        let mut entries = Entries::of(self, dictionary)?;
+        let mut runs = Runs { runs: Vec::new(), wanted };
+        for rows in &self.pages {
+            let page = self.open(pages, rows)?;
+            let (valid, values) = page.split(self.may_be_null)?;
+            if valid.is_some() {
+                return Err(broken("a row has no id"));
+            }
+            match page.encoding {
+                Encoding::RLE_DICTIONARY => places(values, page.entries, |run| {
+                    let start = rows.rows.start + run.start;
+                    if let Some(entry) = run.same() {
+                        runs.push(entries.place(entry, &sought), start..start + run.len());
+                        return;
+                    }
+                    let mut row = start;
+                    run.each(0..run.len(), |entry| {
+                        runs.push(entries.place(entry, &sought), row..row + 1);
+                        row += 1;
+                    });
+                })?,
+                Encoding::DELTA_LENGTH_BYTE_ARRAY => {
+                    let mut lens = Vec::with_capacity(page.entries);
+                    let ids = deltas(values, 0..page.entries, &mut lens)?;
+                    let (ids, rest) = ids.as_chunks::<ID_LEN>();
+                    if !rest.is_empty() || ids.len() != page.entries || lens.iter().any(|len| *len != 16) {
+                        return Err(broken(ID_LENGTH));
+                    }
+                    let mut row = rows.rows.start;
+                    for run in ids.chunk_by(|a, b| a == b) {
+                        runs.push(place_of(&run[0], &sought), row..row + run.len());
+                        row += run.len();
+                    }
+                }
+                other => return Err(not_read(other)),
+            }
+        }
+        entries.check().map(|()| runs.runs)
+    }
+}
+
+const ID_LENGTH: &str = "ids have another length";
+
+fn place_of(id: &[u8; ID_LEN], sought: impl Fn(&[u8; ID_LEN]) -> Option<usize>) -> u32 {
+    sought(id).and_then(|place| u32::try_from(place).ok()).unwrap_or(NOWHERE)
+}
+
+/// A dictionary of ids. Where the series of one is, is looked up when it is first met.
+struct Entries<'a> {
+    entries: &'a [[u8; ENTRY_LEN]],
+    places: Vec<u32>,
+    /// A row had what is no id.
+    broken: bool,
+}
+
+impl<'a> Entries<'a> {
+    fn of(column: &'a Column<'_>, codec: &'a mut Codec) -> Result<Self> {
+        let mut entries: &[[u8; ENTRY_LEN]] = &[];
+        if !column.dictionary.is_empty() {
+            let page = codec.page(&column.dictionary, column.compression)?;
+            let rest;
+            (entries, rest) = page.body.as_chunks();
+            if !rest.is_empty() || entries.len() != page.entries {
+                return Err(broken(ID_LENGTH));
+            }
+        }
+        Ok(Self { entries, places: vec![UNKNOWN; entries.len()], broken: false })
+    }
+
+    fn place(&mut self, entry: u64, sought: impl Fn(&[u8; ID_LEN]) -> Option<usize>) -> u32 {
+        let entry = usize::try_from(entry).unwrap_or(usize::MAX);
+        let Some(place) = self.places.get_mut(entry) else {
+            self.broken = true;
+            return NOWHERE;
+        };
+        if *place == UNKNOWN {
+            let id = self.entries[entry].last_chunk::<ID_LEN>();
+            let id = id.filter(|_| self.entries[entry].starts_with(&[16, 0, 0, 0]));
+            self.broken |= id.is_none();
+            *place = id.map_or(NOWHERE, |id| place_of(id, sought));
+        }
+        *place
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.broken { Err(broken("it names what its dictionary does not have")) } else { Ok(()) }
+    }
+}
+
+/// Stands for a series of which it is not known where it is.
+const UNKNOWN: u32 = u32::MAX - 1;
+/// Stands for a series that is not sought.
+const NOWHERE: u32 = u32::MAX;
+
+struct Runs<'a> {
+    runs: Vec<RunRows>,
+    /// Only rows of these are among the runs; ascending.
+    wanted: &'a [Range<usize>],
+}
+
+impl Runs<'_> {
+    fn push(&mut self, place: u32, rows: Range<usize>) {
+        if place == NOWHERE {
+            return;
+        }
+        let place = place as usize;
+        let first = self.wanted.partition_point(|wanted| wanted.end <= rows.start);
+        for wanted in self.wanted[first..].iter().take_while(|wanted| wanted.start < rows.end) {
+            let own = wanted.start.max(rows.start)..wanted.end.min(rows.end);
+            match self.runs.last_mut() {
+                Some(last) if last.place == place && last.rows.end == own.start => last.rows.end = own.end,
+                _ => self.runs.push(RunRows { place, rows: own }),
+            }
+        }
+    }
+}
+
+/// The pages that have some of these rows.
+fn pages_with(locations: &[PageLocation], rows: usize, wanted: &[Range<usize>]) -> Vec<PageRows> {
+    let begin = |page: usize| {
+        let location = locations.get(page);
+        location.map_or(rows, |location| usize::try_from(location.first_row_index).unwrap_or(rows))
+    };
+    let mut pages = Vec::new();
+    let mut wanted = wanted.iter().peekable();
+    for (number, location) in locations.iter().enumerate() {
+        let own = begin(number)..begin(number + 1);
+        while wanted.next_if(|wanted| wanted.end <= own.start).is_some() {}
+        let Some(next) = wanted.peek() else { break };
+        let place =
+            u64::try_from(location.offset).ok().zip(u64::try_from(location.compressed_page_size).ok());
+        if let Some((start, len)) = place.filter(|_| next.start < own.end) {
+            pages.push(PageRows { rows: own, place: start..start.saturating_add(len), bytes: Bytes::new() });
+        }
+    }
+    pages
+}
