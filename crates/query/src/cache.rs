@@ -23,6 +23,7 @@ use parquet::arrow::async_reader::{AsyncFileReader, MetadataFetch};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{FileMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
+use crate::Source;
 use crate::answer::Scan;
 use crate::pool::QueryPool;
 
@@ -202,13 +203,35 @@ impl SegmentReader {
     }
 
     async fn read_rows(&self, ranges: Vec<Range<u64>>) -> Result<Vec<Bytes>> {
+        let memory = self.reserve(&ranges)?;
+        let read = self.segments.objects.get_ranges(&self.location(), &ranges).await.map_err(external)?;
+        Ok(self.counted(read, &memory))
+    }
+
+    /// Reads rows on this thread, which may wait for a disk, if `source` can.
+    pub(crate) fn read_here(&self, source: &dyn Source, ranges: &[Range<u64>]) -> Option<Result<Vec<Bytes>>> {
+        let memory = match self.reserve(ranges) {
+            Ok(memory) => memory,
+            Err(error) => return Some(Err(error)),
+        };
+        let read = source.read_here(&self.path, ranges)?.map_err(external);
+        Some(read.map(|read| self.counted(read, &memory)))
+    }
+
+    /// Memory for what is read.
+    fn reserve(&self, ranges: &[Range<u64>]) -> Result<MemoryReservation> {
         let total: u64 = ranges.iter().map(|range| range.end - range.start).sum();
-        self.segments.scan.add_bytes(&self.path, total, true);
         let pool: Arc<dyn MemoryPool> = Arc::clone(&self.segments.memory) as _;
         let memory = MemoryConsumer::new("Read").register(&pool);
         memory.try_grow(usize::try_from(total).unwrap_or(usize::MAX)).map_err(external)?;
-        let read = self.segments.objects.get_ranges(&self.location(), &ranges).await.map_err(external)?;
-        Ok(read.into_iter().map(|bytes| counted(bytes, &memory)).collect())
+        Ok(memory)
+    }
+
+    /// Rows that were read, with their memory.
+    fn counted(&self, read: Vec<Bytes>, memory: &MemoryReservation) -> Vec<Bytes> {
+        let total: usize = read.iter().map(Bytes::len).sum();
+        self.segments.scan.add_bytes(&self.path, total as u64, true);
+        read.into_iter().map(|bytes| counted(bytes, memory)).collect()
     }
 }
 

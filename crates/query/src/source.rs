@@ -1,7 +1,9 @@
 use std::any::Any;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use bytes::Bytes;
 use futures::future::BoxFuture;
 use model::{ErrorKind, Table, Tenant};
 use object_store::ObjectStore;
@@ -17,6 +19,13 @@ pub trait Source: Send + Sync + 'static {
 
     /// Where the segments' paths lead.
     fn objects(&self) -> Arc<dyn ObjectStore>;
+
+    /// Reads parts of a segment on this thread, which may wait for a disk. Nothing where that is no faster
+    /// than [`Source::objects`], as with files that are elsewhere.
+    fn read_here(&self, path: &str, ranges: &[Range<u64>]) -> Option<object_store::Result<Vec<Bytes>>> {
+        let _ = (path, ranges);
+        None
+    }
 
     /// Reads a segment through that could not be decoded. Whether it is damaged: it is then missing
     /// from the snapshots that are taken from now on, and these say so.

@@ -1,8 +1,10 @@
 //! Introduces `store` to `query`: what the store holds as the engine wants to read it.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use bytes::Bytes;
 use futures::future::BoxFuture;
 use model::{ErrorKind, Table, Tenant};
 use object_store::ObjectStore;
@@ -23,6 +25,10 @@ impl Source for StoreSource {
 
     fn objects(&self) -> Arc<dyn ObjectStore> {
         self.0.objects()
+    }
+
+    fn read_here(&self, path: &str, ranges: &[Range<u64>]) -> Option<object_store::Result<Vec<Bytes>>> {
+        self.0.read_here(path, ranges)
     }
 
     fn examine(&self, path: &str) -> BoxFuture<'_, bool> {

@@ -17,6 +17,7 @@ mod tests;
 mod world;
 
 use std::io::{self, IoSlice};
+use std::ops::Range;
 use std::path::Path;
 
 use bytes::Bytes;
@@ -64,6 +65,14 @@ pub trait Disk: Send + Sync {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
     /// Exactly `len` bytes from `offset`; `UnexpectedEof` when the file has fewer.
     fn read_at(&self, path: &Path, offset: u64, len: usize) -> io::Result<Vec<u8>>;
+    /// As [`Disk::read_at`], several parts of one file.
+    fn read_parts(&self, path: &Path, parts: &[Range<u64>]) -> io::Result<Vec<Bytes>> {
+        let read = |part: &Range<u64>| {
+            let len = usize::try_from(part.end.saturating_sub(part.start)).map_err(io::Error::other)?;
+            self.read_at(path, part.start, len).map(Bytes::from)
+        };
+        parts.iter().map(read).collect()
+    }
     /// As [`Disk::read_at`], of what is read once: it need not stay in memory.
     fn read_once_at(&self, path: &Path, offset: u64, len: usize) -> io::Result<Bytes> {
         self.read_at(path, offset, len).map(Bytes::from)

@@ -331,6 +331,19 @@ impl Objects {
         bytes.map_err(|error| local::not_read(object, error))
     }
 
+    /// Parts of an object, if it is a file.
+    pub(crate) fn read_here(
+        &self,
+        object: &str,
+        ranges: &[Range<u64>],
+    ) -> Option<Result<Vec<Bytes>, object_store::Error>> {
+        if self.remote.is_some() {
+            return None;
+        }
+        let read = self.disk.read_parts(&self.dir.join(object), ranges);
+        Some(read.map_err(|error| local::not_read(object, error)))
+    }
+
     /// A part of an object.
     pub(crate) fn read(&self, object: &str, range: Range<u64>) -> Result<Bytes, object_store::Error> {
         match &self.remote {

@@ -269,12 +269,22 @@ impl Part<'_> {
 
     fn samples(&self, request: samples::Request<'_>) -> Result<Runs, QueryError> {
         let session = self.file.rows.session;
+        if let Some(reason) = session.control().has_to_stop() {
+            return Err(reason);
+        }
         let failed = |error: &ParquetError| self.file.failed(error);
         let mut columns = samples::Columns::of(request).map_err(|error| failed(&error))?;
         let places = columns.places();
         let mut reader = self.file.rows.segments.reader(&self.file.segment.path, self.file.segment.bytes);
-        let read = session.control().within(async { Ok(reader.get_byte_ranges(places).await) });
-        let read = session.engine.executor.block_on(read)?.map_err(|error| failed(&error))?;
+        // A part is small: handing it to another thread and back costs more than reading it.
+        let read = match reader.read_here(&*session.engine.source, &places) {
+            Some(read) => read,
+            None => {
+                let read = session.control().within(async { Ok(reader.get_byte_ranges(places).await) });
+                session.engine.executor.block_on(read)?
+            }
+        };
+        let read = read.map_err(|error| failed(&error))?;
         session.scan.add_rows(self.rows());
         columns.decode(read).map_err(|error| failed(&error))
     }

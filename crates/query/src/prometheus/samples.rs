@@ -218,9 +218,10 @@ impl<'a> Columns<'a> {
             })?;
             return if missing { Err(misses(scaled::RAW)) } else { Ok(values) };
         };
-        let base = constants(&scale.base, codecs, runs)?;
-        let unit = constants(&scale.unit, codecs, runs)?;
-        let divisor = constants(&scale.divisor, codecs, runs)?;
+        // A series has one scale.
+        let base = scale.base.firsts(codecs, runs)?;
+        let unit = scale.unit.firsts(codecs, runs)?;
+        let divisor = scale.divisor.firsts(codecs, runs)?;
         // Rows without a value: those that no scale fits have it apart.
         let mut missing: isize = 0;
         scale.scaled.each(codecs, runs, |number, scaled, valid| {
@@ -242,15 +243,6 @@ impl<'a> Columns<'a> {
         }
         if missing != 0 { Err(misses(scaled::RAW)) } else { Ok(values) }
     }
-}
-
-/// What all rows of each run have; 0 where they have none.
-fn constants(column: &Column<'_>, codecs: &mut Codecs, runs: &[RunRows]) -> Result<Vec<i64>> {
-    let mut constants = vec![0; runs.len()];
-    let first = runs.iter().map(|run| RunRows { place: run.place, rows: run.rows.start..run.rows.start + 1 });
-    let first: Vec<_> = first.collect();
-    column.each(codecs, &first, |number, values, _| constants[number] = values[0])?;
-    Ok(constants)
 }
 
 fn misses(name: &str) -> ParquetError {

@@ -1,5 +1,6 @@
 use std::fs::{self, OpenOptions};
 use std::io::{self, IoSlice, Write};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -77,6 +78,17 @@ impl Disk for LocalDisk {
         let mut buffer = vec![0; len];
         fs::File::open(path)?.read_exact_at(&mut buffer, offset)?;
         Ok(buffer)
+    }
+
+    fn read_parts(&self, path: &Path, parts: &[Range<u64>]) -> io::Result<Vec<Bytes>> {
+        let file = fs::File::open(path)?;
+        let read = |part: &Range<u64>| {
+            let len = usize::try_from(part.end.saturating_sub(part.start)).map_err(io::Error::other)?;
+            let mut buffer = vec![0; len];
+            file.read_exact_at(&mut buffer, part.start)?;
+            Ok(Bytes::from(buffer))
+        };
+        parts.iter().map(read).collect()
     }
 
     #[cfg(target_os = "linux")]

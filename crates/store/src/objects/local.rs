@@ -84,14 +84,7 @@ impl ObjectStore for LocalObjects {
     /// trip.
     async fn get_ranges(&self, location: &ObjectPath, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
         let ranges = ranges.to_vec();
-        let read = move |disk: &dyn Disk, path: &Path| {
-            let read = |range: &Range<u64>| {
-                let len = usize::try_from(range.end - range.start).map_err(io::Error::other)?;
-                disk.read_at(path, range.start, len).map(Bytes::from)
-            };
-            ranges.iter().map(read).collect()
-        };
-        self.read(location, read).await
+        self.read(location, move |disk, path| disk.read_parts(path, &ranges)).await
     }
 
     fn list(&self, prefix: Option<&ObjectPath>) -> BoxStream<'static, Result<ObjectMeta>> {

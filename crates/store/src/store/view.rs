@@ -1,6 +1,8 @@
 use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use model::{Signal, Table, Tenant};
 use object_store::ObjectStore;
 
@@ -56,6 +58,12 @@ impl Store {
     /// Reads segments, by the paths that a snapshot names.
     pub fn objects(&self) -> Arc<dyn ObjectStore> {
         self.0.objects.reader()
+    }
+
+    /// Reads parts of a segment on this thread, which may wait for the disk. Nothing where segments are
+    /// elsewhere: then [`Store::objects`] reads several at once.
+    pub fn read_here(&self, path: &str, ranges: &[Range<u64>]) -> Option<object_store::Result<Vec<Bytes>>> {
+        self.0.objects.read_here(path, ranges)
     }
 
     /// Tenants that have records.

@@ -9,7 +9,7 @@ use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use parquet::file::page_index::offset_index::PageLocation;
 
 use super::page::{Codec, Codecs, Page, broken};
-use super::values::{deltas, not_read, numbers, places};
+use super::values::{deltas, not_read, numbers, picked, places};
 
 /// Bytes of an id.
 const ID_LEN: usize = 16;
@@ -168,23 +168,73 @@ impl<'a> Column<'a> {
         out: &mut Vec<i64>,
     ) -> Result<Option<Vec<bool>>> {
         let page = self.open(codec, page)?;
-        let (valid, values) = page.split(self.may_be_null)?;
-        let Some(mut valid) = valid else {
+        let (levels, values) = page.split(self.may_be_null)?;
+        let Some(levels) = levels else {
             numbers(self.kind, page.encoding, values, rows, dictionary, out)?;
             return Ok(None);
         };
-        let count = |valid: &[bool]| valid.iter().filter(|valid| **valid).count();
-        let before = count(&valid[..rows.start]);
-        valid.truncate(rows.end);
-        valid.drain(..rows.start);
+        let before = levels.count(&(0..rows.start));
+        let range = before..before + levels.count(&rows);
         let mut dense = Vec::new();
-        let range = before..before + count(&valid);
         if !range.is_empty() {
             numbers(self.kind, page.encoding, values, range, dictionary, &mut dense)?;
         }
-        let mut dense = dense.into_iter();
-        out.extend(valid.iter().map(|valid| if *valid { dense.next().unwrap_or_default() } else { 0 }));
+        out.reserve(rows.len());
+        let mut valid = Vec::with_capacity(rows.len());
+        let mut dense = &dense[..];
+        levels.words(&rows, |bits, len| {
+            valid.extend((0..len).map(|bit| bits >> bit & 1 == 1));
+            let (own, rest) = dense.split_at(bits.count_ones() as usize);
+            dense = rest;
+            if own.len() == len {
+                out.extend_from_slice(own);
+                return;
+            }
+            let start = out.len();
+            out.resize(start + len, 0);
+            let mut bits = bits;
+            for value in own {
+                out[start + bits.trailing_zeros() as usize] = *value;
+                bits &= bits - 1;
+            }
+        });
         Ok(Some(valid))
+    }
+
+    /// The value of the first row of each run, 0 where that is null.
+    pub(super) fn firsts(&self, codecs: &mut Codecs, runs: &[RunRows]) -> Result<Vec<i64>> {
+        let codec = &mut codecs.pages;
+        let dictionary = self.dictionary(codec)?;
+        let mut firsts = vec![0; runs.len()];
+        let (mut first, mut wanted, mut found) = (0, Vec::new(), Vec::new());
+        for rows in &self.pages {
+            first += runs[first..].partition_point(|run| run.rows.start < rows.rows.start);
+            let count = runs[first..].partition_point(|run| run.rows.start < rows.rows.end);
+            if count == 0 {
+                continue;
+            }
+            let page = self.open(codec, rows)?;
+            let (levels, values) = page.split(self.may_be_null)?;
+            wanted.clear();
+            let (mut row, mut place) = (0, 0);
+            for (number, run) in runs.iter().enumerate().skip(first).take(count) {
+                let own = run.rows.start - rows.rows.start;
+                match &levels {
+                    None => wanted.push((number, own)),
+                    Some(levels) => {
+                        place += levels.count(&(row..own));
+                        row = own;
+                        if levels.is_valid(own) {
+                            wanted.push((number, place));
+                        }
+                    }
+                }
+            }
+            found.clear();
+            picked(self.kind, page.encoding, values, &wanted, &dictionary, &mut found)?;
+            wanted.iter().zip(&found).for_each(|((number, _), value)| firsts[*number] = *value);
+        }
+        Ok(firsts)
     }
 
     fn open<'b>(&self, codec: &'b mut Codec, page: &'b PageRows) -> Result<Page<'b>> {

@@ -76,27 +76,94 @@ impl Codec {
 impl<'a> Page<'a> {
     /// Which entries are no nulls, nothing where none is one; then the values. A column without nulls has
     /// no levels.
-    pub(super) fn split(&self, may_be_null: bool) -> Result<(Option<Vec<bool>>, &'a [u8])> {
+    pub(super) fn split(&self, may_be_null: bool) -> Result<(Option<Levels<'a>>, &'a [u8])> {
         if !may_be_null {
             return Ok((None, self.body));
         }
         let (len, rest) = self.body.split_first_chunk().ok_or_else(|| broken("it has no levels"))?;
         let len = u32::from_le_bytes(*len) as usize;
         let (levels, values) = rest.split_at_checked(len).ok_or_else(|| broken("its levels are cut off"))?;
-        let mut all = true;
-        let mut valid = Vec::new();
-        for run in Hybrid::new(levels, 1, self.entries) {
+        let levels = Levels::new(levels, self.entries)?;
+        Ok((levels.has_nulls().then_some(levels), values))
+    }
+}
+
+/// Which entries of a page are no nulls.
+pub(super) struct Levels<'a> {
+    /// Where each run begins.
+    runs: Vec<(usize, Run<'a>)>,
+}
+
+impl<'a> Levels<'a> {
+    fn new(bytes: &'a [u8], entries: usize) -> Result<Self> {
+        let mut start = 0;
+        let place = |run: Result<Run<'a>>| {
             let run = run?;
-            match run {
-                Run::Same { value: 1, len } if all => valid.resize(valid.len() + len, true),
-                run => {
-                    all = false;
-                    run.each(0..run.len(), |level| valid.push(level == 1));
-                }
+            start += run.len();
+            Ok((start - run.len(), run))
+        };
+        Ok(Self { runs: Hybrid::new(bytes, 1, entries).map(place).collect::<Result<_>>()? })
+    }
+
+    fn has_nulls(&self) -> bool {
+        self.runs.iter().any(|(_, run)| match run {
+            Run::Same { value, .. } => *value != 1,
+            Run::Packed { .. } => true,
+        })
+    }
+
+    /// The entries in words of up to 64: the bits, lowest first, and how many.
+    pub(super) fn words(&self, range: &Range<usize>, mut each: impl FnMut(u64, usize)) {
+        let first = self.runs.partition_point(|(start, run)| start + run.len() <= range.start);
+        for (start, run) in &self.runs[first..] {
+            let mut place = range.start.saturating_sub(*start);
+            let end = range.end.saturating_sub(*start).min(run.len());
+            if place >= end {
+                break;
+            }
+            while place < end {
+                let len = (end - place).min(64);
+                let bits = match run {
+                    Run::Same { value: 1, .. } => u64::MAX,
+                    Run::Same { .. } => 0,
+                    Run::Packed { bytes, .. } => word(bytes, place),
+                };
+                each(bits & (u64::MAX >> (64 - len)), len);
+                place += len;
             }
         }
-        Ok(((!all).then_some(valid), values))
     }
+
+    /// How many of these are no nulls.
+    pub(super) fn count(&self, range: &Range<usize>) -> usize {
+        let mut count = 0;
+        self.words(range, |bits, _| count += bits.count_ones() as usize);
+        count
+    }
+
+    pub(super) fn is_valid(&self, entry: usize) -> bool {
+        self.count(&(entry..entry + 1)) == 1
+    }
+}
+
+/// 64 bits from one on; zeros behind the end.
+#[inline]
+fn word(bytes: &[u8], bit: usize) -> u64 {
+    let (byte, shift) = (bit / 8, bit % 8);
+    let low = match bytes.get(byte..).and_then(<[u8]>::first_chunk::<8>) {
+        Some(eight) => u64::from_le_bytes(*eight),
+        None => {
+            let mut eight = [0; 8];
+            let rest = bytes.get(byte..).unwrap_or_default();
+            eight[..rest.len()].copy_from_slice(rest);
+            u64::from_le_bytes(eight)
+        }
+    };
+    if shift == 0 {
+        return low;
+    }
+    let ninth = bytes.get(byte + 8).copied().unwrap_or_default();
+    low >> shift | u64::from(ninth) << (64 - shift)
 }
 
 /// What pages say before they begin.
@@ -333,21 +400,5 @@ pub(super) fn unpacked(bytes: &[u8], width: u32, place: usize) -> u64 {
     if width == 0 {
         return 0;
     }
-    let bit = place * width as usize;
-    let (byte, shift) = (bit / 8, bit % 8);
-    let low = match bytes.get(byte..).and_then(<[u8]>::first_chunk::<8>) {
-        Some(eight) => u64::from_le_bytes(*eight),
-        None => {
-            let mut eight = [0; 8];
-            let rest = bytes.get(byte..).unwrap_or_default();
-            eight[..rest.len()].copy_from_slice(rest);
-            u64::from_le_bytes(eight)
-        }
-    };
-    let mut value = low >> shift;
-    if shift + width as usize > 64 {
-        let ninth = bytes.get(byte + 8).copied().unwrap_or_default();
-        value |= u64::from(ninth) << (64 - shift);
-    }
-    value & (u64::MAX >> (64 - width))
+    word(bytes, place * width as usize) & (u64::MAX >> (64 - width))
 }

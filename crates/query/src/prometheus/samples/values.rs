@@ -43,13 +43,47 @@ pub(super) fn numbers(
                 });
             })?;
             if !known {
-                return Err(broken("it names what its dictionary does not have"));
+                return Err(broken(NOT_IN_DICTIONARY));
             }
         }
         (other, _) => return Err(not_read(other)),
     }
     Ok(())
 }
+
+/// Appends single numbers of a page: of each pair of `wanted`, ascending in them, the second is its place
+/// among those that are no nulls.
+pub(super) fn picked(
+    kind: Type,
+    encoding: Encoding,
+    values: &[u8],
+    wanted: &[(usize, usize)],
+    dictionary: &[i64],
+    out: &mut Vec<i64>,
+) -> Result<()> {
+    let (Some((_, first)), Some((_, last))) = (wanted.first(), wanted.last()) else { return Ok(()) };
+    if encoding != Encoding::RLE_DICTIONARY {
+        let mut all = Vec::new();
+        numbers(kind, encoding, values, *first..last + 1, dictionary, &mut all)?;
+        out.extend(wanted.iter().map(|(_, place)| all[place - first]));
+        return Ok(());
+    }
+    let (mut next, mut known) = (0, true);
+    places(values, last + 1, |run| {
+        while let Some((_, place)) = wanted.get(next).filter(|(_, place)| *place < run.start + run.len()) {
+            let own = place - run.start;
+            run.each(own..own + 1, |entry| {
+                let value = usize::try_from(entry).ok().and_then(|entry| dictionary.get(entry));
+                known &= value.is_some();
+                out.push(value.copied().unwrap_or_default());
+            });
+            next += 1;
+        }
+    })?;
+    if known { Ok(()) } else { Err(broken(NOT_IN_DICTIONARY)) }
+}
+
+const NOT_IN_DICTIONARY: &str = "it names what its dictionary does not have";
 
 pub(super) fn not_read(encoding: Encoding) -> ParquetError {
     ParquetError::NYI(format!("samples are not read as {encoding}"))
