@@ -19,7 +19,7 @@ use crate::memtable::{Generation, Shard};
 use crate::metrics::chain;
 use crate::objects::failed;
 use crate::segment::{
-    Effort, Origin, Pick, Rows, SegmentWriter, Stamp, by_day, group_rows, object_path, order,
+    Effort, Origin, Pick, Rows, SegmentWriter, Stamp, by_day, GROUP_ROWS, object_path, order,
 };
 use crate::store::Inner;
 
@@ -161,7 +161,7 @@ impl Inner {
     ) -> Result<(), WorkError> {
         let encode = |source| WorkError::Encode { table: rows.table.as_str(), source };
         let mut memory = self.budget.take(0);
-        let groups = picks.len().div_ceil(group_rows(rows.table)).max(1);
+        let groups = picks.len().div_ceil(GROUP_ROWS).max(1);
         for group in picks.chunks(picks.len().div_ceil(groups).max(1)) {
             writer.write(rows, group, &mut memory).map_err(encode)?;
         }

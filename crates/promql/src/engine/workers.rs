@@ -41,17 +41,20 @@ pub(super) fn run(
     let mut work = Work::default();
     let mut taken = 0;
     // Few series are done before a thread is up.
-    while threads <= 1 || taken < 2 * BATCH {
-        let Some(item) = series.next() else { break };
+    let ended = loop {
+        if threads > 1 && taken == 2 * BATCH {
+            break false;
+        }
+        let Some(item) = series.next() else { break true };
         if taken % BATCH == 0 {
             query.check()?;
         }
         taken += 1;
         let (labels, samples) = item?;
         fold_one(query, task(labels, samples, &mut work)?, fold)?;
-    }
+    };
     finish_work(query, &mut work);
-    if threads > 1 { side_by_side(query, series, task, fold) } else { Ok(()) }
+    if ended { Ok(()) } else { side_by_side(query, series, task, fold) }
 }
 
 fn fold_one(

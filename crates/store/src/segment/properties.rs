@@ -33,6 +33,9 @@ pub(super) struct Treatment {
     pub(super) pages: bool,
     /// Whether a part of each page of integers decides how they are written.
     pub(super) sampled: bool,
+    /// Whether it is never compressed: ids are chance, and each look-up would decompress the dictionary of
+    /// all of them to save the fifth of it that their lengths are.
+    pub(super) stored: bool,
 }
 
 /// How this column is written.
@@ -41,6 +44,7 @@ pub(super) fn treatment(column: &ColumnDescriptor) -> Treatment {
         dictionary: has_dictionary(column),
         pages: statistics(column) == EnabledStatistics::Page,
         sampled: column.name() == scaled::SCALED,
+        stored: column.name() == SERIES_ID,
     }
 }
 
@@ -69,14 +73,8 @@ const SEARCHED: [&str; 8] = [
     "series_id",
 ];
 
-/// Most rows of a row group. Points are small, and compress the better the longer the runs of
-/// their series are.
-pub(crate) fn group_rows(table: Table) -> usize {
-    match table {
-        Table::Samples => 1 << 21,
-        _ => 1 << 18,
-    }
-}
+/// Most rows of a row group. Who reads a series reads the dictionaries of the whole group first.
+pub(crate) const GROUP_ROWS: usize = 1 << 18;
 
 /// A row group that has one part in so many of the most rows is a large one.
 const PARTS: usize = 8;
@@ -98,7 +96,7 @@ pub(crate) fn is_large(table: Table, group: &RowGroupMetaData) -> bool {
         let series = series.and_then(|series| series.statistics()?.distinct_count_opt());
         return rows >= LARGE_ROWS && series.is_some_and(|series| rows as u64 / series.max(1) >= RUN_ROWS);
     }
-    rows >= group_rows(table) / PARTS || group.total_byte_size() >= LARGE_BYTES
+    rows >= GROUP_ROWS / PARTS || group.total_byte_size() >= LARGE_BYTES
 }
 
 /// The Parquet schema of a table.

@@ -187,7 +187,8 @@ impl Column {
     /// The bytes of a page as the file has them. The first page decides for all, since a column has one
     /// codec.
     fn pack<'a>(&mut self, codec: &'a mut Codec, body: &'a [u8], encoding: Encoding) -> Result<&'a [u8]> {
-        if !self.pages.is_empty() && self.compression == Compression::UNCOMPRESSED {
+        let stored = !self.pages.is_empty() && self.compression == Compression::UNCOMPRESSED;
+        if stored || self.treatment.stored {
             return Ok(body);
         }
         let compression = codec.compression;
@@ -240,7 +241,7 @@ impl Column {
         let mut data = std::mem::take(&mut self.data);
         let mut out = Vec::new();
         if let Some((plain, entries)) = dictionary {
-            let packed = codec.pack(plain)?;
+            let packed = if self.treatment.stored { plain } else { codec.pack(plain)? };
             out.reserve_exact(packed.len() + data.len() + 64);
             // Type 2 is a dictionary page; its own header is the seventh field.
             header(&mut out, 2, plain.len(), packed);
