@@ -19,7 +19,7 @@ use crate::memtable::{Generation, Shard};
 use crate::metrics::chain;
 use crate::objects::failed;
 use crate::segment::{
-    Effort, Origin, Pick, Rows, SegmentWriter, Stamp, by_day, GROUP_ROWS, object_path, order,
+    Effort, GROUP_ROWS, Origin, Pick, Rows, SegmentWriter, Stamp, by_day, object_path, order,
 };
 use crate::store::Inner;
 

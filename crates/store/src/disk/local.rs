@@ -84,8 +84,17 @@ impl Disk for LocalDisk {
         let file = fs::File::open(path)?;
         let read = |part: &Range<u64>| {
             let len = usize::try_from(part.end.saturating_sub(part.start)).map_err(io::Error::other)?;
-            let mut buffer = vec![0; len];
-            file.read_exact_at(&mut buffer, part.start)?;
+            let mut buffer = Vec::with_capacity(len);
+            while buffer.len() < len {
+                let at = part.start + buffer.len() as u64;
+                // The room is not written before it is read into; there may be more of it than is wanted.
+                match rustix::io::pread(&file, rustix::buffer::spare_capacity(&mut buffer), at) {
+                    Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                    Ok(_) => buffer.truncate(len),
+                    Err(rustix::io::Errno::INTR) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
             Ok(Bytes::from(buffer))
         };
         parts.iter().map(read).collect()

@@ -34,14 +34,7 @@ pub(super) fn numbers(
         }
         (Encoding::RLE_DICTIONARY, _) => {
             let mut known = true;
-            let end = range.end;
-            places(values, end, |run| {
-                run.each(overlap(&range, run), |place| {
-                    let value = usize::try_from(place).ok().and_then(|place| dictionary.get(place));
-                    known &= value.is_some();
-                    out.push(value.copied().unwrap_or_default());
-                });
-            })?;
+            places(values, range.end, |run| known &= run.look_up(overlap(&range, run), dictionary, out))?;
             if !known {
                 return Err(broken(NOT_IN_DICTIONARY));
             }
@@ -109,6 +102,28 @@ impl Placed<'_> {
         match self.run {
             Run::Same { value, .. } => Some(value),
             Run::Packed { .. } => None,
+        }
+    }
+
+    /// Appends what a dictionary has at some of these places; whether it has all of them.
+    fn look_up(&self, range: Range<usize>, dictionary: &[i64], out: &mut Vec<i64>) -> bool {
+        let Some(last) = dictionary.len().checked_sub(1) else { return range.is_empty() };
+        let last = last as u64;
+        let at = |place: u64| dictionary[usize::try_from(place.min(last)).unwrap_or(0)];
+        match self.run {
+            Run::Same { value, .. } => {
+                out.extend(std::iter::repeat_n(at(value), range.len()));
+                value <= last || range.is_empty()
+            }
+            Run::Packed { bytes, width, .. } => {
+                let mut most = 0;
+                out.extend(range.map(|place| {
+                    let place = unpacked(bytes, width, place);
+                    most = most.max(place);
+                    at(place)
+                }));
+                most <= last
+            }
         }
     }
 

@@ -230,12 +230,13 @@ pub(super) fn encode_values(
         definitions.drain_into(&mut page.body);
         let (own, tail) = rest.split_at(page.entries - page.nulls);
         rest = tail;
-        let of_page = if column.treatment.pages { bounds_of(kind, own) } else { None };
+        let of_page = bounds_of(kind, own);
         if let Some(of_page) = &of_page {
             Bounds::widen(&mut bounds, of_page.clone());
         }
         let encoding = write_values(&mut page.body, own, kind, &mut coding, codec)?;
         used_dictionary |= encoding == Encoding::RLE_DICTIONARY;
+        let of_page = of_page.filter(|_| column.treatment.pages);
         column.page(codec, &page, encoding, of_page.and_then(|bounds| bounds.page()))?;
     }
     match coding.dictionary.filter(|_| used_dictionary) {

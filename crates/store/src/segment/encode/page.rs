@@ -1,10 +1,11 @@
 use std::sync::Arc;
 
 use model::Table;
-use parquet::basic::{BoundaryOrder, Compression, ConvertedType, Encoding};
+use parquet::basic::{BoundaryOrder, Compression, ConvertedType, Encoding, Type};
 use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{ColumnChunkMetaData, ColumnIndexBuilder, OffsetIndexBuilder};
+use parquet::file::statistics::Statistics;
 use parquet::schema::types::ColumnDescPtr;
 use zstd::bulk::Compressor;
 
@@ -287,7 +288,13 @@ impl Column {
             .set_total_uncompressed_size(i64::try_from(self.uncompressed)?)
             .set_data_page_offset(i64::try_from(first_page)?)
             .set_dictionary_page_offset(has_dictionary.then_some(0));
-        if let Some(statistics) = bounds.map(|bounds| bounds.statistics(self.nulls as u64, self.distinct)) {
+        // Who reads need not begin with a column that is null throughout.
+        let nulls = self.nulls as u64;
+        let statistics = match bounds {
+            Some(bounds) => Some(bounds.statistics(nulls, self.distinct)),
+            None => only_nulls(&self.leaf, nulls),
+        };
+        if let Some(statistics) = statistics {
             metadata = metadata.set_statistics(statistics);
         }
         let index = self.bounds.filter(ColumnIndexBuilder::valid).map(|mut index| {
@@ -302,6 +309,19 @@ impl Column {
             column_index: index.transpose()?,
             offset_index: Some(offsets.build()),
         })
+    }
+}
+
+/// The statistics of a column of numbers that has no bounds.
+fn only_nulls(leaf: &ColumnDescPtr, nulls: u64) -> Option<Statistics> {
+    if leaf.max_rep_level() > 0 {
+        return None;
+    }
+    match leaf.physical_type() {
+        Type::INT32 => Some(Statistics::int32(None, None, None, Some(nulls), false)),
+        Type::INT64 => Some(Statistics::int64(None, None, None, Some(nulls), false)),
+        Type::DOUBLE => Some(Statistics::double(None, None, None, Some(nulls), false)),
+        _ => None,
     }
 }
 
