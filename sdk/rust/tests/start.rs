@@ -4,6 +4,8 @@
 #![cfg(feature = "http")]
 #![allow(clippy::unwrap_used)]
 
+#[cfg(unix)]
+mod abort;
 mod receiver;
 
 use std::io::{BufRead, BufReader, Write};
