@@ -160,30 +160,44 @@ fn each_time_begins_where_the_one_before_ended() {
 fn nothing_is_counted_twice_or_lost_whatever_the_receiver_does() {
     use Answer::{Busy, Partial, Refused, TakenUnheard};
 
+    let script = [
+        &[][..],
+        &[TakenUnheard],
+        &[Busy, TakenUnheard, Busy, TakenUnheard],
+        &[Refused],
+        &[TakenUnheard, Refused],
+        &[Partial],
+    ];
+    everything_is_counted_once(&script, false);
+    // A round is given up as soon as somebody else asks, and the next begins with what is unsure.
+    everything_is_counted_once(&[&[Busy, TakenUnheard], &[TakenUnheard; 3], &[]], true);
+}
+
+/// With others who ask for a flush all the time, if they are to be `impatient`.
+fn everything_is_counted_once(script: &[&[Answer]], impatient: bool) {
     let registry = Registry::new();
     let counter = registry.counter("c", "", "");
     let (pipeline, Moody(answers, sink)) = started(Preference::Delta, &registry);
     let stop = AtomicBool::new(false);
     let added = AtomicU64::new(0);
     std::thread::scope(|scope| {
+        let stop = &stop;
+        let running = || !stop.load(Ordering::SeqCst);
         for label in ["x", "y"] {
-            let (bound, stop, added) = (counter.bind(&[("l", label)]), &stop, &added);
+            let (bound, added) = (counter.bind(&[("l", label)]), &added);
             scope.spawn(move || {
-                while !stop.load(Ordering::SeqCst) {
+                while running() {
                     bound.add(1);
                     added.fetch_add(1, Ordering::SeqCst);
                 }
             });
         }
-        let script = [
-            &[][..],
-            &[TakenUnheard],
-            &[Busy, TakenUnheard, Busy, TakenUnheard],
-            &[Refused],
-            &[],
-            &[TakenUnheard, Refused],
-            &[Partial],
-        ];
+        let pipeline = &pipeline;
+        scope.spawn(move || {
+            while running() && impatient {
+                pipeline.flush(Duration::ZERO);
+            }
+        });
         for answer in script.iter().cycle().take(40) {
             answers.lock().extend(answer.iter());
             pipeline.flush(PATIENCE);
@@ -203,7 +217,7 @@ fn nothing_is_counted_twice_or_lost_whatever_the_receiver_does() {
         assert!(pair[0].0.1 <= pair[1].0.0, "times overlap: {pair:?}");
     }
     let sum: i64 = known.values().sum();
-    assert_eq!(sum.cast_unsigned(), added.load(Ordering::SeqCst));
+    assert_eq!(sum.cast_unsigned(), added.load(Ordering::SeqCst), "impatient: {impatient}");
 }
 
 /// It may have been taken at first: it is not told again, and the flush says that it may be lost.
