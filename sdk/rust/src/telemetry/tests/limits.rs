@@ -4,7 +4,9 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue};
 use tracing::{info, info_span};
 
 use super::{Any, PATIENCE, Sink, attributes, pipeline, record_through, text};
-use crate::logging::{LogContext, Redactor};
+use crate::logging::LogContext;
+#[cfg(feature = "logging")]
+use crate::logging::Redactor;
 use crate::telemetry::otlp::{KeyValue, Value};
 use crate::telemetry::trace::{OtlpProvider, Provider, Tracer};
 use crate::telemetry::{Limits, PipelineOptions, SpanContext};
