@@ -27,11 +27,12 @@ setup: ## install what the tests need, once
 format:
 	cargo fmt --all --check
 
-# What a service takes is seldom all of it: none of the features, and each of them alone, must do.
+# What a service takes is seldom all of it: none of the features, and each of them alone, must do,
+# without a word from the compiler.
 features:
-	cargo check --package fresnel-sdk --no-default-features --locked
+	cargo clippy --package fresnel-sdk --no-default-features --locked -- -D warnings
 	for feature in $$(sed -n '/^\[features\]/,/^\[dependencies\]/s/^\([a-z-]*\) = .*/\1/p' sdk/rust/Cargo.toml); do
-	  cargo check --package fresnel-sdk --no-default-features --features "$$feature" --locked
+	  cargo clippy --package fresnel-sdk --no-default-features --features "$$feature" --locked -- -D warnings
 	done
 
 lint:

@@ -14,6 +14,7 @@ mod reference_files;
 mod setup;
 mod tidy;
 mod tree;
+mod weight;
 
 use std::process::ExitCode;
 
@@ -26,6 +27,7 @@ usage: cargo xtask <command>
   tidy           check the rules of style that a program can see
   locks          check that every command takes what the lock files say
   coverage       check that every test named in docs/coverage.md exists
+  weight         check that the SDK's default dependencies are no more than they were
   gen [--check]  write the generated references (or only compare them)
   setup          install what the tests of clients and page need into the target directory";
 
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         ["tidy"] => report(tidy::check(&tree::root())),
         ["locks"] => report(locks::check(&tree::root())),
         ["coverage"] => report(coverage::check(&tree::root())),
+        ["weight"] => report(weight::check()),
         ["gen"] => reference::write(),
         ["gen", "--check"] => report(reference::check()),
         ["setup"] => setup::run(),

@@ -2,12 +2,12 @@
 //! ([list](https://github.com/grpc/grpc/blob/master/doc/statuscodes.md)).
 
 /// The code for what nobody said.
-#[cfg(feature = "tower")]
+#[cfg(any(feature = "grpc", feature = "tower"))]
 pub(crate) const UNKNOWN: usize = 2;
 
 /// What an answer means that is not one of gRPC, as of a proxy
 /// ([mapping](https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md)).
-#[cfg(feature = "tower")]
+#[cfg(any(feature = "grpc", feature = "tower"))]
 pub(crate) const fn code_of_http(status: u16) -> usize {
     match status {
         400 => 13,

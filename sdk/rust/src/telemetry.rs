@@ -19,6 +19,7 @@ mod health;
 pub mod http;
 mod init;
 mod layer;
+mod limits;
 mod lines;
 pub mod metrics;
 pub mod otlp;
@@ -50,7 +51,9 @@ pub use self::export::{
 pub use self::health::{Health, Output};
 pub use self::init::{Format, InitError, InitOptions, Telemetry, check_filter, init};
 pub use self::layer::Layer;
-pub use self::pipeline::{Pipeline, PipelineOptions};
+pub use self::limits::Limits;
+pub(crate) use self::limits::LogAttributes;
+pub use self::pipeline::{Pipeline, PipelineOptions, TemporalityPreference};
 pub use self::sampler::{Sampler, SamplerError, Sampling, TraceLimit};
 pub use self::suppress::{Suppress, Suppressed, is_suppressed, suppress, suppressed};
 

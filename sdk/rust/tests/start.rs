@@ -4,6 +4,8 @@
 #![cfg(feature = "http")]
 #![allow(clippy::unwrap_used)]
 
+#[cfg(unix)]
+mod abort;
 mod receiver;
 
 use std::io::{BufRead, BufReader, Write};
@@ -11,7 +13,9 @@ use std::process::{Command, ExitStatus, Output, Stdio};
 use std::sync::Arc;
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use prost::Message;
 
 use crate::receiver::{Receiver, Reply, receiver, text};
@@ -280,6 +284,33 @@ fn the_environment_says_who_sends_what_where() {
     let texts = all.texts();
     assert!(texts[0].contains("`http/xml` is not in this build") && texts[1] == "worked", "{texts:?}");
     assert_eq!(lines(&stdout)[0]["source"]["service"], "shop");
+}
+
+#[test]
+fn the_environment_says_how_much_a_record_may_say_and_of_what_time_metrics_are() {
+    let receiver = receiver(&[]);
+    let variables = [
+        ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "0"),
+        ("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "4"),
+        ("OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT", "0"),
+        ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "delta"),
+    ];
+    let (status, stdout) = run("no_runtime", &receiver, &variables);
+    assert!(status.success(), "{stdout}");
+    let (spans, logs) = (receiver.all_spans(), receiver.logs());
+    assert_eq!((spans[0].attributes.len(), spans[0].dropped_attributes_count), (0, 1), "{spans:?}");
+    assert_eq!((logs[0].attributes.len(), logs[0].dropped_attributes_count), (0, 1), "{logs:?}");
+    let requests = receiver.bodies("/v1/metrics").into_iter();
+    let requests = requests.map(|it| ExportMetricsServiceRequest::decode(&it[..]).unwrap());
+    let scopes = requests.flat_map(|it| it.resource_metrics).flat_map(|it| it.scope_metrics);
+    let sums = scopes.flat_map(|it| it.metrics).filter_map(|it| match it.data? {
+        Data::Sum(sum) => Some((sum.is_monotonic, sum.aggregation_temporality)),
+        _ => None,
+    });
+    let sums: Vec<_> = sums.collect();
+    assert!(sums.contains(&(true, 1)) && !sums.contains(&(true, 2)), "{sums:?}");
+    let (_, stdout) = run("no_runtime", &receiver, &[("OTEL_SPAN_LINK_COUNT_LIMIT", "few")]);
+    assert!(stdout.contains("OTEL_SPAN_LINK_COUNT_LIMIT must be a whole number, not `few`"), "{stdout}");
 }
 
 #[test]

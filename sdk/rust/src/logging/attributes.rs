@@ -5,12 +5,13 @@ use serde_json::Value;
 use super::context::LogContext;
 use super::entry::ErrorInfo;
 use super::redact::{REDACTED, Redactor};
+use crate::telemetry::LogAttributes;
 use crate::telemetry::otlp::{Writer, write_key_value};
 
-/// Writes ids and values of a context as attributes in `field`. Those in `skip` are there already.
+/// Writes ids and values of a context as attributes of a record. Those in `skip` are there already.
 pub(crate) fn write(
     writer: &mut Writer,
-    field: u32,
+    attributes: &mut LogAttributes,
     context: &LogContext,
     redactor: &Redactor,
     skip: impl Fn(&str) -> bool,
@@ -18,8 +19,7 @@ pub(crate) fn write(
     let mut text = |key: &str, value: &str| {
         if !skip(key) {
             let shown = if redactor.hides(key) { REDACTED.into() } else { redactor.text(value) };
-            let write = |writer: &mut Writer| writer.always_bytes(1, &*shown);
-            writer.message(field, |writer| write_key_value(writer, key, write));
+            attributes.write(writer, key, |writer| writer.always_bytes(1, &*shown));
         }
     };
     for (id, value) in context.ids.iter() {
@@ -40,9 +40,7 @@ pub(crate) fn write(
     }
     if let Some(performance) = context.performance() {
         let seconds = Value::from(performance.duration.as_secs_f64());
-        writer.message(field, |writer| {
-            write_key_value(writer, "operation.duration", |writer| write_value(writer, &seconds));
-        });
+        attributes.write(writer, "operation.duration", |writer| write_value(writer, &seconds));
     }
     if context.values().is_empty() {
         return;
@@ -50,7 +48,7 @@ pub(crate) fn write(
     let mut values = context.values().clone();
     redactor.fields(&mut values);
     for (key, value) in values.iter().filter(|(key, _)| !skip(key)) {
-        writer.message(field, |writer| write_key_value(writer, key, |writer| write_value(writer, value)));
+        attributes.write(writer, key, |writer| write_value(writer, value));
     }
 }
 

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::record::Known;
 use super::services::{MissingService, Services};
+use crate::logging::Logger;
 
 /// What a module is given when it starts. Clones are the same.
 #[derive(Clone, Debug)]
@@ -75,6 +76,12 @@ impl Context {
     /// so that their logs say whose they are.
     pub fn span(&self) -> &tracing::Span {
         &self.span
+    }
+
+    /// A logger of the module's name: a child, with its values, of the `Logger` that the host gives as a
+    /// service, if it gives one. Its records have the level of that name.
+    pub fn logger(&self) -> Logger {
+        self.service::<Logger>().map_or_else(|_| Logger::new(&self.id), |host| host.child(&self.id))
     }
 
     pub(super) fn known(&self) -> &Known {

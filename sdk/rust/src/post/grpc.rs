@@ -17,6 +17,7 @@ use tokio::net::TcpStream;
 use tokio::time::{timeout, timeout_at};
 
 use super::{Endpoint, Header, connect, left, tls};
+use crate::grpc_status::code_of_http;
 
 /// More of an answer is not taken.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
@@ -183,26 +184,13 @@ fn reply(http: StatusCode, headers: &HeaderMap, message: &[u8]) -> Reply {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let (code, text) = match header(STATUS).map(str::parse) {
         Some(Ok(code)) => (code, header("grpc-message").unwrap_or_default().to_owned()),
-        _ => (code_of(http), format!("HTTP status {http} and no status of gRPC")),
+        _ => (code_of_http(http.as_u16()) as u32, format!("HTTP status {http} and no status of gRPC")),
     };
     // With padding or without: both are said.
     let lenient = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     let details = header("grpc-status-details-bin").unwrap_or_default();
     let details = GeneralPurpose::new(&STANDARD, lenient).decode(details).unwrap_or_default();
     Reply { code, text, details, message: message.to_vec() }
-}
-
-/// What an answer means that is not gRPC's: of a proxy, or of a server of something else
-/// ([mapping](https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md)).
-const fn code_of(status: StatusCode) -> u32 {
-    match status.as_u16() {
-        400 => 13,
-        401 => 16,
-        403 => 7,
-        404 => 12,
-        429 | 502..=504 => 14,
-        _ => 2,
-    }
 }
 
 fn broken(error: h2::Error) -> io::Error {

@@ -186,7 +186,8 @@ impl Builder {
         // Whoever sends and reads contexts goes by it too, and has nobody to tell.
         let (_, wrong) = Propagation::from_env();
         environment.warnings.extend(wrong.iter().map(ToString::to_string));
-        let layer = |pipeline: &Pipeline| pipeline.layer().redacting(redactor).sampled_by(sampler);
+        let limits = environment.limits;
+        let layer = |it: &Pipeline| it.layer().redacting(redactor).sampled_by(sampler).limited_to(limits);
         let spans = pipeline.as_ref().map(layer);
         let tracer = spans.as_ref().map_or(Tracer::disabled(), Layer::tracer);
         // Spans first: records have their ids.

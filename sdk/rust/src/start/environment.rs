@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::telemetry::{PipelineOptions, Signal};
+use crate::telemetry::{Limits, PipelineOptions, Signal, TemporalityPreference};
 
 /// What the environment says, and what of it could not be read.
 #[derive(Debug, Default)]
@@ -13,6 +13,8 @@ pub(super) struct Environment {
     pub(super) service_name: Option<String>,
     pub(super) attributes: Option<String>,
     pub(super) options: PipelineOptions,
+    /// What a record may say.
+    pub(super) limits: Limits,
     /// Of logs, traces and metrics.
     #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "nothing here can send"))]
     pub(super) signals: [ForSignal; 3],
@@ -66,6 +68,18 @@ pub(super) enum Protocol {
     /// Only in builds that have it.
     Grpc,
 }
+
+/// Variables of the specification that change nothing here, and why: whoever sets one is told.
+const UNUSED: [(&str, &str); 5] = [
+    ("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", "a request has all that waits, OTEL_BLRP_MAX_QUEUE_SIZE at most"),
+    ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "a request has all that waits, OTEL_BSP_MAX_QUEUE_SIZE at most"),
+    (
+        "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
+        "the program says of each histogram whether it is an exponential one",
+    ),
+    ("OTEL_METRICS_EXEMPLAR_FILTER", "no exemplars are recorded"),
+    ("OTEL_CONFIG_FILE", "settings are those of the program and of variables"),
+];
 
 /// Reads variables by their names; a value that is empty counts as none.
 struct Reader<'a> {
@@ -171,6 +185,48 @@ impl Reader<'_> {
         }
     }
 
+    fn warn_of_unused(&mut self) {
+        for (name, why) in UNUSED {
+            if self.text(name).is_some() {
+                self.warnings.push(format!("{name} has no effect: {why}"));
+            }
+        }
+    }
+
+    /// Where nothing is said of one kind of record, what is said of all holds.
+    fn limits(&mut self) -> Limits {
+        let usual = Limits::default();
+        let all = self.limit("OTEL_ATTRIBUTE_COUNT_LIMIT");
+        let long = self.limit("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT");
+        let mut count =
+            |of: &str, usual, all: Option<u32>| self.limit(&format!("OTEL_{of}")).or(all).unwrap_or(usual);
+        Limits {
+            span_attributes_max: count("SPAN_ATTRIBUTE_COUNT_LIMIT", usual.span_attributes_max, all),
+            span_events_max: count("SPAN_EVENT_COUNT_LIMIT", usual.span_events_max, None),
+            span_links_max: count("SPAN_LINK_COUNT_LIMIT", usual.span_links_max, None),
+            event_attributes_max: count("EVENT_ATTRIBUTE_COUNT_LIMIT", usual.event_attributes_max, all),
+            link_attributes_max: count("LINK_ATTRIBUTE_COUNT_LIMIT", usual.link_attributes_max, all),
+            log_attributes_max: count("LOGRECORD_ATTRIBUTE_COUNT_LIMIT", usual.log_attributes_max, all),
+            span_value_chars_max: self.limit("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT").or(long),
+            log_value_chars_max: self.limit("OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT").or(long),
+        }
+    }
+
+    /// What is beyond all that there can be is as good as no limit.
+    fn limit(&mut self, name: &str) -> Option<u32> {
+        self.number(name).map(|limit| u32::try_from(limit).unwrap_or(u32::MAX))
+    }
+
+    fn temporality(&mut self) -> TemporalityPreference {
+        let name = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
+        let preference = self.known(name, self.text(name), &["cumulative", "delta", "lowmemory"]);
+        match preference.as_deref() {
+            Some("delta") => TemporalityPreference::Delta,
+            Some("lowmemory") => TemporalityPreference::LowMemory,
+            _ => TemporalityPreference::Cumulative,
+        }
+    }
+
     fn options(&mut self) -> PipelineOptions {
         let usual = PipelineOptions::default();
         let delays =
@@ -180,6 +236,7 @@ impl Reader<'_> {
         let (logs, spans) = (size("OTEL_BLRP_MAX_QUEUE_SIZE"), size("OTEL_BSP_MAX_QUEUE_SIZE"));
         PipelineOptions {
             interval: delays.into_iter().flatten().min().unwrap_or(usual.interval),
+            temporality: self.temporality(),
             metrics_interval: self
                 .milliseconds("OTEL_METRIC_EXPORT_INTERVAL")
                 .unwrap_or(usual.metrics_interval),
@@ -203,12 +260,14 @@ impl Environment {
             reader.signal(Signal::Traces, "BSP"),
             reader.signal(Signal::Metrics, "METRIC"),
         ];
+        reader.warn_of_unused();
         let mut environment = Self {
             disabled: reader.boolean("OTEL_SDK_DISABLED", reader.text("OTEL_SDK_DISABLED")),
             filter: reader.text("RUST_LOG").or_else(|| reader.text("OTEL_LOG_LEVEL")),
             service_name: reader.text("OTEL_SERVICE_NAME"),
             attributes: reader.text("OTEL_RESOURCE_ATTRIBUTES"),
             options: reader.options(),
+            limits: reader.limits(),
             signals,
             warnings: Vec::new(),
         };

@@ -96,6 +96,11 @@ impl ExportError {
         self.rejected
     }
 
+    /// Whether nothing of it was taken, for good.
+    pub(super) const fn is_refusal(&self) -> bool {
+        self.retry.is_none() && self.rejected.is_none()
+    }
+
     /// Whether, and after how long, to try again.
     pub const fn retryable(&self) -> Option<Duration> {
         self.retry

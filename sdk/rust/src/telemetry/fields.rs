@@ -6,12 +6,14 @@ use std::fmt;
 
 use tracing::field::{Field, Visit};
 
+use super::limits::{LogAttributes, Part};
 use super::otlp::{SPAN_ATTRIBUTES, SpanKind, Status, Writer, write_key_value, write_value};
 use crate::logging::{FATAL, REDACTED, Redactor};
 
 /// Writes an event's fields: `message` is the body, the others are attributes.
 pub(super) struct EventFields<'a> {
     pub(super) writer: &'a mut Writer,
+    pub(super) attributes: &'a mut LogAttributes,
     /// Keeps the text of the message, for the status of the span.
     pub(super) message: Option<String>,
     /// What is taken out.
@@ -19,7 +21,6 @@ pub(super) struct EventFields<'a> {
 }
 
 const BODY: u32 = 5;
-pub(super) const LOG_ATTRIBUTES: u32 = 6;
 
 /// The error with all its causes.
 struct Chain<'a>(&'a (dyn Error + 'static));
@@ -84,10 +85,9 @@ impl EventFields<'_> {
             "message" => self.writer.message(BODY, value),
             FATAL => {}
             name if self.redactor.hides(name) => {
-                let hidden = |writer: &mut Writer| writer.always_bytes(1, REDACTED);
-                self.writer.message(LOG_ATTRIBUTES, |writer| write_key_value(writer, name, hidden));
+                self.attributes.write(self.writer, name, |writer| writer.always_bytes(1, REDACTED));
             }
-            name => self.writer.message(LOG_ATTRIBUTES, |writer| write_key_value(writer, name, value)),
+            name => self.attributes.write(self.writer, name, value),
         }
     }
 
@@ -129,6 +129,9 @@ impl Visit for EventFields<'_> {
 pub(super) struct SpanFields {
     /// Encoded `attributes` of a span.
     pub(super) attributes: Writer,
+    /// How many they are, and how many they may be.
+    pub(super) part: Part,
+    pub(super) count_max: u32,
     /// `otel.name`: a name that is known only at run time.
     pub(super) name: Option<String>,
     /// `otel.kind`.
@@ -143,10 +146,12 @@ pub(super) struct SpanFields {
 
 impl SpanFields {
     fn put(&mut self, field: &Field, value: impl FnOnce(&mut Writer)) {
-        if self.again {
-            self.attributes.remove_entry(SPAN_ATTRIBUTES, field.name());
+        if self.again && self.attributes.remove_entry(SPAN_ATTRIBUTES, field.name()) {
+            self.part.written -= 1;
         }
-        self.attributes.message(SPAN_ATTRIBUTES, |writer| write_key_value(writer, field.name(), value));
+        if self.part.admit(self.count_max) {
+            self.attributes.message(SPAN_ATTRIBUTES, |writer| write_key_value(writer, field.name(), value));
+        }
     }
 
     /// A text that is there, without the machinery of formatting where it is nothing special.

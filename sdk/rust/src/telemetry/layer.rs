@@ -10,9 +10,10 @@ use tracing_subscriber::registry::{LookupSpan, SpanRef};
 use super::context::SpanContext;
 use super::entered::{self, Key, Place, place};
 use super::export::Signal;
-use super::fields::{EventFields, LOG_ATTRIBUTES, SpanFields};
+use super::fields::{EventFields, SpanFields};
 use super::health::Output;
-use super::otlp::{LOG_RECORDS, SPANS, Status, Writer};
+use super::limits::{Limits, LogAttributes};
+use super::otlp::{LOG_RECORDS, SPAN_ATTRIBUTES_DROPPED, SPANS, Status, Writer};
 use super::pipeline::Shared;
 use super::redact::{write_parts, write_status};
 use super::sampler::{Caller, Sampling};
@@ -32,6 +33,7 @@ pub struct Layer {
     pipeline: Arc<Shared>,
     sampling: Arc<Sampling>,
     redactor: Arc<Redactor>,
+    limits: Limits,
 }
 
 impl std::fmt::Debug for Layer {
@@ -64,7 +66,8 @@ thread_local! {
 
 impl Layer {
     pub(super) fn new(pipeline: Arc<Shared>) -> Self {
-        Self { pipeline, sampling: Arc::default(), redactor: Arc::new(Redactor::none()) }
+        let (redactor, limits) = (Arc::new(Redactor::none()), Limits::default());
+        Self { pipeline, sampling: Arc::default(), redactor, limits }
     }
 
     /// Records only what this chooses; by default what the caller does, else everything.
@@ -79,13 +82,23 @@ impl Layer {
         Self { redactor: Arc::new(redactor), ..self }
     }
 
-    /// For spans of our own in the same pipeline, sampled in the same way.
+    /// With other limits of log records and spans, those of the layer's tracer too.
+    #[must_use]
+    pub fn limited_to(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// For spans of our own in the same pipeline, sampled, redacted and limited in the same way.
     pub fn tracer(&self) -> Tracer {
-        Tracer::new(self.pipeline.clone(), self.sampling.clone(), self.redactor.clone())
+        Tracer::new(self.pipeline.clone(), self.sampling.clone(), self.redactor.clone(), self.limits)
     }
 
     pub(super) fn shared(&self) -> &Shared {
         &self.pipeline
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// How what it records is exported.
@@ -145,7 +158,8 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> tracing_subscriber::Layer<S> for La
             span.extensions_mut().insert(SpanState::Silent);
             return;
         }
-        let mut fields = SpanFields::default();
+        let count_max = self.limits.span_attributes_max;
+        let mut fields = SpanFields { count_max, ..SpanFields::default() };
         attributes.record(&mut fields);
         let remote = || SpanContext::parse(fields.traceparent.as_deref()?);
         let caller = match parent {
@@ -196,7 +210,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> tracing_subscriber::Layer<S> for La
         let mut message = is_error.then(String::new);
         record(&self.pipeline, Signal::Logs, metadata.target(), |writer| {
             writer.record(LOG_RECORDS, |writer| {
-                message = write_event(writer, event, place, message.take(), &self.redactor);
+                message = self.write_event(writer, event, place, message.take());
             });
         });
         if let Some(message) = message {
@@ -217,44 +231,50 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> tracing_subscriber::Layer<S> for La
         // What ends under suppression began before it, and is whole only if it is recorded.
         let metadata = span.metadata();
         record(&self.pipeline, Signal::Traces, metadata.target(), |writer| {
-            writer.record(SPANS, |writer| recorded.write(writer, metadata.name(), end, &self.redactor));
+            writer.record(SPANS, |writer| {
+                recorded.write(writer, metadata.name(), end, &self.redactor, &self.limits);
+            });
         });
     }
 }
 
-/// Writes a log record; gives back the message with its text, where that is wanted.
-fn write_event(
-    writer: &mut Writer,
-    event: &Event<'_>,
-    place: Place,
-    message: Option<String>,
-    redactor: &Redactor,
-) -> Option<String> {
-    let now = unix_nanos();
-    let metadata = event.metadata();
-    let severity = severity_of(metadata);
-    writer.fixed64(1, now);
-    writer.integer(2, severity as u64);
-    writer.bytes(3, severity.text());
-    if let Place::In(context) = place {
-        writer.fixed32(8, u32::from(context.flags));
-        writer.bytes(9, context.trace_id);
-        writer.bytes(10, context.span_id);
+impl Layer {
+    /// Writes a log record; gives back the message with its text, where that is wanted.
+    fn write_event(
+        &self,
+        writer: &mut Writer,
+        event: &Event<'_>,
+        place: Place,
+        message: Option<String>,
+    ) -> Option<String> {
+        let now = unix_nanos();
+        let metadata = event.metadata();
+        let severity = severity_of(metadata);
+        writer.fixed64(1, now);
+        writer.integer(2, severity as u64);
+        writer.bytes(3, severity.text());
+        if let Place::In(context) = place {
+            writer.fixed32(8, u32::from(context.flags));
+            writer.bytes(9, context.trace_id);
+            writer.bytes(10, context.span_id);
+        }
+        writer.fixed64(11, now);
+        let (redactor, mut attributes) = (&*self.redactor, LogAttributes::new(&self.limits));
+        let mut fields = EventFields { writer: &mut *writer, attributes: &mut attributes, message, redactor };
+        event.record(&mut fields);
+        let message = fields.message;
+        with_current(|current| {
+            let Some(current) = current else { return };
+            let own = |name: &str| metadata.fields().field(name).is_some();
+            write_attributes(writer, &mut attributes, current, redactor, own);
+        });
+        attributes.end(writer);
+        message
     }
-    writer.fixed64(11, now);
-    let mut fields = EventFields { writer: &mut *writer, message, redactor };
-    event.record(&mut fields);
-    let message = fields.message;
-    with_current(|current| {
-        let Some(current) = current else { return };
-        let own = |name: &str| metadata.fields().field(name).is_some();
-        write_attributes(writer, LOG_ATTRIBUTES, current, redactor, own);
-    });
-    message
 }
 
 impl Recorded {
-    fn write(&self, writer: &mut Writer, name: &str, end: u64, redactor: &Redactor) {
+    fn write(&self, writer: &mut Writer, name: &str, end: u64, redactor: &Redactor, limits: &Limits) {
         let Self { context, parent, start_time_unix_nano, fields } = self;
         writer.bytes(1, context.trace_id);
         writer.bytes(2, context.span_id);
@@ -263,7 +283,8 @@ impl Recorded {
         writer.integer(6, fields.kind as u64);
         writer.fixed64(7, *start_time_unix_nano);
         writer.fixed64(8, end);
-        write_parts(writer, fields.attributes.as_bytes(), redactor);
+        write_parts(writer, fields.attributes.as_bytes(), redactor, limits.span_value_chars_max);
+        writer.integer(SPAN_ATTRIBUTES_DROPPED, fields.part.dropped.into());
         write_status(writer, &fields.status, redactor);
         writer.fixed32(16, u32::from(context.flags));
     }

@@ -28,7 +28,7 @@ pub(crate) use self::read::rejected;
 #[cfg(feature = "grpc")]
 pub(crate) use self::read::retry_delay;
 pub(crate) use self::read::{Field, next_field, value};
-pub(crate) use self::spans::{SPAN_ATTRIBUTES, SPAN_EVENTS, SPAN_LINKS, SPANS};
+pub(crate) use self::spans::{SPAN_ATTRIBUTES, SPAN_ATTRIBUTES_DROPPED, SPAN_EVENTS, SPAN_LINKS, SPANS};
 pub use self::spans::{Span, SpanEvent, SpanKind, SpanLink, Status, encode_spans};
 pub use self::value::{KeyValue, Resource, Scope, Value};
 pub(crate) use self::value::{write_key_value, write_value};

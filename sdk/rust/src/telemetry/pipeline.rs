@@ -1,4 +1,5 @@
 mod lane;
+mod points;
 pub(super) mod rounds;
 
 #[cfg(test)]
@@ -33,9 +34,28 @@ pub struct PipelineOptions {
     pub spans_max: Option<usize>,
     /// Their bytes, for each of logs and spans. Bounds the size of a request, too.
     pub bytes_max: usize,
+    /// Whether metrics say what was since the start, or since the last time.
+    pub temporality: TemporalityPreference,
     /// The longest pause between two attempts to deliver the same records, unless the receiver asks
     /// for more. Pauses begin with 200 ms and double; half of each is chance.
     pub retry_wait_max: Duration,
+}
+
+/// Of what time metrics are told to a receiver, in the words of OTLP's exporters
+/// ([list](https://opentelemetry.io/docs/specs/otel/metrics/sdk_exporters/otlp/)). What rises and falls
+/// is always told since the start, and the page for Prometheus says all since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TemporalityPreference {
+    /// Since the start: a request that is lost takes nothing with it.
+    #[default]
+    Cumulative,
+    /// Counters and histograms since they were last taken. A request of which it is not known whether
+    /// it was taken is sent again as it was, until it is known. One that is refused at once is told
+    /// with the next; one that is refused after that it may have been taken is lost, as it cannot be
+    /// told whether it would be counted twice.
+    Delta,
+    /// As [`TemporalityPreference::Delta`], but counters that are observed since the start.
+    LowMemory,
 }
 
 impl Default for PipelineOptions {
@@ -46,6 +66,7 @@ impl Default for PipelineOptions {
             records_max: 8192,
             spans_max: None,
             bytes_max: 2 << 20,
+            temporality: TemporalityPreference::default(),
             retry_wait_max: Duration::from_secs(30),
         }
     }

@@ -1,4 +1,5 @@
-//! Takes out of spans what is secret, as they go into the buffer.
+//! Takes out of spans what is secret and cuts what is too long, in this order, as they go into the
+//! buffer.
 //!
 //! What enters: what was said of a span, encoded. What leaves: the same, without what the redactor
 //! hides. What no rule concerns is copied as it is, and nothing is allocated for it.
@@ -7,6 +8,7 @@ use std::borrow::Cow;
 
 use serde_json::{Number, Value as Json};
 
+use super::limits::write_cut;
 use super::otlp::{
     Field, SPAN_ATTRIBUTES, SPAN_EVENTS, SPAN_LINKS, Status, Value, Writer, next_field, value,
     write_key_value,
@@ -18,19 +20,25 @@ const EVENT_ATTRIBUTES: u32 = 3;
 const LINK_ATTRIBUTES: u32 = 4;
 const EVENT_NAME: u32 = 2;
 
-/// Writes attributes, events and links of a span.
-pub(super) fn write_parts(writer: &mut Writer, mut parts: &[u8], redactor: &Redactor) {
-    if redactor.is_none() {
+/// Writes attributes, events and links of a span, of values so many characters.
+pub(super) fn write_parts(
+    writer: &mut Writer,
+    mut parts: &[u8],
+    redactor: &Redactor,
+    chars_max: Option<u32>,
+) {
+    if redactor.is_none() && chars_max.is_none() {
         return writer.raw(parts);
     }
+    let shown = Shown { redactor, chars_max };
     while let Some((number, field, whole)) = next_field(&mut parts) {
         match (number, field) {
-            (SPAN_ATTRIBUTES, Field::Bytes(entry)) => attribute(writer, number, entry, whole, redactor),
+            (SPAN_ATTRIBUTES, Field::Bytes(entry)) => shown.attribute(writer, number, entry, whole),
             (SPAN_EVENTS, Field::Bytes(event)) => writer.record(number, |writer| {
-                write_part(writer, event, EVENT_ATTRIBUTES, Some(EVENT_NAME), redactor);
+                shown.part(writer, event, EVENT_ATTRIBUTES, Some(EVENT_NAME));
             }),
             (SPAN_LINKS, Field::Bytes(link)) => {
-                writer.record(number, |writer| write_part(writer, link, LINK_ATTRIBUTES, None, redactor));
+                writer.record(number, |writer| shown.part(writer, link, LINK_ATTRIBUTES, None));
             }
             _ => writer.raw(whole),
         }
@@ -48,33 +56,50 @@ pub(super) fn write_status(writer: &mut Writer, status: &Status, redactor: &Reda
     status.write(writer);
 }
 
-/// Writes an event or a link.
-fn write_part(writer: &mut Writer, mut part: &[u8], attributes: u32, name: Option<u32>, redactor: &Redactor) {
-    while let Some((number, field, whole)) = next_field(&mut part) {
-        match field {
-            Field::Bytes(entry) if number == attributes => attribute(writer, number, entry, whole, redactor),
-            Field::Bytes(text) if Some(number) == name => {
-                writer.bytes(number, &*redactor.text(&String::from_utf8_lossy(text)));
-            }
-            _ => writer.raw(whole),
-        }
-    }
+/// What may be seen.
+struct Shown<'a> {
+    redactor: &'a Redactor,
+    chars_max: Option<u32>,
 }
 
-/// Writes one attribute, whose content is `entry` and which takes the bytes `whole`.
-fn attribute(writer: &mut Writer, number: u32, mut entry: &[u8], whole: &[u8], redactor: &Redactor) {
-    let (mut key, mut content) = (Cow::Borrowed(""), &[][..]);
-    while let Some((part, Field::Bytes(bytes), _)) = next_field(&mut entry) {
-        match part {
-            1 => key = String::from_utf8_lossy(bytes),
-            _ => content = bytes,
+impl Shown<'_> {
+    /// Writes an event or a link.
+    fn part(&self, writer: &mut Writer, mut part: &[u8], attributes: u32, name: Option<u32>) {
+        while let Some((number, field, whole)) = next_field(&mut part) {
+            match field {
+                Field::Bytes(entry) if number == attributes => self.attribute(writer, number, entry, whole),
+                Field::Bytes(text) if Some(number) == name => {
+                    writer.bytes(number, &*self.redactor.text(&String::from_utf8_lossy(text)));
+                }
+                _ => writer.raw(whole),
+            }
         }
     }
-    match shown(&key, content, redactor) {
-        None => writer.raw(whole),
-        Some(json) => writer.message(number, |writer| {
-            write_key_value(writer, &key, |writer| write_json(writer, &json));
-        }),
+
+    /// Writes one attribute, whose content is `entry` and which takes the bytes `whole`.
+    fn attribute(&self, writer: &mut Writer, number: u32, mut entry: &[u8], whole: &[u8]) {
+        let (mut key, mut content) = (Cow::Borrowed(""), &[][..]);
+        while let Some((part, Field::Bytes(bytes), _)) = next_field(&mut entry) {
+            match part {
+                1 => key = String::from_utf8_lossy(bytes),
+                _ => content = bytes,
+            }
+        }
+        let other = shown(&key, content, self.redactor).map(|json| {
+            let mut other = Writer::default();
+            write_json(&mut other, &json);
+            other
+        });
+        if other.is_none() && self.chars_max.is_none() {
+            return writer.raw(whole);
+        }
+        let content = other.as_ref().map_or(content, Writer::as_bytes);
+        writer.message(number, |writer| {
+            write_key_value(writer, &key, |writer| match self.chars_max {
+                Some(max) => write_cut(writer, content, max),
+                None => writer.raw(content),
+            });
+        });
     }
 }
 

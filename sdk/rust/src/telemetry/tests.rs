@@ -4,9 +4,11 @@ mod environment;
 #[cfg(feature = "http")]
 mod http;
 mod init;
+mod limits;
 mod pipeline;
 mod recording;
 mod redaction;
+mod temporality;
 
 use std::collections::HashMap;
 use std::sync::Arc;

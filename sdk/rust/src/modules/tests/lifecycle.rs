@@ -7,6 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
+use crate::logging::Logger;
 use crate::modules::{
     BoxFuture, Context, Failure, Health, Manifest, Module, Modules, Options, Outcome, ReplaceError, Services,
     StartError, StopError,
@@ -275,6 +276,31 @@ fn a_module_sees_what_it_declared_and_no_more() {
         assert_eq!(*buyer.lock(), Some(Ok(7)));
         let error = stranger.lock().clone().unwrap().unwrap_err();
         assert!(error.starts_with("there is no service `") && error.contains("Price"), "{error}");
+    });
+}
+
+/// Keeps the logger that it is given.
+struct Speaker(Arc<Mutex<Option<Logger>>>);
+
+impl Module for Speaker {
+    fn start<'a>(&'a self, context: &'a Context) -> BoxFuture<'a, Result<(), Failure>> {
+        *self.0.lock() = Some(context.logger());
+        Box::pin(async { Ok(()) })
+    }
+}
+
+#[test]
+fn a_module_has_a_logger_of_its_name_below_the_hosts() {
+    run(async {
+        let host = Services::default().with(Arc::new(Logger::new("shop").with("region", "eu")));
+        for (services, name, below) in [(Services::default(), "cart", false), (host, "shop:cart", true)] {
+            let modules = Modules::new(services, Options::default());
+            let found = Arc::new(Mutex::new(None));
+            modules.register(manifest("cart"), Speaker(found.clone())).await.unwrap();
+            assert!(modules.start_all().await.unwrap().is_complete());
+            let logger = found.lock().clone().unwrap();
+            assert_eq!((logger.name(), format!("{logger:?}").contains("region")), (name, below));
+        }
     });
 }
 

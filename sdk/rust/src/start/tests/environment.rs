@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use crate::start::environment::{Environment, ForSignal, Protocol};
+use crate::telemetry::{Limits, TemporalityPreference};
 
 fn read(variables: &[(&str, &str)]) -> Environment {
     let find = |name: &str| {
@@ -107,6 +108,94 @@ fn what_cannot_be_read_is_told_once_and_counts_as_not_set() {
         "OTEL_BSP_MAX_QUEUE_SIZE must be a whole number",
     ] {
         assert_eq!(told.matches(part).count(), 1, "{part}: {told}");
+    }
+}
+
+#[test]
+fn limits_of_one_kind_of_record_go_over_those_of_all() {
+    let usual = read(&[]);
+    assert_eq!(usual.limits, Limits::default());
+    let all = [("OTEL_ATTRIBUTE_COUNT_LIMIT", "10"), ("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "20")];
+    let general = Limits {
+        span_attributes_max: 10,
+        event_attributes_max: 10,
+        link_attributes_max: 10,
+        log_attributes_max: 10,
+        span_value_chars_max: Some(20),
+        log_value_chars_max: Some(20),
+        ..Limits::default()
+    };
+    assert_eq!(read(&all).limits, general);
+    let own = [
+        ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "0"),
+        ("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "1"),
+        ("OTEL_SPAN_EVENT_COUNT_LIMIT", "2"),
+        ("OTEL_SPAN_LINK_COUNT_LIMIT", "3"),
+        ("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", "4"),
+        ("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", "5"),
+        ("OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT", "6"),
+        ("OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT", "99999999999"),
+    ];
+    let expected = Limits {
+        span_attributes_max: 0,
+        span_value_chars_max: Some(1),
+        span_events_max: 2,
+        span_links_max: 3,
+        event_attributes_max: 4,
+        link_attributes_max: 5,
+        log_attributes_max: 6,
+        log_value_chars_max: Some(u32::MAX),
+    };
+    assert_eq!(read(&[&all[..], &own].concat()).limits, expected);
+    let wrong = read(&[("OTEL_SPAN_LINK_COUNT_LIMIT", "-1"), ("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "many")]);
+    assert_eq!(wrong.limits, Limits::default());
+    let told = wrong.warnings.join("\n");
+    assert!(told.contains("OTEL_SPAN_LINK_COUNT_LIMIT must be a whole number, not `-1`"), "{told}");
+    assert!(told.contains("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT must be a whole number"), "{told}");
+}
+
+#[test]
+fn metrics_are_told_of_the_time_that_the_environment_says() {
+    let of = |preference| read(&[("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", preference)]);
+    for (text, preference) in [
+        ("", TemporalityPreference::Cumulative),
+        ("cumulative", TemporalityPreference::Cumulative),
+        ("Delta", TemporalityPreference::Delta),
+        ("LOWMEMORY", TemporalityPreference::LowMemory),
+    ] {
+        let environment = of(text);
+        assert_eq!(environment.options.temporality, preference, "{text}");
+        assert!(environment.warnings.is_empty(), "{:?}", environment.warnings);
+    }
+    let wrong = of("sum");
+    assert_eq!(wrong.options.temporality, TemporalityPreference::Cumulative);
+    let told = "`sum` is not in this build, which knows `cumulative`, `delta`, `lowmemory`";
+    assert!(wrong.warnings[0].ends_with(told), "{:?}", wrong.warnings);
+}
+
+#[test]
+fn who_sets_what_has_no_effect_is_told_why() {
+    let environment = read(&[("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "512"), ("OTEL_CONFIG_FILE", "")]);
+    let told = "OTEL_BSP_MAX_EXPORT_BATCH_SIZE has no effect: a request has all that waits";
+    assert!(environment.warnings.len() == 1 && environment.warnings[0].starts_with(told), "{environment:?}");
+}
+
+#[test]
+fn every_variable_is_in_the_documentation() {
+    let documentation = include_str!("../../../../../docs/sdk/configuration.md");
+    let asked = std::cell::RefCell::new(Vec::new());
+    Environment::read(&|name| {
+        asked.borrow_mut().push(name.to_owned());
+        None
+    });
+    let asked = asked.into_inner();
+    assert!(asked.len() > 50, "{asked:?}");
+    for name in asked {
+        let of_signal = ["LOGS", "TRACES", "METRICS"]
+            .iter()
+            .map(|signal| name.replace(&format!("OTLP_{signal}_"), "OTLP_<SIGNAL>_"));
+        let mut forms = of_signal.chain([name.clone()]);
+        assert!(forms.any(|form| documentation.contains(&format!("`{form}`"))), "{name} is not documented");
     }
 }
 

@@ -226,16 +226,24 @@ impl Registry {
 
     /// What all instruments say now, by name. One without series is not there.
     pub fn snapshot(&self) -> Vec<Metric> {
+        self.read_at(unix_nanos()).into_iter().map(|(metric, _)| metric).collect()
+    }
+
+    /// As [`Registry::snapshot`], at a time; also says of each whether a callback was asked for it.
+    pub(in crate::telemetry) fn read_at(&self, now: u64) -> Vec<(Metric, bool)> {
         let instruments = self.0.instruments.lock().clone();
         let (limit, constant) = (self.0.series_max, &*self.0.labels);
-        let reader = Reader { start: self.0.start_time_unix_nano, now: unix_nanos(), limit, constant };
-        let metrics = instruments.into_iter().map(|(name, instrument)| Metric {
-            name: self.full_name(name),
-            description: instrument.description.into(),
-            unit: instrument.unit.into(),
-            data: reader.read(&instrument.kind),
+        let reader = Reader { start: self.0.start_time_unix_nano, now, limit, constant };
+        let metrics = instruments.into_iter().map(|(name, instrument)| {
+            let metric = Metric {
+                name: self.full_name(name),
+                description: instrument.description.into(),
+                unit: instrument.unit.into(),
+                data: reader.read(&instrument.kind),
+            };
+            (metric, matches!(instrument.kind, Kind::Observed { .. }))
         });
-        metrics.filter(|metric| !metric.data.is_empty()).collect()
+        metrics.filter(|(metric, _)| !metric.data.is_empty()).collect()
     }
 
     fn full_name(&self, name: &'static str) -> Cow<'static, str> {

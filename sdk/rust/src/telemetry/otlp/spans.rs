@@ -84,6 +84,7 @@ pub struct SpanLink {
 pub(crate) const SPANS: u32 = 2;
 /// The fields of a `Span` that hold its facts, what happened in it, and what it has to do with.
 pub(crate) const SPAN_ATTRIBUTES: u32 = 9;
+pub(crate) const SPAN_ATTRIBUTES_DROPPED: u32 = 10;
 pub(crate) const SPAN_EVENTS: u32 = 11;
 pub(crate) const SPAN_LINKS: u32 = 13;
 

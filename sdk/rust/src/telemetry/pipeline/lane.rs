@@ -1,11 +1,13 @@
 //! The thread of one signal. It shares nothing that anybody waits for with those of the others: a
 //! receiver that hangs holds up what is meant for it.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::Shared;
+use super::points::{Points, Told};
 use super::rounds::{Outcome, Round, Rounds};
 use crate::telemetry::backoff::{Backoff, asked};
 use crate::telemetry::buffer::Buffer;
@@ -13,6 +15,7 @@ use crate::telemetry::export::{ExportError, Exporter, Signal};
 use crate::telemetry::health::Gauge;
 use crate::telemetry::otlp::{self, Scope};
 use crate::telemetry::suppress::suppress;
+use crate::telemetry::unix_nanos;
 
 /// A blip is nobody's business: after so many attempts it is told that records are not delivered.
 const TOLD_AFTER: u32 = 3;
@@ -40,12 +43,20 @@ pub(super) fn run(shared: &Shared, signal: Signal) {
     let _closed = Closed(shared.buffer(signal));
     let lane = shared.lane(signal);
     let backoff = Backoff::new(shared.options.retry_wait_max);
-    let mut sender = Sender { shared, signal, lane, backoff, lost: 0 };
+    let told = Told::new(shared.options.temporality);
+    let mut sender = Sender { shared, signal, lane, backoff, lost: 0, told, unsure: None };
     let interval = match signal {
         Signal::Logs | Signal::Traces => shared.options.interval,
         Signal::Metrics => shared.options.metrics_interval,
     };
     lane.rounds.worker().run(interval, |round| sender.send(round));
+}
+
+/// How many of the records were delivered.
+fn taken(result: &Result<(), ExportError>, records: usize) -> usize {
+    let Err(error) = result else { return records };
+    let lost = error.rejected().map_or(records, |it| usize::try_from(it).unwrap_or(records));
+    records.saturating_sub(lost)
 }
 
 /// Without the thread nothing is taken any more, whatever ended it: what waits is lost, and counted.
@@ -65,6 +76,10 @@ struct Sender<'a> {
     backoff: Backoff,
     /// Records that were dropped or not delivered until the last round.
     lost: u64,
+    /// What was taken of metrics.
+    told: Told,
+    /// Points of which it is not known whether they were taken.
+    unsure: Option<Points>,
 }
 
 impl Sender<'_> {
@@ -95,7 +110,10 @@ impl Sender<'_> {
             let request = otlp::request(&self.shared.resource, groups, |writer, fields| writer.raw(fields));
             // The oldest go when there is room for nobody else.
             let kept = || !buffer.is_full();
-            let delivered = exporter.map_or(0, |exporter| self.deliver(exporter, &request, records, &kept));
+            let delivered = exporter.map_or(0, |exporter| {
+                let result = self.deliver(exporter, &request, records, &kept);
+                taken(&result, records)
+            });
             batch.delivered(delivered);
         }
         let lost = buffer.counts().lost();
@@ -109,33 +127,76 @@ impl Sender<'_> {
         if self.shared.is_off(self.signal) {
             return Outcome::Delivered;
         }
-        let metrics = self.shared.registry.snapshot();
-        let points = metrics.iter().map(|metric| metric.data.len()).sum();
-        let scope = Scope::named(env!("CARGO_PKG_NAME"));
-        let request = otlp::encode_metrics(&self.shared.resource, [(&scope, &metrics[..])]);
-        // What is newer says all that these say.
+        // As they were: a receiver that has taken them knows them again by their times.
+        if let Some(points) = self.unsure.take() {
+            let before = self.hand_over(exporter, points, true, round);
+            if self.unsure.is_some() {
+                return before;
+            }
+        }
+        let now = unix_nanos();
+        let points = self.told.points(&self.shared.resource, self.shared.registry.read_at(now), now);
+        self.hand_over(exporter, points, false, round)
+    }
+
+    /// Of points that may have been taken before it is not known whether a refusal says that they were
+    /// not: they are told once more by nobody, so that nothing is counted twice.
+    fn hand_over(
+        &mut self,
+        exporter: Option<&dyn Exporter>,
+        points: Points,
+        unsure: bool,
+        round: Round,
+    ) -> Outcome {
+        if points.count == 0 {
+            return Outcome::Delivered;
+        }
+        // What is newer says all that these say, or has to wait for them.
         let outdated = Instant::now() + self.shared.options.metrics_interval;
-        let kept = || Instant::now() < outdated && !self.lane.rounds.is_called(round);
-        let deliver = |exporter| self.deliver(exporter, &request, points, &kept);
-        let delivered = exporter.map_or(0, deliver);
-        self.shared.points.settle(delivered, points);
-        // What adds up is told again the next time.
-        if delivered == points { Outcome::Delivered } else { Outcome::Waits }
+        let unsure = Cell::new(unsure);
+        let lane = self.lane;
+        let kept = || {
+            unsure.set(true);
+            Instant::now() < outdated && !lane.rounds.is_called(round)
+        };
+        let nobody = || Err(ExportError::permanent("nobody takes it"));
+        let deliver = |exporter| self.deliver(exporter, &points.request, points.count, &kept);
+        let result = exporter.map_or_else(nobody, deliver);
+        self.shared.points.settle(taken(&result, points.count), points.count);
+        match result {
+            Ok(()) => {
+                self.told.take(points);
+                Outcome::Delivered
+            }
+            // Since the start they are told again the next time, and so are those that nobody took.
+            Err(_) if self.told.is_cumulative() => Outcome::Waits,
+            Err(error) if error.is_refusal() && !unsure.get() => Outcome::Waits,
+            Err(error) if error.retryable().is_some() => {
+                self.unsure = Some(points);
+                Outcome::Waits
+            }
+            Err(_) => {
+                self.told.take(points);
+                Outcome::Lost
+            }
+        }
     }
 
     /// Tries to deliver, again and again while that may help, the records are to be kept and it is not
-    /// the end. Returns how many of the records were.
+    /// the end.
     fn deliver(
         &mut self,
         exporter: &dyn Exporter,
         request: &[u8],
         records: usize,
         kept: &dyn Fn() -> bool,
-    ) -> usize {
-        for attempt in 1_u32.. {
+    ) -> Result<(), ExportError> {
+        let mut attempt = 0_u32;
+        loop {
+            attempt = attempt.saturating_add(1);
             let Err(error) = self.attempt(exporter, request.to_vec()) else {
                 self.pass();
-                return records;
+                return Ok(());
             };
             self.lane.gauge.fail(error.to_string());
             if attempt == TOLD_AFTER {
@@ -154,11 +215,9 @@ impl Sender<'_> {
             };
             if !again {
                 self.tell(&error, records);
-                let lost = error.rejected().map_or(records, |it| usize::try_from(it).unwrap_or(records));
-                return records.saturating_sub(lost);
+                return Err(error);
             }
         }
-        0
     }
 
     /// Once it is the end, for no longer than that.

@@ -6,14 +6,14 @@ use super::field::FieldValue;
 use super::tracer::Tracer;
 use crate::logging::Redactor;
 use crate::telemetry::context::SpanContext;
+use crate::telemetry::limits::{Limits, Part};
 use crate::telemetry::otlp::{
-    SPAN_ATTRIBUTES, SPAN_EVENTS, SPAN_LINKS, SPANS, SpanKind, Status, Writer, write_key_value,
+    SPAN_ATTRIBUTES, SPAN_ATTRIBUTES_DROPPED, SPAN_EVENTS, SPAN_LINKS, SPANS, SpanKind, Status, Writer,
+    write_key_value,
 };
 use crate::telemetry::redact::{write_parts, write_status};
 use crate::telemetry::unix_nanos;
 
-/// Attributes, events and links of a span, each, as the specification suggests. More are counted.
-const PARTS_MAX: u32 = 128;
 /// What a span may say in all. What comes then is counted.
 const SPAN_BYTES_MAX: usize = 64 << 10;
 /// Spans whose memory a thread keeps for the next ones.
@@ -29,6 +29,7 @@ pub(in crate::telemetry) struct Active {
     pub(super) name: Cow<'static, str>,
     pub(super) kind: SpanKind,
     pub(super) start_time_unix_nano: u64,
+    pub(super) limits: Limits,
     status: Status,
     /// Attributes, events and links.
     parts: Writer,
@@ -39,26 +40,10 @@ pub(in crate::telemetry) struct Active {
     links: Part,
 }
 
-/// How many there are of something, and were too many.
-#[derive(Debug, Default, Clone, Copy)]
-struct Part {
-    written: u32,
-    dropped: u32,
-}
-
 thread_local! {
     /// Memory of spans that have ended.
     #[expect(clippy::vec_box, reason = "a span is moved as one pointer")]
     static SPARE: RefCell<Vec<Box<Active>>> = const { RefCell::new(Vec::new()) };
-}
-
-impl Part {
-    fn admit(&mut self, parts: &Writer) -> bool {
-        let room = self.written < PARTS_MAX && parts.as_bytes().len() < SPAN_BYTES_MAX;
-        let count = if room { &mut self.written } else { &mut self.dropped };
-        *count += 1;
-        room
-    }
 }
 
 impl Active {
@@ -88,30 +73,38 @@ impl Active {
             self.attributes.written -= 1;
         }
         self.names |= bit;
-        if self.attributes.admit(&self.parts) {
+        let max = self.room(self.limits.span_attributes_max);
+        if self.attributes.admit(max) {
             self.parts.message(SPAN_ATTRIBUTES, |writer| write_key_value(writer, name, |w| value.write(w)));
         }
     }
 
     pub(super) fn event(&mut self, name: &str, time_unix_nano: u64, attributes: &[(&str, FieldValue<'_>)]) {
-        if self.events.admit(&self.parts) {
+        let max = self.room(self.limits.span_events_max);
+        if self.events.admit(max) {
             self.parts.message(SPAN_EVENTS, |writer| {
                 writer.fixed64(1, time_unix_nano);
                 writer.bytes(2, name);
-                write_attributes(writer, 3, attributes);
+                write_attributes(writer, [3, 4], attributes, self.limits.event_attributes_max);
             });
         }
     }
 
     pub(super) fn link(&mut self, to: SpanContext, attributes: &[(&str, FieldValue<'_>)]) {
-        if self.links.admit(&self.parts) {
+        let max = self.room(self.limits.span_links_max);
+        if self.links.admit(max) {
             self.parts.message(SPAN_LINKS, |writer| {
                 writer.bytes(1, to.trace_id);
                 writer.bytes(2, to.span_id);
-                write_attributes(writer, 4, attributes);
+                write_attributes(writer, [4, 5], attributes, self.limits.link_attributes_max);
                 writer.fixed32(6, u32::from(to.flags));
             });
         }
+    }
+
+    /// How many of something there may be; none more in a span that has said all that it may.
+    fn room(&self, max: u32) -> u32 {
+        if self.parts.as_bytes().len() < SPAN_BYTES_MAX { max } else { 0 }
     }
 
     /// How it ended. `Ok` is final: somebody looked into it.
@@ -159,8 +152,8 @@ impl Active {
         writer.integer(6, self.kind as u64);
         writer.fixed64(7, self.start_time_unix_nano);
         writer.fixed64(8, end);
-        write_parts(writer, self.parts.as_bytes(), redactor);
-        writer.integer(10, u64::from(self.attributes.dropped));
+        write_parts(writer, self.parts.as_bytes(), redactor, self.limits.span_value_chars_max);
+        writer.integer(SPAN_ATTRIBUTES_DROPPED, u64::from(self.attributes.dropped));
         writer.integer(12, u64::from(self.events.dropped));
         writer.integer(14, u64::from(self.links.dropped));
         write_status(writer, &self.status, redactor);
@@ -176,10 +169,18 @@ fn bit_of(name: &str) -> u64 {
     1 << ((bytes.len() as u64 + 3 * byte(0) + 5 * middle + 7 * last) % 64)
 }
 
-fn write_attributes(writer: &mut Writer, field: u32, attributes: &[(&str, FieldValue<'_>)]) {
-    for (name, value) in attributes {
+/// Writes attributes of an event or a link, and how many were too many.
+fn write_attributes(
+    writer: &mut Writer,
+    [field, dropped]: [u32; 2],
+    attributes: &[(&str, FieldValue<'_>)],
+    max: u32,
+) {
+    let (shown, more) = attributes.split_at(attributes.len().min(max as usize));
+    for (name, value) in shown {
         writer.message(field, |writer| write_key_value(writer, name, |writer| value.write(writer)));
     }
+    writer.integer(dropped, more.len() as u64);
 }
 
 /// The error with what caused it, as one text.

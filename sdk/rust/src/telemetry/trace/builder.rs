@@ -41,6 +41,7 @@ impl<'a> SpanBuilder<'a> {
         let active = recorded.then(|| {
             let mut active = Active::fresh();
             active.name = name;
+            active.limits = tracer.limits();
             active
         });
         Self { tracer, active, parent: Parent::Current }

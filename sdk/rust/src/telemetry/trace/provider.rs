@@ -14,8 +14,9 @@ use super::tracer::Tracer;
 use crate::logging::{REDACTED, Redactor};
 use crate::telemetry::entered::{Place, place};
 use crate::telemetry::layer::{Layer, record};
+use crate::telemetry::limits::LogAttributes;
 use crate::telemetry::metrics::{Labels, Registry, SECONDS};
-use crate::telemetry::otlp::{LOG_RECORDS, Severity, Writer, write_key_value};
+use crate::telemetry::otlp::{LOG_RECORDS, Severity, Writer};
 use crate::telemetry::pipeline::Pipeline;
 use crate::telemetry::suppress::is_suppressed;
 use crate::telemetry::{Signal, unix_nanos};
@@ -102,13 +103,19 @@ impl OtlpProvider {
         Self { tracer: layer.tracer(), layer, redactor, ..self }
     }
 
-    fn write_attribute(&self, writer: &mut Writer, name: &str, value: FieldValue<'_>) {
+    fn write_attribute(
+        &self,
+        writer: &mut Writer,
+        attributes: &mut LogAttributes,
+        name: &str,
+        value: FieldValue<'_>,
+    ) {
         let write = |writer: &mut Writer| match value {
             _ if self.redactor.hides(name) => writer.always_bytes(1, REDACTED),
             FieldValue::Text(text) => writer.always_bytes(1, &*self.redactor.text(text)),
             other => other.write(writer),
         };
-        writer.message(6, |writer| write_key_value(writer, name, write));
+        attributes.write(writer, name, write);
     }
 
     fn log(&self, severity: Severity, event: &str, body: &str, facts: &[(&str, FieldValue<'_>)]) {
@@ -125,13 +132,17 @@ impl OtlpProvider {
                 writer.bytes(3, severity.text());
                 let body = self.redactor.text(body);
                 writer.message(5, |writer| writer.always_bytes(1, &*body));
+                let mut attributes = LogAttributes::new(self.layer.limits());
                 for (name, value) in self.properties.read().iter() {
                     let replaced = facts.iter().any(|(other, _)| other == name);
                     if !replaced {
-                        self.write_attribute(writer, name, value.into());
+                        self.write_attribute(writer, &mut attributes, name, value.into());
                     }
                 }
-                facts.iter().for_each(|(name, value)| self.write_attribute(writer, name, *value));
+                for (name, value) in facts {
+                    self.write_attribute(writer, &mut attributes, name, *value);
+                }
+                attributes.end(writer);
                 if let Place::In(context) = place {
                     writer.fixed32(8, u32::from(context.flags));
                     writer.bytes(9, context.trace_id);

@@ -7,6 +7,7 @@ use super::span::Span;
 use crate::logging::Redactor;
 use crate::telemetry::Signal;
 use crate::telemetry::layer::record;
+use crate::telemetry::limits::Limits;
 use crate::telemetry::otlp::Writer;
 use crate::telemetry::pipeline::Shared;
 use crate::telemetry::sampler::Sampling;
@@ -19,6 +20,7 @@ struct Inner {
     pipeline: Arc<Shared>,
     sampling: Arc<Sampling>,
     redactor: Arc<Redactor>,
+    limits: Limits,
     scope: &'static str,
 }
 
@@ -33,8 +35,10 @@ impl Tracer {
         pipeline: Arc<Shared>,
         sampling: Arc<Sampling>,
         redactor: Arc<Redactor>,
+        limits: Limits,
     ) -> Self {
-        Self(Some(Arc::new(Inner { pipeline, sampling, redactor, scope: env!("CARGO_PKG_NAME") })))
+        let scope = env!("CARGO_PKG_NAME");
+        Self(Some(Arc::new(Inner { pipeline, sampling, redactor, limits, scope })))
     }
 
     /// One that records nothing. Contexts of callers are passed on all the same.
@@ -47,7 +51,8 @@ impl Tracer {
     pub fn scoped(&self, scope: &'static str) -> Self {
         let scoped = |inner: &Arc<Inner>| {
             let (pipeline, sampling) = (inner.pipeline.clone(), inner.sampling.clone());
-            Arc::new(Inner { pipeline, sampling, redactor: inner.redactor.clone(), scope })
+            let (redactor, limits) = (inner.redactor.clone(), inner.limits);
+            Arc::new(Inner { pipeline, sampling, redactor, limits, scope })
         };
         Self(self.0.as_ref().map(scoped))
     }
@@ -71,6 +76,10 @@ impl Tracer {
     pub(super) fn sampling(&self) -> &Sampling {
         static NOTHING: std::sync::LazyLock<Sampling> = std::sync::LazyLock::new(Sampling::default);
         self.0.as_ref().map_or(&*NOTHING, |inner| &*inner.sampling)
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        self.0.as_ref().map_or_else(Limits::default, |inner| inner.limits)
     }
 
     pub(super) fn record(&self, write: impl FnOnce(&mut Writer, &Redactor)) {
