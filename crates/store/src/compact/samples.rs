@@ -68,13 +68,16 @@ impl Inner {
             heads.extend(source.head(sources.len())?.map(Reverse));
             sources.push(source);
         }
-        let mut merged = Merged::default();
+        let at_once = usize::try_from(pending / ROW_BYTES).unwrap_or(0) + BATCH_ROWS;
+        let mut merged = Merged::with_capacity(at_once);
         while let Some(Reverse(head)) = heads.pop() {
             let source = &mut sources[head.source];
             source.take_run(&mut merged, &head);
             heads.extend(source.head(head.source)?.map(Reverse));
             if merged.len() as u64 * ROW_BYTES >= limit {
+                // The new one is made when the old one is gone: only one of them is in memory.
                 self.write_merged(writer, std::mem::take(&mut merged))?;
+                merged = Merged::with_capacity(at_once);
             }
         }
         self.write_merged(writer, merged)
@@ -253,6 +256,17 @@ struct Merged {
 }
 
 impl Merged {
+    /// With room for so many rows: columns that grow are in memory twice.
+    fn with_capacity(rows: usize) -> Self {
+        Self {
+            numbers: Vec::with_capacity(rows),
+            times: Vec::with_capacity(rows),
+            values: Vec::with_capacity(rows),
+            flags: Vec::with_capacity(rows),
+            ..Self::default()
+        }
+    }
+
     fn len(&self) -> usize {
         self.times.len()
     }
