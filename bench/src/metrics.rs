@@ -112,6 +112,7 @@ fn week(options: &Options, report: &mut Report, kinds: &[Kind], (real, now): (&[
     for kind in kinds {
         let peer = Peer::start(*kind, options)?;
         feed(options, &peer, &replay)?;
+        peer.merge()?;
         peers.push(peer);
     }
     let asked = queries::ask(options, &peers, &replay, Span::Week)?;
@@ -149,6 +150,7 @@ fn ingest(options: &Options, report: &mut Report, kinds: &[Kind], replay: &Repla
             let peer = Peer::start(*kind, options)?;
             runs.runs.push(feed(options, &peer, replay)?);
             if round + 1 == options.rounds {
+                peer.merge()?;
                 runs.disk = peer.disk(replay)?;
                 peers.push(peer);
             }

@@ -27,7 +27,7 @@ fn version_is_one_line_on_stdout() {
 #[test]
 fn help_teaches_every_command() {
     let help = fresnel().run(&["--help"]).expect(0).stdout;
-    for command in ["serve", "demo", "check", "query", "status", "version", "completions"] {
+    for command in ["serve", "demo", "check", "query", "status", "compact", "version", "completions"] {
         assert!(help.contains(command), "{command}: {help}");
         let own = fresnel().run(&[command, "--help"]).expect(0).stdout;
         assert!(own.contains("Usage:"), "{own}");

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod cli;
+mod compact;
 mod configuration;
 mod demo;
 mod doors;

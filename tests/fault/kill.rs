@@ -1,7 +1,10 @@
 //! `kill -9` at random moments, into ingestion, seals, commits, merges and replay.
 
+use std::net::SocketAddr;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
+use testkit::http::{Request, send};
 use testkit::records::Random;
 use testkit::{Fresnel, tell};
 
@@ -42,12 +45,26 @@ fn plans(round: u64, seed: u64) -> Vec<Plan> {
     (0..).zip(DOORS).map(plan).collect()
 }
 
-/// One life: start, send, kill; gives what was sent.
-fn live(server: &mut Fresnel, round: u64, random: &mut Random, seed: u64) -> Vec<Sent> {
+/// Asks for everything to be merged, again and again until the server is gone; how often all was.
+fn merging(http: SocketAddr) -> JoinHandle<u64> {
+    std::thread::spawn(move || {
+        let mut merged = 0;
+        while let Ok(answer) = send(http, &Request::post("/api/v1/admin/compact", "")) {
+            merged += u64::from(answer.status == 200);
+        }
+        merged
+    })
+}
+
+/// One life: start, send, merge, kill; gives what was sent.
+fn live(server: &mut Fresnel, round: u64, random: &mut Random, seed: u64, merges: &mut u64) -> Vec<Sent> {
     let doors = server.doors();
+    // In every other round only the server merges.
+    let merging = round.is_multiple_of(2).then(|| merging(doors.http));
     let senders: Vec<_> = plans(round, seed).into_iter().map(|plan| plan.start(doors)).collect();
     std::thread::sleep(Duration::from_millis(random.below(LIFE_MILLIS) as u64));
     server.kill9();
+    *merges += merging.map_or(0, |merging| merging.join().unwrap());
     senders.into_iter().map(|sender| sender.finish()).collect()
 }
 
@@ -79,13 +96,13 @@ fn nothing_acknowledged_is_lost_or_doubled_by_kill_9() {
     let (rounds, seed) = (setting("FRESNEL_SOAK_ROUNDS", 20), seed());
     let mut random = Random::new(seed);
     let mut tallies = [Tally::default(); DOORS.len()];
-    let mut round = 0;
+    let (mut round, mut merges) = (0, 0);
     while round < rounds {
         // A torn end of the log is expected after a kill, and said.
         let mut server = fresnel().config(&format!("{QUIET}{TINY_FILES}")).allow_warning("wal").start();
         let mut history: Vec<(Sent, i64)> = Vec::new();
         for _ in 0..ROUNDS_PER_DIRECTORY.min(rounds - round) {
-            let sent = live(&mut server, round, &mut random, seed);
+            let sent = live(&mut server, round, &mut random, seed, &mut merges);
             if random.below(4) == 0 {
                 server.restart_and_kill9(Duration::from_millis(random.below(200) as u64));
             }
@@ -105,6 +122,8 @@ fn nothing_acknowledged_is_lost_or_doubled_by_kill_9() {
         verify_earlier(&server, &history);
         verify_ledger(&server, &TENANTS);
     }
+    tell(&format!("{rounds} rounds, merged when asked: {merges}"));
+    assert!(merges > 0, "nothing was merged when asked");
     for ((tenant, door, _), tally) in DOORS.iter().zip(tallies) {
         tell(&format!("{rounds} rounds, {tenant}, {door:?}: {tally:?}"));
         assert!(

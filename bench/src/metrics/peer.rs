@@ -212,7 +212,25 @@ impl Peer {
         Ok(())
     }
 
-    /// Makes its files as small as it makes them in the end, and measures them.
+    /// Has it make its files as small as it makes them in the end; Prometheus does so by itself.
+    pub(super) fn merge(&self) -> Result<()> {
+        let requests = match self.kind {
+            Kind::Fresnel => vec![Request::post("/api/v1/admin/compact", "")],
+            Kind::Victoria => ["/internal/force_flush", "/internal/force_merge"].map(Request::get).into(),
+            Kind::Prometheus => return Ok(()),
+        };
+        for request in requests {
+            let answer = send(self.http, &request).context("ask for a merge")?.expect(200);
+            if self.kind == Kind::Fresnel {
+                let done = answer.text().lines().last().and_then(|line| serde_json::from_str(line).ok());
+                let done: Value = done.context("the last line of the answer")?;
+                ensure!(done["done"]["complete"] == true, "not all was merged: {done}");
+            }
+        }
+        self.at_rest(|| Ok(true))
+    }
+
+    /// What its files take, once they are merged.
     pub(super) fn disk(&self, replay: &Replay) -> Result<Disk> {
         match &self.handle {
             Handle::Ours(server) => {
@@ -225,10 +243,6 @@ impl Peer {
                 Ok(Disk { data: of("samples"), index: of("series"), samples: replay.samples })
             }
             Handle::Theirs(_) if self.kind == Kind::Victoria => {
-                for path in ["/internal/force_flush", "/internal/force_merge"] {
-                    send(self.http, &Request::get(path)).context("ask VictoriaMetrics to merge")?.expect(200);
-                }
-                self.at_rest(|| Ok(true))?;
                 let data = self.folder.path().join("data");
                 Ok(Disk {
                     data: bytes(&data.join("data"))?,

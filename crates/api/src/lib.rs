@@ -20,7 +20,7 @@ mod ui;
 
 pub use config::Config;
 pub use openapi::document as openapi_document;
-pub use operations::Operations;
+pub use operations::{CompactWanted, Operations};
 pub use problem::Problem;
 pub use prometheus::{
     ActiveAlert, Alerting, ErrorType, Evaluated, Exemplar, ExemplarsOf, Fault, MetricMetadata,

@@ -22,6 +22,7 @@ use crate::{prometheus, route};
         route::metric_series,
         route::ledger,
         route::status,
+        route::compact,
         route::livez,
         route::readyz,
         route::healthz,

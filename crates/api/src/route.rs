@@ -3,18 +3,20 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::{any, delete, get};
+use axum::routing::{any, delete, get, post};
 
 use crate::operations::Operations;
 use crate::problem::Problem;
 use crate::queries::Queries;
 use crate::{openapi, prometheus, ui};
 
+mod admin;
 mod data;
 pub(crate) mod parameters;
 pub(crate) mod sql;
 mod system;
 
+pub(crate) use admin::*;
 pub(crate) use data::*;
 pub(crate) use system::*;
 
@@ -40,6 +42,7 @@ pub fn router(queries: Arc<dyn Queries>, operations: Arc<dyn Operations>) -> Rou
         .route("/v1/metrics/{name}/series", get(metric_series))
         .route("/v1/ledger", get(ledger))
         .route("/v1/status", get(status))
+        .route("/v1/admin/compact", post(compact))
         .route("/openapi.json", get(openapi::serve))
         .fallback(unknown);
     Router::new()

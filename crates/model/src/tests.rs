@@ -21,6 +21,23 @@ fn a_day_before_1970_is_negative() {
 }
 
 #[test]
+fn days_are_those_of_the_calendar() {
+    for (day, text) in [
+        (0, "1970-01-01"),
+        (-1, "1969-12-31"),
+        (19_782, "2024-02-29"),
+        (106_751, "2262-04-11"),
+        (-106_752, "1677-09-21"),
+    ] {
+        assert_eq!((day_text(day).as_str(), parse_day(text)), (text, Some(day)));
+    }
+    assert!((-106_752..106_752).all(|day| parse_day(&day_text(day)) == Some(day)));
+    for wrong in ["2023-02-29", "1970-1-1", "x", "1970-13-01", "2147483647-01-01", "1970-01-2147483647"] {
+        assert_eq!(parse_day(wrong), None, "{wrong}");
+    }
+}
+
+#[test]
 fn the_budget_gives_back_exactly_what_it_took() {
     let budget = Budget::new(100);
     let mut first = budget.reserve(60).unwrap();

@@ -3,7 +3,8 @@
 //! Columns come and go by the megabyte: a request's when it is in a memtable, a memtable's when it
 //! is sealed. Given back at once, the system would have to zero the same memory again for the next
 //! ones, which was nearly half of the processor time of taking logs in (docs/adr/003). So it is
-//! kept for a while, unless the process comes near its limit.
+//! kept for a while, unless the process comes near its limit. What a seal or a merge worked with is
+//! of no use to anybody until the next one: it is given back when it is done (docs/adr/006).
 #![expect(unsafe_code, reason = "the allocator's own interface")]
 
 use std::time::Duration;
@@ -34,12 +35,16 @@ pub fn configure() {
     }
 }
 
-/// Gives freed memory back whenever the process is larger than three quarters of its limit.
-pub async fn watch(limit: u64, stop: CancellationToken) {
+/// Gives freed memory back whenever the process is larger than three quarters of its limit, and when
+/// `done`, a count of pieces of work that take much memory for a short time, has grown.
+pub async fn watch(limit: u64, done: impl Fn() -> u64, stop: CancellationToken) {
+    let mut before = done();
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        if resident_bytes().is_some_and(|resident| resident > limit / 4 * 3) {
+        let now = done();
+        let grown = std::mem::replace(&mut before, now) != now;
+        if grown || resident_bytes().is_some_and(|resident| resident > limit / 4 * 3) {
             // SAFETY: may be called by any thread at any time.
             tokio::task::block_in_place(|| unsafe { libmimalloc_sys::mi_collect(true) });
         }

@@ -39,6 +39,11 @@ pub enum Command {
     Query(QueryArgs),
     /// Show how a running server is.
     Status(StatusArgs),
+    /// Have a running server merge its files now: as few and as small as they get.
+    #[command(after_help = "Example:\n  fresnel compact --table samples --day 2026-11-21\n\n\
+                            The server merges by itself what is worth it; this is for who does not want to wait, for\n\
+                            example before a backup. Records in memory become files first. Senders and readers go on.")]
+    Compact(CompactArgs),
     /// Print the version.
     Version,
     /// Print completions for a shell, to be sourced by it.
@@ -187,6 +192,21 @@ pub enum Output {
 #[derive(Debug, Args)]
 pub struct StatusArgs {
     /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub remote: RemoteArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct CompactArgs {
+    /// Only files of this table; may come several times [default: all].
+    #[arg(long, value_name = "NAME")]
+    pub table: Vec<String>,
+    /// Only files of this UTC day, such as 2026-11-21; may come several times [default: all].
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub day: Vec<String>,
+    /// Print JSON, a line for each merge.
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]

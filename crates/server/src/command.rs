@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 pub mod check;
+pub mod compact;
 pub mod demo;
 mod difference;
 pub mod query;

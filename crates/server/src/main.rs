@@ -44,6 +44,7 @@ fn main() -> ExitCode {
         cli::Command::Test(args) => command::test::run(&args),
         cli::Command::Query(args) => command::query::run(&args),
         cli::Command::Status(args) => command::status::run(&args),
+        cli::Command::Compact(args) => command::compact::run(&args),
         cli::Command::Version => print::line(&format!("fresnel {}", env!("CARGO_PKG_VERSION"))),
         cli::Command::Completions { shell } => command::reference::completions(shell),
         cli::Command::Reference { what } => command::reference::run(what),

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use api::{Operations, Sight, dto};
+use api::{CompactWanted, Operations, Sight, dto};
 use dto::HealthStatus::{Fail, Pass, Warn};
 use fresnel_sdk::config::Change;
 use fresnel_sdk::telemetry::Telemetry;
 use fresnel_sdk::telemetry::metrics::Registry;
 use fresnel_sdk::telemetry::otlp::Value;
+use futures::stream::BoxStream;
 use model::Budget;
 use parking_lot::Mutex;
 use store::Store;
@@ -118,6 +119,12 @@ impl Operations for Desk {
                 _ => true,
             })
         })
+    }
+
+    fn compact(&self, wanted: CompactWanted) -> Option<BoxStream<'static, dto::CompactLine>> {
+        let CompactWanted { tables, tenants, days } = wanted;
+        let compaction = self.store.compact(store::CompactRequest { tables, tenants, days })?;
+        Some(compact::lines(compaction, self.supervisor.stop()))
     }
 }
 
@@ -297,5 +304,6 @@ pub fn resident_bytes() -> Option<u64> {
     Some(pages * rustix::param::page_size() as u64)
 }
 
+mod compact;
 #[cfg(test)]
 mod tests;

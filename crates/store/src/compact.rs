@@ -5,36 +5,29 @@
 //! are read, sorted together and written anew. So a row is rewritten until its row group is large,
 //! and then no more; memory is that of one row group. Must hold: the rows are the same (of the
 //! table `series`: each series is there). Samples are merged run by run (`samples`), until their
-//! runs are long.
+//! runs are long. What is merged, and when, is in `choice`; merging what somebody asks for in `asked`.
 
+pub(crate) mod asked;
+mod choice;
 pub(crate) mod samples;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use model::{Table, Tenant, day_of};
+use model::{Table, Tenant};
 use parking_lot::Mutex;
 use parquet::file::metadata::ParquetMetaData;
 
 use crate::error::{ReadError, WorkError};
-use crate::manifest::{Commit, Removal, RemovalReason, SegmentMeta, TierOf};
+use crate::manifest::{Commit, Removal, RemovalReason, SegmentMeta};
 use crate::memtable::Chunk;
 use crate::segment::{
     Effort, FileSeries, Origin, Pick, Rows, SegmentFile, SegmentWriter, Wanted, group_len, has_all_columns,
     is_large, order, unfile, union,
 };
 use crate::store::Inner;
-use crate::tiers::Tiers;
 
-/// About what a sample takes that was sealed and not merged.
-const SEALED_SAMPLE_BYTES: u64 = 4;
-/// Most segments that are merged at once.
-const INPUTS_MAX: usize = 64;
-/// Segments below are of the lowest tier.
-const TIER_BYTES: u64 = 64 << 10;
-/// How long nothing was added to a day that is over before its rest is merged.
-const QUIET_MS: i64 = 3_600_000;
 /// Most bytes of small row groups in memory.
 const PENDING_BYTES: u64 = 64 << 20;
 
@@ -75,18 +68,8 @@ fn place(segment: &SegmentMeta) -> Place {
     (segment.tenant.clone(), segment.table, segment.day)
 }
 
-/// What segments of a table and tenant have to have in common to be merged: the day, and of samples
-/// and what they were downsampled to, that the same was and will be done with them.
-type Alike = (i32, Option<TierOf>, Vec<u64>, Vec<TierOf>);
-
-fn alike(segment: &SegmentMeta, tiers: Option<&Tiers<'_>>) -> Alike {
-    let tiers = tiers.filter(|_| segment.table == Table::Samples);
-    let with = tiers.map(|tiers| tiers.with(segment)).unwrap_or_default();
-    (segment.day, segment.tier, segment.thinned.clone(), with)
-}
-
 /// Segments of one table, tenant and day that are worth merging.
-type Inputs = Vec<Arc<SegmentMeta>>;
+pub(crate) type Inputs = Vec<Arc<SegmentMeta>>;
 
 impl Inner {
     /// Merges until nothing is left that is worth it, or it is stopped. One merge after the other:
@@ -99,7 +82,7 @@ impl Inner {
             let (inner, place) = (Arc::clone(self), place(&inputs[0]));
             let merged = crate::store::blocking("compact", move || inner.compact(&inputs)).await;
             match merged {
-                Ok(()) => self.paused.succeeded(&place),
+                Ok(_) => self.paused.succeeded(&place),
                 Err(error) if self.fatal.reason().is_some() => return Err(error),
                 Err(error) => {
                     self.paused.failed(place, crate::clock::unix_ms(&*self.clock) + PAUSE_MS);
@@ -129,39 +112,20 @@ impl Inner {
         paused.contains(&(tenant.clone(), Table::Downsampled, day))
     }
 
-    fn next_inputs(&self) -> Option<Inputs> {
-        let (state, today) = (self.state(), day_of(self.clock.now_unix_nano()));
-        let (files_min, size) = (self.config.compact.files_min as usize, self.config.compact.size.bytes());
-        let now_ms = crate::clock::unix_ms(&*self.clock);
-        let paused = self.paused.at(now_ms);
-        state.segments.values().find_map(|segments| {
-            let mut days: BTreeMap<Alike, Inputs> = BTreeMap::new();
-            let tiers = segments.first().map(|first| Tiers::of(&state, &first.tenant));
-            let small = |segment: &&Arc<SegmentMeta>| {
-                segment.bytes < size / 2 && !(paused.iter().any(|paused| *paused == place(segment)))
-            };
-            for segment in segments.iter().filter(small) {
-                days.entry(alike(segment, tiers.as_ref())).or_default().push(Arc::clone(segment));
-            }
-            // A day that is over, and to which nothing was added lately, is made as few files as
-            // possible.
-            days.into_iter().find_map(|((day, ..), small)| {
-                let newest = small.iter().map(|segment| segment.created_unix_ms).max().unwrap_or(now_ms);
-                let over = day < today - 1 && now_ms.saturating_sub(newest) > QUIET_MS;
-                tiered(&small, files_min, size).or_else(|| over.then(|| all(small, size)).flatten())
-            })
-        })
-    }
-
-    /// Puts one segment in the place of the inputs. Blocks.
-    fn compact(&self, inputs: &Inputs) -> Result<(), WorkError> {
-        let started = self.clock.now_unix_nano();
+    /// Puts one segment in the place of the inputs, and gives it; nothing when they were merged, expired or
+    /// set aside meanwhile, or one of them is damaged. Blocks until it is its turn.
+    pub(crate) fn compact(&self, inputs: &Inputs) -> Result<Option<SegmentMeta>, WorkError> {
         let _turn = self.merging.lock();
         let _pins = self.pins.pin(inputs);
+        if !self.are_live(inputs) {
+            return Ok(None);
+        }
+        let started = self.clock.now_unix_nano();
         let merged = match self.merge(inputs) {
             Err(WorkError::Read(ReadError::Damaged { path, reason })) => {
                 let damaged = inputs.iter().find(|input| input.path == path);
-                return damaged.map_or(Ok(()), |segment| self.set_aside_segment(segment, &reason));
+                let set_aside = damaged.map(|segment| self.set_aside_segment(segment, &reason));
+                return set_aside.transpose().map(|_| None);
             }
             merged => merged?,
         };
@@ -176,14 +140,21 @@ impl Inner {
         if !matches!(committed, Ok(true)) {
             // Or an input expired or was set aside meanwhile.
             self.take_back(std::slice::from_ref(&merged));
-            return committed.map(drop);
+            return committed.map(|_| None);
         }
         let nanos = self.clock.now_unix_nano().saturating_sub(started);
         let before = inputs.iter().map(|input| input.bytes).sum();
         self.work.compacted(u64::try_from(nanos).unwrap_or(0), before);
-        let SegmentMeta { path, rows, bytes, .. } = merged;
+        let SegmentMeta { path, rows, bytes, .. } = &merged;
         tracing::debug!(path, inputs = inputs.len(), before, rows, bytes, "compacted");
-        Ok(())
+        Ok(Some(merged))
+    }
+
+    /// Whether the catalog still has all of these, which are of one table and tenant.
+    fn are_live(&self, inputs: &Inputs) -> bool {
+        let (state, first) = (self.state(), &inputs[0]);
+        let live = state.segments_of(&first.tenant, first.table);
+        inputs.iter().all(|input| live.iter().any(|segment| segment.id == input.id))
     }
 
     fn merge(&self, inputs: &Inputs) -> Result<SegmentMeta, WorkError> {
@@ -288,49 +259,6 @@ impl Pending {
     fn bytes(&self) -> u64 {
         self.chunks.iter().map(Chunk::bytes).sum()
     }
-}
-
-/// Segments of about the same size, neighbours in time: a row is rewritten once a tier.
-fn tiered(segments: &[Arc<SegmentMeta>], files_min: usize, size: u64) -> Option<Inputs> {
-    let mut tiers: BTreeMap<u32, Inputs> = BTreeMap::new();
-    for segment in segments {
-        let tier = (tier_bytes(segment) / TIER_BYTES).max(1).ilog(4);
-        tiers.entry(tier).or_default().push(Arc::clone(segment));
-    }
-    tiers.into_values().find_map(|mut tier| {
-        if tier.len() < files_min {
-            return None;
-        }
-        tier.sort_by(|a, b| (a.min_time, &a.id).cmp(&(b.min_time, &b.id)));
-        fitting(tier, size)
-    })
-}
-
-/// The size by which a segment is among others. Samples become several times smaller when they are
-/// merged, and would be merged again and again with what was just sealed.
-fn tier_bytes(segment: &SegmentMeta) -> u64 {
-    match segment.table {
-        Table::Samples => segment.rows.saturating_mul(SEALED_SAMPLE_BYTES),
-        _ => segment.bytes,
-    }
-}
-
-/// All of a day that nothing more is expected for.
-fn all(mut segments: Inputs, size: u64) -> Option<Inputs> {
-    segments.sort_by(|a, b| (a.bytes, &a.id).cmp(&(b.bytes, &b.id)));
-    fitting(segments, size)
-}
-
-/// As many of the first as make one segment of at most `size`; nothing when that is only one.
-fn fitting(mut segments: Inputs, size: u64) -> Option<Inputs> {
-    let mut sum = 0;
-    let fit = segments.iter().take(INPUTS_MAX).take_while(|segment| {
-        sum += segment.bytes;
-        sum <= size
-    });
-    let fit = fit.count();
-    segments.truncate(fit);
-    (fit >= 2).then_some(segments)
 }
 
 /// Leaves one row of each series: the first of the day. A restart writes them again.

@@ -70,6 +70,9 @@ pub struct CompactConfig {
     pub size: ByteSize,
     /// Fewest files worth merging; 2 to 64.
     pub files_min: u32,
+    /// How long nothing was added to a day that is over until its files are merged into as few as
+    /// `size` permits, also when they are fewer than `files_min`.
+    pub quiet: Duration,
     /// How long a replaced or expired file stays on disk for queries that still read it.
     pub grace: Duration,
 }
@@ -227,13 +230,18 @@ impl Default for WalSection {
 
 impl Default for SealConfig {
     fn default() -> Self {
-        Self { size: ByteSize::mib(64), age: Duration::from_secs(60), concurrency: 0 }
+        Self { size: ByteSize::mib(48), age: Duration::from_secs(60), concurrency: 0 }
     }
 }
 
 impl Default for CompactConfig {
     fn default() -> Self {
-        Self { size: ByteSize::mib(256), files_min: 4, grace: Duration::from_hours(1) }
+        Self {
+            size: ByteSize::mib(256),
+            files_min: 4,
+            quiet: Duration::from_hours(1),
+            grace: Duration::from_hours(1),
+        }
     }
 }
 

@@ -37,6 +37,7 @@ mod trace;
 pub mod wal;
 
 pub use clock::Clock;
+pub use compact::asked::{CompactRequest, Compaction, Merged, NotMerged};
 pub use config::{CompactConfig, Config, RetentionConfig, S3Config, SealConfig, TenantRetention, WalSection};
 pub use disk::{Disk, LocalDisk};
 #[cfg(any(test, feature = "simulation"))]

@@ -135,6 +135,12 @@ impl Work {
         state.stats.compacted_bytes += bytes;
     }
 
+    /// Seals and compactions since the start.
+    pub(crate) fn done(&self) -> u64 {
+        let state = self.state.lock();
+        state.stats.seals + state.stats.compactions
+    }
+
     pub(crate) fn expired(&self, segments: u64) {
         self.state.lock().stats.expired_segments += segments;
     }

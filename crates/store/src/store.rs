@@ -7,7 +7,7 @@ mod view;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU8;
+use std::sync::atomic::{AtomicBool, AtomicU8};
 use std::time::Instant;
 
 use futures::future::BoxFuture;
@@ -88,6 +88,8 @@ pub(crate) struct Inner {
     pub(crate) rules: Rules,
     /// Held while segments are merged or downsampled.
     pub(crate) merging: Mutex<()>,
+    /// Whether a compaction that somebody asked for goes on.
+    pub(crate) asked: Arc<AtomicBool>,
     phase: AtomicU8,
     /// The seal that goes on while the log is replayed.
     restoring: Mutex<Option<BoxFuture<'static, Result<(), WorkError>>>>,
@@ -186,6 +188,7 @@ impl Store {
             work: Work::default(),
             paused: Paused::default(),
             merging: Mutex::default(),
+            asked: Arc::default(),
             phase: AtomicU8::new(STARTING),
             restoring: Mutex::default(),
             _lock: lock,

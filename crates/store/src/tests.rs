@@ -2,6 +2,7 @@
 
 mod atomic;
 mod budget;
+mod compact;
 mod cost;
 mod damage;
 mod files;

@@ -4,6 +4,30 @@
  */
 
 export interface paths {
+    "/api/v1/admin/compact": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Merge files now.
+         * @description Records in memory are written to files, and the files of each table, tenant and day merged into as
+         *     few as `store.compact.size` permits, without waiting until the day is over; samples get smaller by
+         *     it. Senders and readers go on meanwhile. The answer has a line of JSON for each merge, when it is
+         *     done, and one in the end; a request that breaks off ends the work after the merge that is going on.
+         *     Of `table`, `tenant` and `day` each may come several times, and means all when it is missing.
+         */
+        post: operations["compact"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/ledger": {
         parameters: {
             query?: never;
@@ -697,6 +721,47 @@ export interface components {
         BTreeMap: {
             [key: string]: string;
         };
+        /** @description A line of the answer to `/api/v1/admin/compact`. */
+        CompactLine: {
+            /** @description A merge was done. */
+            merged: components["schemas"]["MergedFiles"];
+        } | {
+            /** @description Files could not be merged and are as they were. */
+            failed: components["schemas"]["NotMergedFiles"];
+        } | {
+            /** @description The last line: all was tried. An answer without it broke off. */
+            done: components["schemas"]["Compacted"];
+        };
+        /** @description What was done in all. */
+        Compacted: {
+            /**
+             * Format: int64
+             * @description Bytes of what was written.
+             */
+            bytes: number;
+            /**
+             * Format: int64
+             * @description Bytes of what was replaced.
+             */
+            bytes_before: number;
+            /** @description Whether nothing failed and all was done. */
+            complete: boolean;
+            /**
+             * Format: int64
+             * @description How many failed.
+             */
+            failed: number;
+            /**
+             * Format: int64
+             * @description Files that were replaced; one that is merged twice counts twice.
+             */
+            files: number;
+            /**
+             * Format: int64
+             * @description Merges.
+             */
+            merges: number;
+        };
         /** @description A part of the server. */
         Component: {
             /** @description In a sentence. */
@@ -872,6 +937,35 @@ export interface components {
              */
             used_bytes: number;
         };
+        /** @description Files that became one. */
+        MergedFiles: {
+            /**
+             * Format: int64
+             * @description The bytes of the new one.
+             */
+            bytes: number;
+            /**
+             * Format: int64
+             * @description Their bytes.
+             */
+            bytes_before: number;
+            /** @description Of which UTC day, as `2026-11-21`. */
+            day: string;
+            /**
+             * Format: int64
+             * @description How many were replaced.
+             */
+            files: number;
+            /**
+             * Format: int64
+             * @description The rows of the new one.
+             */
+            rows: number;
+            /** @description Of which table. */
+            table: string;
+            /** @description Of which tenant. */
+            tenant: string;
+        };
         /** @description A metric. */
         Metric: {
             /** @description What it measures. */
@@ -922,6 +1016,17 @@ export interface components {
         Metrics: components["schemas"]["Summary"] & {
             /** @description In alphabetical order. */
             metrics: components["schemas"]["Metric"][];
+        };
+        /** @description Files that could not be merged. */
+        NotMergedFiles: {
+            /** @description Of which UTC day. */
+            day?: string | null;
+            /** @description Why. */
+            error: string;
+            /** @description Of which table; missing when records in memory could not be written to files. */
+            table?: string | null;
+            /** @description Of which tenant. */
+            tenant?: string | null;
         };
         /** @description A change that waits for a restart. */
         PendingChange: {
@@ -1307,6 +1412,58 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    compact: {
+        parameters: {
+            query?: {
+                /** @description logs, spans, samples, ... */
+                table?: string[];
+                tenant?: string[];
+                /** @description UTC, such as 2026-11-21 */
+                day?: string[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A line of JSON each */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": components["schemas"]["CompactLine"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key has no `admin` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another one goes on */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     ledger: {
         parameters: {
             query?: never;

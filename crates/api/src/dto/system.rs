@@ -198,3 +198,67 @@ pub struct Component {
     /// Since when, in Unix milliseconds.
     pub since_unix_ms: i64,
 }
+
+/// A line of the answer to `/api/v1/admin/compact`.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CompactLine {
+    /// A merge was done.
+    Merged(MergedFiles),
+    /// Files could not be merged and are as they were.
+    Failed(NotMergedFiles),
+    /// The last line: all was tried. An answer without it broke off.
+    Done(Compacted),
+}
+
+/// Files that became one.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct MergedFiles {
+    /// Of which table.
+    pub table: String,
+    /// Of which tenant.
+    pub tenant: String,
+    /// Of which UTC day, as `2026-11-21`.
+    pub day: String,
+    /// How many were replaced.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes_before: u64,
+    /// The bytes of the new one.
+    pub bytes: u64,
+    /// The rows of the new one.
+    pub rows: u64,
+}
+
+/// Files that could not be merged.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct NotMergedFiles {
+    /// Of which table; missing when records in memory could not be written to files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
+    /// Of which tenant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
+    /// Of which UTC day.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub day: Option<String>,
+    /// Why.
+    pub error: String,
+}
+
+/// What was done in all.
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+pub struct Compacted {
+    /// Whether nothing failed and all was done.
+    pub complete: bool,
+    /// Merges.
+    pub merges: u64,
+    /// How many failed.
+    pub failed: u64,
+    /// Files that were replaced; one that is merged twice counts twice.
+    pub files: u64,
+    /// Bytes of what was replaced.
+    pub bytes_before: u64,
+    /// Bytes of what was written.
+    pub bytes: u64,
+}

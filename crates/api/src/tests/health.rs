@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::body::Body;
+use futures::stream::BoxStream;
 use http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
 use model::Tenant;
@@ -15,13 +16,17 @@ use tower::ServiceExt;
 use crate::dto::{self, HealthStatus};
 use crate::prometheus::*;
 use crate::queries::*;
-use crate::{Operations, Sight, router};
+use crate::{CompactWanted, Operations, Sight, router};
 
 /// A server with these components.
 struct Parts(Vec<(&'static str, HealthStatus)>);
 
 impl Operations for Parts {
     fn status<'a>(&'a self, _: &'a Sight) -> Pin<Box<dyn Future<Output = dto::Status> + Send + 'a>> {
+        unreachable!("nobody asks")
+    }
+
+    fn compact(&self, _: CompactWanted) -> Option<BoxStream<'static, dto::CompactLine>> {
         unreachable!("nobody asks")
     }
 

@@ -484,7 +484,11 @@ fn work(
 ) {
     let supervisor = &desk.supervisor;
     let limit = desk.memory_limit;
-    supervisor.spawn("memory", move |stop| crate::allocator::watch(limit, stop));
+    let working = Arc::clone(store);
+    supervisor.spawn("memory", move |stop| {
+        let store = Arc::clone(&working);
+        crate::allocator::watch(limit, move || store.works_done(), stop)
+    });
     let sealing = Arc::clone(store);
     supervisor.spawn("store", move |stop| {
         let store = Arc::clone(&sealing);

@@ -102,7 +102,8 @@ fn tell(status: &Value, health: &Value, ledger: &Value) -> Result<()> {
     print::line(if ledger["balanced"] == true { "balanced" } else { "NOT BALANCED" })
 }
 
-fn size(value: &Value) -> String {
+/// Bytes, for people.
+pub(super) fn size(value: &Value) -> String {
     let bytes = value.as_f64().unwrap_or(0.0);
     let (divisor, unit) = match bytes {
         bytes if bytes >= 1_073_741_824.0 => (1_073_741_824.0, "GiB"),

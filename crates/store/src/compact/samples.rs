@@ -32,7 +32,8 @@ pub(crate) const OPEN_BYTES: u64 = 1 << 20;
 pub(crate) const BATCH_ROWS: usize = 1024;
 
 impl Inner {
-    /// Writes the row groups as few that are in order, in not much more than `limit` bytes.
+    /// Writes the row groups as few that are in order, in not much more than `limit` bytes: most of it for
+    /// those that are open, the rest for what is to be written.
     pub(super) fn merge_samples(
         &self,
         writer: &mut SegmentWriter,
@@ -48,7 +49,7 @@ impl Inner {
             });
             // Two at least, or nothing would become less.
             let (some, others) = rest.split_at(fitting.count().max(2).min(rest.len()));
-            self.merge_runs(writer, some, limit)?;
+            self.merge_runs(writer, some, limit / 2)?;
             rest = others;
         }
         Ok(())
@@ -67,13 +68,16 @@ impl Inner {
             heads.extend(source.head(sources.len())?.map(Reverse));
             sources.push(source);
         }
-        let mut merged = Merged::default();
+        let at_once = usize::try_from(pending / ROW_BYTES).unwrap_or(0) + BATCH_ROWS;
+        let mut merged = Merged::with_capacity(at_once);
         while let Some(Reverse(head)) = heads.pop() {
             let source = &mut sources[head.source];
             source.take_run(&mut merged, &head);
             heads.extend(source.head(head.source)?.map(Reverse));
             if merged.len() as u64 * ROW_BYTES >= limit {
+                // The new one is made when the old one is gone: only one of them is in memory.
                 self.write_merged(writer, std::mem::take(&mut merged))?;
+                merged = Merged::with_capacity(at_once);
             }
         }
         self.write_merged(writer, merged)
@@ -245,13 +249,24 @@ struct Merged {
     series: FileSeries,
     numbers: Vec<u32>,
     times: Vec<i64>,
-    starts: Int64Builder,
+    starts: Rare,
     values: Vec<f64>,
-    integers: Int64Builder,
+    integers: Rare,
     flags: Vec<i32>,
 }
 
 impl Merged {
+    /// With room for so many rows: columns that grow are in memory twice.
+    fn with_capacity(rows: usize) -> Self {
+        Self {
+            numbers: Vec::with_capacity(rows),
+            times: Vec::with_capacity(rows),
+            values: Vec::with_capacity(rows),
+            flags: Vec::with_capacity(rows),
+            ..Self::default()
+        }
+    }
+
     fn len(&self) -> usize {
         self.times.len()
     }
@@ -259,9 +274,9 @@ impl Merged {
     fn append(&mut self, number: u32, points: &Points, from: usize, to: usize) {
         self.numbers.resize(self.numbers.len() + to - from, number);
         self.times.extend_from_slice(&points.times.values()[from..to]);
-        append_nullable(&mut self.starts, &points.starts, from, to);
+        self.starts.append(&points.starts, from, to);
         self.values.extend_from_slice(&points.values.values()[from..to]);
-        append_nullable(&mut self.integers, &points.integers, from, to);
+        self.integers.append(&points.integers, from, to);
         self.flags.extend_from_slice(&points.flags.values()[from..to]);
     }
 
@@ -280,12 +295,37 @@ impl Merged {
     }
 }
 
-fn append_nullable(to: &mut Int64Builder, from: &Int64Array, start: usize, end: usize) {
-    if from.null_count() == from.len() {
-        to.append_nulls(end - start);
-    } else if from.null_count() == 0 {
-        to.append_slice(&from.values()[start..end]);
-    } else {
-        (start..end).for_each(|row| to.append_option(from.is_valid(row).then(|| from.value(row))));
+/// A column that mostly has no value at all, and takes no memory until it has one.
+#[derive(Default)]
+struct Rare {
+    /// Rows before the first one with a value; all of them, as long as there is no other.
+    nulls: usize,
+    rest: Option<Int64Builder>,
+}
+
+impl Rare {
+    fn append(&mut self, from: &Int64Array, start: usize, end: usize) {
+        if from.null_count() == from.len() {
+            match &mut self.rest {
+                Some(rest) => rest.append_nulls(end - start),
+                None => self.nulls += end - start,
+            }
+            return;
+        }
+        let nulls = std::mem::take(&mut self.nulls);
+        let rest = self.rest.get_or_insert_default();
+        rest.append_nulls(nulls);
+        if from.null_count() == 0 {
+            rest.append_slice(&from.values()[start..end]);
+        } else {
+            (start..end).for_each(|row| rest.append_option(from.is_valid(row).then(|| from.value(row))));
+        }
+    }
+
+    fn finish(&mut self) -> Int64Array {
+        match &mut self.rest {
+            Some(rest) => rest.finish(),
+            None => Int64Array::new_null(self.nulls),
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::future::{self, Either};
 use futures::stream;
-use model::Signal;
+use model::{Signal, Table, Tenant};
 use tokio::sync::watch;
 
 use super::{Inner, Store};
@@ -52,11 +52,7 @@ impl Store {
     /// # Errors
     /// When something could not be sealed; it is in the log and is replayed at the next start.
     pub async fn seal_all(&self) -> Result<(), WorkError> {
-        let inner = &self.0;
-        for shard in inner.memory.shards() {
-            inner.memory.freeze(&shard);
-        }
-        inner.seal_frozen().await
+        self.0.seal_of(&[], &[]).await
     }
 
     /// Compacts until nothing is left that is worth it.
@@ -152,6 +148,21 @@ impl Inner {
             .fold(None, async |failed, result| failed.or(result.err()))
             .await;
         failed.map_or(Ok(()), Err)
+    }
+
+    /// Seals what is in memory of these tables and tenants; of each, nothing means all.
+    pub(crate) async fn seal_of(
+        self: &Arc<Self>,
+        tables: &[Table],
+        tenants: &[Tenant],
+    ) -> Result<(), WorkError> {
+        for shard in self.memory.shards() {
+            let of_table = tables.is_empty() || tables.iter().any(|table| table.signal() == shard.signal);
+            if of_table && (tenants.is_empty() || tenants.contains(&shard.tenant)) {
+                self.memory.freeze(&shard);
+            }
+        }
+        self.seal_frozen().await
     }
 
     async fn seal_shard(self: &Arc<Self>, shard: Arc<Shard>) -> Result<(), WorkError> {

@@ -94,6 +94,11 @@ impl Store {
         self.0.fatal.clone()
     }
 
+    /// How many seals and merges there were since the start. Each takes much memory for a short time.
+    pub fn works_done(&self) -> u64 {
+        self.0.work.done()
+    }
+
     /// How the store is doing.
     pub fn status(&self) -> Status {
         let inner = &self.0;

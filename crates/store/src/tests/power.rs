@@ -43,6 +43,17 @@ fn tiny(chance: &mut Chance) -> Config {
     config
 }
 
+/// Merges all there is, as somebody may ask for; whether all of it went well.
+async fn merge_all(store: &Store) -> bool {
+    let mut compaction = store.compact(crate::CompactRequest::default()).unwrap();
+    while let Some(done) = compaction.next().await {
+        if done.is_err() {
+            return false;
+        }
+    }
+    true
+}
+
 impl World {
     fn new(seed: u64, tiers: bool) -> Self {
         let (disk, clock) = (ForgetfulDisk::new(), TestClock::new(NOON));
@@ -86,7 +97,8 @@ impl World {
             let now = crate::Clock::now_unix_nano(&*self.clock);
             let done = match self.chance.below(10) {
                 0 => store.seal_all().await.is_ok(),
-                1 => store.compact_now().await.is_ok(),
+                1 if self.chance.one_in(2) => store.compact_now().await.is_ok(),
+                1 => merge_all(store).await,
                 2 => store.retain_now(now).await.is_ok(),
                 _ => self.send(store).await,
             };
