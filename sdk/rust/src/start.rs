@@ -29,6 +29,7 @@ mod environment;
 mod exporters;
 mod guard;
 mod panics;
+mod service;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -40,6 +41,9 @@ mod guide {}
 
 pub use self::builder::{Builder, StartError};
 pub use self::guard::{Guard, StartedHealth};
+#[cfg(all(feature = "reqwest", feature = "resilience"))]
+pub use self::service::Client;
+pub use self::service::{Service, service};
 
 /// Starts logs, spans, metrics and the capture of panics, as the environment says. Everything is sent
 /// and written at the end of the guard: keep it in `main`.
