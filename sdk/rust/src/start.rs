@@ -35,7 +35,15 @@ mod service;
 pub(crate) mod tests;
 
 /// The examples of the guide are tests, too.
-#[cfg(all(doctest, feature = "grpc"))]
+#[cfg(all(
+    doctest,
+    feature = "axum",
+    feature = "grpc",
+    feature = "health",
+    feature = "redis",
+    feature = "reqwest",
+    feature = "resilience"
+))]
 #[doc = include_str!("../../../docs/sdk/getting-started.md")]
 mod guide {}
 

@@ -28,7 +28,8 @@ const OPERATIONS: [&str; 22] = [
 ];
 
 /// The operation and the first table, which is empty where none is found. It is no parser: what is in
-/// parentheses belongs to something else, and after `WITH` the operation is what comes behind them.
+/// parentheses belongs to something else, and after `WITH` the operation is what comes behind them. Quotes
+/// around a name are left out, but for those within one that has a schema.
 pub(super) fn summary(sql: &str) -> (&'static str, &str) {
     let mut words = outer_words(sql);
     let operation = words.find_map(|word| OPERATIONS.into_iter().find(|it| it.eq_ignore_ascii_case(word)));
