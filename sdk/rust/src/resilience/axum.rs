@@ -89,12 +89,12 @@ async fn set(
     Json(written): Json<Vec<Written>>,
 ) -> Response {
     let read: Result<Vec<Fault>, _> = written.into_iter().map(TryInto::try_into).collect();
-    let set = read.and_then(|read| match faults.set(&point, read) {
-        true => Ok(faults.enable(true)),
-        false => Err("there are too many points already"),
-    });
-    match set {
-        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+    let room = "there are too many points already";
+    match read.and_then(|read| faults.set(&point, read).then_some(()).ok_or(room)) {
+        Ok(()) => {
+            faults.enable(true);
+            StatusCode::NO_CONTENT.into_response()
+        }
         Err(why) => problem(StatusCode::UNPROCESSABLE_ENTITY, why, Map::new()),
     }
 }

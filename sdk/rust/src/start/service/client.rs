@@ -60,7 +60,8 @@ impl Client {
     pub(super) fn new(service: &Service, name: Arc<str>) -> Self {
         let registry = service.registry();
         // Their counters begin at nothing: an increase is seen only from something that was there.
-        (service.errors(), service.faults());
+        service.errors();
+        service.faults();
         let options = BreakerOptions { reset_timeout: RESET_TIMEOUT, ..BreakerOptions::default() };
         let breaker = Breaker::new(name.clone(), options, registry);
         Self {
