@@ -46,31 +46,34 @@ async function walked(page) {
   return told;
 }
 
-check("an order is a waterfall through both services, the database, Redis and the queue", async (page, go) => {
-  await go(`/traces/${trace}`);
-  const spans = await walked(page);
-  for (const [name, service] of [
-    ["POST /orders", "shop"],
-    ["GET", "shop"],
-    ["SELECT products", "shop"],
-    ["SETEX", "shop"],
-    ["POST", "shop"],
-    ["POST /payments/charge", "payments"],
-    ["INSERT orders", "shop"],
-    ["send shop:orders", "shop"],
-    ["LPUSH", "shop"],
-    ["process shop:orders", "shop"],
-    ["UPDATE orders", "shop"],
-  ]) {
-    assert.ok(
-      spans.some((span) => span.startsWith(`${name}, ${service}, `)),
-      `${name} of ${service} in ${JSON.stringify(spans)}`,
-    );
-  }
-  assert.match(await page.locator(".trace-summary").innerText(), /POST \/orders/);
-  await page.getByRole("searchbox", { name: "Search within the trace" }).fill("sqlite");
-  await page.locator('.trace-search [role="status"]', { hasText: /[1-9]\d* found/ }).waitFor();
-});
+check(
+  "an order is a waterfall through both services, the database, Redis and the queue",
+  async (page, go) => {
+    await go(`/traces/${trace}`);
+    const spans = await walked(page);
+    for (const [name, service] of [
+      ["POST /orders", "shop"],
+      ["GET", "shop"],
+      ["SELECT products", "shop"],
+      ["SETEX", "shop"],
+      ["POST", "shop"],
+      ["POST /payments/charge", "payments"],
+      ["INSERT orders", "shop"],
+      ["send shop:orders", "shop"],
+      ["LPUSH", "shop"],
+      ["process shop:orders", "shop"],
+      ["UPDATE orders", "shop"],
+    ]) {
+      assert.ok(
+        spans.some((span) => span.startsWith(`${name}, ${service}, `)),
+        `${name} of ${service} in ${JSON.stringify(spans)}`,
+      );
+    }
+    assert.match(await page.locator(".trace-summary").innerText(), /POST \/orders/);
+    await page.getByRole("searchbox", { name: "Search within the trace" }).fill("sqlite");
+    await page.locator('.trace-search [role="status"]', { hasText: /[1-9]\d* found/ }).waitFor();
+  },
+);
 
 check("the logs of an order are those of its trace", async (page, go) => {
   await go(`/logs?${RANGE}&trace_id=${trace}`);
