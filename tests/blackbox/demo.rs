@@ -44,6 +44,32 @@ fn it_sends_logs_traces_and_metrics_of_several_services() {
     server.balanced_ledger();
 }
 
+/// A charge at the bank takes at most a tenth of a second when it is well, and a whole one when it is slow.
+const CHARGES: &str = "spans WHERE name = 'POST bank.example/v2/charge' AND duration_nano";
+
+#[test]
+fn the_bank_is_slow_for_a_while_and_well_again() {
+    let server = fresnel().start();
+    let endpoint = format!("http://{}", server.doors().otlp_http);
+    let demo = fresnel().background(&["demo", "--endpoint", &endpoint, "--rate", "10"]);
+    let at_least = |what: &str, number: i64, from: &str| {
+        let statement = format!("SELECT count(*) FROM {from}");
+        wait_for(what, FILLED, || (server.sql(&statement).integer() >= number).then_some(()));
+    };
+    at_least("charges that go well", 3, &format!("{CHARGES} < 500000000"));
+    at_least("charges that are slow", 3, &format!("{CHARGES} > 500000000"));
+    at_least("who says why", 3, "logs WHERE service_name = 'payment' AND body = 'bank answers slowly'");
+    at_least(
+        "orders that wait for it",
+        3,
+        "spans WHERE service_name = 'frontend' AND name = 'POST /orders' AND duration_nano > 800000000",
+    );
+    let last = format!("(SELECT max(start_time) FROM {CHARGES} > 500000000)");
+    let again = format!("{CHARGES} < 500000000 AND start_time > {last}");
+    at_least("charges that go well again", 3, &again);
+    assert_eq!(demo.terminate().code(), Some(0));
+}
+
 #[test]
 fn it_brings_its_own_server_and_leaves_nothing_behind() {
     let temporary = tempfile::tempdir().unwrap();

@@ -1,7 +1,5 @@
 //! The page in headless Chromium, over records that are there.
 
-use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use testkit::otlp::proto::metrics::v1::{
@@ -9,10 +7,10 @@ use testkit::otlp::proto::metrics::v1::{
 };
 use testkit::records::{POINTS, Random, Sender, metrics, now_unix_nano, text, value};
 use testkit::remote_write::{V1, WriteRequest, request, series};
-use testkit::{Fresnel, skip, wait_for};
+use testkit::{Fresnel, page_tests, wait_for};
 
 use crate::fresnel;
-use crate::program::{root, run};
+use crate::program::run;
 
 const SERVICE: &str = "checkout";
 const BODY: &str = "payment was refused by the bank";
@@ -124,33 +122,6 @@ fn too_many_series(server: &Fresnel) {
     let one = |user: usize| series(&[("__name__", "crowd"), ("user", &user.to_string())], &[(1.0, at)]);
     let timeseries = (0..1_003).map(one).collect();
     server.ask(&request(V1, &WriteRequest { timeseries, metadata: Vec::new() })).expect(400);
-}
-
-fn chromium() -> Option<&'static str> {
-    ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"]
-        .into_iter()
-        .find(|path| Path::new(path).exists())
-}
-
-/// A command that runs tests of the page, told of this server; none where something is missing, which
-/// is said.
-pub(crate) fn page_tests(server: &Fresnel, program: &str, arguments: &[&str]) -> Option<Command> {
-    let web = root().join("web");
-    let Some(chromium) = chromium() else {
-        skip("there is no Chromium: run `cargo xtask setup` as root");
-        return None;
-    };
-    if !web.join("node_modules").exists() {
-        skip("web/node_modules is missing: run `cargo xtask setup`");
-        return None;
-    }
-    if !server.get("/").text().contains("<script") {
-        skip("the page is not in this binary: run `npm run build` in web, then build again");
-        return None;
-    }
-    let mut command = Command::new(program);
-    command.args(arguments).current_dir(web).env("FRESNEL_URL", server.url()).env("CHROMIUM", chromium);
-    Some(command)
 }
 
 #[test]

@@ -1,8 +1,7 @@
 //! What the scripts that send leave behind; the same for every SDK.
 
-use testkit::Fresnel;
+use testkit::{Fresnel, page_tests};
 
-use crate::browser::page_tests;
 use crate::program::run;
 
 /// Orders that a script makes: one span, one log record and one count each.

@@ -1,6 +1,5 @@
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use fresnel_sdk::resilience::{CallError, Rejected};
 
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
@@ -16,7 +15,7 @@ pub(crate) enum Failure {
     #[error("redis failed")]
     Redis(#[from] redis::RedisError),
     #[error("the payment failed")]
-    Payment(#[source] CallError<reqwest::Error>),
+    Payment(#[source] anyhow::Error),
 }
 
 impl IntoResponse for Failure {
@@ -25,9 +24,6 @@ impl IntoResponse for Failure {
             Self::NoSuchProduct | Self::NoSuchOrder => StatusCode::NOT_FOUND,
             Self::SoldOut { .. } => StatusCode::CONFLICT,
             Self::Database(_) | Self::Redis(_) => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Payment(CallError::Rejected(Rejected::CircuitOpen { .. })) => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
             Self::Payment(_) => StatusCode::BAD_GATEWAY,
         };
         if status.is_server_error() {

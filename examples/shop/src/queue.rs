@@ -2,44 +2,42 @@
 
 use std::collections::BTreeMap;
 
-use fresnel_sdk::instrument::{Cache, Queue};
 use redis::AsyncCommands;
 use redis::aio::MultiplexedConnection;
 
 use crate::failure::Failure;
-use crate::seen::Seen;
 
 const WAITING: &str = "shop:orders";
 const STOCK_SECONDS: u64 = 5;
 
 pub(crate) struct Jobs {
-    redis: MultiplexedConnection,
+    pub(crate) redis: fresnel_sdk::instrument::Redis<MultiplexedConnection>, // SDK
     client: redis::Client,
-    cache: Cache,
-    queue: Queue,
 }
 
-/// An order to be packed, with the headers that its trace goes on by.
+/// An order to be packed.
 #[derive(serde::Serialize, serde::Deserialize)]
 pub(crate) struct Job {
     pub(crate) order: i64,
-    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) headers: BTreeMap<String, String>, // SDK
+}
+
+impl Job {
+    fn text(&self) -> String {
+        serde_json::json!(self).to_string()
+    }
 }
 
 impl Jobs {
-    pub(crate) async fn connect(url: &str, seen: &Seen) -> redis::RedisResult<Self> {
+    pub(crate) async fn connect(url: &str) -> redis::RedisResult<Self> {
         let client = redis::Client::open(url)?;
         let redis = client.get_multiplexed_async_connection().await?;
-        Ok(Self { redis, client, cache: seen.cache.clone(), queue: seen.queue.clone() })
-    }
-
-    pub(crate) async fn ping(&self) -> redis::RedisResult<()> {
-        redis::cmd("PING").query_async(&mut self.redis.clone()).await
+        let redis = fresnel_sdk::service().redis(redis); // SDK
+        Ok(Self { redis, client })
     }
 
     pub(crate) async fn known_stock(&self, product: &str) -> Result<Option<u32>, Failure> {
-        let known = self.redis.clone().get(key(product)).await?;
-        Ok(self.cache.found(known)) // SDK
+        Ok(self.redis.clone().get(key(product)).await?)
     }
 
     pub(crate) async fn remember_stock(&self, product: &str, stock: u32) -> Result<(), Failure> {
@@ -48,21 +46,14 @@ impl Jobs {
 
     pub(crate) async fn enqueue(&self, order: i64) -> Result<(), Failure> {
         let mut redis = self.redis.clone();
-        let send = |headers| async move {
-            let job = serde_json::json!(Job { order, headers }).to_string();
-            redis.lpush::<_, _, ()>(WAITING, job).await
-        };
-        Ok(self.queue.produce(WAITING, BTreeMap::new(), send).await?) // SDK
+        let send = async |headers| redis.lpush::<_, _, ()>(WAITING, Job { order, headers }.text()).await; // SDK
+        Ok(self.redis.queue().produce(WAITING, BTreeMap::new(), send).await?) // SDK
     }
 
     /// A connection of its own: it waits.
     pub(crate) async fn listen(&self) -> redis::RedisResult<Waiting> {
         let config = redis::AsyncConnectionConfig::new().set_response_timeout(None);
         Ok(Waiting(self.client.get_multiplexed_async_connection_with_config(&config).await?))
-    }
-
-    pub(crate) fn queue(&self) -> &Queue {
-        &self.queue
     }
 }
 

@@ -4,8 +4,6 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fresnel_sdk::instrument::Message;
-
 use crate::Shop;
 use crate::failure::Failure;
 use crate::queue::{Job, Waiting};
@@ -32,14 +30,15 @@ async fn listen(shop: &Shop) -> redis::RedisResult<Infallible> {
     }
 }
 
-async fn pack(shop: &Shop, Job { order, headers }: Job) {
-    let message = Message { destination: Waiting::NAME, worker: Some("packers"), ..Message::default() };
+async fn pack(shop: &Shop, job: Job) {
+    let order = job.order;
     let work = async {
         shop.orders.pack(order).await?;
         tracing::info!(order, "packed");
         Ok::<_, Failure>(())
     };
-    if let Err(error) = shop.jobs.queue().time_processing(message, &headers, work).await {
+    let work = shop.jobs.redis.queue().time_processing(Waiting::NAME, &job.headers, work); // SDK
+    if let Err(error) = work.await {
         tracing::error!(order, %error, "not packed");
     }
 }

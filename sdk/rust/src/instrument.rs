@@ -12,13 +12,17 @@
 //! | [`Database`], [`Cache`], [`Queue`] | none |
 //! | `http`: layers for HTTP and gRPC, of servers (axum, tonic, whatever speaks tower) and of clients | `tower`, with `axum` for route templates |
 //! | `http::HttpClient::send` | `reqwest` |
+//! | `Redis`: a connection whose commands are seen | `redis` |
 
 mod cache;
 mod database;
 #[cfg(feature = "tower")]
 pub mod http;
 mod queue;
+#[cfg(feature = "redis")]
+mod redis;
 mod statement;
+mod summary;
 
 #[cfg(test)]
 mod tests;
@@ -30,6 +34,8 @@ mod guides;
 pub use self::cache::{Cache, CacheResult};
 pub use self::database::{Database, Query};
 pub use self::queue::{Message, Queue};
+#[cfg(feature = "redis")]
+pub use self::redis::Redis;
 pub use self::statement::{sanitized, sanitized_for};
 
 use std::time::Instant;

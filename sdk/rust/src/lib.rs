@@ -30,6 +30,7 @@
 //! | `axum`, `resilience`, `security`, `tower` together | `routes`: routes with permissions, a rate limit, a cache and validation |
 //! | `tower` | the parts as tower layers; spans and metrics of HTTP and gRPC |
 //! | `reqwest` | requests of `reqwest` with spans, metrics and the context |
+//! | `redis` | connections of `redis` whose commands are spans and metrics |
 //! | `axum` | the parts as axum routes and answers; the page of metrics |
 //!
 //! The Fresnel server uses it for itself. It knows nothing of the server: it speaks OTLP.
@@ -70,7 +71,7 @@ pub mod testkit;
 #[cfg(any(feature = "events", feature = "security"))]
 pub mod time_of_day;
 
-pub use self::start::{Builder, Guard, builder, init};
+pub use self::start::{Builder, Guard, Service, builder, init, service};
 /// For the macros of this crate.
 #[doc(hidden)]
 pub use tracing as __tracing;

@@ -53,6 +53,8 @@
 
 #[cfg(feature = "axum")]
 mod answer;
+#[cfg(feature = "axum")]
+pub mod axum;
 mod backoff;
 mod balance;
 mod breaker;

@@ -29,17 +29,29 @@ mod environment;
 mod exporters;
 mod guard;
 mod panics;
+mod service;
 
 #[cfg(test)]
 pub(crate) mod tests;
 
 /// The examples of the guide are tests, too.
-#[cfg(all(doctest, feature = "grpc"))]
+#[cfg(all(
+    doctest,
+    feature = "axum",
+    feature = "grpc",
+    feature = "health",
+    feature = "redis",
+    feature = "reqwest",
+    feature = "resilience"
+))]
 #[doc = include_str!("../../../docs/sdk/getting-started.md")]
 mod guide {}
 
 pub use self::builder::{Builder, StartError};
 pub use self::guard::{Guard, StartedHealth};
+#[cfg(all(feature = "reqwest", feature = "resilience"))]
+pub use self::service::Client;
+pub use self::service::{Service, service};
 
 /// Starts logs, spans, metrics and the capture of panics, as the environment says. Everything is sent
 /// and written at the end of the guard: keep it in `main`.

@@ -63,6 +63,11 @@ impl Sight {
     pub fn when(may_see: impl Fn(&HeaderMap) -> bool + Send + Sync + 'static) -> Self {
         Self(Arc::new(may_see))
     }
+
+    /// Whether who sends these headers may see it.
+    pub fn lets(&self, headers: &HeaderMap) -> bool {
+        (self.0)(headers)
+    }
 }
 
 impl fmt::Debug for Sight {
@@ -87,7 +92,7 @@ struct Asked {
 pub fn router(checker: Checker, sight: Sight) -> Router {
     let route = |scope| {
         get(move |State(desk): State<Desk>, Query(asked): Query<Asked>, headers: HeaderMap| async move {
-            desk.answer(scope, asked.detailed && desk.sight.0(&headers)).await
+            desk.answer(scope, asked.detailed && desk.sight.lets(&headers)).await
         })
     };
     Router::new()

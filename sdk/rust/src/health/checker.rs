@@ -98,6 +98,46 @@ impl Checker {
         self.register_boxed(name.into(), options, Box::new(check))
     }
 
+    /// As [`Checker::register`] with the default options, of a call that many parts of a program share:
+    /// what it gives does not matter, an error is unhealthy.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use fresnel_sdk::{health::{Checker, RegisterError}, telemetry::metrics::Registry};
+    /// struct Shop;
+    ///
+    /// impl Shop {
+    ///     async fn stock(&self, product: &str) -> Result<u32, std::io::Error> {
+    ///         Ok(12) // Of the database.
+    ///     }
+    /// }
+    ///
+    /// let (checker, shop) = (Checker::new("1.4.2", &Registry::new()), Arc::new(Shop));
+    /// checker.watch("database", &shop, async |shop| shop.stock("tea").await)?;
+    /// # Ok::<(), RegisterError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Checker::register`].
+    pub fn watch<S, F, T, E>(
+        &self,
+        name: impl Into<Arc<str>>,
+        of: &Arc<S>,
+        call: impl Fn(Arc<S>) -> F + Send + Sync + 'static,
+    ) -> Result<(), RegisterError>
+    where
+        S: Send + Sync + 'static,
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        T: 'static,
+        E: fmt::Display + 'static,
+    {
+        let of = of.clone();
+        self.register(name, CheckOptions::default(), move || {
+            let answer = call(of.clone());
+            async move { answer.await.map(drop) }
+        })
+    }
+
     /// As [`Checker::register`], of a check whose type is not known.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::statement::without_values;
+use super::summary::summary;
 use super::{CANCELLED, LabelList, PortText, seconds_since, type_name};
 use crate::telemetry::metrics::{Histogram, Registry};
 use crate::telemetry::otlp::{SpanKind, Status};
@@ -48,6 +49,7 @@ pub struct Query<'a> {
     operation: &'a str,
     collection: &'a str,
     text: Option<&'a str>,
+    batch: Option<usize>,
 }
 
 /// The bounds of the semantic conventions, in seconds.
@@ -118,7 +120,27 @@ impl Database {
     /// Describes a query: an operation such as `SELECT` or `HGET`, and the table or key pattern that it
     /// is about, which may be empty.
     pub fn query<'a>(&'a self, operation: &'a str, collection: &'a str) -> Query<'a> {
-        Query { database: self, operation, collection, text: None }
+        Query { database: self, operation, collection, text: None, batch: None }
+    }
+
+    /// Describes a query by its SQL: the first word, such as `SELECT`, and the first table it names. The
+    /// statement is recorded as [`sanitized_for`](super::sanitized_for) leaves it. It must be one of a
+    /// few that the program has: what is put together with names of users belongs into [`Database::query`].
+    ///
+    /// ```
+    /// # use fresnel_sdk::telemetry::{metrics::Registry, trace::Tracer};
+    /// # use fresnel_sdk::instrument::Database;
+    /// # async fn with(database: Database) -> Result<(), std::io::Error> {
+    /// let sql = "SELECT total FROM orders WHERE id = $1";
+    /// let query = async { Ok::<_, std::io::Error>(12) }; // sqlx::query(sql).bind(7).fetch_one(&pool)
+    /// let total = database.statement(sql).run(query).await?; // the span `SELECT orders`
+    /// # let _ = total;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn statement<'a>(&'a self, sql: &'a str) -> Query<'a> {
+        let (operation, collection) = summary(sql);
+        self.query(operation, collection).text(sql)
     }
 
     /// Runs a query and measures it.
@@ -141,6 +163,11 @@ impl<'a> Query<'a> {
         Self { text: Some(statement), ..self }
     }
 
+    /// With how many queries it is, `db.operation.batch.size`, where it is several.
+    pub fn batch(self, size: usize) -> Self {
+        Self { batch: Some(size).filter(|size| *size > 1), ..self }
+    }
+
     /// Runs it and measures it.
     ///
     /// # Errors
@@ -155,7 +182,7 @@ impl<'a> Query<'a> {
     }
 
     fn span(&self) -> Span {
-        let Self { database, operation, collection, text } = self;
+        let Self { database, operation, collection, text, batch } = self;
         let summary =
             if collection.is_empty() { (*operation).to_owned() } else { format!("{operation} {collection}") };
         let tracer = &database.tracer;
@@ -175,6 +202,8 @@ impl<'a> Query<'a> {
             value.into_iter().for_each(|value| span.set(name, value));
         }
         database.port.into_iter().for_each(|port| span.set("server.port", port));
+        let batch = batch.and_then(|size| i64::try_from(size).ok());
+        batch.into_iter().for_each(|size| span.set("db.operation.batch.size", size));
         if let Some(text) = text.filter(|_| span.is_recorded()) {
             span.set("db.query.text", &super::sanitized_for(database.system, text));
         }

@@ -22,7 +22,7 @@ pub struct Queue {
     process: Histogram,
 }
 
-/// A message that came.
+/// A message that came. A text is one that waited there.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Message<'a> {
     /// Where it waited: `messaging.destination.name`.
@@ -31,6 +31,12 @@ pub struct Message<'a> {
     pub id: Option<&'a str>,
     /// Who works on it: `messaging.consumer.group.name`.
     pub worker: Option<&'a str>,
+}
+
+impl<'a> From<&'a str> for Message<'a> {
+    fn from(destination: &'a str) -> Self {
+        Self { destination, ..Self::default() }
+    }
 }
 
 /// The bounds of the semantic conventions, in seconds.
@@ -74,8 +80,7 @@ impl Queue {
         mut headers: H,
         send: impl FnOnce(H) -> F,
     ) -> Result<T, E> {
-        let message = Message { destination, ..Message::default() };
-        let mut work = self.begin(Role::Send, message, Context::current());
+        let mut work = self.begin(Role::Send, destination.into(), Context::current());
         let context = Context { span: work.span.context(), ..Context::current() };
         self.propagation.inject(&context, &mut headers);
         work.run(send(headers)).await
@@ -85,14 +90,14 @@ impl Queue {
     ///
     /// # Errors
     /// Those of the work.
-    pub async fn time_processing<T, E: Error>(
+    pub async fn time_processing<'a, T, E: Error>(
         &self,
-        message: Message<'_>,
+        message: impl Into<Message<'a>>,
         headers: &(impl Extractor + ?Sized),
         work: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
         let context = self.propagation.extract(headers);
-        let mut running = self.begin(Role::Process, message, context.clone());
+        let mut running = self.begin(Role::Process, message.into(), context.clone());
         context.scope(running.run(work)).await
     }
 

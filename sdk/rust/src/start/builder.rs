@@ -8,6 +8,7 @@ use tracing_subscriber::{Registry as Spans, reload};
 use super::environment::Environment;
 use super::guard::{Guard, Started};
 use super::panics;
+use super::service::Service;
 use crate::errors::{ErrorLayer, Report};
 use crate::logging::{BuildError, ByName, LoggingConfig, OutputSetup, RedactError, Source};
 use crate::propagation::Propagation;
@@ -137,6 +138,7 @@ impl Builder {
         let (capture, mut environment) = (!self.keep_panics, Environment::of_process());
         let (started, dispatch) = self.build(&mut environment)?;
         tracing::dispatcher::set_global_default(dispatch).map_err(|_| StartError::AlreadySet)?;
+        started.service.become_the_process();
         if capture {
             panics::capture(&started);
         }
@@ -193,7 +195,8 @@ impl Builder {
         // Spans first: records have their ids.
         let subscriber = Spans::default().with(levels).with(spans).with(logging.layer()).with(self.errors);
         let patience = self.patience.unwrap_or(Duration::from_secs(5));
-        let started = Started { levels: Some(handle), logging, pipeline, registry, tracer, patience };
+        let service = Service::new(tracer, registry, version(&resource));
+        let started = Started { levels: Some(handle), logging, pipeline, service, patience };
         Ok((std::sync::Arc::new(started), Dispatch::new(subscriber)))
     }
 
@@ -255,6 +258,15 @@ impl Exporter for Given {
 
     fn flush(&self, signal: Signal, within: Duration) -> bool {
         self.0.flush(signal, within)
+    }
+}
+
+/// `service.version`, whoever said it.
+fn version(resource: &Resource) -> String {
+    let version = resource.attributes.iter().find(|attribute| attribute.key == "service.version");
+    match version.map(|attribute| &attribute.value) {
+        Some(Value::Text(version)) => version.to_string(),
+        _ => String::new(),
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tracing_subscriber::{Registry as Spans, reload};
 
 use super::builder::StartError;
+use super::service::{Service, service};
 use crate::logging::{ByName, Logging, OutputHealth};
 use crate::telemetry::metrics::Registry;
 use crate::telemetry::trace::Tracer;
@@ -17,8 +18,7 @@ pub(super) struct Started {
     pub(super) levels: Option<reload::Handle<ByName, Spans>>,
     pub(super) logging: Logging,
     pub(super) pipeline: Option<Pipeline>,
-    pub(super) registry: Registry,
-    pub(super) tracer: Tracer,
+    pub(super) service: Service,
     pub(super) patience: Duration,
 }
 
@@ -55,12 +55,17 @@ impl Guard {
 
     /// The instruments that are sent along.
     pub fn registry(&self) -> &Registry {
-        &self.started.registry
+        self.started.service.registry()
     }
 
     /// For spans of your own, and for what [`instrument`](crate::instrument) records.
     pub fn tracer(&self) -> &Tracer {
-        &self.started.tracer
+        self.started.service.tracer()
+    }
+
+    /// What its parts are made of; [`service`](crate::service) gives the same anywhere.
+    pub fn service(&self) -> &Service {
+        &self.started.service
     }
 
     /// The outputs of logs.
@@ -155,8 +160,7 @@ pub(super) fn nothing(error: &StartError) -> Guard {
         levels: None,
         logging: Logging::default(),
         pipeline: None,
-        registry: Registry::new(),
-        tracer: Tracer::disabled(),
+        service: service().clone(),
         patience: Duration::ZERO,
     };
     Guard::new(Arc::new(started))

@@ -6,5 +6,7 @@ mod app;
 mod defaults;
 mod environment;
 mod guard;
+#[cfg(all(feature = "axum", feature = "health", feature = "reqwest", feature = "resilience"))]
+mod service;
 
 pub(crate) use self::guard::start as started;

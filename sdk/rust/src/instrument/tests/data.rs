@@ -7,6 +7,7 @@ use tracing::Dispatch;
 
 use super::{CLIENT, CONSUMER, Observed, PRODUCER, fact};
 use crate::instrument::statement::without_values;
+use crate::instrument::summary::summary;
 use crate::instrument::{Cache, CacheResult, Database, Message, Queue, sanitized, sanitized_for};
 use crate::propagation::Context;
 use crate::telemetry::current_context;
@@ -176,4 +177,36 @@ async fn a_message_is_one_trace_from_who_sends_it_to_who_works_on_it() {
     assert!(consumed[0].contains("data::TimedOut\"") && !consumed[0].contains("m1"), "{consumed:?}");
     assert_eq!(observed.lines("messaging_process_duration_seconds_count").len(), 1);
     assert_eq!(observed.lines("messaging_client_operation_duration_seconds_count").len(), 1);
+}
+
+#[test]
+fn a_statement_says_what_it_does_and_to_what() {
+    for (statement, told) in [
+        ("SELECT a, b FROM orders WHERE id = 7", ("SELECT", "orders")),
+        ("select extract(year from at) from \"shop\".\"orders\" o", ("SELECT", "shop\".\"orders")),
+        ("-- from here\nINSERT INTO orders (a) SELECT a FROM old", ("INSERT", "orders")),
+        ("UPDATE ONLY orders SET state = 'from'", ("UPDATE", "orders")),
+        ("DELETE /* from a */ FROM `orders`", ("DELETE", "orders")),
+        ("WITH recent AS (SELECT * FROM old) SELECT * FROM recent", ("SELECT", "recent")),
+        ("CREATE TABLE IF NOT EXISTS orders (id INT)", ("CREATE", "orders")),
+        ("SELECT 'a FROM b'", ("SELECT", "")),
+        ("SELECT 1", ("SELECT", "")),
+        ("BEGIN", ("BEGIN", "")),
+        ("secret", ("_OTHER", "")),
+        ("", ("_OTHER", "")),
+        ("SELECT (a FROM 'it", ("SELECT", "")),
+    ] {
+        assert_eq!(summary(statement), told, "{statement}");
+    }
+}
+
+#[tokio::test]
+async fn a_statement_is_a_span_by_its_summary() {
+    let observed = Observed::new();
+    let database = Database::new(&observed.tracer, &observed.registry, "sqlite");
+    let sql = "SELECT total FROM orders WHERE mail = 'a@b.c'";
+    database.statement(sql).run(async { Ok::<_, TimedOut>(12) }).await.unwrap();
+    let span = observed.span("SELECT orders", CLIENT);
+    assert_eq!(fact(&span, "db.query.text").unwrap(), "SELECT total FROM orders WHERE mail = ?");
+    assert_eq!(fact(&span, "db.collection.name").as_deref(), Some("orders"));
 }

@@ -85,6 +85,47 @@ async fn commands_are_spans_without_their_values() {
     assert!(counted.len() == 4 && counted.iter().all(|it| it.contains(&label)), "{counted:?}");
 }
 
+#[cfg(feature = "redis")]
+#[tokio::test]
+async fn a_connection_is_seen_wherever_it_goes() {
+    let (observed, server) = (Observed::new(), start());
+    let connection = connect(&server).await;
+    let redis = crate::instrument::Redis::new(&observed.tracer, &observed.registry, connection);
+    let mut redis = redis.server("127.0.0.1", server.port);
+    redis.set::<_, _, ()>("user:7", "secret").await.unwrap();
+    assert_eq!(redis.clone().get::<_, String>("user:7").await.unwrap(), "secret");
+    let wrong = redis.lpush::<_, _, ()>("user:7", "secret").await.unwrap_err();
+    assert_eq!(wrong.code(), Some("WRONGTYPE"));
+    let made_up = redis::cmd("user:7").query_async::<()>(&mut redis).await.unwrap_err();
+    assert!(made_up.to_string().contains("user:7"), "Redis repeats what it was told: {made_up}");
+
+    let both: (String, String) =
+        redis::pipe().get("user:7").get("user:7").query_async(&mut redis).await.unwrap();
+    assert_eq!(both, ("secret".into(), "secret".into()));
+    let mut mixed = redis::pipe();
+    mixed.atomic().set("user:8", "secret").ignore().get("user:8");
+    assert_eq!(mixed.query_async::<(String,)>(&mut redis).await.unwrap().0, "secret");
+    let mut partly = redis::pipe();
+    partly.lpush("user:7", "secret").get("user:7").ignore_errors();
+    let answers = partly.query_async::<Vec<redis::RedisResult<String>>>(&mut redis).await.unwrap();
+    assert_eq!(answers[0].as_ref().unwrap_err().code(), Some("WRONGTYPE"));
+    assert_eq!(answers[1].as_deref(), Ok("secret"), "what went well is there all the same");
+
+    let get = observed.span("GET", CLIENT);
+    let facts = ["db.system.name", "db.operation.name", "db.namespace", "server.address", "server.port"];
+    let port = server.port.to_string();
+    assert_eq!(facts.map(|name| fact(&get, name).unwrap()), ["redis", "GET", "0", "127.0.0.1", &port]);
+    let told = |name: &str, of: &str| fact(&observed.span(name, CLIENT), of);
+    assert_eq!(told("LPUSH", "db.response.status_code").as_deref(), Some("WRONGTYPE"));
+    assert_eq!(told("_OTHER", "error.type").as_deref(), Some("ERR"));
+    assert_eq!(told("PIPELINE GET", "db.operation.batch.size").as_deref(), Some("2"));
+    assert_eq!(told("MULTI", "error.type"), None);
+    assert_eq!(told("PIPELINE", "db.response.status_code").as_deref(), Some("WRONGTYPE"));
+    let spans = format!("{:?}", observed.spans());
+    assert!(!spans.contains("secret") && !spans.contains("user:"), "neither keys nor values: {spans}");
+    assert_eq!(observed.lines("db_client_operation_duration_seconds_count").len(), 7);
+}
+
 #[tokio::test]
 async fn what_a_cache_in_redis_finds_is_counted() {
     let (observed, server) = (Observed::new(), start());
