@@ -109,10 +109,20 @@ bench-metrics: ## metrics beside VictoriaMetrics and Prometheus
 bench-sdk: ## what the instrumentation of a request costs, beside tracing-opentelemetry and others
 	cargo run --locked --profile $(BENCH_PROFILE) --package bench-sdk
 
-soak: ## a thousand kills, thousands of power cuts, minutes of overload
-	FRESNEL_SOAK_ROUNDS=$${FRESNEL_SOAK_ROUNDS:-1000} FRESNEL_FAULT_SECONDS=60 \
-	  cargo test --locked --profile quick --package fresnel-server --test fault -- --nocapture --test-threads=1
-	cargo test --locked --profile quick --package store --lib -- --ignored nothing_is_lost_or_doubled_many
+# One set of packages for both, so that what they share is built once. What it runs is a copy, so that
+# a build meanwhile does not replace it.
+SOAK = cargo test --locked --profile quick --package fresnel-server --package store
+
+soak: ## a thousand kills, thousands of power cuts, minutes of overload; FRESNEL_SOAK_ROUNDS=50 for fewer
+	$(SOAK) --test fault --lib --no-run
+	export FRESNEL_SOAK_BINARY="$(CARGO_TARGET_DIR)/soak/fresnel" FRESNEL_TEST_REPORT="$(CARGO_TARGET_DIR)/soak/report.txt"
+	export FRESNEL_SOAK_ROUNDS="$${FRESNEL_SOAK_ROUNDS:-1000}" FRESNEL_FAULT_SECONDS="$${FRESNEL_FAULT_SECONDS:-60}"
+	mkdir -p "$(CARGO_TARGET_DIR)/soak"
+	cp "$(CARGO_TARGET_DIR)/quick/fresnel" "$$FRESNEL_SOAK_BINARY"
+	: > "$$FRESNEL_TEST_REPORT"
+	trap 'echo; echo "what the tests tell:"; cat "$$FRESNEL_TEST_REPORT"' EXIT
+	$(SOAK) --lib -- --ignored nothing_is_lost_or_doubled_many
+	$(SOAK) --test fault -- --nocapture --test-threads=1
 
 fuzz: ## look for panics in the decoders, five minutes each; needs cargo-fuzz and a nightly compiler
 	cd crates/wire
