@@ -27,9 +27,8 @@ setup: ## install what the tests need, once
 format:
 	cargo fmt --all --check
 
-# What a service takes is seldom all of it: none of the features, and each of them alone, must do.
+# What a service takes is seldom all of it: each of the features alone must do; `lint` looks at none.
 features:
-	cargo check --package fresnel-sdk --no-default-features --locked
 	for feature in $$(sed -n '/^\[features\]/,/^\[dependencies\]/s/^\([a-z-]*\) = .*/\1/p' sdk/rust/Cargo.toml); do
 	  cargo check --package fresnel-sdk --no-default-features --features "$$feature" --locked
 	done
@@ -63,8 +62,9 @@ web:
 	fi
 
 # nextest where it is installed: a test of its own process and a bound on its time. Documentation
-# examples are not among what it runs. The parts of the SDK that the server does without have runs
-# of their own, so that the server is tested as it is shipped. What a test that passes has to tell
+# examples are not among what it runs. The SDK has a run of its own, with the parts that the server
+# does without, so that the server is tested as it is shipped. Most tests wait for a server, a disk
+# or a client more than they compute: two of them for each core. What a test that passes has to tell
 # (what it skipped and why, how much it compared) no runner shows: it goes to a file, shown in the end.
 unit:
 	export FRESNEL_TEST_REPORT="$(abspath $(CARGO_TARGET_DIR))/test-report.txt"
@@ -72,8 +72,9 @@ unit:
 	: > "$$FRESNEL_TEST_REPORT"
 	trap 'echo; echo "what the tests tell:"; sort "$$FRESNEL_TEST_REPORT"' EXIT
 	if cargo nextest --version > /dev/null 2>&1; then
-	  cargo nextest run --workspace --locked
-	  cargo nextest run --package fresnel-sdk --all-features --locked
+	  threads=$$((2 * $$(nproc)))
+	  cargo nextest run --workspace --locked --test-threads "$$threads" -E 'not package(fresnel-sdk)'
+	  cargo nextest run --package fresnel-sdk --all-features --locked --test-threads "$$threads"
 	  cargo test --workspace --locked --doc
 	  cargo test --package fresnel-sdk --all-features --locked --doc
 	else
