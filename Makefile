@@ -27,10 +27,9 @@ setup: ## install what the tests need, once
 format:
 	cargo fmt --all --check
 
-# What a service takes is seldom all of it: none of the features, and each of them alone, must do,
-# without a word from the compiler.
+# What a service takes is seldom all of it: each of the features alone must do, without a
+# word from the compiler; `lint` looks at none.
 features:
-	cargo clippy --package fresnel-sdk --no-default-features --locked -- -D warnings
 	for feature in $$(sed -n '/^\[features\]/,/^\[dependencies\]/s/^\([a-z-]*\) = .*/\1/p' sdk/rust/Cargo.toml); do
 	  cargo clippy --package fresnel-sdk --no-default-features --features "$$feature" --locked -- -D warnings
 	done
@@ -64,8 +63,9 @@ web:
 	fi
 
 # nextest where it is installed: a test of its own process and a bound on its time. Documentation
-# examples are not among what it runs. The parts of the SDK that the server does without have runs
-# of their own, so that the server is tested as it is shipped. What a test that passes has to tell
+# examples are not among what it runs. The SDK has a run of its own, with the parts that the server
+# does without, so that the server is tested as it is shipped. Most tests wait for a server, a disk
+# or a client more than they compute: two of them for each core. What a test that passes has to tell
 # (what it skipped and why, how much it compared) no runner shows: it goes to a file, shown in the end.
 unit:
 	export FRESNEL_TEST_REPORT="$(abspath $(CARGO_TARGET_DIR))/test-report.txt"
@@ -73,8 +73,9 @@ unit:
 	: > "$$FRESNEL_TEST_REPORT"
 	trap 'echo; echo "what the tests tell:"; sort "$$FRESNEL_TEST_REPORT"' EXIT
 	if cargo nextest --version > /dev/null 2>&1; then
-	  cargo nextest run --workspace --locked
-	  cargo nextest run --package fresnel-sdk --all-features --locked
+	  threads=$$((2 * $$(nproc)))
+	  cargo nextest run --workspace --locked --test-threads "$$threads" -E 'not package(fresnel-sdk)'
+	  cargo nextest run --package fresnel-sdk --all-features --locked --test-threads "$$threads"
 	  cargo test --workspace --locked --doc
 	  cargo test --package fresnel-sdk --all-features --locked --doc
 	else
@@ -110,10 +111,20 @@ bench-metrics: ## metrics beside VictoriaMetrics and Prometheus
 bench-sdk: ## what the instrumentation of a request costs, beside tracing-opentelemetry and others
 	cargo run --locked --profile $(BENCH_PROFILE) --package bench-sdk
 
-soak: ## a thousand kills, thousands of power cuts, minutes of overload
-	FRESNEL_SOAK_ROUNDS=$${FRESNEL_SOAK_ROUNDS:-1000} FRESNEL_FAULT_SECONDS=60 \
-	  cargo test --locked --profile quick --package fresnel-server --test fault -- --nocapture --test-threads=1
-	cargo test --locked --profile quick --package store --lib -- --ignored nothing_is_lost_or_doubled_many
+# One set of packages for both, so that what they share is built once. What it runs is a copy, so that
+# a build meanwhile does not replace it.
+SOAK = cargo test --locked --profile quick --package fresnel-server --package store
+
+soak: ## a thousand kills, thousands of power cuts, minutes of overload; FRESNEL_SOAK_ROUNDS=50 for fewer
+	$(SOAK) --test fault --lib --no-run
+	export FRESNEL_SOAK_BINARY="$(CARGO_TARGET_DIR)/soak/fresnel" FRESNEL_TEST_REPORT="$(CARGO_TARGET_DIR)/soak/report.txt"
+	export FRESNEL_SOAK_ROUNDS="$${FRESNEL_SOAK_ROUNDS:-1000}" FRESNEL_FAULT_SECONDS="$${FRESNEL_FAULT_SECONDS:-60}"
+	mkdir -p "$(CARGO_TARGET_DIR)/soak"
+	cp "$(CARGO_TARGET_DIR)/quick/fresnel" "$$FRESNEL_SOAK_BINARY"
+	: > "$$FRESNEL_TEST_REPORT"
+	trap 'echo; echo "what the tests tell:"; cat "$$FRESNEL_TEST_REPORT"' EXIT
+	$(SOAK) --lib -- --ignored nothing_is_lost_or_doubled_many
+	$(SOAK) --test fault -- --nocapture --test-threads=1
 
 fuzz: ## look for panics in the decoders, five minutes each; needs cargo-fuzz and a nightly compiler
 	cd crates/wire

@@ -10,8 +10,8 @@ use crate::fresnel;
 use crate::program::{python, run};
 
 /// Seals at once, and nothing else comes in.
-const CONFIG: &str =
-    "[receive.host]\nenabled = false\n[telemetry]\nenabled = false\n[store.seal]\nage = \"1s\"\n";
+const CONFIG: &str = "[receive.host]\nenabled = false\n[telemetry]\nenabled = false\n[publish]\ninterval = \"1s\"\n\
+    [store.seal]\nage = \"1s\"\n";
 /// Tables are published in the background within this.
 const PUBLISHED: Duration = Duration::from_secs(120);
 

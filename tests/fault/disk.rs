@@ -13,7 +13,7 @@ use testkit::{Builder, Encoding, Format, Fresnel, otlp, skip, wait_for};
 
 use crate::door::{Door, Signal};
 use crate::fresnel;
-use crate::senders::{Fate, Plan, verify_ledger};
+use crate::senders::{Fate, Plan, verify, verify_ledger};
 use crate::settings::{QUIET, TINY_FILES};
 
 /// The server's disk, in the hands of the test.
@@ -115,10 +115,8 @@ fn a_sync_that_fails_ends_the_process_and_nothing_acknowledged_is_lost() {
     let sent: Vec<_> = senders.into_iter().map(|sender| sender.finish()).collect();
     faults.set(Control::default());
     server.restart();
-    for sent in &sent {
-        assert!(sent.acknowledged() > 0 || sent.requests(Fate::Unknown) > 0);
-        sent.verify(&server);
-    }
+    assert!(sent.iter().all(|sent| sent.acknowledged() > 0 || sent.requests(Fate::Unknown) > 0));
+    verify(&server, &sent);
     verify_ledger(&server, &["default"]);
 }
 
@@ -134,7 +132,7 @@ fn a_disk_without_space_refuses_until_there_is_some() {
     );
     server.kill9();
     server.restart();
-    sent.verify(&server);
+    verify(&server, &[sent]);
     verify_ledger(&server, &["default"]);
 }
 

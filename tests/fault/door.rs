@@ -4,7 +4,7 @@ use std::io;
 
 use testkit::http::{Client, Request, Response};
 use testkit::otlp::{self, Export};
-use testkit::records::{Random, Sender};
+use testkit::records::{ID, Random, SENDER, Sender};
 use testkit::remote_write::{self, RequestV2, V1, V2, WriteRequest, written};
 use testkit::{Doors, Encoding, Format};
 
@@ -12,11 +12,32 @@ use crate::grpc_call::{self, Answer, NoAnswer, frame};
 use crate::senders::Fate;
 
 /// What a sender sends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Signal {
     Logs,
     Spans,
     Points,
+}
+
+impl Signal {
+    pub(crate) const ALL: [Self; 3] = [Self::Logs, Self::Spans, Self::Points];
+
+    /// Where SQL finds it; the ledger names it so too.
+    pub(crate) fn table(self) -> &'static str {
+        match self {
+            Self::Logs => "logs",
+            Self::Spans => "spans",
+            Self::Points => "metrics",
+        }
+    }
+
+    /// The id of a record, in SQL.
+    pub(crate) fn id(self) -> String {
+        match self {
+            Self::Logs | Self::Spans => format!("attributes['{ID}']"),
+            Self::Points => format!("concat(attributes['{SENDER}'], '-', CAST(value AS BIGINT))"),
+        }
+    }
 }
 
 /// Where it sends to, and what.

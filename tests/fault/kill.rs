@@ -1,5 +1,6 @@
 //! `kill -9` at random moments, into ingestion, seals, commits, merges and replay.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -9,28 +10,28 @@ use testkit::records::Random;
 use testkit::{Fresnel, tell};
 
 use crate::door::{Door, Signal};
-use crate::senders::{Fate, Plan, Sent, verify_ledger};
+use crate::senders::{Fate, Plan, Sent, verify, verify_ledger};
 use crate::settings::{QUIET, TINY_FILES};
 use crate::{fresnel, seed, setting};
 
 /// Rounds on one directory; then a new one is begun, so that a long run does not only look at old
 /// records.
-const ROUNDS_PER_DIRECTORY: u64 = 40;
+const ROUNDS_PER_DIRECTORY: usize = 20;
 const TENANTS: [&str; 2] = ["default", "other"];
 /// The longest that a process lives before it is killed.
 const LIFE_MILLIS: usize = 1_500;
 
 /// Every door, and some for two tenants; the largest number of records in a request.
 const DOORS: [(&str, Door, u64); 9] = [
-    ("default", Door::Http(Signal::Logs), 200),
-    ("default", Door::Http(Signal::Spans), 200),
-    ("default", Door::Http(Signal::Points), 500),
+    ("default", Door::Http(Signal::Logs), 60),
+    ("default", Door::Http(Signal::Spans), 60),
+    ("default", Door::Http(Signal::Points), 150),
     ("other", Door::Http(Signal::Logs), 20),
-    ("default", Door::Grpc(Signal::Logs), 200),
-    ("other", Door::Grpc(Signal::Spans), 200),
-    ("default", Door::Grpc(Signal::Points), 500),
-    ("default", Door::RemoteWrite, 500),
-    ("other", Door::Push, 200),
+    ("default", Door::Grpc(Signal::Logs), 60),
+    ("other", Door::Grpc(Signal::Spans), 60),
+    ("default", Door::Grpc(Signal::Points), 150),
+    ("default", Door::RemoteWrite, 150),
+    ("other", Door::Push, 60),
 ];
 
 fn plans(round: u64, seed: u64) -> Vec<Plan> {
@@ -45,12 +46,16 @@ fn plans(round: u64, seed: u64) -> Vec<Plan> {
     (0..).zip(DOORS).map(plan).collect()
 }
 
+/// How long after a merge the next one is asked for.
+const BETWEEN_MERGES: Duration = Duration::from_millis(200);
+
 /// Asks for everything to be merged, again and again until the server is gone; how often all was.
 fn merging(http: SocketAddr) -> JoinHandle<u64> {
     std::thread::spawn(move || {
         let mut merged = 0;
         while let Ok(answer) = send(http, &Request::post("/api/v1/admin/compact", "")) {
             merged += u64::from(answer.status == 200);
+            std::thread::sleep(BETWEEN_MERGES);
         }
         merged
     })
@@ -77,6 +82,8 @@ struct Tally {
     without_answer: usize,
 }
 
+type Tallies = [Tally; DOORS.len()];
+
 impl Tally {
     fn add(&mut self, sent: &Sent) {
         self.acknowledged += sent.acknowledged();
@@ -84,11 +91,59 @@ impl Tally {
     }
 }
 
-/// What earlier rounds left behind stays as it was found after its own restart.
-fn verify_earlier(server: &Fresnel, counts: &[(Sent, i64)]) {
-    for (sent, count) in counts {
-        assert_eq!(sent.verify(server), *count, "a record of an earlier round came or went");
+impl fmt::Display for Tally {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { acknowledged, without_answer } = self;
+        write!(to, "{acknowledged} records acknowledged, {without_answer} requests without an answer")
     }
+}
+
+/// Over all doors.
+fn sum(tallies: &Tallies) -> Tally {
+    Tally {
+        acknowledged: tallies.iter().map(|tally| tally.acknowledged).sum(),
+        without_answer: tallies.iter().map(|tally| tally.without_answer).sum(),
+    }
+}
+
+/// What was sent, and how many records of it were found after the restart that followed.
+type History = Vec<(Sent, i64)>;
+
+/// The ledger balances, and what each round left behind stays as it was found after its restart.
+fn verify_counts(server: &Fresnel, history: &History) {
+    let counts = verify_ledger(server, &TENANTS);
+    for (sent, count) in history {
+        assert_eq!(sent.count(&counts), *count, "records came or went later: {sent:?}");
+    }
+    let all: i64 = history.iter().map(|(_, count)| count).sum();
+    assert_eq!(counts.values().sum::<i64>(), all, "records of nobody: {counts:?}");
+}
+
+/// Rounds on a directory of its own; what was sent and found stays so until its end. Gives how often
+/// all was merged because it was asked for.
+fn directory(rounds: std::ops::Range<u64>, random: &mut Random, seed: u64, tallies: &mut Tallies) -> u64 {
+    let mut merges = 0;
+    // A torn end of the log is expected after a kill, and said.
+    let mut server = fresnel().config(&format!("{QUIET}{TINY_FILES}")).allow_warning("wal").start();
+    let mut history = History::new();
+    for round in rounds {
+        let sent = live(&mut server, round, random, seed, &mut merges);
+        if random.below(4) == 0 {
+            server.restart_and_kill9(Duration::from_millis(random.below(200) as u64));
+        }
+        server.restart();
+        tallies.iter_mut().zip(&sent).for_each(|(tally, sent)| tally.add(sent));
+        let counts = verify(&server, &sent);
+        history.extend(sent.into_iter().zip(counts));
+        verify_counts(&server, &history);
+    }
+    // Stopped gracefully and started again, everything still is as it was.
+    assert!(server.terminate().success());
+    server.restart();
+    let (sent, counts): (Vec<Sent>, Vec<i64>) = history.into_iter().unzip();
+    assert_eq!(verify(&server, &sent), counts, "a record of an earlier round came or went");
+    verify_ledger(&server, &TENANTS);
+    merges
 }
 
 #[test]
@@ -96,39 +151,20 @@ fn nothing_acknowledged_is_lost_or_doubled_by_kill_9() {
     let (rounds, seed) = (setting("FRESNEL_SOAK_ROUNDS", 20), seed());
     let mut random = Random::new(seed);
     let mut tallies = [Tally::default(); DOORS.len()];
-    let (mut round, mut merges) = (0, 0);
-    while round < rounds {
-        // A torn end of the log is expected after a kill, and said.
-        let mut server = fresnel().config(&format!("{QUIET}{TINY_FILES}")).allow_warning("wal").start();
-        let mut history: Vec<(Sent, i64)> = Vec::new();
-        for _ in 0..ROUNDS_PER_DIRECTORY.min(rounds - round) {
-            let sent = live(&mut server, round, &mut random, seed, &mut merges);
-            if random.below(4) == 0 {
-                server.restart_and_kill9(Duration::from_millis(random.below(200) as u64));
-            }
-            server.restart();
-            for (tally, sent) in tallies.iter_mut().zip(sent) {
-                tally.add(&sent);
-                let count = sent.verify(&server);
-                history.push((sent, count));
-            }
-            verify_ledger(&server, &TENANTS);
-            round += 1;
-        }
-        verify_earlier(&server, &history);
-        // Stopped gracefully and started again, everything still is as it was.
-        assert!(server.terminate().success());
-        server.restart();
-        verify_earlier(&server, &history);
-        verify_ledger(&server, &TENANTS);
+    let mut merges = 0;
+    for first in (0..rounds).step_by(ROUNDS_PER_DIRECTORY) {
+        let end = rounds.min(first + ROUNDS_PER_DIRECTORY as u64);
+        merges += directory(first..end, &mut random, seed, &mut tallies);
+        eprintln!("{end} of {rounds} rounds: {}", sum(&tallies));
     }
     tell(&format!("{rounds} rounds, merged when asked: {merges}"));
     assert!(merges > 0, "nothing was merged when asked");
     for ((tenant, door, _), tally) in DOORS.iter().zip(tallies) {
-        tell(&format!("{rounds} rounds, {tenant}, {door:?}: {tally:?}"));
+        tell(&format!("{rounds} rounds, {tenant}, {door:?}: {tally}"));
         assert!(
             tally.acknowledged > 10 * rounds && tally.without_answer > 0,
-            "the rounds were no test of {door:?}: {tally:?}"
+            "the rounds were no test of {door:?}: {tally}"
         );
     }
+    tell(&format!("{rounds} rounds of kill -9, nothing lost or doubled: {}", sum(&tallies)));
 }

@@ -20,8 +20,11 @@ mod slow;
 
 use testkit::{Builder, Fresnel};
 
+/// The binary of this build, or the copy that a long run is given, so that a build does not replace
+/// it on the way.
 fn fresnel() -> Builder {
-    Fresnel::builder(env!("CARGO_BIN_EXE_fresnel"))
+    let built = env!("CARGO_BIN_EXE_fresnel");
+    Fresnel::builder(std::env::var("FRESNEL_SOAK_BINARY").unwrap_or_else(|_| built.to_owned()))
 }
 
 /// A number that whoever runs the tests may set.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-use testkit::records::{ID, POINTS, Random, SENDER, Sender};
-use testkit::{Doors, Fresnel};
+use testkit::records::{Random, Sender};
+use testkit::{Doors, Fresnel, Rows};
 
 use crate::door::{Caller, Door, Signal};
 
@@ -107,48 +107,37 @@ impl Sent {
             .sum()
     }
 
-    /// How often the record of each number is there.
-    fn found(&self, server: &Fresnel) -> BTreeMap<u64, i64> {
-        let Plan { tenant, service, door, .. } = &self.plan;
-        let signal = door.signal();
-        let statement = match signal {
-            Signal::Logs | Signal::Spans => {
-                let table = if signal == Signal::Logs { "logs" } else { "spans" };
-                format!(
-                    "SELECT attributes['{ID}'] AS id, count(*) AS n FROM {table} WHERE service_name = '{service}' GROUP BY 1"
-                )
-            }
-            Signal::Points => format!(
-                "SELECT CAST(value AS BIGINT) AS id, count(*) AS n FROM metrics WHERE metric_name = '{POINTS}' \
-                 AND service_name = '{service}' AND attributes['{SENDER}'] = '{}' GROUP BY 1",
-                self.sender.name()
-            ),
-        };
-        let rows = server.sql_of(tenant, &statement);
-        let number = |id: &str| id.rsplit('-').next().unwrap().parse().unwrap();
-        rows.texts("id")
-            .iter()
-            .map(|id| number(id))
-            .zip(rows.texts("n").iter().map(|n| n.parse().unwrap()))
-            .collect()
+    /// What [`Found`] knows it by.
+    fn key(&self) -> (&'static str, String) {
+        (self.plan.tenant, self.sender.name())
     }
 
-    /// Compares what was said with what is there; gives how many records are.
+    /// How many of its records these are.
+    pub(crate) fn count(&self, counts: &Counts) -> i64 {
+        let key = (self.plan.tenant, self.plan.door.signal(), self.plan.service.clone());
+        counts.get(&key).copied().unwrap_or(0)
+    }
+
+    /// Compares what was said with how often the record of each number is there; gives how many
+    /// records are.
     #[track_caller]
-    pub(crate) fn verify(&self, server: &Fresnel) -> i64 {
-        let found = self.found(server);
+    fn verify(&self, found: &BTreeMap<u64, i64>) -> i64 {
+        let times = |number| found.get(&number).copied().unwrap_or(0);
         for attempt in &self.attempts {
-            let numbers = attempt.first..attempt.first + attempt.count;
-            let times: Vec<i64> = numbers.map(|number| found.get(&number).copied().unwrap_or(0)).collect();
+            let mut numbers = attempt.first..attempt.first + attempt.count;
+            let first = times(attempt.first);
             let as_said = match attempt.fate {
-                Fate::Acknowledged => times.iter().all(|times| *times == 1),
-                Fate::Refused => times.iter().all(|times| *times == 0),
-                Fate::Unknown => times.iter().all(|n| *n == times[0]) && times[0] <= 1,
+                Fate::Acknowledged => numbers.all(|number| times(number) == 1),
+                Fate::Refused => numbers.all(|number| times(number) == 0),
+                Fate::Unknown => first <= 1 && numbers.all(|number| times(number) == first),
             };
+            let all = attempt.first..attempt.first + attempt.count;
             assert!(
                 as_said,
-                "{:?} of {}: {attempt:?} is there {times:?} times",
-                self.plan.door, self.plan.service
+                "{:?} of {}: {attempt:?} is there {:?} times",
+                self.plan.door,
+                self.plan.service,
+                all.map(times).collect::<Vec<_>>()
             );
         }
         let sent = self.sender.next();
@@ -157,15 +146,79 @@ impl Sent {
     }
 }
 
-/// The ledger balances, and what it calls stored is what SQL finds.
+/// How often each record of these senders is there, by tenant and sender.
+type Found = BTreeMap<(&'static str, String), BTreeMap<u64, i64>>;
+
+/// Compares what the senders were told with what is there; gives how many records of each are.
 #[track_caller]
-pub(crate) fn verify_ledger(server: &Fresnel, tenants: &[&str]) {
-    let ledger = server.balanced_ledger();
-    for tenant in tenants {
-        for (signal, table) in [("logs", "logs"), ("spans", "spans"), ("metrics", "metrics")] {
-            let found = server.sql_of(tenant, &format!("SELECT count(*) FROM {table}")).integer();
-            let stored = ledger.entry(tenant, signal).map_or(0, |entry| entry.stored);
-            assert_eq!(stored, found, "{tenant} {signal}: {ledger:?}");
+pub(crate) fn verify(server: &Fresnel, sent: &[Sent]) -> Vec<i64> {
+    let mut found = found(server, sent);
+    let counts =
+        sent.iter().map(|sent| sent.verify(&found.remove(&sent.key()).unwrap_or_default())).collect();
+    assert!(found.is_empty(), "records of others: {:?}", found.keys());
+    counts
+}
+
+/// Asks once for each table of a tenant: what a statement costs are the files that it reads, not the
+/// senders that it tells of.
+fn found(server: &Fresnel, sent: &[Sent]) -> Found {
+    let mut tables: BTreeMap<(&'static str, Signal), Vec<String>> = BTreeMap::new();
+    for Sent { plan, .. } in sent {
+        let services = tables.entry((plan.tenant, plan.door.signal())).or_default();
+        services.push(format!("'{}'", plan.service));
+    }
+    let statement = |(&(tenant, signal), services): (&(&'static str, Signal), &Vec<String>)| {
+        let (id, table, services) = (signal.id(), signal.table(), services.join(", "));
+        let statement = format!(
+            "SELECT {id} AS id, count(*) AS n FROM {table} WHERE service_name IN ({services}) GROUP BY 1"
+        );
+        (tenant, statement)
+    };
+    let mut found = Found::new();
+    for (tenant, rows) in ask(server, tables.iter().map(statement)) {
+        for (id, n) in rows.texts("id").iter().zip(rows.texts("n")) {
+            let (sender, number) = id.rsplit_once('-').unwrap();
+            let of_sender = found.entry((tenant, sender.to_owned())).or_default();
+            of_sender.insert(number.parse().unwrap(), n.parse().unwrap());
         }
     }
+    found
+}
+
+/// Runs the statements of these tenants side by side.
+fn ask(
+    server: &Fresnel,
+    statements: impl Iterator<Item = (&'static str, String)>,
+) -> Vec<(&'static str, Rows)> {
+    std::thread::scope(|scope| {
+        let running: Vec<_> = statements
+            .map(|(tenant, statement)| (tenant, scope.spawn(move || server.sql_of(tenant, &statement))))
+            .collect();
+        running.into_iter().map(|(tenant, rows)| (tenant, rows.join().unwrap())).collect()
+    })
+}
+
+/// How many records there are, by tenant, signal and service.
+pub(crate) type Counts = BTreeMap<(&'static str, Signal, String), i64>;
+
+/// The ledger balances, and what it calls stored is what SQL finds; gives that.
+#[track_caller]
+pub(crate) fn verify_ledger(server: &Fresnel, tenants: &[&'static str]) -> Counts {
+    let ledger = server.balanced_ledger();
+    let tables: Vec<_> =
+        tenants.iter().flat_map(|tenant| Signal::ALL.map(|signal| (*tenant, signal))).collect();
+    let statement = |(tenant, signal): &(&'static str, Signal)| {
+        let table = signal.table();
+        (*tenant, format!("SELECT service_name, count(*) AS n FROM {table} GROUP BY 1"))
+    };
+    let answers = ask(server, tables.iter().map(statement));
+    let mut counts = Counts::new();
+    for ((tenant, signal), (_, rows)) in tables.into_iter().zip(answers) {
+        let numbers: Vec<i64> = rows.texts("n").iter().map(|n| n.parse().unwrap()).collect();
+        let stored = ledger.entry(tenant, signal.table()).map_or(0, |entry| entry.stored);
+        assert_eq!(stored, numbers.iter().sum::<i64>(), "{tenant} {signal:?}: {ledger:?}");
+        let services = rows.texts("service_name").into_iter();
+        counts.extend(services.map(|service| (tenant, signal, service)).zip(numbers));
+    }
+    counts
 }

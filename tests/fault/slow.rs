@@ -7,7 +7,7 @@ use testkit::wait_for;
 use crate::disk::{Control, Faults};
 use crate::door::{Door, Signal};
 use crate::fresnel;
-use crate::senders::{Fate, Plan, Sent, verify_ledger};
+use crate::senders::{Fate, Plan, Sent, verify, verify_ledger};
 use crate::settings::{NO_HOST, QUIET};
 
 const SENDERS: u64 = 16;
@@ -42,9 +42,7 @@ fn requests_share_a_slow_sync_and_none_is_lost() {
     server.kill9();
     faults.set(Control::default());
     server.restart();
-    for sent in &sent {
-        sent.verify(&server);
-    }
+    verify(&server, &sent);
     verify_ledger(&server, &["default"]);
 }
 
