@@ -1,6 +1,6 @@
 //! Windows of series, and what samples PromQL is given for them.
 
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{Array, AsArray, Float64Array, Int64Array, RecordBatch};
 use arrow::datatypes::{Float64Type, Int32Type, Int64Type};
 use model::day_of;
 use promql::Chunk;
@@ -94,11 +94,14 @@ impl Windows {
         places: &ById<usize>,
         times: (i64, i64),
     ) -> Result<(), QueryError> {
-        let int = |name: &'static str| {
-            column(batch, name)?.as_primitive_opt::<Int64Type>().ok_or_else(|| misfit(name))
+        // A column without any value does not come.
+        let int = |name: &'static str| match batch.column_by_name(name) {
+            Some(column) => column.as_primitive_opt::<Int64Type>().cloned().ok_or_else(|| misfit(name)),
+            None => Ok(Int64Array::new_null(batch.num_rows())),
         };
-        let double = |name: &'static str| {
-            column(batch, name)?.as_primitive_opt::<Float64Type>().ok_or_else(|| misfit(name))
+        let double = |name: &'static str| match batch.column_by_name(name) {
+            Some(column) => column.as_primitive_opt::<Float64Type>().cloned().ok_or_else(|| misfit(name)),
+            None => Ok(Float64Array::new_null(batch.num_rows())),
         };
         let ids = column(batch, "series_id")?.as_dictionary_opt::<Int32Type>();
         let ids = ids.ok_or_else(|| misfit("series_id"))?;
