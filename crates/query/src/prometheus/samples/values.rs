@@ -170,6 +170,33 @@ fn split(values: &[u8], range: Range<usize>, out: &mut Vec<i64>) -> Result<()> {
 
 /// Parts of a block, in which differences have the same number of bits.
 const PARTS_MAX: usize = 64;
+/// Values of a part, nearly everywhere.
+const PART: usize = 32;
+/// Numbers of so many bits are in eight bytes, wherever in a byte they begin.
+const WIDTH_MAX: u32 = 56;
+
+/// The numbers of a part, with room behind them: each is had by one load of eight bytes.
+struct Packed {
+    bytes: [u8; PART * WIDTH_MAX as usize / 8 + 8],
+    width: usize,
+    mask: u64,
+}
+
+impl Packed {
+    /// Of at most [`WIDTH_MAX`] bits each.
+    fn new(own: &[u8], width: u32) -> Self {
+        let mut bytes = [0; PART * WIDTH_MAX as usize / 8 + 8];
+        bytes[..own.len()].copy_from_slice(own);
+        Self { bytes, width: width as usize, mask: (1 << width) - 1 }
+    }
+
+    #[inline(always)]
+    fn at(&self, place: usize) -> u64 {
+        let bit = place * self.width;
+        let eight = self.bytes[bit / 8..].first_chunk().map_or(0, |eight| u64::from_le_bytes(*eight));
+        eight >> (bit % 8) & self.mask
+    }
+}
 
 /// Numbers of which each is given by what it is above the one before; gives the bytes after them.
 pub(super) fn deltas<'a>(mut bytes: &'a [u8], range: Range<usize>, out: &mut Vec<i64>) -> Result<&'a [u8]> {
@@ -203,16 +230,24 @@ pub(super) fn deltas<'a>(mut bytes: &'a [u8], range: Range<usize>, out: &mut Vec
             let (own, rest) = bytes.split_at_checked(part / 8 * width as usize).ok_or_else(cut_off)?;
             bytes = rest;
             let count = part.min(len - next);
-            let mut add = |place: usize| {
-                value = value.wrapping_add(least).wrapping_add(unpacked(own, width, place).cast_signed());
+            let passed = range.start.saturating_sub(next).min(count);
+            let taken = range.end.saturating_sub(next).min(count).max(passed);
+            let mut add = |delta: u64| {
+                value = value.wrapping_add(least).wrapping_add(delta.cast_signed());
                 value
             };
-            let passed = range.start.saturating_sub(next).min(count);
-            let taken = range.end.saturating_sub(next).min(count);
-            for place in 0..passed {
-                add(place);
+            if width <= WIDTH_MAX && part == PART {
+                let packed = Packed::new(own, width);
+                for place in 0..passed {
+                    add(packed.at(place));
+                }
+                out.extend((passed..taken).map(|place| add(packed.at(place))));
+            } else {
+                for place in 0..passed {
+                    add(unpacked(own, width, place));
+                }
+                out.extend((passed..taken).map(|place| add(unpacked(own, width, place))));
             }
-            out.extend((passed..taken.max(passed)).map(&mut add));
             next += count;
             if next >= range.end && taken < count {
                 break;
