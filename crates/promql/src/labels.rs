@@ -1,5 +1,6 @@
 //! The labels of a series, sorted by name.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use std::sync::Arc;
 pub const METRIC_NAME: &str = "__name__";
 
 /// Names and values, sorted by name, no name twice, no empty value. Cheap to clone.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Labels(Arc<[(Arc<str>, Arc<str>)]>);
 
 impl Labels {
@@ -42,6 +43,27 @@ impl Labels {
     /// How many labels, the metric's name among them.
     pub fn len(&self) -> usize {
         self.0.len()
+    }
+}
+
+/// By the pairs, as they come. Texts that are shared are not compared: among the series of a metric these
+/// are nearly all.
+impl Ord for Labels {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let text = |a: &Arc<str>, b: &Arc<str>| if Arc::ptr_eq(a, b) { Ordering::Equal } else { a.cmp(b) };
+        for (own, other) in self.0.iter().zip(&*other.0) {
+            let order = text(&own.0, &other.0).then_with(|| text(&own.1, &other.1));
+            if order.is_ne() {
+                return order;
+            }
+        }
+        self.len().cmp(&other.len())
+    }
+}
+
+impl PartialOrd for Labels {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 

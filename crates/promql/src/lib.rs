@@ -27,5 +27,5 @@ pub use format::format_query;
 pub use labels::{Labels, LabelsBuilder, METRIC_NAME};
 pub use limits::{Limits, Options};
 pub use parse::{HEIGHT_MAX, NESTING_MAX, ParseError, ParseOptions, parse, parse_selector};
-pub use source::{Chunk, Decode, Point, Samples, Selection, SeriesIter, Source, SourceError};
+pub use source::{Apart, Chunk, Decode, Point, Samples, Selection, SeriesIter, Source, SourceError};
 pub use value::{Matrix, Sample, Series, Value, Vector};

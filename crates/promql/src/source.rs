@@ -15,6 +15,8 @@ pub struct Selection {
     pub start_ms: i64,
     /// The last millisecond that matters, included.
     pub end_ms: i64,
+    /// A hint: samples between its ranges do not matter, if it has some that are apart.
+    pub apart: Option<Apart>,
     /// A hint: the step of the query, 0 for an instant one.
     pub step_ms: i64,
     /// A hint: the range of a range selector, 0 for an instant one.
@@ -26,6 +28,16 @@ pub struct Selection {
     /// A hint: of histograms, it matters whether the first one within the range goes on from the one
     /// before, which is therefore worth giving if it is not long ago.
     pub resets: bool,
+}
+
+/// Ranges of times with gaps between them, in which nothing is looked at. The last one ends with the
+/// selection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Apart {
+    /// From the end of one range to the end of the next.
+    pub every_ms: i64,
+    /// How many milliseconds a range has, below `every_ms`.
+    pub length_ms: i64,
 }
 
 /// Series of a store, shared by the threads of a query.

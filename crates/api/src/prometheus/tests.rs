@@ -33,6 +33,14 @@ fn numbers_are_texts_with_the_shortest_digits() {
     for (value, expected) in cases {
         assert_eq!(text(|out| write::number(out, value)), format!("\"{expected}\""));
     }
+    // Around where they are written in another way.
+    for edge in [1e-6, 1e-5, 1e-4, 1.0, 9e15, 1e16, 9e20] {
+        for value in [edge, f64::next_down(edge), f64::next_up(edge), edge / 3.0, -edge * 1.7] {
+            if (1e-6..1e21).contains(&value.abs()) {
+                assert_eq!(text(|out| write::number(out, value)), format!("\"{value}\""));
+            }
+        }
+    }
 }
 
 #[test]

@@ -118,7 +118,14 @@ pub(super) fn labels(out: &mut String, labels: &Labels) {
 
 /// A JSON text.
 pub(super) fn text(out: &mut String, text: &str) {
-    out.push_str(&serde_json::Value::from(text).to_string());
+    let plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
+    if text.bytes().all(plain) {
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
+    } else {
+        out.push_str(&serde_json::Value::from(text).to_string());
+    }
 }
 
 fn number_at(out: &mut String, time_ms: i64, value: f64) {
@@ -134,7 +141,7 @@ pub(super) fn time(out: &mut String, time_ms: i64) {
     if time_ms < 0 {
         out.push('-');
     }
-    let _ = write!(out, "{}", time_ms.unsigned_abs() / 1000);
+    out.push_str(itoa::Buffer::new().format(time_ms.unsigned_abs() / 1000));
     let fraction = time_ms.unsigned_abs() % 1000;
     if fraction != 0 {
         let _ = write!(out, ".{fraction:03}");
@@ -145,11 +152,20 @@ pub(super) fn time(out: &mut String, time_ms: i64) {
 /// 1e-6 or from 1e21 on.
 pub(super) fn number(out: &mut String, value: f64) {
     let magnitude = value.abs();
+    // Where this writes no exponent either.
+    if magnitude == 0.0 || (1e-5..1e16).contains(&magnitude) {
+        let mut digits = ryu::Buffer::new();
+        let digits = digits.format_finite(value);
+        out.push('"');
+        out.push_str(digits.strip_suffix(".0").unwrap_or(digits));
+        out.push('"');
+        return;
+    }
     let _ = if value.is_nan() {
         write!(out, "\"NaN\"")
     } else if value.is_infinite() {
         write!(out, "\"{}Inf\"", if value > 0.0 { '+' } else { '-' })
-    } else if magnitude != 0.0 && !(1e-6..1e21).contains(&magnitude) {
+    } else if !(1e-6..1e21).contains(&magnitude) {
         let scientific = format!("{value:e}");
         let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
         let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |rest| ('-', rest));

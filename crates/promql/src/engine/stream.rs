@@ -283,6 +283,7 @@ pub(super) fn selection(selector: &Selector, windows: &Windows, grid: &Grid, ran
         matchers: selector.matchers.clone(),
         start_ms,
         end_ms,
+        apart: windows.apart(),
         step_ms: if grid.steps > 1 { grid.step_ms } else { 0 },
         range_ms,
         function: selector.function,

@@ -10,6 +10,7 @@ use super::column::Column;
 use super::grid::Grid;
 use super::plan::{Place, RangeInput};
 use crate::ast::RangeMode;
+use crate::source::Apart;
 
 /// As long as Prometheus lets ranges be: 292 years.
 const LENGTH_MAX_MS: i64 = i64::MAX / 1_000_000;
@@ -68,6 +69,12 @@ impl Windows {
         let start = self.start(0) - self.before_ms + 1;
         let end = self.end(self.steps.saturating_sub(1)) + self.after_ms;
         (start, end)
+    }
+
+    /// Where no window looks between the first and the last time.
+    pub(super) fn apart(&self) -> Option<Apart> {
+        let length_ms = self.before_ms + self.range_ms + self.after_ms;
+        (self.steps > 1 && length_ms < self.step_ms).then_some(Apart { every_ms: self.step_ms, length_ms })
     }
 
     /// The windows of one series, step by step.

@@ -179,7 +179,7 @@ impl<'m> Points<'m> {
         let memory = self.memory.another("Decoded");
         let places: ById<usize> = sought.ids.iter().copied().zip(0..).collect();
         let decode = |wanted: &Wanted<'_>, places: &ById<usize>, which: &dyn Fn(&Segment) -> bool| {
-            rows.samples(wanted, which, places, self.starts, &memory)
+            rows.samples(wanted, which, places, (sought.reading.apart, self.starts), &memory)
         };
         let mut runs = Vec::new();
         for (path, found) in without {

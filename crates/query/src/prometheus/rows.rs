@@ -17,6 +17,7 @@ use parquet::arrow::async_reader::{AsyncFileReader, ParquetRecordBatchStreamBuil
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::statistics::Statistics;
+use promql::Apart;
 
 use super::known::KnownFile;
 use super::memory::Memory;
@@ -181,12 +182,12 @@ impl<'a> Rows<'a> {
         wanted: &Wanted<'_>,
         which: &dyn Fn(&Segment) -> bool,
         places: &ById<usize>,
-        starts: bool,
+        (apart, starts): (Option<Apart>, bool),
         memory: &Memory,
     ) -> Result<Vec<Runs>, QueryError> {
         self.by_parts(wanted, which, &|part| {
             let (footer, group, rows) = (&*part.footer, part.group, &*part.ranges);
-            let times = wanted.times;
+            let times = samples::Times::new(wanted.times, apart);
             let runs = part.samples(samples::Request { footer, group, rows, places, times, starts })?;
             memory.grow(runs.samples.times_ms.len() * SAMPLE_BYTES)?;
             Ok(runs)

@@ -6,20 +6,21 @@
 //! Must hold: it reads what `crates/store/src/segment/encode` writes, and says so of anything else.
 
 mod column;
+mod deltas;
 mod page;
 #[cfg(test)]
 mod tests;
 mod values;
 
 use std::cell::RefCell;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use bytes::Bytes;
 use model::scaled;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::ParquetMetaData;
-use promql::Chunk;
 use promql::histogram::STALE_NAN_BITS;
+use promql::{Apart, Chunk};
 
 use self::column::{Column, RunRows};
 use self::page::Codecs;
@@ -54,10 +55,46 @@ pub(super) struct Request<'a> {
     pub(super) rows: &'a [Range<usize>],
     /// Where each sought series is.
     pub(super) places: &'a ById<usize>,
-    /// Nanoseconds, both included.
-    pub(super) times: (i64, i64),
+    pub(super) times: Times,
     /// With start times.
     pub(super) starts: bool,
+}
+
+/// Which times matter, in nanoseconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Times {
+    from: i64,
+    /// Included.
+    to: i64,
+    /// From the end of one range to that of the next, and how long each is. The last one ends at `to`.
+    apart: Option<(i64, i64)>,
+}
+
+impl Times {
+    /// Between these, both included.
+    pub(super) fn new((from, to): (i64, i64), apart: Option<Apart>) -> Self {
+        let nanos = |ms: i64| ms.saturating_mul(NANOS_PER_MS);
+        Self { from, to, apart: apart.map(|apart| (nanos(apart.every_ms), nanos(apart.length_ms))) }
+    }
+
+    /// The times around this one, all of which matter or do not; and whether they do.
+    fn around(&self, time: i64) -> (RangeInclusive<i64>, bool) {
+        let Self { from, to, .. } = *self;
+        if time < from {
+            return (i64::MIN..=from - 1, false);
+        }
+        if time > to {
+            return (to + 1..=i64::MAX, false);
+        }
+        let Some((every, length)) = self.apart else { return (from..=to, true) };
+        let before = to.abs_diff(time) % every.unsigned_abs();
+        let before = i64::try_from(before).unwrap_or(i64::MAX);
+        let end = time.saturating_add(before);
+        if before < length {
+            return (end.saturating_sub(length - 1).max(from)..=end, true);
+        }
+        (end.saturating_sub(every - 1).max(from)..=end.saturating_sub(length), false)
+    }
 }
 
 /// The columns of samples of a row group that have something to say.
@@ -177,7 +214,6 @@ impl<'a> Columns<'a> {
 
     /// What of the runs is within the times, which are appended in milliseconds.
     fn within(&self, codecs: &mut Codecs, runs: &[RunRows], times_ms: &mut Vec<i64>) -> Result<Vec<RunRows>> {
-        let (from, to) = self.request.times;
         let mut within: Vec<RunRows> = Vec::with_capacity(runs.len());
         let mut done = (usize::MAX, 0);
         self.times.each(codecs, runs, |number, times, _| {
@@ -187,10 +223,15 @@ impl<'a> Columns<'a> {
             }
             let mut row = done.1;
             done.1 += times.len();
-            for part in times.chunk_by(|a, b| (from..=to).contains(a) == (from..=to).contains(b)) {
-                let rows = row..row + part.len();
+            let mut rest = times;
+            while let Some(first) = rest.first() {
+                let (around, matter) = self.request.times.around(*first);
+                let len = rest.iter().position(|time| !around.contains(time)).unwrap_or(rest.len());
+                let part;
+                (part, rest) = rest.split_at(len);
+                let rows = row..row + len;
                 row = rows.end;
-                if !(from..=to).contains(&part[0]) {
+                if !matter {
                     continue;
                 }
                 times_ms.extend(part.iter().map(|time| time.div_euclid(NANOS_PER_MS)));
@@ -218,14 +259,22 @@ impl<'a> Columns<'a> {
             })?;
             return if missing { Err(misses(scaled::RAW)) } else { Ok(values) };
         };
-        // A series has one scale.
-        let base = scale.base.firsts(codecs, runs)?;
-        let unit = scale.unit.firsts(codecs, runs)?;
-        let divisor = scale.divisor.firsts(codecs, runs)?;
+        // A series has one scale, however many runs it has.
+        let (mut series, mut of): (Vec<RunRows>, _) = (Vec::new(), Vec::with_capacity(runs.len()));
+        for run in runs {
+            if series.last().is_none_or(|last| last.place != run.place) {
+                series.push(run.clone());
+            }
+            of.push(series.len() - 1);
+        }
+        let base = scale.base.firsts(codecs, &series)?;
+        let unit = scale.unit.firsts(codecs, &series)?;
+        let divisor = scale.divisor.firsts(codecs, &series)?;
         // Rows without a value: those that no scale fits have it apart.
         let mut missing: isize = 0;
         scale.scaled.each(codecs, runs, |number, scaled, valid| {
             missing += valid.map_or(0, |valid| valid.iter().map(|valid| isize::from(!valid)).sum());
+            let number = of[number];
             let (base, unit, divisor) = (base[number], unit[number], double(&divisor[number]));
             values.extend(scaled.iter().map(|scaled| scaled::value(*scaled, base, unit, divisor)));
         })?;

@@ -4,12 +4,13 @@
 //! series is wanted, and given away series by series.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::iter::Peekable;
 use std::sync::Arc;
 
 use model::{NANOS_PER_DAY, Table, day_of};
 use parking_lot::Mutex;
 use promql::ast::Matcher;
-use promql::{Chunk, Labels, LabelsBuilder, Samples, Selection, SeriesIter, SourceError};
+use promql::{Apart, Chunk, Labels, LabelsBuilder, Samples, Selection, SeriesIter, SourceError};
 
 use super::exposed::{Matching, Part, TARGET_INFO, Translator};
 use super::memory::Memory;
@@ -154,23 +155,23 @@ impl<'s> Store<'s> {
         Ok(found)
     }
 
-    /// The series that fit, by their labels. Where several stored ones have the same, they are one.
-    fn series(&self, selection: &Selection) -> Result<BTreeMap<Labels, Vec<Member>>, QueryError> {
+    /// What there is of the series that fit, by their labels: where several have the same, they are one.
+    fn series(&self, selection: &Selection) -> Result<Vec<(Labels, Member)>, QueryError> {
         let times = (selection.start_ms, selection.end_ms);
-        let mut series: BTreeMap<Labels, Vec<Member>> = BTreeMap::new();
+        let mut series = Vec::new();
         let mut split: BTreeMap<Part, Vec<(Labels, Stored)>> = BTreeMap::new();
         for (labels, stored) in self.find(&selection.matchers, times)? {
             if stored.part.own_label().is_some() {
                 split.entry(stored.part).or_default().push((labels, stored));
             } else {
-                series.entry(labels).or_default().push(Member::Stored(stored));
+                series.push((labels, Member::Stored(stored)));
             }
         }
         let matching = Matching::new(&selection.matchers);
         for (part, found) in split {
             for (labels, chunk) in self.split(part, &found, selection)? {
                 if matching.fit(&labels, None) {
-                    series.entry(labels).or_default().push(Member::Ready(chunk));
+                    series.push((labels, Member::Ready(chunk)));
                 }
             }
         }
@@ -178,10 +179,12 @@ impl<'s> Store<'s> {
             let targets = Targets::find(self, times)?;
             for (labels, chunk) in targets.series(times, selection.labels_only, &self.memory)? {
                 if matching.fit(&labels, None) {
-                    series.entry(labels).or_default().push(Member::Ready(chunk));
+                    series.push((labels, Member::Ready(chunk)));
                 }
             }
         }
+        // Those of a file are in order already, which this sort is quick with.
+        series.sort_by(|a, b| a.0.cmp(&b.0));
         Ok(series)
     }
 
@@ -222,14 +225,17 @@ impl<'s> Store<'s> {
     }
 
     /// How many series are read together, by how many samples a series has in these times.
-    fn group_series(&self, times_ms: (i64, i64)) -> usize {
+    fn group_series(&self, times_ms: (i64, i64), apart: Option<Apart>) -> usize {
         let times = nanos(times_ms);
         let samples = self.samples.within(times).max(self.histograms.within(times));
         // A series has a row for each of its days.
         let first_day = i64::from(day_of(times.0)).saturating_mul(NANOS_PER_DAY);
         let of_days = (first_day, times.1);
         let series = self.series.within(of_days) / self.series.days(of_days);
-        let each = samples / series.max(1);
+        let mut each = samples / series.max(1);
+        if let Some(Apart { every_ms, length_ms }) = apart {
+            each = each.saturating_mul(length_ms.unsigned_abs()) / every_ms.unsigned_abs().max(1) + 1;
+        }
         let limit = self.session.control().pool.limit() / GROUP_PART;
         let fit = limit / (2 * SAMPLE_BYTES as u64 * each.max(1));
         usize::try_from(fit).unwrap_or(usize::MAX).clamp(GROUP_SERIES_MIN, GROUP_SERIES)
@@ -245,13 +251,16 @@ impl<'s> Store<'s> {
             matchers: matchers.to_vec(),
             start_ms: times_ms.0,
             end_ms: times_ms.1,
+            apart: None,
             step_ms: 0,
             range_ms: 0,
             function: None,
             labels_only: true,
             resets: false,
         };
-        Ok(self.series(&selection)?.into_keys().collect())
+        let mut labels: Vec<_> = self.series(&selection)?.into_iter().map(|(labels, _)| labels).collect();
+        labels.dedup();
+        Ok(labels)
     }
 }
 
@@ -270,22 +279,21 @@ impl promql::Source for Store<'_> {
         let selection = &selection;
         let series = self.series(selection).map_err(|error| self.failed(error))?;
         if selection.labels_only {
-            let labels = series.into_keys().map(|labels| Ok((labels, Samples::Decoded(Chunk::default()))));
-            return Ok(Box::new(labels));
+            let mut labels: Vec<_> = series.into_iter().map(|(labels, _)| labels).collect();
+            labels.dedup();
+            let series = labels.into_iter().map(|labels| Ok((labels, Samples::Decoded(Chunk::default()))));
+            return Ok(Box::new(series));
         }
         let times = (selection.start_ms, selection.end_ms);
-        let mut groups = Groups::new(self.group_series(times));
-        let mut origin = |member| match member {
-            Member::Stored(stored) => Origin::Group(groups.add(&stored), stored.id),
-            Member::Ready(chunk) => Origin::Ready(chunk),
+        let mut groups = Groups::new(self.group_series(times, reading.apart));
+        let origin = |(labels, member)| match member {
+            Member::Stored(stored) => (labels, Origin::Group(groups.add(&stored), stored.id)),
+            Member::Ready(chunk) => (labels, Origin::Ready(chunk)),
         };
-        let series = series.into_iter();
-        let series: Vec<_> = series
-            .map(|(labels, members)| (labels, members.into_iter().map(&mut origin).collect()))
-            .collect();
-        let groups = groups.all;
+        let series: Vec<_> = series.into_iter().map(origin).collect();
+        let (series, groups) = (series.into_iter().peekable(), groups.all);
         let before_ms = if selection.resets { self.lookback_ms } else { 0 };
-        Ok(Box::new(Selected { store: self, series: series.into_iter(), groups, times, before_ms, reading }))
+        Ok(Box::new(Selected { store: self, series, groups, times, before_ms, reading }))
     }
 }
 
@@ -364,7 +372,7 @@ impl Groups {
 
 struct Selected<'a, 's> {
     store: &'a Store<'s>,
-    series: std::vec::IntoIter<(Labels, Vec<Origin>)>,
+    series: Peekable<std::vec::IntoIter<(Labels, Origin)>>,
     groups: Vec<Group>,
     times: (i64, i64),
     /// How long before the times histograms are read, too.
@@ -373,16 +381,15 @@ struct Selected<'a, 's> {
 }
 
 impl Selected<'_, '_> {
-    fn samples(&mut self, origins: Vec<Origin>) -> Result<Chunk, QueryError> {
-        let mut origins = origins.into_iter();
-        let mut chunk = match origins.next() {
-            Some(origin) => self.chunk(origin)?,
-            None => return Ok(Chunk::default()),
-        };
-        if origins.len() > 0 {
-            for origin in origins {
-                join(&mut chunk, self.chunk(origin)?);
-            }
+    /// Those of this origin, and of the next ones, which have the same labels.
+    fn samples(&mut self, labels: &Labels, origin: Origin) -> Result<Chunk, QueryError> {
+        let mut chunk = self.chunk(origin)?;
+        let mut is_joined = false;
+        while let Some((_, origin)) = self.series.next_if(|(next, _)| next == labels) {
+            join(&mut chunk, self.chunk(origin)?);
+            is_joined = true;
+        }
+        if is_joined {
             settle(&mut chunk);
         }
         Ok(chunk)
@@ -441,8 +448,8 @@ impl<'a> Iterator for Selected<'a, '_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            let (labels, origins) = self.series.next()?;
-            match self.samples(origins) {
+            let (labels, origin) = self.series.next()?;
+            match self.samples(&labels, origin) {
                 Ok(chunk) if chunk.times_ms.is_empty() => {}
                 Ok(chunk) => return Some(Ok((labels, Samples::Decoded(chunk)))),
                 Err(error) => return Some(Err(self.store.failed(error))),

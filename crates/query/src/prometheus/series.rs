@@ -130,6 +130,10 @@ fn kept(file: &File<'_>, promoted: &Promoted) -> Result<Option<Arc<KnownFile>>, 
         Ok(())
     })?;
     all.shrink_to_fit();
+    // In the order in which they will be wanted.
+    for of_metric in all.chunk_by_mut(|a, b| Arc::ptr_eq(&a.metric, &b.metric)) {
+        of_metric.sort_by(|a, b| a.labels.cmp(&b.labels));
+    }
     let known = Arc::new(KnownFile { promoted: promoted.clone(), series: all });
     // Where it has fewer, it could not be read, and the answer says so.
     if known.series.len() == file.len() {

@@ -13,7 +13,7 @@ mod windows;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use model::day_of;
-use promql::Selection;
+use promql::{Apart, Selection};
 
 pub(super) use self::count::counted;
 use self::count::without_mark;
@@ -34,6 +34,8 @@ pub(super) struct Reading {
     exact: bool,
     /// What the asker allows, if it said so: nothing coarser is read, whatever there is.
     limit_ms: Option<u64>,
+    /// Where samples do not matter.
+    pub(super) apart: Option<Apart>,
     step_ms: i64,
     range_ms: i64,
     end_ms: i64,
@@ -56,8 +58,8 @@ impl Reading {
             _ if selection.range_ms > 0 => (Form::Ends, false),
             _ => (Form::Held { lookback_ms }, true),
         };
-        let Selection { step_ms, range_ms, end_ms, .. } = *selection;
-        Self { form, exact, limit_ms, step_ms, range_ms, end_ms, function: selection.function }
+        let Selection { step_ms, range_ms, end_ms, apart, .. } = *selection;
+        Self { form, exact, limit_ms, apart, step_ms, range_ms, end_ms, function: selection.function }
     }
 
     /// Whether this resolution may be read where samples are there, too.
@@ -232,6 +234,7 @@ mod tests {
             matchers: Vec::new(),
             start_ms: 0,
             end_ms,
+            apart: None,
             step_ms,
             range_ms,
             function: Some(function),

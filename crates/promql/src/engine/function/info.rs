@@ -147,6 +147,7 @@ fn read(
         matchers,
         start_ms,
         end_ms,
+        apart: windows.apart(),
         step_ms,
         range_ms: 0,
         function: Some("info"),

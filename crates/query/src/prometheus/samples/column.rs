@@ -8,8 +8,9 @@ use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use parquet::file::page_index::offset_index::PageLocation;
 
+use super::deltas::deltas;
 use super::page::{Codec, Codecs, Page, broken};
-use super::values::{deltas, not_read, numbers, picked, places};
+use super::values::{not_read, numbers, picked, places};
 
 /// Bytes of an id.
 const ID_LEN: usize = 16;
@@ -120,7 +121,9 @@ impl<'a> Column<'a> {
         let mut dictionary = Vec::new();
         if !self.dictionary.is_empty() {
             let page = codec.page(&self.dictionary, self.compression)?;
-            numbers(self.kind, Encoding::PLAIN, page.body, 0..page.entries, &[], &mut dictionary)?;
+            let all = 0..page.entries;
+            let all = std::slice::from_ref(&all);
+            numbers(self.kind, Encoding::PLAIN, page.body, all, &[], &mut dictionary)?;
         }
         Ok(dictionary)
     }
@@ -135,7 +138,7 @@ impl<'a> Column<'a> {
     ) -> Result<()> {
         let codec = &mut codecs.pages;
         let dictionary = self.dictionary(codec)?;
-        let mut values = Vec::new();
+        let (mut values, mut valid, mut wanted) = (Vec::new(), Vec::new(), Vec::new());
         let mut first = 0;
         for page in &self.pages {
             first += runs[first..].partition_point(|run| run.rows.end <= page.rows.start);
@@ -145,60 +148,75 @@ impl<'a> Column<'a> {
                 let (from, to) = (run.rows.start.max(page.rows.start), run.rows.end.min(page.rows.end));
                 from - page.rows.start..to - page.rows.start
             };
-            let span = within(&own[0]).start..within(&own[own.len() - 1]).end;
+            wanted.clear();
+            for rows in own.iter().map(within) {
+                match wanted.last_mut() {
+                    Some(Range { end, .. }) if *end == rows.start => *end = rows.end,
+                    _ => wanted.push(rows),
+                }
+            }
             values.clear();
-            let valid = self.values(codec, page, span.clone(), &dictionary, &mut values)?;
+            valid.clear();
+            self.values(codec, page, &wanted, &dictionary, (&mut values, &mut valid))?;
+            let mut start = 0;
             for (number, run) in own.iter().enumerate() {
-                let rows = within(run);
-                let rows = rows.start - span.start..rows.end - span.start;
-                let valid = valid.as_ref().map(|valid| &valid[rows.clone()]);
-                each(first + number, &values[rows], valid);
+                let rows = start..start + within(run).len();
+                start = rows.end;
+                each(first + number, &values[rows.clone()], valid.get(rows));
             }
         }
         Ok(())
     }
 
-    /// The values of some rows of a page; which are none, if any.
+    /// Appends the values of some rows of a page and, unless all of the page are, which are some.
     fn values(
         &self,
         codec: &mut Codec,
         page: &PageRows,
-        rows: Range<usize>,
+        wanted: &[Range<usize>],
         dictionary: &[i64],
-        out: &mut Vec<i64>,
-    ) -> Result<Option<Vec<bool>>> {
+        (out, valid): (&mut Vec<i64>, &mut Vec<bool>),
+    ) -> Result<()> {
         let page = self.open(codec, page)?;
         let (levels, values) = page.split(self.may_be_null)?;
         let Some(levels) = levels else {
-            numbers(self.kind, page.encoding, values, rows, dictionary, out)?;
-            return Ok(None);
+            return numbers(self.kind, page.encoding, values, wanted, dictionary, out);
         };
-        let before = levels.count(&(0..rows.start));
-        let range = before..before + levels.count(&rows);
-        let mut dense = Vec::new();
-        if !range.is_empty() {
-            numbers(self.kind, page.encoding, values, range, dictionary, &mut dense)?;
+        let (mut row, mut place) = (0, 0);
+        let mut some = Vec::with_capacity(wanted.len());
+        for rows in wanted {
+            place += levels.count(&(row..rows.start));
+            let start = place;
+            place += levels.count(rows);
+            row = rows.end;
+            if start < place {
+                some.push(start..place);
+            }
         }
-        out.reserve(rows.len());
-        let mut valid = Vec::with_capacity(rows.len());
+        let mut dense = Vec::new();
+        if !some.is_empty() {
+            numbers(self.kind, page.encoding, values, &some, dictionary, &mut dense)?;
+        }
         let mut dense = &dense[..];
-        levels.words(&rows, |bits, len| {
-            valid.extend((0..len).map(|bit| bits >> bit & 1 == 1));
-            let (own, rest) = dense.split_at(bits.count_ones() as usize);
-            dense = rest;
-            if own.len() == len {
-                out.extend_from_slice(own);
-                return;
-            }
-            let start = out.len();
-            out.resize(start + len, 0);
-            let mut bits = bits;
-            for value in own {
-                out[start + bits.trailing_zeros() as usize] = *value;
-                bits &= bits - 1;
-            }
-        });
-        Ok(Some(valid))
+        for rows in wanted {
+            levels.words(rows, |bits, len| {
+                valid.extend((0..len).map(|bit| bits >> bit & 1 == 1));
+                let (own, rest) = dense.split_at(bits.count_ones() as usize);
+                dense = rest;
+                if own.len() == len {
+                    out.extend_from_slice(own);
+                    return;
+                }
+                let start = out.len();
+                out.resize(start + len, 0);
+                let mut bits = bits;
+                for value in own {
+                    out[start + bits.trailing_zeros() as usize] = *value;
+                    bits &= bits - 1;
+                }
+            });
+        }
+        Ok(())
     }
 
     /// The value of the first row of each run, 0 where that is null.
@@ -274,7 +292,8 @@ impl<'a> Column<'a> {
                 })?,
                 Encoding::DELTA_LENGTH_BYTE_ARRAY => {
                     let mut lens = Vec::with_capacity(page.entries);
-                    let ids = deltas(values, 0..page.entries, &mut lens)?;
+                    let all = 0..page.entries;
+                    let ids = deltas(values, std::slice::from_ref(&all), &mut lens)?;
                     let (ids, rest) = ids.as_chunks::<ID_LEN>();
                     if !rest.is_empty() || ids.len() != page.entries || lens.iter().any(|len| *len != 16) {
                         return Err(broken(ID_LENGTH));

@@ -112,33 +112,47 @@ impl<'a> Levels<'a> {
         })
     }
 
+    /// The runs that have some of these entries, and which of the run these are.
+    fn runs(&self, range: &Range<usize>) -> impl Iterator<Item = (&Run<'a>, Range<usize>)> {
+        let first = self.runs.partition_point(|(start, run)| start + run.len() <= range.start);
+        let (from, to) = (range.start, range.end);
+        let own = move |(start, run): &'_ (usize, Run<'a>)| {
+            from.saturating_sub(*start)..to.saturating_sub(*start).min(run.len())
+        };
+        let runs = self.runs[first..].iter().map(move |of| (&of.1, own(of)));
+        runs.take_while(|(_, own)| own.start < own.end)
+    }
+
     /// The entries in words of up to 64: the bits, lowest first, and how many.
     pub(super) fn words(&self, range: &Range<usize>, mut each: impl FnMut(u64, usize)) {
-        let first = self.runs.partition_point(|(start, run)| start + run.len() <= range.start);
-        for (start, run) in &self.runs[first..] {
-            let mut place = range.start.saturating_sub(*start);
-            let end = range.end.saturating_sub(*start).min(run.len());
-            if place >= end {
-                break;
-            }
-            while place < end {
-                let len = (end - place).min(64);
+        for (run, Range { mut start, end }) in self.runs(range) {
+            while start < end {
+                let len = (end - start).min(64);
                 let bits = match run {
                     Run::Same { value: 1, .. } => u64::MAX,
                     Run::Same { .. } => 0,
-                    Run::Packed { bytes, .. } => word(bytes, place),
+                    Run::Packed { bytes, .. } => word(bytes, start),
                 };
                 each(bits & (u64::MAX >> (64 - len)), len);
-                place += len;
+                start += len;
             }
         }
     }
 
     /// How many of these are no nulls.
     pub(super) fn count(&self, range: &Range<usize>) -> usize {
-        let mut count = 0;
-        self.words(range, |bits, _| count += bits.count_ones() as usize);
-        count
+        let of_run = |(run, own): (&Run<'a>, Range<usize>)| match run {
+            Run::Same { value: 1, .. } => own.len(),
+            Run::Same { .. } => 0,
+            Run::Packed { bytes, .. } => {
+                let of_word = |start: usize| {
+                    let len = (own.end - start).min(64);
+                    (word(bytes, start) & (u64::MAX >> (64 - len))).count_ones() as usize
+                };
+                own.clone().step_by(64).map(of_word).sum()
+            }
+        };
+        self.runs(range).map(of_run).sum()
     }
 
     pub(super) fn is_valid(&self, entry: usize) -> bool {

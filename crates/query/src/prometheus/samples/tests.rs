@@ -76,13 +76,7 @@ impl Written {
         Self { bytes, footer: reader.finish().unwrap() }
     }
 
-    fn read(
-        &self,
-        bytes: &Bytes,
-        rows: &[Range<usize>],
-        places: &ById<usize>,
-        times: (i64, i64),
-    ) -> Result<Runs> {
+    fn read(&self, bytes: &Bytes, rows: &[Range<usize>], places: &ById<usize>, times: Times) -> Result<Runs> {
         let request = Request { footer: &self.footer, group: 0, rows, places, times, starts: true };
         let mut columns = Columns::of(request)?;
         let read = |place: Range<u64>| {
@@ -186,7 +180,7 @@ fn expected(
     all: &[Vec<Row>],
     wanted: &[Range<usize>],
     places: &ById<usize>,
-    times: (i64, i64),
+    matters: impl Fn(i64) -> bool,
 ) -> Vec<(usize, i64, u64, i64)> {
     let mut found = Vec::new();
     let mut number = 0;
@@ -196,7 +190,7 @@ fn expected(
             let is_wanted = wanted.iter().any(|range| range.contains(&number));
             number += 1;
             let Some(place) = places.get(&id(series)).filter(|_| is_wanted) else { continue };
-            if (times.0..=times.1).contains(&time) {
+            if matters(time) {
                 let value = if row.stale { STALE_NAN_BITS } else { row.value.to_bits() };
                 found.push((*place, row.time_ms, value, row.start_ms.unwrap_or(0)));
             }
@@ -242,6 +236,7 @@ proptest! {
         sought in prop::collection::vec(any::<bool>(), 12),
         cuts in prop::collection::btree_set(0_usize..2_000, 0..5),
         times in (0_i64..2_000, 0_i64..2_000),
+        apart in prop::option::of((2_i64..400, 1_i64..400)),
     ) {
         let written = Written::new(&batch(&all), properties);
         let places = sought.iter().enumerate().filter(|(_, sought)| **sought);
@@ -256,8 +251,15 @@ proptest! {
             wanted.push(0..total);
         }
         let times = (times.0.min(times.1) * NANOS_PER_MS, times.0.max(times.1) * NANOS_PER_MS + 9);
-        let runs = written.read(&written.bytes, &wanted, &places, times).unwrap();
-        prop_assert_eq!(flat(&runs), expected(&all, &wanted, &places, times));
+        let apart = apart.filter(|(every_ms, length_ms)| length_ms < every_ms);
+        let apart = apart.map(|(every_ms, length_ms)| Apart { every_ms, length_ms });
+        let runs = written.read(&written.bytes, &wanted, &places, Times::new(times, apart)).unwrap();
+        let matters = |time: i64| match apart {
+            _ if time < times.0 || time > times.1 => false,
+            Some(apart) => (times.1 - time) % (apart.every_ms * NANOS_PER_MS) < apart.length_ms * NANOS_PER_MS,
+            None => true,
+        };
+        prop_assert_eq!(flat(&runs), expected(&all, &wanted, &places, matters));
     }
 
     /// Bytes that were changed are an error or, where nothing notices it, other samples: no panic.
@@ -275,7 +277,7 @@ proptest! {
         }
         let places = (0..12).map(|series| (id(series), series)).collect();
         let total: usize = all.iter().map(Vec::len).sum();
-        let everything = (i64::MIN, i64::MAX);
+        let everything = Times::new((i64::MIN, i64::MAX), None);
         let _ = written.read(&Bytes::from(bytes), std::slice::from_ref(&(0..total)), &places, everything);
     }
 }

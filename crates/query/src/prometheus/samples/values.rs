@@ -5,36 +5,49 @@ use std::ops::Range;
 use parquet::basic::{Encoding, Type};
 use parquet::errors::{ParquetError, Result};
 
-use super::page::{Hybrid, Run, broken, unpacked, varint, zigzag};
+use super::deltas::deltas;
+use super::page::{Hybrid, Run, broken, unpacked};
 
-/// Appends some of the numbers of a page, given by their places among those that are no nulls, as 64 bits
-/// each. `dictionary` is that of the column.
+/// Appends some of the numbers of a page, given by their places among those that are no nulls, ascending
+/// and apart, as 64 bits each. `dictionary` is that of the column.
 pub(super) fn numbers(
     kind: Type,
     encoding: Encoding,
     values: &[u8],
-    range: Range<usize>,
+    wanted: &[Range<usize>],
     dictionary: &[i64],
     out: &mut Vec<i64>,
 ) -> Result<()> {
     match (encoding, kind) {
         (Encoding::PLAIN, Type::INT64 | Type::DOUBLE) => {
             let (all, _) = values.as_chunks::<8>();
-            let own = all.get(range).ok_or_else(cut_off)?;
-            out.extend(own.iter().map(|value| i64::from_le_bytes(*value)));
+            for range in wanted {
+                let own = all.get(range.clone()).ok_or_else(cut_off)?;
+                out.extend(own.iter().map(|value| i64::from_le_bytes(*value)));
+            }
         }
         (Encoding::PLAIN, Type::INT32) => {
             let (all, _) = values.as_chunks::<4>();
-            let own = all.get(range).ok_or_else(cut_off)?;
-            out.extend(own.iter().map(|value| i64::from(i32::from_le_bytes(*value))));
+            for range in wanted {
+                let own = all.get(range.clone()).ok_or_else(cut_off)?;
+                out.extend(own.iter().map(|value| i64::from(i32::from_le_bytes(*value))));
+            }
         }
-        (Encoding::BYTE_STREAM_SPLIT, Type::INT64 | Type::DOUBLE) => split(values, range, out)?,
+        (Encoding::BYTE_STREAM_SPLIT, Type::INT64 | Type::DOUBLE) => {
+            wanted.iter().try_for_each(|range| split(values, range.clone(), out))?;
+        }
         (Encoding::DELTA_BINARY_PACKED, Type::INT64 | Type::INT32) => {
-            deltas(values, range, out)?;
+            deltas(values, wanted, out)?;
         }
         (Encoding::RLE_DICTIONARY, _) => {
-            let mut known = true;
-            places(values, range.end, |run| known &= run.look_up(overlap(&range, run), dictionary, out))?;
+            let end = wanted.last().map_or(0, |last| last.end);
+            let (mut known, mut first) = (true, 0);
+            places(values, end, |run| {
+                first += wanted[first..].partition_point(|range| range.end <= run.start);
+                for range in wanted[first..].iter().take_while(|range| range.start < run.start + run.len()) {
+                    known &= run.look_up(overlap(range, run), dictionary, out);
+                }
+            })?;
             if !known {
                 return Err(broken(NOT_IN_DICTIONARY));
             }
@@ -57,7 +70,7 @@ pub(super) fn picked(
     let (Some((_, first)), Some((_, last))) = (wanted.first(), wanted.last()) else { return Ok(()) };
     if encoding != Encoding::RLE_DICTIONARY {
         let mut all = Vec::new();
-        numbers(kind, encoding, values, *first..last + 1, dictionary, &mut all)?;
+        numbers(kind, encoding, values, &[*first..last + 1], dictionary, &mut all)?;
         out.extend(wanted.iter().map(|(_, place)| all[place - first]));
         return Ok(());
     }
@@ -82,7 +95,7 @@ pub(super) fn not_read(encoding: Encoding) -> ParquetError {
     ParquetError::NYI(format!("samples are not read as {encoding}"))
 }
 
-fn cut_off() -> ParquetError {
+pub(super) fn cut_off() -> ParquetError {
     broken("it has fewer values than it says")
 }
 
@@ -166,93 +179,4 @@ fn split(values: &[u8], range: Range<usize>, out: &mut Vec<i64>) -> Result<()> {
         own.for_each(|(value, byte)| *value |= (u64::from(*byte) << (8 * place)).cast_signed());
     }
     Ok(())
-}
-
-/// Parts of a block, in which differences have the same number of bits.
-const PARTS_MAX: usize = 64;
-/// Values of a part, nearly everywhere.
-const PART: usize = 32;
-/// Numbers of so many bits are in eight bytes, wherever in a byte they begin.
-const WIDTH_MAX: u32 = 56;
-
-/// The numbers of a part, with room behind them: each is had by one load of eight bytes.
-struct Packed {
-    bytes: [u8; PART * WIDTH_MAX as usize / 8 + 8],
-    width: usize,
-    mask: u64,
-}
-
-impl Packed {
-    /// Of at most [`WIDTH_MAX`] bits each.
-    fn new(own: &[u8], width: u32) -> Self {
-        let mut bytes = [0; PART * WIDTH_MAX as usize / 8 + 8];
-        bytes[..own.len()].copy_from_slice(own);
-        Self { bytes, width: width as usize, mask: (1 << width) - 1 }
-    }
-
-    #[inline(always)]
-    fn at(&self, place: usize) -> u64 {
-        let bit = place * self.width;
-        let eight = self.bytes[bit / 8..].first_chunk().map_or(0, |eight| u64::from_le_bytes(*eight));
-        eight >> (bit % 8) & self.mask
-    }
-}
-
-/// Numbers of which each is given by what it is above the one before; gives the bytes after them.
-pub(super) fn deltas<'a>(mut bytes: &'a [u8], range: Range<usize>, out: &mut Vec<i64>) -> Result<&'a [u8]> {
-    let number = |bytes: &mut &[u8]| varint(bytes).map(|value| usize::try_from(value).unwrap_or(usize::MAX));
-    let (block, parts, len) = (number(&mut bytes)?, number(&mut bytes)?, number(&mut bytes)?);
-    let mut value = zigzag(&mut bytes)?;
-    if range.end > len {
-        return Err(cut_off());
-    }
-    if parts == 0 || parts > PARTS_MAX || block > 1 << 16 || !block.is_multiple_of(parts * 32) || block == 0 {
-        return Err(broken("its blocks have no possible length"));
-    }
-    out.reserve(range.len());
-    if range.start == 0 && range.end > 0 {
-        out.push(value);
-    }
-    let (part, mut next) = (block / parts, 1);
-    while next < range.end {
-        let least = zigzag(&mut bytes)?;
-        let (widths, rest) = bytes.split_at_checked(parts).ok_or_else(cut_off)?;
-        bytes = rest;
-        for width in widths {
-            // Parts that have no value any more have no bytes either.
-            if next >= len {
-                break;
-            }
-            let width = u32::from(*width);
-            if width > 64 {
-                return Err(broken("its numbers are too wide"));
-            }
-            let (own, rest) = bytes.split_at_checked(part / 8 * width as usize).ok_or_else(cut_off)?;
-            bytes = rest;
-            let count = part.min(len - next);
-            let passed = range.start.saturating_sub(next).min(count);
-            let taken = range.end.saturating_sub(next).min(count).max(passed);
-            let mut add = |delta: u64| {
-                value = value.wrapping_add(least).wrapping_add(delta.cast_signed());
-                value
-            };
-            if width <= WIDTH_MAX && part == PART {
-                let packed = Packed::new(own, width);
-                for place in 0..passed {
-                    add(packed.at(place));
-                }
-                out.extend((passed..taken).map(|place| add(packed.at(place))));
-            } else {
-                for place in 0..passed {
-                    add(unpacked(own, width, place));
-                }
-                out.extend((passed..taken).map(|place| add(unpacked(own, width, place))));
-            }
-            next += count;
-            if next >= range.end && taken < count {
-                break;
-            }
-        }
-    }
-    Ok(bytes)
 }

@@ -19,6 +19,10 @@ const DICTIONARY_LEN: usize = 1 << 16;
 /// Fewest values of a page that say whether a dictionary is worth it.
 const SAMPLE: usize = 256;
 
+/// A page of other columns has so many of scaled values, which are most of the bytes of merged samples: who
+/// reads one series decompresses those of few others, and few decide for many how they are written.
+const SAMPLED_PARTS: usize = 4;
+
 /// Values of a page that say whether their bytes are split.
 const SPLIT_SAMPLE: usize = 1024;
 
@@ -205,7 +209,11 @@ pub(super) fn encode_values(
 ) -> Result<Encoded> {
     let rows = valid.map_or(values.len(), <[bool]>::len);
     let uniform = values.is_empty() || (valid.is_none() && values.iter().all(|value| *value == values[0]));
-    let page_rows = if uniform { rows.max(1) } else { codec.page_rows() };
+    let page_rows = match column.treatment.sampled {
+        _ if uniform => rows.max(1),
+        true => codec.page_rows() / SAMPLED_PARTS,
+        false => codec.page_rows(),
+    };
     let kind = column.leaf.physical_type();
     let interning = column.treatment.dictionary;
     let mut coding =
