@@ -71,10 +71,13 @@ impl Windows {
         (start, end)
     }
 
-    /// Where no window looks between the first and the last time.
+    /// Where no window looks between the first and the last time, unless the gaps are short: to tell many
+    /// short runs of samples apart costs more than to take what is between them along.
     pub(super) fn apart(&self) -> Option<Apart> {
+        const WORTH: i64 = 4;
         let length_ms = self.before_ms + self.range_ms + self.after_ms;
-        (self.steps > 1 && length_ms < self.step_ms).then_some(Apart { every_ms: self.step_ms, length_ms })
+        let is_worth = self.steps > 1 && length_ms.saturating_mul(WORTH) <= self.step_ms;
+        is_worth.then_some(Apart { every_ms: self.step_ms, length_ms })
     }
 
     /// The windows of one series, step by step.

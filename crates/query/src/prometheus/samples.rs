@@ -270,17 +270,31 @@ impl<'a> Columns<'a> {
         let base = scale.base.firsts(codecs, &series)?;
         let unit = scale.unit.firsts(codecs, &series)?;
         let divisor = scale.divisor.firsts(codecs, &series)?;
-        // Rows without a value: those that no scale fits have it apart.
-        let mut missing: isize = 0;
+        // Rows that no scale fits have their value apart, which is looked at only where there are some.
+        let (mut lacking, mut begins, mut missing): (Vec<RunRows>, Vec<usize>, isize) = Default::default();
+        let mut done = (usize::MAX, 0);
         scale.scaled.each(codecs, runs, |number, scaled, valid| {
-            missing += valid.map_or(0, |valid| valid.iter().map(|valid| isize::from(!valid)).sum());
+            // Where these are among the runs: one may be in several pages.
+            if done.0 != number {
+                done = (number, values.len());
+            }
+            if valid.is_some_and(|valid| valid.contains(&false)) {
+                missing += valid.map_or(0, |valid| valid.iter().map(|valid| isize::from(!valid)).sum());
+                if begins.last() != Some(&done.1) {
+                    lacking.push(runs[number].clone());
+                    begins.push(done.1);
+                }
+            }
             let number = of[number];
             let (base, unit, divisor) = (base[number], unit[number], double(&divisor[number]));
             values.extend(scaled.iter().map(|scaled| scaled::value(*scaled, base, unit, divisor)));
         })?;
-        if let Some(raw) = &self.raw {
-            let mut place = 0;
-            raw.each(codecs, runs, |_, raw, valid| {
+        if let Some(raw) = self.raw.as_ref().filter(|_| missing > 0) {
+            let (mut last, mut place) = (usize::MAX, 0);
+            raw.each(codecs, &lacking, |number, raw, valid| {
+                if last != number {
+                    (last, place) = (number, begins[number]);
+                }
                 for (row, raw) in raw.iter().enumerate() {
                     if valid.is_none_or(|valid| valid[row]) {
                         values[place] = double(raw);

@@ -168,7 +168,7 @@ impl<'a> Column<'a> {
         Ok(())
     }
 
-    /// Appends the values of some rows of a page and, unless all of the page are, which are some.
+    /// Appends the values of some rows of a page and, unless all of them are, which are some.
     fn values(
         &self,
         codec: &mut Codec,
@@ -192,6 +192,10 @@ impl<'a> Column<'a> {
             if start < place {
                 some.push(start..place);
             }
+        }
+        let len = |ranges: &[Range<usize>]| ranges.iter().map(Range::len).sum::<usize>();
+        if len(&some) == len(wanted) {
+            return numbers(self.kind, page.encoding, values, &some, dictionary, out);
         }
         let mut dense = Vec::new();
         if !some.is_empty() {
