@@ -80,6 +80,49 @@ fn query_says_what_is_wrong_and_where() {
 }
 
 #[test]
+fn a_plan_is_printed_line_by_line() {
+    let server = fresnel().start();
+    let explain = "EXPLAIN SELECT service_name, count(*) FROM logs GROUP BY 1";
+    let plan = fresnel().run(&["query", "--url", &server.url(), explain]).expect(0).stdout;
+    assert!(plan.starts_with("logical_plan\n  Projection: "), "{plan}");
+    assert!(plan.lines().count() > 5 && !plan.contains('\u{2424}'), "{plan}");
+}
+
+/// A server that sends so much of an answer and goes away.
+#[test]
+fn an_answer_that_breaks_off_is_printed_as_far_as_it_came() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = [0; 1024];
+        assert!(stream.read(&mut request).unwrap() > 0);
+        let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+        stream.write_all(format!("{head}8\r\nn\n1\n2\n3\n\r\n").as_bytes()).unwrap();
+    });
+    let url = format!("http://{address}");
+    let finished = fresnel().run(&["query", "--url", &url, "--format", "csv", "SELECT 1"]).expect(1);
+    server.join().unwrap();
+    assert_eq!(finished.stdout, "n\n1\n2\n3");
+    for part in ["error: the answer broke off", "cause:", "hint:", "--timeout"] {
+        assert!(finished.stderr.contains(part), "{part}: {}", finished.stderr);
+    }
+}
+
+#[test]
+fn what_is_no_address_is_said_with_what_one_looks_like() {
+    for address in ["4300", ":4300", "localhost:4300", "127.0.0.1"] {
+        let finished = fresnel().run(&["serve", "--http", address]).expect(2);
+        assert!(finished.stderr.contains("such as `127.0.0.1:"), "{}", finished.stderr);
+        assert!(finished.stderr.contains(&format!("got {address}")), "{}", finished.stderr);
+    }
+    for url in ["127.0.0.1:4300", "https://127.0.0.1:4300", "nonsense"] {
+        let finished = fresnel().run(&["query", "--url", url, "SELECT 1"]).expect(2);
+        assert!(finished.stderr.contains("hint: "), "{}", finished.stderr);
+    }
+}
+
+#[test]
 fn a_server_that_is_not_there_is_said_with_a_hint() {
     for command in [
         &["query", "--url", "http://127.0.0.1:9", "SELECT 1"][..],

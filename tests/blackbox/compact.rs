@@ -16,9 +16,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const BEGIN: u64 = 1_699_920_000_000_000_000;
 const DAY: &str = "2023-11-14";
 
+/// Nothing is too old.
+const KEPT: &str = "[store.retention]\nlogs = \"0s\"\nmetrics = \"0s\"\n";
+
 /// Three files of each table, of one day.
 fn with_files() -> Fresnel {
-    let server = fresnel().config(&format!("{QUIET}{SEAL_AT_ONCE}")).start();
+    let server = fresnel().config(&format!("{QUIET}{SEAL_AT_ONCE}{KEPT}")).start();
     let mut sender = Sender::at("compact", 1, BEGIN);
     for _ in 0..3 {
         server.send(&sender.points(100));
@@ -107,7 +110,7 @@ fn the_command_line_tells_what_was_merged() {
     let url = server.url();
     let told =
         fresnel().run(&["compact", "--url", &url, "--table", "samples", "--day", DAY]).expect(0).stdout;
-    assert!(told.contains("samples") && told.contains(DAY) && told.contains("1 merges"), "{told}");
+    assert!(told.contains("samples") && told.contains(DAY) && told.contains("1 merge, "), "{told}");
     let told =
         fresnel().run(&["compact", "--url", &url, "--table", "samples", "--day", DAY]).expect(0).stdout;
     assert_eq!(told.trim_end(), "nothing to merge");

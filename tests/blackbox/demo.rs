@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use testkit::http::{self, Request};
+use testkit::records::now_unix_nano;
 use testkit::wait_for;
 
 use crate::fresnel;
@@ -14,7 +15,7 @@ const FILLED: Duration = Duration::from_secs(60);
 fn it_sends_logs_traces_and_metrics_of_several_services() {
     let server = fresnel().start();
     let endpoint = format!("http://{}", server.doors().otlp_http);
-    let demo = fresnel().background(&["demo", "--endpoint", &endpoint, "--rate", "20"]);
+    let demo = fresnel().background(&["demo", "--endpoint", &endpoint, "--rate", "20", "--history", "1m"]);
     let at_least = |what: &str, number: i64, statement: &str| {
         wait_for(what, FILLED, || (server.sql(statement).integer() >= number).then_some(()));
     };
@@ -51,7 +52,7 @@ const CHARGES: &str = "spans WHERE name = 'POST bank.example/v2/charge' AND dura
 fn the_bank_is_slow_for_a_while_and_well_again() {
     let server = fresnel().start();
     let endpoint = format!("http://{}", server.doors().otlp_http);
-    let demo = fresnel().background(&["demo", "--endpoint", &endpoint, "--rate", "10"]);
+    let demo = fresnel().background(&["demo", "--endpoint", &endpoint, "--rate", "10", "--history", "5m"]);
     let at_least = |what: &str, number: i64, from: &str| {
         let statement = format!("SELECT count(*) FROM {from}");
         wait_for(what, FILLED, || (server.sql(&statement).integer() >= number).then_some(()));
@@ -64,10 +65,41 @@ fn the_bank_is_slow_for_a_while_and_well_again() {
         3,
         "spans WHERE service_name = 'frontend' AND name = 'POST /orders' AND duration_nano > 800000000",
     );
-    let last = format!("(SELECT max(start_time) FROM {CHARGES} > 500000000)");
-    let again = format!("{CHARGES} < 500000000 AND start_time > {last}");
+    let first = format!("(SELECT min(start_time) FROM {CHARGES} > 500000000)");
+    let again = format!("{CHARGES} < 500000000 AND start_time > {first} + INTERVAL '31 seconds'");
     at_least("charges that go well again", 3, &again);
+    let anew = format!("{CHARGES} > 500000000 AND start_time > {first} + INTERVAL '90 seconds'");
+    at_least("charges that are slow anew", 3, &anew);
     assert_eq!(demo.terminate().code(), Some(0));
+}
+
+/// What a newcomer sees first is the last quarter of an hour.
+#[test]
+fn the_shop_has_been_open_for_a_while() {
+    let server = fresnel().start();
+    let endpoint = format!("http://{}", server.doors().otlp_http);
+    let begun = now_unix_nano();
+    let demo = fresnel().background(&["demo", "--endpoint", &endpoint, "--rate", "2"]);
+    let (shop, minute) = ("service_name NOT IN ('fresnel', 'host')", "date_trunc('minute', time)");
+    for (what, statement) in [
+        ("logs", format!("SELECT count(DISTINCT {minute}) FROM logs WHERE {shop}")),
+        ("spans", format!("SELECT count(DISTINCT date_trunc('minute', start_time)) FROM spans WHERE {shop}")),
+        ("metrics", format!("SELECT count(DISTINCT {minute}) FROM metrics WHERE {shop}")),
+    ] {
+        wait_for(what, FILLED, || (server.sql(&statement).integer() >= 14).then_some(()));
+    }
+    // And nothing of it is of the time to come, but for what a customer still waits for.
+    let late = "SELECT count(*) FROM spans WHERE start_time > now() + INTERVAL '10 seconds'";
+    assert_eq!(server.sql(late).integer(), 0);
+    // It goes on, at the pace of time.
+    let live =
+        format!("SELECT count(*) FROM spans WHERE {shop} AND start_time > to_timestamp_nanos({begun})");
+    wait_for("what happens now", FILLED, || (server.sql(&live).integer() > 0).then_some(()));
+    // Its counters count on.
+    let orders = "SELECT count(DISTINCT start_time) FROM metrics WHERE metric_name = 'shop.orders'";
+    assert_eq!(server.sql(orders).integer(), 1);
+    assert_eq!(demo.terminate().code(), Some(0));
+    server.balanced_ledger();
 }
 
 #[test]

@@ -79,7 +79,6 @@ fn delta_lake_finds_the_published_tables() {
 /// Small files are merged at once, and the replaced ones are gone.
 const MERGED: &str = "[receive.host]\nenabled = false\n[telemetry]\nenabled = false\n[publish]\nenabled = false\n\
     [store.seal]\nage = \"300ms\"\n[store.compact]\nfiles_min = 2\ngrace = \"0s\"\n";
-/// Replaced files are looked for every 30 seconds.
 const REPLACED_GONE: Duration = Duration::from_secs(90);
 const BEGIN_NANO: i64 = 1_795_000_000_000_000_000;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use testkit::records::Sender;
+use testkit::records::{Sender, now_unix_nano};
 use testkit::{Fresnel, skip, wait_for};
 
 use crate::fresnel;
@@ -157,20 +157,55 @@ fn a_bucket_that_is_away_for_a_while_costs_nothing_that_was_acknowledged() {
     server.balanced_ledger();
 }
 
+/// The disk has what no segment has yet; all else is in the bucket.
 #[test]
 fn a_bucket_belongs_to_one_server_and_outlives_its_disk() {
-    let Some(s3) = S3::start() else { return };
-    let mut server = fresnel().config(&s3.config()).start();
-    server.send(&Sender::new("s3", 1).logs(100));
+    let Some(mut s3) = S3::start() else { return };
+    // The log says that the bucket is away.
+    let mut server = fresnel().config(&s3.config()).allow_warning("").start();
+    let days_ago = now_unix_nano() - 3 * 86_400_000_000_000;
+    for round in 0..3 {
+        let mut sender = Sender::at("s3", round, days_ago);
+        server.send(&sender.logs(100));
+        server.send(&sender.spans(50));
+        server.send(&sender.points(70));
+        wait_sealed(&server);
+    }
+    fresnel().run(&["compact", "--url", &server.url()]).expect(0);
+    server.send(&Sender::at("s3", 3, days_ago).logs(10));
     wait_sealed(&server);
     let refused = fresnel().config(&s3.config()).refused();
     assert!(refused.stderr.contains("store.s3.adopt"), "{}", refused.stderr);
-    server.terminate();
+    s3.stop();
+    server.send(&Sender::new("s3", 4).logs(7));
+    server.kill9();
+    s3.resume();
+
     // Its disk is lost.
     let config = format!("{}adopt = true\n", s3.config());
-    let heir = fresnel().config(&config).allow_warning("").start();
-    let rows = heir.sql_as_far_as_possible("default", "SELECT count(*) FROM logs WHERE service_name = 's3'");
-    assert_eq!(rows.integer(), 100);
+    let mut heir = fresnel().config(&config).allow_warning("").start();
+    // What came last may be missing, and is.
+    let all = |heir: &Fresnel, table: &str| {
+        let statement = format!("SELECT count(*) FROM {table} WHERE service_name = 's3'");
+        heir.sql_as_far_as_possible("default", &statement)
+    };
+    for (table, rows) in [("logs", 310), ("spans", 150), ("metrics", 210)] {
+        let found = all(&heir, table);
+        assert_eq!((found.integer(), found.complete), (rows, false), "{table}");
+    }
+    let status = heir.get_json("/api/v1/status")["store"]["set_aside"].to_string();
+    assert!(status.contains("the log is missing: what was not sealed is lost"), "{status}");
+    // Answers about the time before are whole.
+    let before = "SELECT count(*) FROM logs WHERE service_name = 's3' AND time < now() - INTERVAL '2 days'";
+    assert_eq!(heir.sql(before).integer(), 310);
+    heir.balanced_ledger();
+
+    // It goes on, also when the setting stays; the old one does not.
+    heir.send(&Sender::at("s3", 5, days_ago).logs(5));
+    wait_sealed(&heir);
+    heir.kill9();
+    heir.restart();
+    assert_eq!(heir.sql(before).integer(), 315);
     heir.balanced_ledger();
 }
 

@@ -8,6 +8,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+use testkit::http::Request;
 use testkit::records::{Random, Sender, value};
 use testkit::{Builder, Encoding, Format, Fresnel, otlp, skip, wait_for};
 
@@ -149,8 +150,22 @@ fn fill_and_free(server: &Fresnel, fill: impl FnOnce(), free: impl FnOnce()) -> 
     fill();
     wait_for("a refusal", Duration::from_secs(60), || (!accepted(&mut sender)).then_some(()));
     assert!(count(server, "before") > 0, "questions are answered all the same");
+    let lines = |text: &str| server.log().iter().filter(|line| line.contains(text)).count();
+    let store = |status: &str| {
+        let health = server.ask(&Request::get("/healthz")).json();
+        let components = health["components"].as_array().unwrap();
+        let store = components.iter().find(|component| component["name"] == "store").unwrap();
+        (store["status"] == status).then(|| store["detail"].as_str().unwrap().to_owned())
+    };
+    let detail = wait_for("the operator to be told", Duration::from_secs(20), || store("fail"));
+    let told = fresnel().run(&["status", "--url", &server.url()]).expect(1);
+    assert!(told.stdout.contains("store         fail: append failed"), "{}", told.stdout);
+    assert!(detail.contains("append failed") && detail.contains("No space left on device"), "{detail}");
+    assert_eq!(lines("cannot write the log"), 1, "once, however many are refused");
     free();
     wait_for("acceptance", Duration::from_secs(60), || accepted(&mut sender).then_some(()));
+    wait_for("the operator to be told", Duration::from_secs(60), || store("pass"));
+    assert_eq!(lines("the log can be written again"), 1);
     sent
 }
 
@@ -182,7 +197,7 @@ impl Drop for SmallDisk {
 }
 
 /// Log records whose bodies hardly compress, about a mebibyte a request.
-fn bulky(sender: &mut Sender, random: &mut Random) -> testkit::http::Request {
+fn bulky(sender: &mut Sender, random: &mut Random) -> Request {
     let mut request = sender.logs(64);
     for record in &mut request.resource_logs[0].scope_logs[0].log_records {
         let body: String = (0..1_024).map(|_| format!("{:016x}", random.bits())).collect();

@@ -81,6 +81,9 @@ check("an empty page teaches how to send", async (page, go) => {
   await go("/logs?mock=empty");
   await page.getByText("OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318").waitFor();
   await go("/?mock=empty");
+  const received = page.getByRole("region", { name: "Records received" });
+  await received.getByText("Nothing was counted in this range yet").waitFor();
+  assert.equal(await received.locator(".figure").count(), 0, "no figure where nothing was counted");
   await page.getByText("Send your first data").waitFor();
 });
 

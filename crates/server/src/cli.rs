@@ -33,7 +33,8 @@ pub enum Command {
     /// Ask a running server in SQL.
     #[command(
         after_help = "Example:\n  fresnel query \"SELECT time, service_name, body FROM logs ORDER BY time DESC LIMIT 20\"\n\n\
-                            Tables: logs, spans, metrics, samples, series, histograms, exemplars.\n\
+                            Tables: logs, spans, metrics, samples, series, histograms, exemplars, downsampled;\n\
+                            DESCRIBE logs tells the columns, EXPLAIN SELECT … how it is answered.\n\
                             Attributes: attributes['http.route']."
     )]
     Query(QueryArgs),
@@ -86,9 +87,13 @@ pub struct DemoArgs {
     /// Send to this OTLP/HTTP endpoint instead of an own server in a temporary folder.
     #[arg(long, value_name = "URL")]
     pub endpoint: Option<String>,
-    /// Orders per second.
+    /// Visits of customers a second; one of three orders.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub rate: u32,
+    /// How long the shop has been open already, so that there is something to look at; shorter where
+    /// that would be more than 20,000 visits.
+    #[arg(long, value_name = "DURATION", default_value = "15m")]
+    pub history: fresnel_sdk::config::Duration,
     /// Address of page and API of the own server; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:4300")]
     pub http: String,

@@ -211,8 +211,9 @@ impl Desk {
         }
         if let Some(problem) = status.problems.first() {
             let detail =
-                format!("{} fails since {} attempts: {}", problem.work, problem.attempts, problem.error);
-            return self.component("store", Warn, detail, Some(problem.since_unix_ms));
+                format!("{} failed {} times in a row: {}", problem.work, problem.attempts, problem.error);
+            let status = if problem.work == store::APPEND { Fail } else { Warn };
+            return self.component("store", status, detail, Some(problem.since_unix_ms));
         }
         match status.set_aside.len() {
             0 => self.component("store", Pass, "writes and seals".into(), None),

@@ -1,6 +1,6 @@
 //! That something takes its time, for people: on standard error, where that is a terminal.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::time::Duration;
 
@@ -14,6 +14,17 @@ const REDRAW_EVERY: Duration = Duration::from_millis(100);
 #[derive(Debug, Default)]
 pub struct Progress {
     bytes: Cell<u64>,
+    shown: RefCell<Shown>,
+}
+
+/// What is on the terminal.
+#[derive(Debug, Default)]
+enum Shown {
+    #[default]
+    Nothing,
+    Bar(Cleared),
+    /// The answer itself, from now on.
+    Answer,
 }
 
 impl Progress {
@@ -22,34 +33,47 @@ impl Progress {
         self.bytes.set(self.bytes.get() + bytes as u64);
     }
 
+    /// The answer is printed as it comes: it is sign enough.
+    pub fn answers(&self) {
+        self.shown.replace(Shown::Answer);
+    }
+
     /// Shows time and bytes while `work` goes on; nothing of it stays.
     pub async fn during<T>(&self, work: impl Future<Output = T>) -> T {
-        tokio::select! {
+        let done = tokio::select! {
             done = work => done,
             never = self.show() => match never {},
-        }
+        };
+        self.shown.take();
+        done
     }
 
     async fn show(&self) -> std::convert::Infallible {
         tokio::time::sleep(QUIET_FOR).await;
         // Draws nothing where standard error is no terminal, and clears itself when dropped. It has
         // no colours that NO_COLOR would have to take away.
-        let bar = Cleared(ProgressBar::new_spinner().with_elapsed(QUIET_FOR));
+        let bar = ProgressBar::new_spinner().with_elapsed(QUIET_FOR);
         if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {msg}") {
-            bar.0.set_style(style);
+            bar.set_style(style);
+        }
+        if matches!(*self.shown.borrow(), Shown::Nothing) {
+            self.shown.replace(Shown::Bar(Cleared(bar)));
         }
         loop {
-            bar.0.set_message(match self.bytes.get() {
-                0 => "running".to_owned(),
-                bytes => format!("{} received", indicatif::HumanBytes(bytes)),
-            });
-            bar.0.tick();
+            if let Shown::Bar(Cleared(bar)) = &*self.shown.borrow() {
+                bar.set_message(match self.bytes.get() {
+                    0 => "running".to_owned(),
+                    bytes => format!("{} received", indicatif::HumanBytes(bytes)),
+                });
+                bar.tick();
+            }
             tokio::time::sleep(REDRAW_EVERY).await;
         }
     }
 }
 
 /// Leaves the terminal as it was.
+#[derive(Debug)]
 struct Cleared(ProgressBar);
 
 impl Drop for Cleared {

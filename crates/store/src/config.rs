@@ -32,7 +32,9 @@ pub struct Config {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tiers: Vec<TierConfig>,
     /// An S3-compatible store for the files. Without it they lie in `dir`; the log and the
-    /// catalog always do.
+    /// catalog always do: what was acknowledged and is in no file yet is lost with the disk of
+    /// `dir`, at most what came within `seal.age` while the bucket answers. See
+    /// docs/how-to/keep-files-in-s3.md.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub s3: Option<S3Config>,
 }

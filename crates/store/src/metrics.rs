@@ -69,10 +69,13 @@ pub struct TierStatus {
     pub bytes: u64,
 }
 
+/// The [`Problem`] that the log cannot be written: nothing that is sent is taken then.
+pub const APPEND: &str = "append";
+
 /// Work that failed and is tried again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// What is done: `seal`, `compact`, `upkeep`.
+    /// What is done: [`APPEND`], `seal`, `compact`, `upkeep`.
     pub work: &'static str,
     /// What went wrong the last time, with its causes.
     pub error: String,

@@ -81,6 +81,9 @@ pub(crate) struct Inner {
     pub(crate) filled: Arc<Notify>,
     /// New segments, perhaps to compact.
     pub(crate) sealed: Notify,
+    /// Which segments there are has changed: records may come when they are too old already, samples
+    /// expire once they were downsampled.
+    pub(crate) changed: Notify,
     pub(crate) work: Work,
     /// What is not merged for a while.
     pub(crate) paused: Paused,
@@ -185,6 +188,7 @@ impl Store {
             pins: PinBoard::default(),
             filled,
             sealed: Notify::new(),
+            changed: Notify::new(),
             work: Work::default(),
             paused: Paused::default(),
             merging: Mutex::default(),

@@ -32,7 +32,7 @@ use tokio::sync::oneshot;
 pub use entry::{Entry, EntryMeta, RefusedSeries, Rejection};
 pub use error::WalError;
 pub use replay::{Damage, DamageKind, Recovery};
-pub use stats::{Histogram, HistogramSnapshot, WalStats};
+pub use stats::{Failing, Histogram, HistogramSnapshot, WalStats};
 
 use crate::disk::Disk;
 use crate::fatal::Fatal;
@@ -144,7 +144,7 @@ impl<P: Send + 'static> Wal<P> {
     pub fn stats(&self) -> WalStats {
         let (files, bytes) = self.files.totals();
         let (queue_bytes, queue_bytes_max) = self.shared.queue_usage();
-        self.counters.snapshot(files, bytes, queue_bytes, queue_bytes_max)
+        self.counters.snapshot(files, bytes, queue_bytes, queue_bytes_max, (self.shared.now)())
     }
 
     /// Accepts nothing more, writes what waits, and ends the thread. Blocks.

@@ -28,11 +28,7 @@ export function RatesPanel() {
     <SmallChart
       class="wide"
       name="Records received"
-      title={
-        <>
-          Received <span class="figure">{perSecond(sum)}</span>
-        </>
-      }
+      title={<>Received {series.length > 0 && <span class="figure">{perSecond(sum)}</span>}</>}
       none="Nothing was counted in this range yet: the first figures come within seconds of the start."
       data={data}
       series={series}

@@ -50,6 +50,7 @@ fn tell(line: &Value) -> Result<()> {
     }
     match line.get("done") {
         Some(done) if done["merges"] == 0 => print::line("nothing to merge"),
+        Some(done) if done["merges"] == 1 => print::line(&format!("1 merge, {}", sizes(done))),
         Some(done) => print::line(&format!("{} merges, {}", done["merges"], sizes(done))),
         None => Ok(()),
     }

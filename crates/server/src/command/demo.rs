@@ -9,13 +9,13 @@ use super::serve::{self, Started};
 use crate::cli::DemoArgs;
 use crate::config::Config;
 use crate::demo::shop::Bank;
-use crate::demo::traffic::{self, Sent};
+use crate::demo::traffic::{self, Load, Sent};
 use crate::failure::{Failure, Result};
 
 /// Runs the shop against a server of its own, or against one that there is.
 pub fn run(args: &DemoArgs) -> Result<()> {
     match &args.endpoint {
-        Some(endpoint) => against(endpoint, args.rate),
+        Some(endpoint) => against(endpoint, load(args)),
         None => alone(args),
     }
 }
@@ -24,7 +24,11 @@ fn exporter(endpoint: &str) -> Result<HttpExporter> {
     HttpExporter::new(endpoint).map_err(|error| Failure::usage("cannot send").cause(error))
 }
 
-fn against(endpoint: &str, rate: u32) -> Result<()> {
+fn load(args: &DemoArgs) -> Load {
+    Load { rate: args.rate, history: args.history.get() }
+}
+
+fn against(endpoint: &str, load: Load) -> Result<()> {
     let exporter = exporter(endpoint)?;
     let (stop, stopped) = mpsc::sync_channel(1);
     let waiting = thread::Builder::new().name("signals".into());
@@ -37,7 +41,7 @@ fn against(endpoint: &str, rate: u32) -> Result<()> {
     });
     waiting.map_err(|error| Failure::new("could not start a thread").cause(error))?;
     say(&format!("the shop sends to {endpoint}; Ctrl-C ends it"));
-    let sent = traffic::run(&exporter, rate, &stopped, tell());
+    let sent = traffic::run(&exporter, load, &stopped, tell());
     finish(sent)
 }
 
@@ -51,7 +55,7 @@ fn alone(args: &DemoArgs) -> Result<()> {
         .arg("demo", "receive.otlp.grpc.listen", "127.0.0.1:0")
         .arg("demo", "receive.otlp.http.listen", "127.0.0.1:0");
     let (stop, stopped) = mpsc::sync_channel(1);
-    let rate = args.rate;
+    let load = load(args);
     let mut shop = None;
     let served = serve::run_within(loader, |Started { http, otlp_http }| {
         say(&format!(
@@ -59,7 +63,7 @@ fn alone(args: &DemoArgs) -> Result<()> {
         ));
         let run = move || {
             let exporter = exporter(&format!("http://{otlp_http}"))?;
-            finish(traffic::run(&exporter, rate, &stopped, tell()))
+            finish(traffic::run(&exporter, load, &stopped, tell()))
         };
         shop = Some(thread::Builder::new().name("shop".into()).spawn(run));
     });

@@ -20,11 +20,11 @@ pub fn run(args: &QueryArgs) -> Result<()> {
         path.push_str("&timeout=");
         path.extend(form_urlencoded::byte_serialize(timeout.as_bytes()));
     }
-    let answer = remote::ask(&args.remote, Method::POST, &path, statement)?;
     if args.format == Output::Csv {
-        print::bytes(&answer.body)?;
-        return finish(answer.complete.unwrap_or(true), &[]);
+        let answer = remote::stream(&args.remote, Method::POST, &path, statement, print::bytes)?;
+        return finish(answer.complete.unwrap_or(false), &[]);
     }
+    let answer = remote::ask(&args.remote, Method::POST, &path, statement)?;
     let json: Value = serde_json::from_slice(&answer.body)
         .map_err(|error| Failure::new("the server's answer is not JSON").cause(error))?;
     match args.format {
@@ -64,9 +64,23 @@ fn table(json: &Value) -> Result<()> {
     let empty = Vec::new();
     let columns = json["columns"].as_array().unwrap_or(&empty);
     let rows = json["rows"].as_array().unwrap_or(&empty);
-    let header: Vec<String> = columns.iter().map(|column| cell(&column["name"])).collect();
-    let cells: Vec<Vec<String>> =
-        rows.iter().map(|row| row.as_array().into_iter().flatten().map(cell).collect()).collect();
+    let header: Vec<String> = columns.iter().map(|column| cell(&column["name"], CELL_MAX)).collect();
+    if header == ["plan_type", "plan"] {
+        rows.iter().try_for_each(plan)?;
+    } else {
+        aligned(&header, rows)?;
+    }
+    let count = rows.len();
+    let rows = if count == 1 { "row" } else { "rows" };
+    summary(&format!("{count} {rows} in {} ms", milliseconds(&json["stats"]["elapsed_ms"])));
+    Ok(())
+}
+
+fn aligned(header: &[String], rows: &[Value]) -> Result<()> {
+    let cells: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| row.as_array().into_iter().flatten().map(|value| cell(value, CELL_MAX)).collect())
+        .collect();
     let widths: Vec<usize> = header
         .iter()
         .enumerate()
@@ -79,26 +93,37 @@ fn table(json: &Value) -> Result<()> {
         let padded = row.iter().zip(&widths).map(|(text, width)| format!("{text:width$}"));
         padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
-    print::line(&line(&header))?;
+    print::line(&line(header))?;
     print::line(&widths.iter().map(|width| "-".repeat(*width)).collect::<Vec<_>>().join("  "))?;
-    for row in &cells {
-        print::line(&line(row))?;
-    }
-    let rows = rows.len();
-    summary(&format!("{rows} row{} in {} ms", if rows == 1 { "" } else { "s" }, json["stats"]["elapsed_ms"]));
-    Ok(())
+    cells.iter().try_for_each(|row| print::line(&line(row)))
 }
 
-fn cell(value: &Value) -> String {
+/// A row of what EXPLAIN says: a tree, a line for each step.
+fn plan(row: &Value) -> Result<()> {
+    print::line(&cell(&row[0], CELL_MAX))?;
+    let lines = row[1].as_str().unwrap_or_default().lines();
+    lines.map(|line| cell(&line.into(), usize::MAX)).try_for_each(|line| print::line(&format!("  {line}")))
+}
+
+/// As precise as people read it.
+fn milliseconds(value: &Value) -> String {
+    let value = value.as_f64().unwrap_or(0.0);
+    if value < 10.0 { format!("{value:.1}").trim_end_matches(".0").into() } else { format!("{value:.0}") }
+}
+
+fn cell(value: &Value, characters_max: usize) -> String {
     let text = match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
     // Control characters of stored text must not reach the terminal.
-    let mut shown: String =
-        text.chars().map(|c| if c.is_control() { '␤' } else { c }).take(CELL_MAX + 1).collect();
-    if shown.chars().count() > CELL_MAX {
+    let mut shown: String = text
+        .chars()
+        .map(|c| if c.is_control() { '␤' } else { c })
+        .take(characters_max.saturating_add(1))
+        .collect();
+    if shown.chars().count() > characters_max {
         shown.pop();
         shown.push('…');
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
@@ -24,21 +25,40 @@ pub struct Answer {
 
 /// Sends one request and reads the whole answer; on a terminal it shows that it waits.
 pub fn ask(remote: &RemoteArgs, method: Method, path: &str, body: String) -> Result<Answer> {
+    run(exchange(remote, method, path, body, None))
+}
+
+/// As [`ask`], but hands the answer over piece by piece: it may be larger than memory. The body of
+/// the [`Answer`] is empty.
+pub fn stream(
+    remote: &RemoteArgs,
+    method: Method,
+    path: &str,
+    body: String,
+    mut take: impl FnMut(&[u8]) -> Result<()>,
+) -> Result<Answer> {
+    run(exchange(remote, method, path, body, Some(&mut take)))
+}
+
+fn run<T>(exchange: impl Future<Output = Result<T>>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::new("could not start").cause(error))?;
-    runtime.block_on(exchange(remote, method, path, body))
+    runtime.block_on(exchange)
 }
 
-async fn exchange(remote: &RemoteArgs, method: Method, path: &str, body: String) -> Result<Answer> {
-    let uri: Uri = remote
-        .url
-        .parse()
-        .map_err(|error| Failure::usage(format!("`{}` is not a URL", remote.url)).cause(error))?;
-    if uri.scheme_str() != Some("http") {
-        return Err(Failure::usage(format!("`{}` is not an http:// URL", remote.url)));
-    }
+/// Where the pieces of an answer go.
+type Take<'a> = &'a mut dyn FnMut(&[u8]) -> Result<()>;
+
+async fn exchange(
+    remote: &RemoteArgs,
+    method: Method,
+    path: &str,
+    body: String,
+    take: Option<Take<'_>>,
+) -> Result<Answer> {
+    let uri = server(remote)?;
     let host = uri.host().unwrap_or("127.0.0.1");
     let address = format!("{host}:{}", uri.port_u16().unwrap_or(80));
     let unreachable = |cause: String| {
@@ -70,27 +90,66 @@ async fn exchange(remote: &RemoteArgs, method: Method, path: &str, body: String)
     let progress = &Progress::default();
     // The sender moves in and ends with the answer; the connection ends with the sender.
     let exchange = async move {
-        let response = sender.send_request(request).await?;
+        let response = sender.send_request(request).await.map_err(|error| broken(&error))?;
         let status = response.status();
-        let counted = response.into_body().map_frame(|frame| {
-            progress.received(frame.data_ref().map_or(0, Bytes::len));
-            frame
-        });
-        let collected = counted.collect().await?;
-        let complete = collected
-            .trailers()
-            .and_then(|trailers| trailers.get("x-fresnel-complete"))
-            .map(|value| value == "true");
-        Ok::<_, hyper::Error>((status, collected.to_bytes(), complete))
+        let is_answer =
+            status.is_success() || status == StatusCode::SERVICE_UNAVAILABLE && path == "/healthz";
+        let (body, complete) = read(response.into_body(), progress, take.filter(|_| is_answer)).await?;
+        if is_answer { Ok(Answer { body, complete }) } else { Err(refused(status, &body)) }
     };
-    let (answer, _) = progress.during(async { tokio::join!(exchange, connection) }).await;
-    let (status, body, complete) = answer.map_err(|error| {
-        Failure::new("the answer broke off; what was printed is not the whole").chain(&error)
-    })?;
-    if status.is_success() || status == StatusCode::SERVICE_UNAVAILABLE && path == "/healthz" {
-        return Ok(Answer { body, complete });
+    progress.during(async { tokio::join!(exchange, connection).0 }).await
+}
+
+/// The address of the server.
+fn server(remote: &RemoteArgs) -> Result<Uri> {
+    let url = &remote.url;
+    let uri: Uri =
+        url.parse().map_err(|error| Failure::usage(format!("`{url}` is not a URL")).cause(error))?;
+    match uri.scheme_str() {
+        Some("http") => Ok(uri),
+        Some("https") => {
+            Err(Failure::usage(format!("cannot ask `{url}`: this program does not speak https"))
+                .hint("the server does not either; ask it by http, on its own machine or through a tunnel"))
+        }
+        _ => {
+            Err(Failure::usage(format!("`{url}` is not an http:// URL"))
+                .hint("it is like http://127.0.0.1:4300"))
+        }
     }
-    Err(refused(status, &body))
+}
+
+/// Reads a body to its end, into memory where nobody takes it; and the trailer that says whether it
+/// is complete.
+async fn read(
+    mut body: Incoming,
+    progress: &Progress,
+    mut take: Option<Take<'_>>,
+) -> Result<(Bytes, Option<bool>)> {
+    let (mut kept, mut complete) = (Vec::new(), None);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| broken(&error))?;
+        if let Some(trailers) = frame.trailers_ref() {
+            complete = trailers.get("x-fresnel-complete").map(|value| value == "true");
+        }
+        let Some(data) = frame.data_ref() else { continue };
+        progress.received(data.len());
+        match &mut take {
+            Some(take) => {
+                progress.answers();
+                take(data)?;
+            }
+            None => kept.extend_from_slice(data),
+        }
+    }
+    Ok((kept.into(), complete))
+}
+
+/// The server has begun to answer and cannot say why it goes no further.
+fn broken(error: &hyper::Error) -> Failure {
+    Failure::new("the answer broke off; what was printed, if anything, is not the whole").chain(error).hint(
+        "the server cuts an answer off when its time is over (--timeout; query.timeout at most), when memory is used up, \
+         or when it stops; its log tells which",
+    )
 }
 
 /// A problem document as a failure.

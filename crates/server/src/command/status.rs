@@ -53,19 +53,19 @@ fn tell(status: &Value, health: &Value, ledger: &Value) -> Result<()> {
         size(&memory["resident_bytes"])
     ))?;
     print::line(&format!(
-        "log           {} in {} files; in memory {}; {} segments, {}",
+        "log           {} in {}; in memory {}; {}, {}",
         size(&store["wal_bytes"]),
-        store["wal_files"],
+        counted(&store["wal_files"], "file"),
         size(&store["memtable_bytes"]),
-        store["segments"],
+        counted(&store["segments"], "segment"),
         size(&store["segment_bytes"])
     ))?;
     for tier in store["tiers"].as_array().into_iter().flatten() {
         let length = Duration::from_millis(tier["resolution_ms"].as_u64().unwrap_or(0)).to_string();
         print::line(&format!(
-            "tier          {length:4} {} windows in {} segments, {}",
-            tier["rows"],
-            tier["segments"],
+            "tier          {length:4} {} in {}, {}",
+            counted(&tier["rows"], "window"),
+            counted(&tier["segments"], "segment"),
             size(&tier["bytes"])
         ))?;
     }
@@ -100,6 +100,10 @@ fn tell(status: &Value, health: &Value, ledger: &Value) -> Result<()> {
         ))?;
     }
     print::line(if ledger["balanced"] == true { "balanced" } else { "NOT BALANCED" })
+}
+
+fn counted(count: &Value, what: &str) -> String {
+    if *count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 /// Bytes, for people.

@@ -10,10 +10,13 @@ use rand::rngs::StdRng;
 pub const SERVICES: [&str; 6] = ["frontend", "cart", "checkout", "inventory", "payment", "email"];
 const FRONTEND: usize = 0;
 const CART: usize = 1;
-const CHECKOUT: usize = 2;
+pub const CHECKOUT: usize = 2;
 const INVENTORY: usize = 3;
-const PAYMENT: usize = 4;
+pub const PAYMENT: usize = 4;
 const EMAIL: usize = 5;
+
+/// The host of the bank behind the payment service.
+pub const BANK: &str = "bank.example";
 
 const PRODUCTS: [&str; 6] = ["lens", "lamp", "prism", "mirror", "tower", "clockwork"];
 const CARDS: [&str; 3] = ["visa", "mastercard", "girocard"];
@@ -26,9 +29,10 @@ pub enum Bank {
 }
 
 impl Bank {
-    /// Every two minutes it is slow for half a minute, first a quarter of a minute after the start.
-    pub fn at(since_start: Duration) -> Self {
-        if (15..45).contains(&(since_start.as_secs() % 120)) { Self::Slow } else { Self::Well }
+    /// Every two minutes it is slow for half a minute, the next time a quarter of a minute after
+    /// second 0.
+    pub fn at(second: i64) -> Self {
+        if (15..45).contains(&second.rem_euclid(120)) { Self::Slow } else { Self::Well }
     }
 }
 
@@ -47,6 +51,8 @@ pub struct Visit {
     pub logs: [Vec<LogRecord>; SERVICES.len()],
     pub handled: Vec<Handled>,
     pub ordered: Option<(&'static str, f64)>,
+    /// How long the bank took.
+    pub asked_bank: Option<f64>,
 }
 
 /// A visit in the making. Time is told forward from `start`; nothing waits.
@@ -93,7 +99,7 @@ impl Walk<'_> {
         self.finish(stock, "/stock/{product}", if unknown { 404 } else { 200 });
         self.close(call, Status::Unset);
         self.spend(2.0);
-        self.finish(page, "/products/{product}", if unknown { 404 } else { 200 });
+        self.page(page, "GET", "/products/{product}", if unknown { 404 } else { 200 });
     }
 
     fn order(&mut self, bank: Bank) {
@@ -142,7 +148,7 @@ impl Walk<'_> {
         self.finish(checkout, "/checkout", status);
         self.close(call, error_if(!paid, "502 Bad Gateway"));
         self.spend(1.5);
-        self.finish(page, "/orders", status);
+        self.page(page, "POST", "/orders", status);
     }
 
     fn reserve(&mut self, parent: &Open) {
@@ -164,11 +170,13 @@ impl Walk<'_> {
             Bank::Well => (35.0, 0.01),
             Bank::Slow => (1_400.0, 0.25),
         };
+        let asked = self.clock;
         self.spend(milliseconds);
+        self.visit.asked_bank = Some(Duration::from_nanos(self.clock - asked).as_secs_f64());
         let failed = self.rng.random_bool(failure);
         if bank == Bank::Slow {
             let text = "bank answers slowly".to_owned();
-            let attributes = vec![KeyValue::new("server.address", "bank.example")];
+            let attributes = vec![KeyValue::new("server.address", BANK)];
             self.log(PAYMENT, &charge, Severity::Warn, text, attributes);
         }
         if failed {
@@ -267,6 +275,25 @@ impl Walk<'_> {
             status: Status::Unset,
         };
         Open { service, span }
+    }
+
+    /// Ends what a customer waited for, with a line in the log of accesses.
+    fn page(&mut self, page: Open, method: &'static str, route: &'static str, status: u16) {
+        let milliseconds = Duration::from_nanos(self.clock - page.span.start_time_unix_nano).as_millis();
+        let severity = if status >= 500 { Severity::Error } else { Severity::Info };
+        let attributes = vec![
+            KeyValue::new("http.request.method", method),
+            KeyValue::new("http.route", route),
+            KeyValue::new("http.response.status_code", i64::from(status)),
+        ];
+        self.log(
+            FRONTEND,
+            &page,
+            severity,
+            format!("{method} {route} {status} {milliseconds} ms"),
+            attributes,
+        );
+        self.finish(page, route, status);
     }
 
     /// Ends a server's span.

@@ -1,21 +1,41 @@
-//! The customers: makes visits at a rate and sends what they cause, once a second and service.
+//! The customers: makes visits at a rate and sends what they cause, once a second and service. The
+//! shop has been open for a while when it is looked at: what was before is made in the same way.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use fresnel_sdk::telemetry::http::HttpExporter;
 use fresnel_sdk::telemetry::metrics::{Registry, SECONDS};
-use fresnel_sdk::telemetry::otlp::{LogRecord, Resource, Scope, Span, encode_logs, encode_spans};
+use fresnel_sdk::telemetry::otlp::{
+    Data, LogRecord, Metric, Resource, Scope, Span, encode_logs, encode_metrics, encode_spans,
+};
 use fresnel_sdk::telemetry::{Exporter, Signal};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::shop::{self, Bank, SERVICES, Visit};
 
-const TICK: Duration = Duration::from_secs(1);
+/// Seconds of the past that are sent at once.
+const STEP: i64 = 15;
+/// Visits of the past there are at most; with more a second it is shorter.
+const PAST_VISITS_MAX: u64 = 20_000;
+/// How long ago a visit begins that is told of: it has ended.
+const AGO: Duration = Duration::from_millis(3_500);
+/// Who sends and falls behind by more seconds leaves some out.
+const BEHIND_MAX: i64 = 5;
+const SECOND: i64 = 1_000_000_000;
 /// How often a request is tried before what is in it is given up, and counted.
 const ATTEMPTS_MAX: u32 = 5;
 const PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// How many customers come.
+#[derive(Clone, Copy, Debug)]
+pub struct Load {
+    /// Visits a second.
+    pub rate: u32,
+    /// How long the shop has been open already when the first is told of.
+    pub history: Duration,
+}
 
 /// What has been sent.
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,40 +53,65 @@ struct Service {
     logs: Vec<LogRecord>,
 }
 
-/// Sends until `stop` is told, and tells of every second.
+/// Until when there is something to do.
+struct Stop<'a> {
+    told: &'a Receiver<()>,
+    is_over: bool,
+}
+
+impl Stop<'_> {
+    /// Waits for so long, or until told to stop; whether it is over.
+    fn wait(&mut self, pause: Duration) -> bool {
+        let over = || !matches!(self.told.recv_timeout(pause), Err(RecvTimeoutError::Timeout));
+        self.is_over = self.is_over || over();
+        self.is_over
+    }
+}
+
+/// Sends what happened before, at once, and then every second what happens, until `stop` is told;
+/// tells of each time it has sent.
 pub fn run(
     exporter: &HttpExporter,
-    rate: u32,
+    load: Load,
     stop: &Receiver<()>,
     mut tell: impl FnMut(Sent, Bank),
 ) -> Sent {
+    let mut stop = Stop { told: stop, is_over: false };
+    let history = load.history.as_secs().min(PAST_VISITS_MAX / u64::from(load.rate));
     let started = Instant::now();
+    let opened = unix_nano(SystemTime::now() - AGO);
+    // Seconds are counted from then, those before are negative.
+    let at = |second: i64| u64::try_from(opened + second * SECOND).unwrap_or_default();
+    let mut second = -i64::try_from(history).unwrap_or_default();
+    let begun = at(second);
     let mut rng = StdRng::from_os_rng();
     let mut services = SERVICES.map(Service::new);
     let mut sent = Sent::default();
     loop {
-        let bank = Bank::at(started.elapsed());
-        for _ in 0..rate {
-            let visit = shop::visit(moment(&mut rng), bank, &mut rng);
-            sent.visits += 1;
-            hand_out(visit, &mut services);
+        let end = if second < 0 { (second + STEP).min(0) } else { second + 1 };
+        for second in second..end {
+            for _ in 0..load.rate {
+                let moment = at(second) + rng.random_range(0..SECOND.unsigned_abs());
+                let visit = shop::visit(moment, Bank::at(second), &mut rng);
+                sent.visits += 1;
+                hand_out(visit, &mut services);
+            }
         }
         for service in &mut services {
-            service.send(exporter, &mut sent);
+            service.send(exporter, (begun, at(end)), &mut sent, &mut stop);
         }
-        tell(sent, bank);
-        match stop.recv_timeout(TICK) {
-            Err(RecvTimeoutError::Timeout) => {}
-            Ok(()) | Err(RecvTimeoutError::Disconnected) => return sent,
+        tell(sent, Bank::at(end));
+        let elapsed = i64::try_from(started.elapsed().as_secs()).unwrap_or(i64::MAX);
+        second = if end < 0 { end } else { end.max(elapsed - BEHIND_MAX) };
+        let due = Duration::from_secs(second.max(0).unsigned_abs());
+        if stop.wait(due.saturating_sub(started.elapsed())) {
+            return sent;
         }
     }
 }
 
-/// A moment within the last second, some time ago: a visit takes time and has ended.
-fn moment(rng: &mut StdRng) -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let begun = now.saturating_sub(Duration::from_millis(rng.random_range(2_500..3_500)));
-    u64::try_from(begun.as_nanos()).unwrap_or(u64::MAX)
+fn unix_nano(time: SystemTime) -> i64 {
+    i64::try_from(time.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos()).unwrap_or(i64::MAX)
 }
 
 fn hand_out(visit: Visit, services: &mut [Service; SERVICES.len()]) {
@@ -77,8 +122,13 @@ fn hand_out(visit: Visit, services: &mut [Service; SERVICES.len()]) {
         let registry = &services[handled.service].registry;
         registry.histogram(name, "s", "Duration of requests.", SECONDS).bind(&labels).record(handled.seconds);
     }
+    if let Some(seconds) = visit.asked_bank {
+        let labels = [("http.request.method", "POST"), ("server.address", shop::BANK)];
+        let (name, told) = ("http.client.request.duration", "Duration of requests to others.");
+        services[shop::PAYMENT].registry.histogram(name, "s", told, SECONDS).bind(&labels).record(seconds);
+    }
     if let Some((card, amount)) = visit.ordered {
-        let registry = &services[2].registry;
+        let registry = &services[shop::CHECKOUT].registry;
         registry.counter("shop.orders", "{order}", "Orders placed.").bind(&[("card", card)]).add(1);
         let bounds = [10.0, 25.0, 50.0, 100.0, 250.0];
         registry.histogram("shop.order.amount", "EUR", "Worth of orders.", &bounds).bind(&[]).record(amount);
@@ -98,39 +148,79 @@ impl Service {
         Self { resource, registry, spans: Vec::new(), logs: Vec::new() }
     }
 
-    fn send(&mut self, exporter: &HttpExporter, sent: &mut Sent) {
+    /// Sends what there is to tell of the time from `begun` on.
+    fn send(
+        &mut self,
+        exporter: &HttpExporter,
+        (begun, now): (u64, u64),
+        sent: &mut Sent,
+        stop: &mut Stop<'_>,
+    ) {
         let scope = Scope::named("shop");
         let spans = std::mem::take(&mut self.spans);
         if !spans.is_empty() {
             let request = encode_spans(&self.resource, [(&scope, spans.as_slice())]);
-            deliver(exporter, Signal::Traces, &request, spans.len(), sent);
+            deliver(exporter, (Signal::Traces, &request, spans.len()), sent, stop);
         }
         let logs = std::mem::take(&mut self.logs);
         if !logs.is_empty() {
             let request = encode_logs(&self.resource, [(&scope, logs.as_slice())]);
-            deliver(exporter, Signal::Logs, &request, logs.len(), sent);
+            deliver(exporter, (Signal::Logs, &request, logs.len()), sent, stop);
         }
-        let metrics = self.registry.snapshot();
+        let mut metrics = self.registry.snapshot();
         if !metrics.is_empty() {
-            deliver(
-                exporter,
-                Signal::Metrics,
-                &self.registry.otlp(&self.resource, &scope),
-                metrics.len(),
-                sent,
-            );
+            let points = metrics.iter_mut().map(|metric| set_times(metric, begun, now)).sum();
+            let request = encode_metrics(&self.resource, [(&scope, metrics.as_slice())]);
+            deliver(exporter, (Signal::Metrics, &request, points), sent, stop);
         }
     }
 }
 
-fn deliver(exporter: &HttpExporter, signal: Signal, request: &[u8], records: usize, sent: &mut Sent) {
+/// Has the points of a metric say what it came to up to `now`; how many they are.
+fn set_times(metric: &mut Metric, begun: u64, now: u64) -> usize {
+    match &mut metric.data {
+        Data::Gauge(points) | Data::Sum { points, .. } => {
+            for point in points.iter_mut() {
+                (point.start_time_unix_nano, point.time_unix_nano) = (begun, now);
+            }
+            points.len()
+        }
+        Data::Histogram { points, .. } => {
+            for point in points.iter_mut() {
+                (point.start_time_unix_nano, point.time_unix_nano) = (begun, now);
+            }
+            points.len()
+        }
+        Data::Exponential { points, .. } => {
+            for point in points.iter_mut() {
+                (point.start_time_unix_nano, point.time_unix_nano) = (begun, now);
+            }
+            points.len()
+        }
+    }
+}
+
+fn deliver(
+    exporter: &HttpExporter,
+    (signal, request, records): (Signal, &[u8], usize),
+    sent: &mut Sent,
+    stop: &mut Stop<'_>,
+) {
+    if stop.is_over {
+        return;
+    }
     for attempt in 1..=ATTEMPTS_MAX {
         let Err(error) = exporter.export(signal, request.to_vec()) else {
             sent.records += records as u64;
             return;
         };
         match error.retryable() {
-            Some(wait) if attempt < ATTEMPTS_MAX => std::thread::sleep(wait.min(PAUSE_MAX)),
+            // Who ends the shop ends its server too.
+            Some(wait) if attempt < ATTEMPTS_MAX => {
+                if stop.wait(wait.min(PAUSE_MAX)) {
+                    return;
+                }
+            }
             _ => {
                 tracing::warn!(signal = signal.name(), records, error = %error, "give up a request of the demo");
                 break;

@@ -14,7 +14,8 @@ use crate::memtable::Shard;
 
 /// How often the background looks for what nobody has told it of.
 const TICK: Duration = Duration::from_secs(1);
-/// How often old files are looked for.
+/// How often it is looked for what has become too old; for replaced files sooner, where they are
+/// not kept that long.
 const UPKEEP: Duration = Duration::from_secs(30);
 const COMPACT: &str = "compact";
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
@@ -36,7 +37,13 @@ impl Store {
                     || inner.sealed.notified(),
                     || inner.compact_all(|| *stopped.borrow()),
                 ),
-                inner.repeat("upkeep", UPKEEP, &stopped, future::pending, || inner.upkeep()),
+                inner.repeat(
+                    "upkeep",
+                    inner.config.compact.grace.get().clamp(TICK, UPKEEP),
+                    &stopped,
+                    || inner.changed.notified(),
+                    || inner.upkeep(),
+                ),
             )
             .await
         };

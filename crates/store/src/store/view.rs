@@ -12,8 +12,9 @@ use crate::fatal::Fatal;
 use crate::ledger::Totals;
 use crate::manifest::{Commit, RemovalReason, SegmentMeta, SetAside, State};
 use crate::memtable::Shard;
-use crate::metrics::{Status, TableStatus};
+use crate::metrics::{APPEND, Problem, Status, TableStatus};
 use crate::snapshot::{MemoryChunk, Missing, Snapshot};
+use crate::wal::WalStats;
 
 /// The segments there are.
 #[derive(Clone, Debug)]
@@ -111,8 +112,10 @@ impl Store {
         });
         let (series, series_bytes) = series.unzip();
         let tables = Table::ALL.map(|table| table_status(&state, table));
+        let wal = inner.wal.stats();
         Status {
-            wal: inner.wal.stats(),
+            problems: inner.problems(&wal),
+            wal,
             memtable_bytes: totals.iter().map(|(bytes, _)| bytes).sum(),
             memtable_rows: totals.iter().map(|(_, rows)| rows).sum(),
             series,
@@ -125,7 +128,6 @@ impl Store {
             last_seal_unix_ms: inner.work.last_seal_unix_ms(),
             tables: tables.to_vec(),
             tiers: crate::tiers::status(&state),
-            problems: inner.work.problems(),
             fatal: inner.fatal.reason().map(|reason| reason.to_string()),
             work: inner.work.stats(),
         }
@@ -133,6 +135,20 @@ impl Store {
 }
 
 impl Inner {
+    /// What does not work: first what keeps senders from being heard.
+    fn problems(&self, wal: &WalStats) -> Vec<Problem> {
+        let append = wal.failing.as_ref().map(|failing| {
+            let elapsed = i64::try_from(failing.elapsed.as_millis()).unwrap_or(i64::MAX);
+            Problem {
+                work: APPEND,
+                error: failing.error.clone(),
+                since_unix_ms: crate::clock::unix_ms(&*self.clock).saturating_sub(elapsed),
+                attempts: failing.groups,
+            }
+        });
+        append.into_iter().chain(self.work.problems()).collect()
+    }
+
     /// Makes a change durable, and then visible in one step together with the end of the generation
     /// that it sealed. Does nothing, and says so, when a segment that it removes is gone already.
     pub(crate) fn commit(&self, commit: Commit, sealed: Option<(&Shard, u64)>) -> Result<bool, WorkError> {
@@ -145,6 +161,7 @@ impl Inner {
         if gone.len() < removed.len() {
             return Ok(false);
         }
+        let changed = !commit.add.is_empty() || !commit.remove.is_empty();
         let next = self.manifest.commit(commit.clone()).map_err(WorkError::Manifest)?;
         let mut view = self.view.write();
         let expired = gone.iter().filter(|segment| removed[segment.id.as_str()] == RemovalReason::Expired);
@@ -155,6 +172,9 @@ impl Inner {
         view.sequence += 1;
         if let Some((shard, generation)) = sealed {
             shard.forget(generation);
+        }
+        if changed {
+            self.changed.notify_one();
         }
         Ok(true)
     }

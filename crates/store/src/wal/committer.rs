@@ -141,6 +141,7 @@ fn run<P>(mut log: Log, shared: &Shared<P>, mut publish: Publish<P>) {
         shared.release(bytes);
         match committed {
             Ok(first) => {
+                shared.counters.succeeded();
                 let durable = (shared.now)();
                 for (lsn, pending) in (first..).zip(group) {
                     shared.counters.append.record_duration(durable.duration_since(pending.since));
@@ -151,7 +152,7 @@ fn run<P>(mut log: Log, shared: &Shared<P>, mut publish: Publish<P>) {
                 }
             }
             Err(error) => {
-                shared.counters.failed_groups.fetch_add(1, Relaxed);
+                shared.counters.failed(&error, (shared.now)());
                 for pending in group {
                     drop(pending.done.send(Err(error.clone())));
                 }

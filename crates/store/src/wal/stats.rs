@@ -1,7 +1,11 @@
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 
 use model::Lsn;
+use parking_lot::Mutex;
+
+use super::error::WalError;
+use crate::metrics::chain;
 
 const BUCKETS: usize = 65;
 
@@ -81,6 +85,17 @@ impl HistogramSnapshot {
     }
 }
 
+/// Groups that could not be written, one after the other, since one was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failing {
+    /// Why the last of them was not, with its causes.
+    pub error: String,
+    /// How long ago the first of them was not.
+    pub elapsed: Duration,
+    /// How many they are.
+    pub groups: u32,
+}
+
 /// How the log is doing.
 #[derive(Clone, Debug, Default)]
 pub struct WalStats {
@@ -100,6 +115,8 @@ pub struct WalStats {
     pub bytes_written: u64,
     /// Groups that could not be written since the start.
     pub failed_groups: u64,
+    /// Why nothing can be written at present; nothing when the last group was written.
+    pub failing: Option<Failing>,
     /// Nanoseconds from the call of append until durable.
     pub append: HistogramSnapshot,
     /// Nanoseconds of one sync.
@@ -114,20 +131,56 @@ pub(super) struct Counters {
     pub(super) last_lsn: AtomicU64,
     pub(super) entries: AtomicU64,
     pub(super) bytes_written: AtomicU64,
-    pub(super) failed_groups: AtomicU64,
+    failed_groups: AtomicU64,
+    /// Since when, and what.
+    failing: Mutex<Option<(Instant, Failing)>>,
+    /// Whether there is something in `failing`: spares the lock of who writes.
+    fails: AtomicBool,
     pub(super) append: Histogram,
     pub(super) sync: Histogram,
     pub(super) group_entries: Histogram,
 }
 
 impl Counters {
+    /// A group could not be written. The first of several is logged, the others are counted: on a full
+    /// disk there is one for each request.
+    pub(super) fn failed(&self, error: &WalError, now: Instant) {
+        self.failed_groups.fetch_add(1, Relaxed);
+        let error = chain(error);
+        let mut failing = self.failing.lock();
+        match &mut *failing {
+            Some((_, known)) => {
+                known.groups = known.groups.saturating_add(1);
+                known.error = error;
+            }
+            None => {
+                tracing::error!(%error, "cannot write the log; what is sent is refused until it can be written");
+                *failing = Some((now, Failing { error, elapsed: Duration::ZERO, groups: 1 }));
+                self.fails.store(true, Relaxed);
+            }
+        }
+    }
+
+    /// A group was written.
+    pub(super) fn succeeded(&self) {
+        if !self.fails.load(Relaxed) {
+            return;
+        }
+        if let Some((_, failing)) = self.failing.lock().take() {
+            tracing::info!(failed_groups = failing.groups, "the log can be written again");
+        }
+        self.fails.store(false, Relaxed);
+    }
+
     pub(super) fn snapshot(
         &self,
         files: usize,
         bytes: u64,
         queue_bytes: usize,
         queue_bytes_max: usize,
+        now: Instant,
     ) -> WalStats {
+        let failing = self.failing.lock().clone();
         WalStats {
             files,
             bytes,
@@ -137,6 +190,8 @@ impl Counters {
             entries: self.entries.load(Relaxed),
             bytes_written: self.bytes_written.load(Relaxed),
             failed_groups: self.failed_groups.load(Relaxed),
+            failing: failing
+                .map(|(since, failing)| Failing { elapsed: now.duration_since(since), ..failing }),
             append: self.append.snapshot(),
             sync: self.sync.snapshot(),
             group_entries: self.group_entries.snapshot(),

@@ -111,6 +111,10 @@ impl Settler<'_> {
         let predicate = match message {
             _ if secret => "is not a valid secret".to_owned(),
             _ if shape.holds_secret() => "is not valid".to_owned(),
+            // As the standard library says it, which tells nobody what one looks like.
+            "invalid socket address syntax" => {
+                format!("must be an IP address and a port such as `127.0.0.1:4318` or `[::1]:4318`{got}")
+            }
             must if must.starts_with("must ") => format!("{must}{got}"),
             other => format!("is not valid: {other}{got}"),
         };

@@ -172,6 +172,7 @@ fn a_full_disk_refuses_and_goes_on_when_there_is_space() {
         assert!(options.fatal.reason().is_none());
         assert_eq!(published.lock().len(), kept.len());
         assert!(wal.stats().failed_groups > 0);
+        assert_eq!(wal.stats().failing, None, "it is written again");
         drop(wal);
         let expected: Vec<_> = (1..).zip(kept).collect();
         // Also without what was not synced: a refused entry must not come back.
@@ -189,8 +190,13 @@ fn a_log_starts_on_a_full_disk() {
     let (wal, recovery) = open(&options(&disk));
     assert_eq!(recovery.count(), 5);
     assert!(append(&wal, 6).is_err());
+    assert!(append(&wal, 6).is_err());
+    let failing = wal.stats().failing.expect("the log cannot be written");
+    assert_eq!(failing.groups, 2);
+    assert!(failing.error.starts_with("cannot write `"), "{}", failing.error);
     disk.faults(|faults| faults.space = None);
     assert_eq!(append(&wal, 6).unwrap(), 6);
+    assert_eq!(wal.stats().failing, None);
 }
 
 #[test]

@@ -83,7 +83,7 @@ fn texts_that_do_not_parse_are_all_told() {
     toml(
         "[receive.otlp]\nlisten = \"nowhere\"\ntimeout = \"5 parsecs\"\nbody_max = \"huge\"",
         &[
-            "prod.toml:2:10: `listen` is not valid: invalid socket address syntax, got nowhere",
+            "prod.toml:2:10: `listen` must be an IP address and a port such as `127.0.0.1:4318` or `[::1]:4318`, got nowhere",
             "prod.toml:3:11: `timeout` must be a duration such as `30s`, `100ms` or `1h30m`, got 5 parsecs",
             "prod.toml:4:12: `body_max` must be a size such as `512 MiB`, `64MB` or a number of bytes, got huge",
         ],
@@ -91,7 +91,7 @@ fn texts_that_do_not_parse_are_all_told() {
     yaml(
         "receive:\n  otlp:\n    listen: nowhere\n    body_max: 2 GiB",
         &[
-            "prod.yaml:3:13: `listen` is not valid: invalid socket address syntax, got nowhere",
+            "prod.yaml:3:13: `listen` must be an IP address and a port such as `127.0.0.1:4318` or `[::1]:4318`, got nowhere",
             "prod.yaml:4:15: `body_max` must be at most 1 GiB, got 2 GiB",
         ],
     );
@@ -159,7 +159,7 @@ fn validation_runs_beside_the_other_errors() {
         &[
             "prod.toml:2:16: `segment_size` must be at least 4 KiB, got 1 KiB",
             "prod.toml:3:1: unknown key `stray` in `store`",
-            "prod.toml:5:10: `listen` is not valid: invalid socket address syntax, got x",
+            "prod.toml:5:10: `listen` must be an IP address and a port such as `127.0.0.1:4318` or `[::1]:4318`, got x",
         ],
     );
 }
@@ -211,7 +211,7 @@ fn errors_of_all_sources_come_at_once_and_in_order() {
          prod.toml:5:9: `level` must be one of `debug`, `info`, `error`, got 1\n\
          FRESNEL_RECEIVE_OTLP_TIMEOUT: `receive.otlp.timeout` must be at most 60s, got 5m\n\
          FRESNEL_STORE_SEGMENT_SIZE: `store.segment_size` must be a size such as `512 MiB`, `64MB` or a number of bytes, got x\n\
-         --http: `receive.otlp.listen` is not valid: invalid socket address syntax, got 4318\n\
+         --http: `receive.otlp.listen` must be an IP address and a port such as `127.0.0.1:4318` or `[::1]:4318`, got 4318\n\
          --set: unknown key `dri` in `store`, did you mean `dir`?"
     );
 }
