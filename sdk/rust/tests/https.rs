@@ -232,7 +232,7 @@ fn output(folder: &Folder, kind: &str, url: &str, files: &[(&str, &str)]) -> Res
         "datadog" => "api_key = 'k'\n",
         _ => "",
     };
-    let mut text = format!("outputs.stdout.filter = 'off'\n[outputs.away]\ninterval = '1ms'\n");
+    let mut text = "outputs.stdout.filter = 'off'\n[outputs.away]\ninterval = '1ms'\n".to_owned();
     text += &format!("[outputs.away.to.{kind}]\nurl = '{url}'\n{settings}[outputs.away.to.{kind}.tls]\n");
     for (name, file) in files {
         text += &format!("{name} = '{}'\n", folder.file(file).display());

@@ -214,18 +214,17 @@ impl Inner {
             // Half of it may be there: it must not stay before the next one.
             let repaired = self.file.set_len(self.end).and_then(|()| self.file.sync_all());
             if let Err(repair) = repaired {
-                return Err(self.fail(&repair));
+                return Err(AppendError::Failed(self.fail(&repair)));
             }
             return Err(AppendError::Io(error));
         }
         // What a failed sync left on disk is not known, and a second one may lie.
-        self.file.sync_data().map_err(|error| self.fail(&error))
+        self.file.sync_data().map_err(|error| AppendError::Failed(self.fail(&error)))
     }
 
-    fn fail(&mut self, error: &io::Error) -> AppendError {
-        let failure = error.to_string();
-        self.failure = Some(failure.clone());
-        AppendError::Failed(failure)
+    /// Nothing is written from here on. Returns why.
+    fn fail(&mut self, error: &io::Error) -> String {
+        self.failure.insert(error.to_string()).clone()
     }
 
     /// Deletes so many of the first appends.
@@ -234,11 +233,7 @@ impl Inner {
         let count = first - 1 - self.index.deleted();
         let (file, length) = self.rewritten(first - 1, from).map_err(DeleteError::Io)?;
         // What follows goes to the new file, and a crash must not bring back the old one.
-        if let Err(error) = sync_folder(&self.path) {
-            let failure = error.to_string();
-            self.failure = Some(failure.clone());
-            return Err(DeleteError::Failed(failure));
-        }
+        sync_folder(&self.path).map_err(|error| DeleteError::Failed(self.fail(&error)))?;
         let moved = |offset: u64| offset - from + length;
         self.file = file;
         self.end = moved(self.end);
@@ -267,6 +262,7 @@ impl Inner {
             TryLockError::WouldBlock => io::ErrorKind::WouldBlock.into(),
             TryLockError::Error(error) => error,
         })?;
+        file.set_permissions(self.file.metadata()?.permissions())?;
         let beginning = bytes_of(deleted);
         file.write_all(&beginning)?;
         let mut rest = self.file.try_clone()?;

@@ -1,7 +1,7 @@
 //! The file: what a crash, damage and a second process do to it.
 
 use std::fs::{self, OpenOptions};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::PathBuf;
 
 use super::{event, positions};
@@ -136,9 +136,11 @@ fn what_was_deleted_is_not_there_after_the_next_open_and_all_else_is() {
     store.append(vec![event("A.B", &[], 1), event("A.B", &[], 2)], None).unwrap();
     store.append(vec![event("A.B", &[], 3), event("A.B", &[], 9)], None).unwrap();
     store.append(vec![event("A.B", &[], 10)], None).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     let before = fs::metadata(&path).unwrap().len();
-    assert_eq!(store.delete_before(9).unwrap(), 2, "the third is younger than its time, with the fourth");
-    assert!(fs::metadata(&path).unwrap().len() < before);
+    assert_eq!(store.delete_before(9).unwrap(), 2, "the third is older, and was stored with the fourth");
+    let after = fs::metadata(&path).unwrap();
+    assert!(after.len() < before && after.permissions().mode() & 0o777 == 0o600, "for nobody else");
     assert!(matches!(open(&path), Err(OpenError::InUse(_))), "the new file is locked as the old one was");
     store.append(vec![event("A.B", &[], 11)], None).unwrap();
     drop(store);

@@ -8,7 +8,8 @@ use super::key::{Algorithm, Key, KeyError, KeySet};
 use super::validator::{Validator, ValidatorOptions};
 use crate::config::{Duration, Report, Secret, Validate};
 
-/// Which tokens a service takes, as it stands in a configuration.
+/// Which tokens a service takes, as it stands in a configuration. There is no usual one: issuers,
+/// audiences and keys must be said.
 ///
 /// ```
 /// use fresnel_sdk::config::Loader;
@@ -27,22 +28,19 @@ use crate::config::{Duration, Report, Secret, Validate};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct JwtConfig {
     /// Who may have made them (`iss`): one of these, to the letter.
     pub issuers: Vec<String>,
     /// Whom they may be for (`aud`), at least one of these: the name of the service.
     pub audiences: Vec<String>,
     /// What they are checked with.
-    pub keys: JwtKeys,
+    pub keys: Option<JwtKeys>,
     /// Of which type they must be (`typ`), such as `at+jwt`; any unless said.
-    #[serde(default)]
     pub token_type: Option<String>,
     /// How much clocks may differ.
-    #[serde(default = "leeway")]
     pub leeway: Duration,
     /// How long a valid token is remembered, at most until it expires.
-    #[serde(default = "cache_ttl")]
     pub cache_ttl: Duration,
 }
 
@@ -63,6 +61,9 @@ pub enum JwtKeys {
 /// Why there is no validator.
 #[derive(Debug, thiserror::Error)]
 pub enum JwtConfigError {
+    /// There are none.
+    #[error("no keys of tokens are named")]
+    NoKeys,
     /// The file cannot be read.
     #[error("cannot read the keys in {path}")]
     Io {
@@ -80,12 +81,18 @@ pub enum JwtConfigError {
     Fetch(#[from] FetchError),
 }
 
-fn leeway() -> Duration {
-    Duration::from_secs(30)
-}
-
-fn cache_ttl() -> Duration {
-    Duration::from_secs(60)
+impl Default for JwtConfig {
+    fn default() -> Self {
+        let usual = ValidatorOptions::new("", "");
+        Self {
+            issuers: Vec::new(),
+            audiences: Vec::new(),
+            keys: None,
+            token_type: None,
+            leeway: Duration::from(usual.leeway),
+            cache_ttl: Duration::from(usual.cache_ttl),
+        }
+    }
 }
 
 impl JwtConfig {
@@ -102,7 +109,7 @@ impl JwtConfig {
             cache_ttl: self.cache_ttl.get(),
             ..ValidatorOptions::new("", "")
         };
-        match &self.keys {
+        match self.keys.as_ref().ok_or(JwtConfigError::NoKeys)? {
             JwtKeys::Url(url) => fetching(url, options),
             JwtKeys::File(path) => {
                 let io = |source| JwtConfigError::Io { path: path.clone(), source };

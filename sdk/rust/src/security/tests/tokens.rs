@@ -370,7 +370,8 @@ fn a_configuration_of_tokens_that_would_take_too_much_or_nothing_is_refused() {
     for (text, why) in [
         (format!("issuers = []\naudiences = ['shop']\n{keys}"), "`issuers` must have at least one"),
         (format!("issuers = ['x']\naudiences = ['']\n{keys}"), "`audiences` must have at least one"),
-        (keys.to_owned(), "audiences"),
+        (keys.to_owned(), "`audiences` must have at least one"),
+        ("issuers = ['x']\naudiences = ['y']".into(), "no keys of tokens are named"),
         (
             "issuers = ['x']\naudiences = ['y']\nkeys.secret = 'short'".into(),
             "a secret needs 32 bytes, this one has 5",
@@ -383,6 +384,6 @@ fn a_configuration_of_tokens_that_would_take_too_much_or_nothing_is_refused() {
         ("issuers = ['x']\naudiences = ['y']\nkeys.none = true".into(), "none"),
     ] {
         let error = configured(&text).unwrap_err();
-        assert!(error.contains(why) && !error.contains("short"), "{text}: {error}");
+        assert!(error.contains(why) && !error.contains("'short'"), "{text}: {error}");
     }
 }
