@@ -52,7 +52,7 @@ mod guide {}
 
 pub use self::config::{
     BuildError, DatadogOutput, ElasticsearchOutput, FileOutput, HttpOutput, LoggingConfig, OutputConfig,
-    OutputKind, PatternConfig, RedactConfig, SyslogOutput,
+    OutputKind, PatternConfig, RedactConfig, SyslogOutput, TlsConfig,
 };
 pub use self::context::{Id, Ids, LogContext, Pushed, Scoped, correlation_id};
 pub use self::entry::{Entry, ErrorInfo, Fields, Memory, Performance};
@@ -69,6 +69,8 @@ pub use self::prebuilt::{DatabaseQuery, QueueMessage, request_fields, response_f
 pub use self::queue::{OutputHealth, QueueOptions};
 pub use self::redact::{REDACTED, RedactError, Redactor};
 pub use self::source::Source;
+#[cfg(feature = "https")]
+pub use crate::post::tls::CertificateError;
 pub use crate::telemetry::otlp::Severity;
 
 pub(crate) use self::attributes::{write as write_attributes, write_value as write_json};

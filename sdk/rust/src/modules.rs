@@ -49,6 +49,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod config;
 mod context;
 mod event;
 mod graph;
@@ -67,6 +68,7 @@ mod tests;
 #[doc = include_str!("../../../docs/sdk/modules.md")]
 mod guide {}
 
+pub use self::config::{ModuleConfig, ModulesConfig};
 pub use self::context::Context;
 pub use self::event::Event;
 pub use self::graph::PlanError;

@@ -1,16 +1,18 @@
 //! Counting costs no allocation: neither bound nor by labels whose series is there, nor in a span once
-//! its thread has its buffers.
+//! its thread has its buffers. And what requests allocate is given back.
 
 #![allow(clippy::unwrap_used)]
 #![expect(unsafe_code, reason = "an allocator that counts is one that allocates")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
-use fresnel_sdk::logging::Redactor;
+use fresnel_sdk::logging::{Id, LogContext, LoggingConfig, Redactor};
 use fresnel_sdk::telemetry::metrics::{Registry, SECONDS};
 use fresnel_sdk::telemetry::otlp::Resource;
-use fresnel_sdk::telemetry::{Pipeline, PipelineOptions};
+use fresnel_sdk::telemetry::{ExportError, Exporter, Pipeline, PipelineOptions, Signal};
 
 struct Counting;
 
@@ -18,15 +20,20 @@ thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
 }
 
-// SAFETY: all of it is the system's allocator; the counter is of this thread and allocates nothing.
+/// Bytes that are allocated, by all threads.
+static LIVE: AtomicI64 = AtomicI64::new(0);
+
+// SAFETY: all of it is the system's allocator; the counters allocate nothing.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
+        LIVE.fetch_add(layout.size() as i64, Ordering::Relaxed);
         // SAFETY: what the caller promises is passed on.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        LIVE.fetch_sub(layout.size() as i64, Ordering::Relaxed);
         // SAFETY: what the caller promises is passed on.
         unsafe { System.dealloc(pointer, layout) }
     }
@@ -90,4 +97,55 @@ fn a_span_that_no_rule_of_redaction_concerns_allocates_nothing() {
     (0..3).for_each(|_| span("user.name"));
     assert_eq!(allocations(|| (0..100).for_each(|_| span("user.name"))), 0);
     assert!(allocations(|| span("user.email")) > 0, "what is taken out may cost something");
+}
+
+/// Takes everything and keeps nothing.
+struct Nowhere;
+
+impl Exporter for Nowhere {
+    fn export(&self, _: Signal, _: Vec<u8>) -> Result<(), ExportError> {
+        Ok(())
+    }
+}
+
+/// A leak of a few bytes a request is found, whichever signal it is of.
+#[test]
+fn equal_rounds_of_requests_leave_nothing_behind() {
+    const REQUESTS: usize = 500;
+
+    let quiet = LoggingConfig { outputs: Default::default(), ..LoggingConfig::default() };
+    let guard = fresnel_sdk::builder().logging(quiet).exporter(Nowhere).start().unwrap();
+    let registry = guard.registry();
+    let requests = registry.counter("shop.requests", "{request}", "Requests.");
+    let duration = registry.histogram("shop.duration", "s", "Of requests.", SECONDS);
+    let sizes = registry.exponential_histogram("shop.size", "By", "Of answers.");
+    let request = |n: usize| {
+        tracing::info_span!("request", n).in_scope(|| {
+            tracing::info!(n, user.name = "a name", "asked");
+            let labels = [("route", "/orders"), ("method", "POST")];
+            requests.add(1, &labels);
+            duration.record(0.01, &labels);
+            sizes.record(512.0, &labels);
+            let mut query = guard.tracer().span("query").attribute("n", 7).start();
+            query.event("sent", &[("table", "orders".into())]);
+            query.fail(&std::io::Error::other("it is locked"));
+        });
+    };
+    let live = |_| {
+        for n in 0..REQUESTS {
+            LogContext::new().id(Id::Request, "r-1").field("n", n).with(|| request(n));
+        }
+        assert!(guard.flush(Duration::from_secs(60)));
+        LIVE.load(Ordering::Relaxed)
+    };
+    let rounds: Vec<i64> = (0..30).map(live).collect();
+    // In the first ten buffers become as long as they need to be; the rest is compared by its lows, as
+    // threads are now here and now there.
+    let low = |rounds: &[i64]| *rounds.iter().min().unwrap();
+    let grown = low(&rounds[20..]) - low(&rounds[10..20]);
+    assert!(
+        grown < 4 * 10 * REQUESTS as i64,
+        "{grown} bytes more after {} requests: {rounds:?}",
+        10 * REQUESTS
+    );
 }

@@ -1,5 +1,6 @@
 //! Telemetry over TLS, to a server whose certificate an authority of our own has signed. Each sender
-//! is this program again, told by the environment whom to trust.
+//! is this program again, told by the environment whom to trust; outputs of logs are told by their
+//! configuration.
 
 #![cfg(feature = "https")]
 #![allow(clippy::unwrap_used)]
@@ -14,6 +15,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
+use fresnel_sdk::config::Loader;
+use fresnel_sdk::logging::{LoggingConfig, Source};
 use fresnel_sdk::telemetry::http::HttpExporter;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
@@ -221,4 +224,85 @@ fn an_exporter_is_told_what_is_wrong_with_its_files() {
     let error = exporter().client_certificate(folder.file("client.pem"), folder.file("nowhere.key"));
     let text = error.unwrap_err().to_string();
     assert!(text.contains("nowhere.key` cannot be used for TLS: No such file"), "{text}");
+}
+
+/// An output of this kind for the server at the port, with these files of the folder.
+fn output(folder: &Folder, kind: &str, url: &str, files: &[(&str, &str)]) -> Result<LoggingConfig, String> {
+    let settings = match kind {
+        "datadog" => "api_key = 'k'\n",
+        _ => "",
+    };
+    let mut text = "outputs.stdout.filter = 'off'\n[outputs.away]\ninterval = '1ms'\n".to_owned();
+    text += &format!("[outputs.away.to.{kind}]\nurl = '{url}'\n{settings}[outputs.away.to.{kind}.tls]\n");
+    for (name, file) in files {
+        text += &format!("{name} = '{}'\n", folder.file(file).display());
+    }
+    let file = folder.file("logging.toml");
+    std::fs::write(&file, text).unwrap();
+    let loaded = Loader::<LoggingConfig>::new().file(&file).load();
+    loaded.map(|it| LoggingConfig::clone(&it.value)).map_err(|error| error.to_string())
+}
+
+/// What the output says of itself after a record.
+fn logged(config: &LoggingConfig) -> (u64, Option<String>) {
+    use tracing_subscriber::layer::SubscriberExt;
+
+    let logging = config.start(Vec::new(), Source::default()).unwrap();
+    let subscriber = tracing_subscriber::registry().with(logging.layer());
+    tracing::subscriber::with_default(subscriber, || tracing::info!("over TLS"));
+    let outcome = || {
+        let output = logging.health().into_iter().find(|it| it.name == "away").unwrap();
+        (output.written, output.error)
+    };
+    while outcome() == (0, None) {
+        std::thread::yield_now();
+    }
+    let outcome = outcome();
+    logging.close(Duration::ZERO);
+    outcome
+}
+
+const KINDS: [(&str, &str); 3] = [("http", ""), ("elasticsearch", "/_bulk"), ("datadog", "")];
+
+#[test]
+fn logs_go_over_tls_to_whom_the_authority_has_signed_and_show_a_certificate() {
+    let folder = Folder::new();
+    let client = [("ca_file", "ca.pem"), ("cert_file", "client.pem"), ("key_file", "client.key")];
+    for (kind, path) in KINDS {
+        for (strict, files) in [(false, &client[..1]), (true, &client[..])] {
+            let (port, requests) = server(folder.server(strict));
+            let config = output(&folder, kind, &format!("https://localhost:{port}"), files).unwrap();
+            let (written, error) = logged(&config);
+            // The answer of the server has no JSON, which only Elasticsearch misses.
+            let taken = kind == "elasticsearch" || (written, &error) == (1, &None);
+            assert!(taken, "{kind}, strict: {strict}: {error:?}");
+            assert_eq!(requests.recv().unwrap(), format!("POST {path} HTTP/1.1"), "{kind}");
+        }
+        // Who is not shown a certificate hears nothing, and neither does a stranger.
+        let (port, requests) = server(folder.server(true));
+        let url = format!("https://localhost:{port}");
+        let error = logged(&output(&folder, kind, &url, &client[..1]).unwrap()).1.unwrap();
+        assert!(error.starts_with(&format!("cannot send to {url}")), "{error}");
+        let error = logged(&output(&folder, kind, &url, &[("ca_file", "stranger.pem")]).unwrap()).1.unwrap();
+        assert!(error.contains("UnknownIssuer") && error.contains("tls.ca_file"), "{error}");
+        assert_eq!(requests.try_iter().count(), 0);
+    }
+}
+
+#[test]
+fn an_output_of_logs_is_told_what_is_wrong_with_its_files() {
+    let folder = Folder::new();
+    let wrong = |url: &str, files: &[(&str, &str)], why: &str| {
+        for (kind, _) in KINDS {
+            let error = output(&folder, kind, url, files).unwrap_err();
+            assert!(error.contains("`tls`") && error.contains(why), "{kind}: {error}");
+        }
+    };
+    let https = "https://localhost:1";
+    wrong(https, &[("ca_file", "nowhere.pem")], "No such file");
+    wrong(https, &[("ca_file", "text.pem")], "no certificate in PEM");
+    wrong(https, &[("cert_file", "client.pem")], "`cert_file` and `key_file` together");
+    let strange = [("cert_file", "client.pem"), ("key_file", "server.key")];
+    wrong(https, &strange, "not the key of the certificate");
+    wrong("http://localhost:1", &[("ca_file", "ca.pem")], "nothing would be encrypted");
 }

@@ -1,13 +1,17 @@
 //! The exporters beside the built server: what is sent over HTTP, as JSON and over gRPC is found by
-//! SQL, all of it the same, and what a flush has promised outlives a kill of both processes.
+//! SQL, all of it the same, what a flush has promised outlives a kill of both processes, and what is
+//! told since the last time adds up, however often it is sent.
 //!
 //! It needs the server's binary where cargo puts it.
 
 #![cfg(all(feature = "grpc", feature = "gzip", unix))]
 #![allow(clippy::unwrap_used)]
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::SocketAddr;
+mod receiver;
+
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -15,7 +19,10 @@ use fresnel_sdk::logging::LoggingConfig;
 use fresnel_sdk::telemetry::metrics::SECONDS;
 use fresnel_sdk::telemetry::otlp::SpanKind;
 use serde_json::{Value, json};
+use testkit::http::percent_encoded;
 use testkit::{Fresnel, skip};
+
+use crate::receiver::read_request;
 
 /// What the child does; without it the child's test has nothing to do.
 const SCENARIO: &str = "FRESNEL_SERVER_CHILD";
@@ -42,6 +49,20 @@ fn child() {
         tracing::info_span!("work")
             .in_scope(|| tracing::warn!(answer = 42, ratio = 0.5, ok = true, "wörked"));
         assert!(guard.flush(PATIENCE) && guard.shutdown());
+        return;
+    }
+    if scenario == "since the last time" {
+        let registry = guard.registry();
+        let orders = registry.counter("shop.orders", "{order}", "Orders placed.").bind(&[]);
+        let pay = registry.histogram("shop.pay.duration", "s", "Of payments.", &[1.0, 3.0]).bind(&[]);
+        let basket = registry.exponential_histogram("shop.basket", "By", "Of baskets.").bind(&[]);
+        for n in 1..=5_u32 {
+            orders.add(10_u64.pow(n));
+            pay.record(f64::from(n));
+            basket.record(f64::from(n));
+            assert!(guard.flush(PATIENCE));
+        }
+        assert!(guard.shutdown());
         return;
     }
     for n in 0_u64.. {
@@ -156,5 +177,82 @@ fn what_a_flush_has_promised_outlives_a_kill_of_both() {
             let all = last + 1;
             assert_eq!(found, [[all, all].map(Value::from)], "{table} {service}: all, and each once");
         }
+    }
+}
+
+/// What is done with requests of metrics on their way to the server.
+#[derive(Clone, Copy)]
+enum Way {
+    /// The server gets it, and its answer comes back.
+    Through,
+    /// It gets lost, and the sender is told to come again.
+    Lost,
+    /// The server gets it, and the sender is told to come again.
+    Unheard,
+}
+
+/// A way to the server on which this happens to the first requests of metrics.
+fn way(server: SocketAddr, script: &[Way]) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut script: VecDeque<_> = script.iter().copied().collect();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let Some((head, body)) = read_request(&stream) else { continue };
+            let metrics = head.starts_with("POST /v1/metrics ");
+            let way = if metrics { script.pop_front().unwrap_or(Way::Through) } else { Way::Through };
+            let busy = b"HTTP/1.1 503 Busy\r\nretry-after: 0\r\ncontent-length: 0\r\n\r\n";
+            let mut answer = busy.to_vec();
+            if !matches!(way, Way::Lost) {
+                let mut door = TcpStream::connect(server).unwrap();
+                door.write_all(&[head.as_bytes(), &body].concat()).unwrap();
+                let mut own = Vec::new();
+                door.read_to_end(&mut own).unwrap();
+                assert!(own.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&own));
+                answer = if matches!(way, Way::Unheard) { answer } else { own };
+            }
+            stream.write_all(&answer).unwrap();
+        }
+    });
+    address
+}
+
+/// What the server says of a query in PromQL.
+fn value(server: &Fresnel, query: &str) -> f64 {
+    let answer = server.get_json(&format!("/prometheus/api/v1/query?query={}", percent_encoded(query)));
+    let value = &answer["data"]["result"][0]["value"][1];
+    value.as_str().unwrap_or_else(|| panic!("{query}: {answer}")).parse().unwrap()
+}
+
+/// Each digit of the counter is one flush: one that is missing is a 0, one that is there twice a 2.
+#[test]
+fn what_is_told_since_the_last_time_adds_up_however_often_it_is_sent() {
+    use Way::{Lost, Through, Unheard};
+
+    let Some(server) = server() else { return };
+    let scripts = [&[][..], &[Lost, Through, Lost, Lost], &[Through, Unheard, Lost, Unheard]];
+    for (script, service) in scripts.into_iter().zip(["smooth", "lost", "unheard"]) {
+        let door = way(server.doors().otlp_http, script);
+        let mut command = command("since the last time", service, "http/protobuf", door);
+        command.env("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "delta");
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{service}: {output:?}");
+        let sum = |name: &str| format!("sum(sum_over_time({name}{{job=\"{service}\"}}[1h]))");
+        let of_buckets = "shop_pay_duration_seconds_bucket";
+        let native = sum("shop_basket_bytes");
+        for (query, expected) in [
+            (sum("shop_orders_total"), 111_110.0),
+            (sum("shop_pay_duration_seconds_count"), 5.0),
+            (sum("shop_pay_duration_seconds_sum"), 15.0),
+            (format!("sum(sum_over_time({of_buckets}{{job=\"{service}\",le=\"3\"}}[1h]))"), 3.0),
+            (format!("histogram_count({native})"), 5.0),
+            (format!("histogram_sum({native})"), 15.0),
+        ] {
+            assert_eq!(value(&server, &query), expected, "{service}: {query}");
+        }
+        // SQL shows what came; points are known again by their times.
+        let points = "SELECT sum(value) FROM (SELECT DISTINCT series_id, time, value \
+                      FROM metrics WHERE $service AND metric_name = 'shop.orders')";
+        assert_eq!(rows(&server, service, points), [[json!(111_110.0)]], "{service}");
     }
 }

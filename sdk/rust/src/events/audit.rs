@@ -80,7 +80,7 @@ pub struct AuditHealth {
     pub evicted: u64,
 }
 
-/// An audit trail; it is written until this is dropped.
+/// An audit trail; it is written until this is dropped. Then its file and the store are free.
 ///
 /// ```
 /// use std::time::Duration;
@@ -200,10 +200,12 @@ fn is_of(events: &Events, last: &Last) -> Result<bool, ReadError> {
 
 impl Drop for Audit {
     fn drop(&mut self) {
-        self.subscription = None;
-        // The file is free from here on; an event that is being told finds none.
+        let subscription = self.subscription.take();
+        subscription.iter().for_each(Subscription::end);
+        // The file is free from here on; an event that is being told, or waits for a disk, finds none.
         self.shared.state.lock().files = None;
         self.shared.changed.notify_all();
+        drop(subscription);
         if let Some(sweeper) = self.sweeper.take() {
             // A panic in it was already told.
             let _ = sweeper.join();

@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::{Condvar, Mutex};
 use uuid::Uuid;
@@ -12,12 +12,15 @@ use super::pattern::Pattern;
 use super::query::{Condition, Criterion, Page, Query};
 use super::receipt::{Promise, Receipt, pair};
 use super::redact::Redaction;
-use super::store::{AppendError, ReadError, Store};
+use super::store::{AppendError, DeleteError, ReadError, Store};
 use super::subscribe::{Bell, Start, SubscribeError, Subscribers, Subscription};
+use crate::logging::rfc3339;
 use crate::time_of_day::{SystemTimeOfDay, TimeOfDay};
 
 /// The first pause before a batch is written again; doubled each time.
 const RETRY_PAUSE: Duration = Duration::from_millis(10);
+/// How often it is looked for what is too old.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(3600);
 /// What a drop waits for the last events.
 const DROP_WAIT: Duration = Duration::from_secs(5);
 
@@ -33,6 +36,9 @@ pub struct EventsOptions {
     pub retry_for: Duration,
     /// So many may subscribe; each has a thread. 64.
     pub subscribers_max: usize,
+    /// Events are kept for so long, and deleted within an hour after; for good if there is none, which is
+    /// so unless said. A condition of an append does not see what is deleted.
+    pub retention: Option<Duration>,
     /// What is taken out of every event.
     pub redactions: Vec<Redaction>,
     /// What tells the time of an event.
@@ -47,6 +53,7 @@ impl Default for EventsOptions {
             queue_max: 10_000,
             retry_for: Duration::from_secs(5),
             subscribers_max: 64,
+            retention: None,
             redactions: Vec::new(),
             time: Box::new(SystemTimeOfDay),
         }
@@ -286,6 +293,15 @@ impl Events {
         self.shared.subscribers.add(self.shared.store.clone(), query, start, Box::new(callback))
     }
 
+    /// Deletes the first events as long as they were taken in before this time; returns how many those
+    /// were. [`EventsOptions::retention`] does it by itself. Blocks while the store does.
+    ///
+    /// # Errors
+    /// None was deleted, or nobody knows.
+    pub fn delete_before(&self, time: SystemTime) -> Result<u64, DeleteError> {
+        self.shared.store.delete_before(unix_nanos(time))
+    }
+
     /// How it is. Writes nothing.
     pub fn health(&self) -> Health {
         let queue = self.shared.queue.lock();
@@ -298,12 +314,14 @@ impl Events {
         }
     }
 
-    /// Takes no more events, stores what waits and ends all subscriptions.
+    /// Takes no more events, stores what waits and ends all subscriptions, for whose calls that have
+    /// begun it waits, but for none from which it is called itself.
     ///
     /// # Errors
     /// Not everything was stored within this time, or events were lost since the last flush; the
     /// receipts of what was not stored say so.
     pub fn close(&self, at_most: Duration) -> Result<(), CloseError> {
+        let deadline = Instant::now() + at_most;
         self.shared.queue.lock().closed = true;
         let outcome = self.flush(at_most);
         {
@@ -315,7 +333,9 @@ impl Events {
             queue.told = queue.lost;
         }
         self.shared.changed.notify_all();
-        self.shared.subscribers.end();
+        if !self.shared.subscribers.end(deadline) {
+            tracing::warn!("a subscriber to events does not return, its thread is left to itself");
+        }
         // A store that hangs keeps its thread: it is not waited for.
         let stored = !outcome.is_err_and(|error| error.waiting > 0);
         if let Some(writer) = self.writer.lock().take().filter(|_| stored) {
@@ -354,12 +374,16 @@ impl Events {
     /// Redacted, with its id and its time.
     fn take(&self, mut event: NewEvent) -> Event {
         self.shared.options.redactions.iter().for_each(|redaction| redaction.apply(&mut event));
-        let since = self.shared.options.time.now().duration_since(std::time::UNIX_EPOCH);
-        let time_unix_nano = since.ok().and_then(|it| u64::try_from(it.as_nanos()).ok()).unwrap_or(0);
+        let time_unix_nano = unix_nanos(self.shared.options.time.now());
         let NewEvent { id, kind, tags, metadata, data } = event;
         let id = id.unwrap_or_else(Uuid::now_v7);
         Event { position: 0, id, kind, time_unix_nano, tags, metadata, data }
     }
+}
+
+fn unix_nanos(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH);
+    since.ok().and_then(|it| u64::try_from(it.as_nanos()).ok()).unwrap_or(0)
 }
 
 impl Drop for Events {
@@ -373,13 +397,40 @@ impl Drop for Events {
 
 impl Shared {
     fn run(&self) {
-        while let Some(batch) = self.next_batch() {
-            self.write(batch);
+        let mut sweep = self.options.retention.map(|_| Instant::now());
+        while let Some(batch) = self.next_batch(sweep) {
+            if !batch.is_empty() {
+                self.write(batch);
+            }
+            if let Some(due) = sweep.as_mut().filter(|due| **due <= Instant::now()) {
+                self.sweep();
+                *due = Instant::now() + SWEEP_INTERVAL;
+            }
         }
     }
 
-    /// What is written next: one conditional append, or several others together. Nothing at the end.
-    fn next_batch(&self) -> Option<Vec<Entry>> {
+    /// Deletes what is older than the retention.
+    fn sweep(&self) {
+        let Some(cutoff) = self.options.retention.and_then(|it| self.options.time.now().checked_sub(it))
+        else {
+            return;
+        };
+        let delete = std::panic::AssertUnwindSafe(|| self.store.delete_before(unix_nanos(cutoff)));
+        let cutoff = rfc3339(cutoff);
+        match std::panic::catch_unwind(delete) {
+            Ok(Ok(0)) => {}
+            Ok(Ok(events)) => tracing::info!(events, cutoff, "events expired"),
+            Ok(Err(error)) => {
+                let error: &(dyn std::error::Error + 'static) = &error;
+                tracing::error!(error, cutoff, "events cannot be deleted");
+            }
+            Err(_) => tracing::error!(cutoff, "a store of events panicked"),
+        }
+    }
+
+    /// What is written next: one conditional append, or several others together; nothing when it is time
+    /// to sweep. None at the end.
+    fn next_batch(&self, sweep: Option<Instant>) -> Option<Vec<Entry>> {
         let mut queue = self.queue.lock();
         loop {
             if queue.ended {
@@ -387,9 +438,13 @@ impl Shared {
             }
             let count: usize = queue.entries.iter().map(|entry| entry.events.len()).sum();
             let due = queue.entries.front().map(|entry| entry.since + self.options.flush_interval);
-            match due {
-                None => self.changed.wait(&mut queue),
-                Some(due) => {
+            if sweep.is_some_and(|sweep| sweep <= Instant::now()) {
+                return Some(Vec::new());
+            }
+            match (due, sweep) {
+                (None, None) => self.changed.wait(&mut queue),
+                (None, Some(sweep)) => drop(self.changed.wait_until(&mut queue, sweep)),
+                (Some(due), _) => {
                     let full = count >= self.options.batch_size;
                     if full || queue.flush > 0 || queue.closed || Instant::now() >= due {
                         return Some(self.cut(&mut queue));

@@ -11,12 +11,54 @@ pub(super) struct Index {
     by_id: HashMap<Uuid, u64>,
     by_type: HashMap<Box<str>, Vec<u64>>,
     by_tag: HashMap<(Box<str>, Box<str>), Vec<u64>>,
+    /// The position of the last event that was deleted; 0 if none was.
+    deleted: u64,
+    /// Of those after it.
     times: Vec<u64>,
 }
 
 impl Index {
+    /// Of a store whose events up to this position were deleted.
+    pub(super) fn after(deleted: u64) -> Self {
+        Self { deleted, ..Self::default() }
+    }
+
     pub(super) fn head(&self) -> u64 {
-        self.times.len() as u64
+        self.deleted + self.times.len() as u64
+    }
+
+    /// The position of the last event that was deleted.
+    pub(super) fn deleted(&self) -> u64 {
+        self.deleted
+    }
+
+    /// How many are left.
+    pub(super) fn len(&self) -> usize {
+        self.times.len()
+    }
+
+    /// The place of an event among those that are left.
+    pub(super) fn place(&self, position: u64) -> Option<usize> {
+        usize::try_from(position.checked_sub(self.deleted + 1)?).ok()
+    }
+
+    /// How many of the first events were taken in before this time.
+    pub(super) fn count_before(&self, time_unix_nano: u64) -> usize {
+        self.times.iter().take_while(|time| **time < time_unix_nano).count()
+    }
+
+    /// Forgets so many of the first events.
+    pub(super) fn delete(&mut self, count: usize) {
+        self.times.drain(..count);
+        self.deleted += count as u64;
+        let deleted = self.deleted;
+        self.by_id.retain(|_, position| *position > deleted);
+        let trim = |list: &mut Vec<u64>| {
+            list.drain(..list.partition_point(|position| *position <= deleted));
+            !list.is_empty()
+        };
+        self.by_type.retain(|_, list| trim(list));
+        self.by_tag.retain(|_, list| trim(list));
     }
 
     pub(super) fn position(&self, id: Uuid) -> Option<u64> {
@@ -48,7 +90,7 @@ impl Index {
     pub(super) fn page(&self, query: &Query, page: &Page) -> Vec<u64> {
         let found = self.positions(query, page.after).into_iter();
         let in_time = |position: &u64| {
-            let time = self.times.get(*position as usize - 1);
+            let time = self.place(*position).and_then(|place| self.times.get(place));
             time.is_some_and(|time| page.is_in_time(*time))
         };
         found.filter(in_time).skip(page.offset).take(page.limit).collect()
@@ -70,7 +112,7 @@ impl Index {
         let Some(first) =
             lists.iter().position(|it| Some(count(it)) == lists.iter().map(|it| count(it)).min())
         else {
-            return (after + 1..=self.head()).collect();
+            return (after.max(self.deleted) + 1..=self.head()).collect();
         };
         let shortest = lists.swap_remove(first);
         let is_in =

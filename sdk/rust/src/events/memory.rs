@@ -4,7 +4,7 @@ use uuid::Uuid;
 use super::event::Event;
 use super::index::{Index, admit};
 use super::query::{Condition, Page, Query};
-use super::store::{AppendError, ReadError, Store};
+use super::store::{AppendError, DeleteError, ReadError, Store};
 
 /// Events in memory: for tests, and for what need not outlive the process.
 pub struct MemoryStore {
@@ -32,6 +32,12 @@ impl MemoryStore {
     }
 }
 
+impl Inner {
+    fn event(&self, position: u64) -> Option<Event> {
+        self.index.place(position).and_then(|place| self.events.get(place)).cloned()
+    }
+}
+
 impl Store for MemoryStore {
     fn append(&self, events: Vec<Event>, condition: Option<&Condition>) -> Result<Vec<u64>, AppendError> {
         let mut inner = self.inner.write();
@@ -51,16 +57,23 @@ impl Store for MemoryStore {
     fn read(&self, query: &Query, page: &Page) -> Result<Vec<Event>, ReadError> {
         let inner = self.inner.read();
         let positions = inner.index.page(query, page).into_iter();
-        Ok(positions.filter_map(|position| inner.events.get(position as usize - 1).cloned()).collect())
+        Ok(positions.filter_map(|position| inner.event(position)).collect())
     }
 
     fn get(&self, id: Uuid) -> Result<Option<Event>, ReadError> {
         let inner = self.inner.read();
-        let position = inner.index.position(id);
-        Ok(position.and_then(|position| inner.events.get(position as usize - 1).cloned()))
+        Ok(inner.index.position(id).and_then(|position| inner.event(position)))
     }
 
     fn head(&self) -> u64 {
         self.inner.read().index.head()
+    }
+
+    fn delete_before(&self, time_unix_nano: u64) -> Result<u64, DeleteError> {
+        let mut inner = self.inner.write();
+        let count = inner.index.count_before(time_unix_nano);
+        inner.index.delete(count);
+        inner.events.drain(..count);
+        Ok(count as u64)
     }
 }

@@ -45,6 +45,20 @@ pub enum ReadError {
     },
 }
 
+/// Why events were not deleted. None of them was.
+#[derive(Debug, thiserror::Error)]
+pub enum DeleteError {
+    /// This store keeps events for good.
+    #[error("this store does not delete events")]
+    Unsupported,
+    /// What stays cannot be written; another try may succeed.
+    #[error("the events that stay cannot be written")]
+    Io(#[source] std::io::Error),
+    /// Nobody knows what is on disk, now or since an earlier write. Only opening the store again helps.
+    #[error("the store failed: {0}")]
+    Failed(String),
+}
+
 /// Where events are kept. Calls may block.
 ///
 /// [`MemoryStore`](super::MemoryStore) and [`FileStore`](super::FileStore) are such places.
@@ -72,6 +86,18 @@ pub trait Store: Send + Sync + 'static {
 
     /// The position of the last event; 0 if there is none.
     fn head(&self) -> u64;
+
+    /// Deletes, durably, the first events as long as they were taken in before this time, in nanoseconds
+    /// since 1970, and returns how many those were. Some that were stored together with later ones may
+    /// stay as long as those. Positions stay what they are, [`Store::head`] too; a condition of an
+    /// append does not see what is deleted, and the id of a deleted event is new again.
+    ///
+    /// # Errors
+    /// None was deleted, or nobody knows. Stores that do not say otherwise delete nothing.
+    fn delete_before(&self, time_unix_nano: u64) -> Result<u64, DeleteError> {
+        let _ = time_unix_nano;
+        Err(DeleteError::Unsupported)
+    }
 
     /// Why nothing can be stored any more, if that is so. Writes nothing.
     fn failure(&self) -> Option<String> {

@@ -1,20 +1,23 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
 use super::event::Event;
 use super::query::{Page, Query};
+use super::readers::{Place, Readers};
 use super::store::Store;
 
 /// So many events are read at a time.
 const PAGE: usize = 256;
 /// The pause after a store could not be read.
 const PAUSE: Duration = Duration::from_secs(1);
+/// What a drop waits for a call that has begun.
+const DROP_WAIT: Duration = Duration::from_secs(5);
 
 /// From where on a subscriber wants to hear.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +54,13 @@ impl Bell {
         Arc::new(Self { head: Mutex::new(head), rung: Condvar::new() })
     }
 
+    /// Lets everybody look whether it is the end.
+    fn wake(&self) {
+        // Who has looked and does not wait yet has the lock.
+        drop(self.head.lock());
+        self.rung.notify_all();
+    }
+
     fn ring(&self, head: u64) {
         let mut known = self.head.lock();
         *known = head.max(*known);
@@ -62,23 +72,32 @@ impl Bell {
 /// All who subscribed.
 pub(super) struct Subscribers {
     bell: Arc<Bell>,
-    limit: usize,
-    count: Arc<AtomicUsize>,
+    readers: Arc<Readers>,
     ended: Arc<AtomicBool>,
 }
 
-/// Ends the subscription when it is dropped; a call that is about to begin may still come.
+/// Ends the subscription when it is dropped. That waits for a call that has begun, for at most five
+/// seconds: afterwards the callback is dropped, and its thread holds the store no more. Dropped by the
+/// callback itself it does not wait, and nothing is told after that call.
 #[must_use = "dropping the subscription ends it"]
 pub struct Subscription {
     ended: Arc<AtomicBool>,
     bell: Arc<Bell>,
     position: Arc<Mutex<u64>>,
+    readers: Arc<Readers>,
+    place: u64,
 }
 
 impl Subscription {
     /// The position up to which events were told.
     pub fn position(&self) -> u64 {
         *self.position.lock()
+    }
+
+    /// No call begins from here on. Does not wait for one that has begun.
+    pub(super) fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+        self.bell.wake();
     }
 }
 
@@ -90,9 +109,10 @@ impl fmt::Debug for Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        self.ended.store(true, Ordering::Release);
-        let head = *self.bell.head.lock();
-        self.bell.ring(head);
+        self.end();
+        if !self.readers.await_one(self.place, Instant::now() + DROP_WAIT) {
+            tracing::warn!("a subscriber to events does not return, its thread is left to itself");
+        }
     }
 }
 
@@ -104,16 +124,15 @@ struct Reader {
     /// Of this one, and of all.
     ended: [Arc<AtomicBool>; 2],
     position: Arc<Mutex<u64>>,
-    count: Arc<AtomicUsize>,
 }
 
 impl Subscribers {
     pub(super) fn new(bell: Arc<Bell>, limit: usize) -> Self {
-        Self { bell, limit, count: Arc::default(), ended: Arc::default() }
+        Self { bell, readers: Readers::new(limit), ended: Arc::default() }
     }
 
     pub(super) fn count(&self) -> usize {
-        self.count.load(Ordering::Acquire)
+        self.readers.count()
     }
 
     /// Something was stored.
@@ -121,10 +140,12 @@ impl Subscribers {
         self.bell.ring(head);
     }
 
-    pub(super) fn end(&self) {
+    /// Tells nobody any more, and waits for calls that have begun but for that of who asks. False if one
+    /// has not returned by then.
+    pub(super) fn end(&self, deadline: Instant) -> bool {
         self.ended.store(true, Ordering::Release);
-        let head = *self.bell.head.lock();
-        self.bell.ring(head);
+        self.bell.wake();
+        self.readers.await_all(deadline)
     }
 
     pub(super) fn add(
@@ -134,12 +155,10 @@ impl Subscribers {
         start: Start,
         callback: Box<dyn FnMut(&Event) + Send>,
     ) -> Result<Subscription, SubscribeError> {
+        let place = Place::take(&self.readers).map_err(SubscribeError::TooMany)?;
+        // Asked with the place: who ends it waits for this one, or this one sees the end.
         if self.ended.load(Ordering::Acquire) {
             return Err(SubscribeError::Closed);
-        }
-        let place = |count: usize| (count < self.limit).then_some(count + 1);
-        if self.count.fetch_update(Ordering::AcqRel, Ordering::Acquire, place).is_err() {
-            return Err(SubscribeError::TooMany(self.limit));
         }
         let first = match start {
             Start::Now => store.head(),
@@ -154,18 +173,14 @@ impl Subscribers {
             bell: self.bell.clone(),
             ended: [ended.clone(), self.ended.clone()],
             position: position.clone(),
-            count: self.count.clone(),
         };
-        // The reader gives its place back, also if there is no thread.
-        let thread = thread::Builder::new().name("events-tell".into()).spawn(move || reader.run());
+        let number = place.number();
+        let thread = thread::Builder::new().name("events-tell".into());
+        // The place is given back last, when the store and the callback are; also if there is no thread.
+        let thread = thread.spawn(move || place.within(|| reader.run()));
         thread.map_err(SubscribeError::Thread)?;
-        Ok(Subscription { ended, bell: self.bell.clone(), position })
-    }
-}
-
-impl Drop for Reader {
-    fn drop(&mut self) {
-        self.count.fetch_sub(1, Ordering::AcqRel);
+        let (bell, readers) = (self.bell.clone(), self.readers.clone());
+        Ok(Subscription { ended, bell, position, readers, place: number })
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod build;
 mod outputs;
+mod tls;
 
 use std::collections::BTreeMap;
 
@@ -18,6 +19,7 @@ pub use self::build::BuildError;
 pub use self::outputs::{
     DatadogOutput, ElasticsearchOutput, FileOutput, HttpOutput, OutputKind, SyslogOutput,
 };
+pub use self::tls::TlsConfig;
 
 /// What is logged, where, and what is taken out of it.
 ///

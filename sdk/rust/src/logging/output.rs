@@ -110,6 +110,13 @@ impl WriteError {
         self
     }
 
+    /// With what may be done about it.
+    #[cfg(feature = "https")]
+    fn with_hint(mut self, hint: &str) -> Self {
+        self.message = format!("{}; {hint}", self.message);
+        self
+    }
+
     /// Whether, and after how long, to try again.
     pub const fn retryable(&self) -> Option<Duration> {
         self.retry

@@ -34,6 +34,8 @@ pub struct Options {
     pub modules_max: usize,
     /// Ids of modules that are not started.
     pub disabled: BTreeSet<String>,
+    /// What stands in the place of the priority of a module, by id.
+    pub positions: BTreeMap<String, i32>,
     /// Settings by id.
     pub settings: BTreeMap<String, Value>,
 }
@@ -47,6 +49,7 @@ impl Default for Options {
             health_timeout: Duration::from_secs(5),
             modules_max: 1000,
             disabled: BTreeSet::new(),
+            positions: BTreeMap::new(),
             settings: BTreeMap::new(),
         }
     }
@@ -252,13 +255,19 @@ impl Modules {
         }
     }
 
-    /// Starts all modules that are not lazy, and what they need.
+    /// Starts all modules that are not lazy, and what they need. Of an option for a module that is not
+    /// registered the log warns.
     ///
     /// # Errors
     /// There is no order. Nothing was started. That a module did not start is in the report.
     pub async fn start_all(&self) -> Result<Report, PlanError> {
         let registered = self.registered.lock().await;
-        let plan = plan(&checked(&registered))?;
+        let plan = plan(&self.checked(&registered))?;
+        let Options { disabled, positions, settings, .. } = &self.options;
+        let named: BTreeSet<_> = disabled.iter().chain(positions.keys()).chain(settings.keys()).collect();
+        for id in named.into_iter().filter(|id| !registered.contains_key(*id)) {
+            tracing::warn!(module.id = id, "options are for a module that is not registered");
+        }
         let eager = registered.iter().filter(|(_, entry)| !entry.checked.manifest.lazy);
         let wanted = closure(&plan, eager.map(|(id, _)| id.as_str()), &self.options.disabled);
         Ok(self.start_wanted(&registered, &plan, &wanted).await)
@@ -273,7 +282,7 @@ impl Modules {
         if !registered.contains_key(id) {
             return Err(StartError::Unknown(id.to_owned()));
         }
-        let plan = plan(&checked(&registered))?;
+        let plan = plan(&self.checked(&registered))?;
         let wanted = closure(&plan, [id], &self.options.disabled);
         let mut report = self.start_wanted(&registered, &plan, &wanted).await;
         report.modules.retain(|(id, ..)| wanted.contains(id));
@@ -358,7 +367,7 @@ impl Modules {
         let entry = Entry::new(manifest.check()?, module);
         let mut after = registered.clone();
         after.insert(id.clone(), entry.clone());
-        let plan = plan(&checked(&after))?;
+        let plan = plan(&self.checked(&after))?;
         let old = self.running.lock().iter().find(|it| it.id == id).cloned();
         if let Some(old) = old {
             let state = self.state_of(&old).await.map_err(ReplaceError::Failed)?;
@@ -428,6 +437,18 @@ impl Modules {
             Some(running) => checks(&running, self.options.health_timeout).await,
             None => BTreeMap::new(),
         }
+    }
+
+    /// What modules say of themselves, at the positions that the options give them.
+    fn checked(&self, registered: &BTreeMap<String, Entry>) -> BTreeMap<String, Checked> {
+        let placed = |(id, entry): (&String, &Entry)| {
+            let mut checked = entry.checked.clone();
+            if let Some(position) = self.options.positions.get(id) {
+                checked.manifest.priority = *position;
+            }
+            (id.clone(), checked)
+        };
+        registered.iter().map(placed).collect()
     }
 
     async fn start_wanted(
@@ -560,10 +581,6 @@ impl Modules {
         let place = running.iter().position(|it| it.id == id)?;
         Some(running.remove(place))
     }
-}
-
-fn checked(registered: &BTreeMap<String, Entry>) -> BTreeMap<String, Checked> {
-    registered.iter().map(|(id, entry)| (id.clone(), entry.checked.clone())).collect()
 }
 
 /// These modules, without those that are switched off, and all that they need.

@@ -125,7 +125,7 @@ pub(super) struct Checked {
     pub(super) requirements: Vec<VersionReq>,
 }
 
-fn is_id(text: &str) -> bool {
+pub(super) fn is_id(text: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let begins = text.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase());
     begins && text.bytes().all(fits) && text.len() <= NAME_BYTES_MAX

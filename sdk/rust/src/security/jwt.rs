@@ -27,6 +27,7 @@
 
 mod cache;
 mod claims;
+mod config;
 #[cfg(feature = "reqwest")]
 mod http;
 mod jwks;
@@ -34,6 +35,7 @@ mod key;
 mod validator;
 
 pub use self::claims::Claims;
+pub use self::config::{JwtConfig, JwtConfigError, JwtKeys};
 #[cfg(feature = "reqwest")]
 pub use self::http::HttpKeys;
 pub use self::jwks::{FetchError, FetchKeys, Jwks, JwksOptions};

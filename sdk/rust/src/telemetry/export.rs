@@ -73,22 +73,24 @@ pub struct ExportError {
     message: String,
     retry: Option<Duration>,
     rejected: Option<u64>,
+    /// An attempt before may have been taken.
+    unsure: bool,
 }
 
 impl ExportError {
     /// It will never be taken.
     pub fn permanent(message: impl Into<String>) -> Self {
-        Self { message: message.into(), retry: None, rejected: None }
+        Self { message: message.into(), retry: None, rejected: None, unsure: false }
     }
 
     /// It may be taken after at least this long.
     pub fn retry_after(message: impl Into<String>, wait: Duration) -> Self {
-        Self { message: message.into(), retry: Some(wait), rejected: None }
+        Self { retry: Some(wait), ..Self::permanent(message) }
     }
 
     /// All of it was taken but so many records, which will never be: what OTLP calls a partial success.
     pub fn partial(message: impl Into<String>, rejected: u64) -> Self {
-        Self { message: message.into(), retry: None, rejected: Some(rejected) }
+        Self { rejected: Some(rejected), ..Self::permanent(message) }
     }
 
     /// How many records were not taken, if others were.
@@ -96,9 +98,14 @@ impl ExportError {
         self.rejected
     }
 
+    /// The end of it, after attempts of which it is not known what became.
+    pub(super) fn given_up(self, unsure: bool) -> Self {
+        Self { unsure: self.unsure || unsure || self.retry.is_some(), retry: None, ..self }
+    }
+
     /// Whether nothing of it was taken, for good.
     pub(super) const fn is_refusal(&self) -> bool {
-        self.retry.is_none() && self.rejected.is_none()
+        self.retry.is_none() && self.rejected.is_none() && !self.unsure
     }
 
     /// Whether, and after how long, to try again.

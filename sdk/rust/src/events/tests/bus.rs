@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use parking_lot::{Condvar, Mutex};
 use uuid::Uuid;
@@ -12,6 +12,7 @@ use crate::events::{
     AppendError, Condition, Criterion, DomainEvent, EmitError, Event, Events, EventsOptions, InvalidEvent,
     MemoryStore, NewEvent, Page, Query, ReadError, Store,
 };
+use crate::time_of_day::TimeOfDay;
 
 /// A store whose appends are told, held back and failed by the test.
 #[derive(Clone, Default)]
@@ -295,4 +296,40 @@ fn a_flush_and_a_close_tell_what_the_store_did_not_take() {
     assert_eq!(events.close(PATIENCE).unwrap_err().to_string(), "2 events could not be stored");
     events.close(PATIENCE).unwrap();
     assert_eq!(kinds(&events), ["G"]);
+}
+
+/// So many seconds after 1970.
+struct At(u64);
+
+impl TimeOfDay for At {
+    fn now(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(self.0)
+    }
+}
+
+#[test]
+fn what_is_older_than_the_retention_is_deleted() {
+    let second = |n: u64| super::event("A", &[], n * 1_000_000_000);
+    let filled = || {
+        let store = MemoryStore::default();
+        store.append((0..4).map(second).collect(), None).unwrap();
+        store
+    };
+    for (retention, kept) in [(None, vec![1, 2, 3, 4, 5]), (Some(98), vec![3, 4, 5]), (Some(1), vec![5])] {
+        let retention = retention.map(Duration::from_secs);
+        let options = EventsOptions { retention, time: Box::new(At(100)), ..EventsOptions::default() };
+        let events = Events::new(filled(), options);
+        // It is looked for what is too old before anything is written.
+        let last = events.emit_batch(vec![NewEvent::new("B")]).unwrap().wait(PATIENCE).unwrap();
+        let left = positions(&events.read(&Query::everything(), &Page::default()).unwrap());
+        assert_eq!((last, left), (5, kept), "{retention:?}");
+    }
+    let events = Events::new(filled(), EventsOptions::default());
+    assert_eq!(events.delete_before(At(2).now()).unwrap(), 2);
+    // A store that keeps everything says so, and goes on.
+    let options = EventsOptions { retention: Some(Duration::ZERO), ..EventsOptions::default() };
+    let events = Events::new(Scripted::default(), options);
+    assert_eq!(events.emit_batch(vec![NewEvent::new("A")]).unwrap().wait(PATIENCE).unwrap(), 1);
+    let refused = events.delete_before(SystemTime::now()).unwrap_err();
+    assert_eq!(refused.to_string(), "this store does not delete events");
 }

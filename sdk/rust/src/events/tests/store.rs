@@ -122,8 +122,9 @@ fn a_full_store_says_so() {
     let few = open("few", FileOptions { events_max: 1, ..FileOptions::default() });
     assert!(matches!(few.append(two(), None), Err(AppendError::Full(_))));
     let short = open("short", FileOptions { bytes_max: 100, ..FileOptions::default() });
+    let empty = std::fs::metadata(folder.path().join("short")).unwrap().len();
     assert!(matches!(short.append(two(), None), Err(AppendError::Full(_))));
-    assert_eq!(std::fs::metadata(folder.path().join("short")).unwrap().len(), 8);
+    assert_eq!(std::fs::metadata(folder.path().join("short")).unwrap().len(), empty);
 }
 
 #[test]
@@ -194,5 +195,63 @@ proptest! {
                 prop_assert!(conflict);
             }
         }
+    }
+}
+
+/// By the prefix: what is behind one that stays, stays.
+#[test]
+fn the_first_events_are_deleted_by_their_time_and_the_others_keep_their_positions() {
+    check(|store| {
+        let append = |kind: &str, tag: &str, time| {
+            let stored = event(kind, &[("n", tag)], time);
+            let id = stored.id;
+            store.append(vec![stored], None).unwrap();
+            id
+        };
+        let gone = append("A", "1", 10);
+        append("B", "1", 20);
+        let kept = append("A", "1", 30);
+        append("B", "2", 15);
+        let read = |query: &Query, after: u64| {
+            positions(&store.read(query, &Page { after, ..Page::default() }).unwrap())
+        };
+        assert_eq!(store.delete_before(10).unwrap(), 0, "none is older");
+        assert_eq!(store.delete_before(25).unwrap(), 2);
+        assert_eq!(store.delete_before(25).unwrap(), 0, "they are gone");
+        let tagged = Query::any_of([Criterion::default().tag("n", "1")]);
+        for after in 0..3 {
+            assert_eq!(read(&Query::everything(), after), [3, 4]);
+            assert_eq!((read(&of_type("A"), after), read(&of_type("*"), after)), (vec![3], vec![3, 4]));
+            assert_eq!(read(&tagged, after), [3]);
+        }
+        assert_eq!(store.get(gone).unwrap(), None);
+        assert_eq!(store.get(kept).unwrap().unwrap().position, 3);
+        let in_time = Page { until: Some(20), ..Page::default() };
+        assert_eq!(positions(&store.read(&Query::everything(), &in_time).unwrap()), [4]);
+        // No condition sees what is gone, and all of them what is not.
+        let condition = |kind: &str| Condition { none_of: of_type(kind), after: 0 };
+        let conflict = store.append(vec![event("C", &[], 40)], Some(&condition("A"))).unwrap_err();
+        assert!(matches!(conflict, AppendError::Conflict { position: 3 }), "{conflict}");
+        assert_eq!(store.append(vec![event("C", &[], 40)], Some(&condition("C"))).unwrap(), [5]);
+        assert_eq!(store.delete_before(u64::MAX).unwrap(), 3);
+        assert_eq!((read(&Query::everything(), 0), store.head()), (vec![], 5));
+        assert_eq!(store.append(vec![event("D", &[], 50)], Some(&condition("A"))).unwrap(), [6]);
+        assert_eq!(read(&Query::everything(), 5), [6]);
+    });
+}
+
+#[test]
+fn room_that_was_deleted_can_be_used_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = FileOptions { events_max: 3, ..FileOptions::default() };
+    let file = FileStore::open(folder.path().join("events"), options).unwrap();
+    for store in [&MemoryStore::new(3) as &dyn Store, &file] {
+        for time in 0..3 {
+            store.append(vec![event("A", &[], time)], None).unwrap();
+        }
+        let full = store.append(vec![event("A", &[], 3)], None).unwrap_err();
+        assert!(matches!(full, AppendError::Full(_)), "{full}");
+        assert_eq!(store.delete_before(1).unwrap(), 1);
+        assert_eq!(store.append(vec![event("A", &[], 3)], None).unwrap(), [4]);
     }
 }

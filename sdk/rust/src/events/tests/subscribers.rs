@@ -1,10 +1,15 @@
 //! Telling: in order, isolated, nothing missed.
 
 use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Weak};
+use std::thread;
+
+use parking_lot::Mutex;
 
 use super::PATIENCE;
 use crate::events::{
-    Event, Events, EventsOptions, MemoryStore, NewEvent, Pattern, Start, SubscribeError, Subscription,
+    Event, Events, EventsOptions, FileStore, MemoryStore, NewEvent, Pattern, Start, SubscribeError,
+    Subscription,
 };
 
 fn emit(events: &Events, kinds: &[&str]) {
@@ -77,11 +82,9 @@ fn no_more_may_subscribe_than_said_and_none_after_the_end() {
     let second = events.subscribe(Pattern::everything(), Start::Now, |_| {});
     assert!(matches!(second, Err(SubscribeError::TooMany(1))));
     drop(first);
-    // Its place is free once its thread is gone, which drops what it says.
-    assert!(told.recv_timeout(PATIENCE).is_err());
-    while events.health().subscribers > 0 {
-        std::thread::yield_now();
-    }
+    // Its thread is gone, which drops what it says, and its place is free.
+    assert!(told.try_recv().is_err());
+    assert_eq!(events.health().subscribers, 0);
     let (_again, told) = listen(&events, "*", Start::Now);
     events.close(PATIENCE).unwrap();
     assert!(told.recv_timeout(PATIENCE).is_err());
@@ -105,4 +108,65 @@ fn where_a_subscriber_is_can_be_kept_and_gone_on_from() {
     emit(&events, &["C"]);
     let (_second, told) = listen(&events, "*", Start::After(position));
     assert_eq!(next(&told), "C");
+}
+
+/// What a call holds, and the file of the store, are free when whoever ends it goes on.
+#[test]
+fn the_end_of_a_subscription_waits_for_the_call_that_has_begun() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("events");
+    for by_close in [false, true] {
+        let events = Events::new(FileStore::open(&path, Default::default()).unwrap(), Default::default());
+        let (begin, has_begun) = sync_channel(0);
+        let (go, may_go) = sync_channel::<()>(0);
+        let held = Arc::new(());
+        let known = Arc::downgrade(&held);
+        let callback = move |_: &Event| {
+            let _held = &held;
+            begin.send(()).unwrap();
+            may_go.recv().unwrap();
+        };
+        let subscription = events.subscribe(Pattern::everything(), Start::Now, callback).unwrap();
+        emit(&events, &["A"]);
+        has_begun.recv().unwrap();
+        let path = path.clone();
+        let end = move || {
+            if by_close {
+                events.close(PATIENCE).unwrap();
+                drop(events);
+                drop(subscription);
+            } else {
+                drop(subscription);
+                drop(events);
+            }
+            (known.strong_count(), FileStore::open(&path, Default::default()).map(drop))
+        };
+        let ending = thread::spawn(end);
+        go.send(()).unwrap();
+        let (held, opened) = ending.join().unwrap();
+        assert_eq!(held, 0, "by close: {by_close}");
+        opened.unwrap();
+    }
+}
+
+/// Who ends something from a call of it would wait for itself.
+#[test]
+fn a_call_may_end_its_own_subscription_and_the_events() {
+    for whole in [false, true] {
+        let events = Arc::new(Events::new(MemoryStore::default(), EventsOptions::default()));
+        let own = Arc::new(Mutex::new(None::<Subscription>));
+        let (tell, told) = sync_channel(10);
+        let (subscription, bus): (_, Weak<Events>) = (own.clone(), Arc::downgrade(&events));
+        let callback = move |event: &Event| {
+            drop(subscription.lock().take());
+            let closed = whole.then(|| bus.upgrade().unwrap().close(PATIENCE));
+            tell.send((event.kind.clone(), closed)).unwrap();
+        };
+        let mut place = own.lock();
+        *place = Some(events.subscribe(Pattern::everything(), Start::Now, callback).unwrap());
+        emit(&events, &["A", "B"]);
+        drop(place);
+        assert_eq!(told.recv_timeout(PATIENCE).unwrap(), ("A".to_owned(), whole.then_some(Ok(()))));
+        assert!(told.recv_timeout(PATIENCE).is_err(), "that was the last, and its thread is gone");
+    }
 }

@@ -58,19 +58,22 @@ impl OutputConfig {
             OutputKind::File(file) => Box::new(File::new(&file.path, file.rotation())?),
             OutputKind::Syslog(it) => Box::new(Syslog::new(it.address.clone(), it.facility, source.clone())),
             OutputKind::Http(it) => {
-                let http = Http::new(&it.url, json)?.timeout(it.timeout.get()).body(it.body);
+                let mut http = Http::new(&it.url, json)?.timeout(it.timeout.get()).body(it.body);
+                it.tls.secure(http.endpoint_mut())?;
                 #[cfg(feature = "gzip")]
                 let http = http.gzip(it.gzip);
                 let headers = it.headers.iter();
                 Box::new(headers.fold(http, |http, (name, value)| http.header(name, value.expose())))
             }
             OutputKind::Elasticsearch(it) => {
-                let output = Elasticsearch::new(&it.url, &it.index)?.timeout(it.timeout.get());
+                let mut output = Elasticsearch::new(&it.url, &it.index)?.timeout(it.timeout.get());
+                it.tls.secure(output.endpoint_mut())?;
                 let key = it.api_key.as_ref().map(|key| format!("ApiKey {}", key.expose()));
                 Box::new(key.iter().fold(output, |output, key| output.header("authorization", key)))
             }
             OutputKind::Datadog(it) => {
-                let http = Http::new(&it.url, json)?.timeout(it.timeout.get());
+                let mut http = Http::new(&it.url, json)?.timeout(it.timeout.get());
+                it.tls.secure(http.endpoint_mut())?;
                 Box::new(http.header("dd-api-key", it.api_key.expose()))
             }
         };

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::tls::TlsConfig;
 use crate::config::{ByteSize, Duration, Report, Secret};
 use crate::logging::output::{Body, Compression, Elasticsearch, File, Http, Rotation, Transport};
 
@@ -104,6 +105,9 @@ pub struct HttpOutput {
     /// Whether requests are compressed.
     #[serde(default)]
     pub gzip: bool,
+    /// Whom it trusts over `https://`, and what it shows of itself.
+    #[serde(default)]
+    pub tls: TlsConfig,
 }
 
 /// Elasticsearch or OpenSearch.
@@ -121,6 +125,9 @@ pub struct ElasticsearchOutput {
     /// How long a request may take.
     #[serde(default = "timeout")]
     pub timeout: Duration,
+    /// Whom it trusts over `https://`, and what it shows of itself.
+    #[serde(default)]
+    pub tls: TlsConfig,
 }
 
 /// Datadog.
@@ -135,6 +142,9 @@ pub struct DatadogOutput {
     /// How long a request may take.
     #[serde(default = "timeout")]
     pub timeout: Duration,
+    /// Whom it trusts over `https://`, and what it shows of itself.
+    #[serde(default)]
+    pub tls: TlsConfig,
 }
 
 fn timeout() -> Duration {
@@ -170,17 +180,25 @@ impl OutputKind {
                 told("syslog.facility", over.then(|| "it must be 0 to 23".to_owned()));
             }
             Self::Http(http) => {
-                told("http.url", Http::new(&http.url, true).err().map(|error| error.to_string()));
+                let mut built = Http::new(&http.url, true);
+                let tls = built.as_mut().ok().and_then(|it| http.tls.secure(it.endpoint_mut()).err());
+                told("http.url", built.err().map(|error| error.to_string()));
+                told("http.tls", tls);
                 let unpacked = http.gzip && cfg!(not(feature = "gzip"));
                 let text = || "gzip is not in this build, it needs the feature `logging`".to_owned();
                 told("http.gzip", unpacked.then(text));
             }
             Self::Elasticsearch(it) => {
-                let built = Elasticsearch::new(&it.url, &it.index);
+                let mut built = Elasticsearch::new(&it.url, &it.index);
+                let tls = built.as_mut().ok().and_then(|built| it.tls.secure(built.endpoint_mut()).err());
                 told("elasticsearch.url", built.err().map(|error| error.to_string()));
+                told("elasticsearch.tls", tls);
             }
             Self::Datadog(it) => {
-                told("datadog.url", Http::new(&it.url, true).err().map(|error| error.to_string()));
+                let mut built = Http::new(&it.url, true);
+                let tls = built.as_mut().ok().and_then(|built| it.tls.secure(built.endpoint_mut()).err());
+                told("datadog.url", built.err().map(|error| error.to_string()));
+                told("datadog.tls", tls);
             }
         }
     }

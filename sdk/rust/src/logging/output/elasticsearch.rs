@@ -2,8 +2,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::http::UrlError;
-use super::{Formatted, Output, WriteError, judge, of_system};
+use super::http::{UrlError, unreachable};
+use super::{Formatted, Output, WriteError, judge};
+#[cfg(feature = "https")]
+use crate::post::tls::CertificateError;
 use crate::post::{Endpoint, Header, is_header, post};
 
 /// Records in an index or a data stream of Elasticsearch or OpenSearch, by its bulk API. The format
@@ -48,6 +50,36 @@ impl Elasticsearch {
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
+    }
+
+    /// Trusts the authorities whose certificates are in a file of PEM, instead of those that the
+    /// system trusts, for `https://`. The file is read now.
+    ///
+    /// # Errors
+    /// It cannot be read, or has no certificate.
+    #[cfg(feature = "https")]
+    pub fn ca_file(mut self, file: impl AsRef<std::path::Path>) -> Result<Self, CertificateError> {
+        self.endpoint.trust.authorities_in(file.as_ref())?;
+        Ok(self)
+    }
+
+    /// Shows a certificate to a server that wants to know who comes (mTLS): it, and those that lead to
+    /// its authority, are in a file of PEM, its private key is in another. Both are read now.
+    ///
+    /// # Errors
+    /// One of them cannot be read or has not what it should have, or they do not belong together.
+    #[cfg(feature = "https")]
+    pub fn client_certificate(
+        mut self,
+        chain: impl AsRef<std::path::Path>,
+        key: impl AsRef<std::path::Path>,
+    ) -> Result<Self, CertificateError> {
+        self.endpoint.trust.show(chain.as_ref(), key.as_ref())?;
+        Ok(self)
+    }
+
+    pub(in crate::logging) fn endpoint_mut(&mut self) -> &mut Endpoint {
+        &mut self.endpoint
     }
 
     fn body(&self, batch: &[Formatted]) -> Vec<u8> {
@@ -109,7 +141,7 @@ impl Output for Elasticsearch {
         let mut headers = vec![("content-type".to_owned(), "application/x-ndjson".to_owned())];
         headers.extend(self.headers.iter().cloned());
         let answer = post(&self.endpoint, "/_bulk", &headers, &self.body(batch), self.timeout)
-            .map_err(|error| of_system(&format!("cannot send to {}", self.endpoint.url()), &error))?;
+            .map_err(|error| unreachable(&self.endpoint, &error))?;
         judge(&answer)?;
         judge_items(&answer.body, batch.len())
     }

@@ -4,6 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Formatted, Output, WriteError, judge, of_system};
+#[cfg(feature = "https")]
+use crate::post::tls::{CertificateError, Remedy};
 use crate::post::{Endpoint, Header, is_header, post};
 
 /// How the records of a request stand in its body.
@@ -83,6 +85,36 @@ impl Http {
         self
     }
 
+    /// Trusts the authorities whose certificates are in a file of PEM, instead of those that the
+    /// system trusts, for `https://`. The file is read now.
+    ///
+    /// # Errors
+    /// It cannot be read, or has no certificate.
+    #[cfg(feature = "https")]
+    pub fn ca_file(mut self, file: impl AsRef<std::path::Path>) -> Result<Self, CertificateError> {
+        self.endpoint.trust.authorities_in(file.as_ref())?;
+        Ok(self)
+    }
+
+    /// Shows a certificate to a server that wants to know who comes (mTLS): it, and those that lead to
+    /// its authority, are in a file of PEM, its private key is in another. Both are read now.
+    ///
+    /// # Errors
+    /// One of them cannot be read or has not what it should have, or they do not belong together.
+    #[cfg(feature = "https")]
+    pub fn client_certificate(
+        mut self,
+        chain: impl AsRef<std::path::Path>,
+        key: impl AsRef<std::path::Path>,
+    ) -> Result<Self, CertificateError> {
+        self.endpoint.trust.show(chain.as_ref(), key.as_ref())?;
+        Ok(self)
+    }
+
+    pub(in crate::logging) fn endpoint_mut(&mut self) -> &mut Endpoint {
+        &mut self.endpoint
+    }
+
     /// How records stand in a request.
     #[must_use]
     pub fn body(mut self, body: Body) -> Self {
@@ -136,7 +168,23 @@ impl Output for Http {
         #[cfg(feature = "gzip")]
         let body = if self.gzip { super::gzip::pack(&body, &mut headers) } else { body };
         let answer = post(&self.endpoint, "", &headers, &body, self.timeout)
-            .map_err(|error| of_system(&format!("cannot send to {}", self.endpoint.url()), &error))?;
+            .map_err(|error| unreachable(&self.endpoint, &error))?;
         judge(&answer)
     }
+}
+
+/// No answer came. What to do about it is said where that is known.
+pub(super) fn unreachable(endpoint: &Endpoint, error: &std::io::Error) -> WriteError {
+    let what = format!("cannot send to {}", endpoint.url());
+    #[cfg(feature = "https")]
+    if let Some(remedy) = Remedy::of(error) {
+        let hint = match remedy {
+            Remedy::Authority => "name the file of the authority that signed it by `tls.ca_file`",
+            Remedy::Own => {
+                "name a certificate that it takes by `tls.cert_file` and its key by `tls.key_file`"
+            }
+        };
+        return of_system(&what, error).with_hint(hint);
+    }
+    of_system(&what, error)
 }

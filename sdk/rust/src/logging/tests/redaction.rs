@@ -144,3 +144,25 @@ fn the_metadata_of_a_handled_error_is_searched_like_anything_else() {
     let expected = json!({"password": "[REDACTED]", "email": "[REDACTED]", "order": "7"});
     assert_eq!(bench.one()["metadata"]["metadata"], expected);
 }
+
+/// In a build without the feature `logging`.
+#[cfg(not(feature = "logging"))]
+#[test]
+fn a_pattern_that_is_not_in_this_build_is_refused_and_texts_stay_as_they_are() {
+    use crate::config::Loader;
+    use crate::logging::LoggingConfig;
+
+    let error = Redactor::none().pattern("card", r"\d+", "").unwrap_err();
+    assert_eq!(error, RedactError::NoPatterns("card".into()));
+    assert!(error.to_string().contains("they need the feature `logging`"), "{error}");
+    let file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
+    std::fs::write(file.path(), "redact.patterns.card.pattern = '4.*'").unwrap();
+    let error = Loader::<LoggingConfig>::new().file(file.path()).load().unwrap_err().to_string();
+    assert!(error.contains("they need the feature `logging`"), "nothing is left in that was to go: {error}");
+    let it = log(LogFormat::Json, Redactor::default(), || {
+        Logger::new("x").info("paid by 4111111111111111", [("password", json!(1)), ("n", json!(2))]);
+    });
+    let it = it.one();
+    assert_eq!(it["message"], json!("paid by 4111111111111111"));
+    assert_eq!(it["metadata"], json!({"password": "[REDACTED]", "n": 2}));
+}

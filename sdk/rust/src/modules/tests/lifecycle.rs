@@ -7,10 +7,11 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
+use crate::config::Loader;
 use crate::logging::Logger;
 use crate::modules::{
-    BoxFuture, Context, Failure, Health, Manifest, Module, Modules, Options, Outcome, ReplaceError, Services,
-    StartError, StopError,
+    BoxFuture, Context, Failure, Health, Manifest, Module, Modules, ModulesConfig, Options, Outcome,
+    ReplaceError, Services, StartError, StopError,
 };
 
 fn run<F: Future>(future: F) -> F::Output {
@@ -465,4 +466,51 @@ fn the_checks_of_a_module_are_asked_one_by_one_and_the_worst_is_how_it_is() {
         );
         assert_eq!(modules.checks("slow").await.len(), 2);
     });
+}
+
+#[test]
+fn each_customer_has_the_modules_the_order_and_the_settings_that_it_is_configured_to_have() {
+    let file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
+    let text = r#"
+        [modules.beta]
+        enabled = false
+        [modules.price.settings]
+        extra = 5
+        [customers.acme.beta]
+        enabled = true
+        position = -1
+        [customers.acme.price.settings]
+        extra = 70
+        [customers.lab.price]
+        enabled = false
+        "#;
+    std::fs::write(file.path(), text).unwrap();
+    let config = Loader::<ModulesConfig>::new().file(file.path()).load().unwrap();
+    run(async {
+        let expected = [
+            (None, vec!["alpha", "price"], Some(15)),
+            (Some("stranger"), vec!["alpha", "price"], Some(15)),
+            (Some("acme"), vec!["beta", "alpha", "price"], Some(80)),
+            (Some("lab"), vec!["alpha"], None),
+        ];
+        for (customer, ids, price) in expected {
+            let diary = Diary::default();
+            let found = Found::default();
+            let modules = Modules::new(Services::default(), config.value.options(customer));
+            for id in ["alpha", "beta"] {
+                modules.register(manifest(id), Scripted::new(id, &diary)).await.unwrap();
+            }
+            let price_module = Trader { provides: Some(10), found: Found::default() };
+            modules.register(manifest("price"), price_module).await.unwrap();
+            let lazy = Manifest { lazy: true, ..manifest("buyer").needs("price", "*") };
+            modules.register(lazy, Trader { provides: None, found: found.clone() }).await.unwrap();
+            modules.start_all().await.unwrap();
+            assert_eq!(modules.running(), ids, "{customer:?}");
+            modules.start("buyer").await.unwrap();
+            assert_eq!(found.lock().take().and_then(Result::ok), price, "{customer:?}");
+        }
+    });
+    std::fs::write(file.path(), "[modules.Beta]\n[customers.acme.'b b']").unwrap();
+    let error = Loader::<ModulesConfig>::new().file(file.path()).load().unwrap_err().to_string();
+    assert!(error.contains("`Beta` is no id") && error.contains("`b b` is no id"), "{error}");
 }

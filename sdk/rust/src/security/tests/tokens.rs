@@ -8,9 +8,10 @@ use std::time::{Duration, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use super::signer::{Hand, Signer, claims, encode, jwks};
+use crate::config::Loader;
 use crate::security::jwt::{
-    Algorithm, BoxFuture, Claims, Key, KeyError, KeySet, Revocation, RevocationError, TokenError, Validator,
-    ValidatorOptions,
+    Algorithm, BoxFuture, Claims, JwtConfig, Key, KeyError, KeySet, Revocation, RevocationError, TokenError,
+    Validator, ValidatorOptions,
 };
 use crate::time_of_day::TimeOfDay;
 
@@ -328,4 +329,61 @@ fn keys_that_cannot_check_are_left_out_and_weak_secrets_refused() {
     assert!(short(&"s".repeat(32)).is_ok());
     assert!(matches!(Key::from_pem(None, Algorithm::Hs256, ""), Err(KeyError::NoPublicKey)));
     assert!(matches!(Key::from_pem(None, Algorithm::Rs256, "-----"), Err(KeyError::Malformed { .. })));
+}
+
+fn configured(text: &str) -> Result<JwtConfig, String> {
+    let file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
+    std::fs::write(file.path(), text).unwrap();
+    let loaded = Loader::<JwtConfig>::new().file(file.path()).load();
+    loaded.map(|it| JwtConfig::clone(&it.value)).map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_configuration_says_which_tokens_are_taken() {
+    let (ours, signer) = ("issuers = ['https://login.example']\naudiences = ['shop']\n", Signer::ec256());
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), jwks(&[signer.jwk("k")])).unwrap();
+    let by_file = format!("{ours}keys.file = '{}'\n", file.path().display());
+    let header = json!({"alg": "ES256", "kid": "k"});
+    let token = signer.sign(&header, &claims());
+    let asked = |text: &str, token: &str| {
+        let validator = configured(text).unwrap().validator().unwrap().clock(Hand::new());
+        ask(&validator, token).map(|claims| claims.subject.clone())
+    };
+    assert_eq!(asked(&by_file, &token), Ok(Some("ann".into())));
+    let others = by_file.replace("['shop']", "['bank']");
+    assert_eq!(asked(&others, &token), Err(TokenError::WrongAudience));
+    let of_others = by_file.replace("https://login.example", "https://login.bank");
+    assert_eq!(asked(&of_others, &token), Err(TokenError::WrongIssuer));
+    let typed = format!("token_type = 'at+jwt'\n{by_file}");
+    assert_eq!(asked(&typed, &token), Err(TokenError::WrongType));
+    // With a secret no other algorithm passes, and none without one.
+    let by_secret = format!("{ours}keys.secret = 'an example of a secret with 32 bytes'\n");
+    assert_eq!(asked(&by_secret, &token), Err(TokenError::AlgorithmNotAllowed));
+    let shown = format!("{:?}", configured(&by_secret).unwrap());
+    assert!(!shown.contains("an example"), "{shown}");
+}
+
+#[test]
+fn a_configuration_of_tokens_that_would_take_too_much_or_nothing_is_refused() {
+    let keys = "keys.secret = 'an example of a secret with 32 bytes'";
+    for (text, why) in [
+        (format!("issuers = []\naudiences = ['shop']\n{keys}"), "`issuers` must have at least one"),
+        (format!("issuers = ['x']\naudiences = ['']\n{keys}"), "`audiences` must have at least one"),
+        (keys.to_owned(), "`audiences` must have at least one"),
+        ("issuers = ['x']\naudiences = ['y']".into(), "no keys of tokens are named"),
+        (
+            "issuers = ['x']\naudiences = ['y']\nkeys.secret = 'short'".into(),
+            "a secret needs 32 bytes, this one has 5",
+        ),
+        ("issuers = ['x']\naudiences = ['y']\nkeys.file = '/no/such/file'".into(), "No such file"),
+        (
+            "issuers = ['x']\naudiences = ['y']\nkeys.url = 'http://login.example/jwks'".into(),
+            "`keys` cannot be used",
+        ),
+        ("issuers = ['x']\naudiences = ['y']\nkeys.none = true".into(), "none"),
+    ] {
+        let error = configured(&text).unwrap_err();
+        assert!(error.contains(why) && !error.contains("'short'"), "{text}: {error}");
+    }
 }

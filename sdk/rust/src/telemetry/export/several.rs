@@ -20,6 +20,11 @@ use crate::telemetry::suppress;
 /// It waits for all of them, so that a flush is a flush, but for no one longer than its patience: who
 /// is behind gets what comes into a bounded queue, is tried again with growing pauses while there is
 /// room, and what does not fit is counted. A request is delivered when one of them took it.
+///
+/// Of metrics that are told since the last time, which
+/// [`TemporalityPreference::Delta`](crate::telemetry::TemporalityPreference) means, each gets each
+/// difference once: what some of them took, or may have, is told to nobody again. What one of them
+/// refuses for good, or has no room for, is lost to that one and counted as its failure.
 pub struct Several {
     outputs: Vec<Output>,
     /// Of logs, traces and metrics.
@@ -69,7 +74,7 @@ struct Job {
     taken: AtomicBool,
     /// Those who have neither taken it nor given it up.
     open: AtomicUsize,
-    /// Why somebody gave it up.
+    /// Why somebody gave it up: of those who may have some of it, if there is one.
     error: Mutex<Option<ExportError>>,
     tally: Arc<Tally>,
 }
@@ -146,9 +151,7 @@ impl Several {
             return Ok(());
         }
         let error = job.error.lock().take();
-        let error = error.unwrap_or_else(|| ExportError::permanent("no exporter took it"));
-        // Each has tried as often as it may.
-        Err(ExportError { retry: None, ..error })
+        Err(error.unwrap_or_else(|| ExportError::permanent("no exporter took it")))
     }
 }
 
@@ -201,6 +204,14 @@ impl Exporter for Several {
 }
 
 impl Job {
+    /// Who refuses it says nothing of those who may have some of it.
+    fn give_up(&self, error: ExportError) {
+        let mut known = self.error.lock();
+        if known.as_ref().is_none_or(ExportError::is_refusal) {
+            *known = Some(error);
+        }
+    }
+
     /// One more has taken it, or has given it up.
     fn settle(&self, taken: bool) {
         if taken && !self.taken.swap(true, Ordering::SeqCst) {
@@ -281,7 +292,7 @@ impl Worker {
                 queue.done();
                 let taken = result.is_ok();
                 if let Err(error) = result {
-                    *job.error.lock() = Some(error);
+                    job.give_up(error);
                 }
                 job.settle(taken);
             }
@@ -291,6 +302,7 @@ impl Worker {
 
     /// Tries it while that may help and there is room for what comes meanwhile.
     fn deliver(&mut self, job: &Job) -> Result<(), ExportError> {
+        let mut unsure = false;
         loop {
             let Err(error) = self.attempt(job) else {
                 *self.state.error.lock() = None;
@@ -300,11 +312,12 @@ impl Worker {
             *self.state.error.lock() = Some(error.to_string());
             let Some(wait) = error.retryable() else {
                 self.backoff.reset();
-                return Err(error);
+                return Err(error.given_up(unsure));
             };
+            unsure = true;
             let own = self.backoff.pause(rand::random());
             if !self.queue.rounds.pause(asked(wait), own) || self.queue.is_full() {
-                return Err(error);
+                return Err(error.given_up(unsure));
             }
         }
     }

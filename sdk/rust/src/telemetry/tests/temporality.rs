@@ -15,7 +15,7 @@ use super::{PATIENCE, Sink};
 use crate::telemetry::metrics::Registry;
 use crate::telemetry::otlp::Resource;
 use crate::telemetry::{
-    ExportError, Exporter, Pipeline, PipelineOptions, Signal, TemporalityPreference as Preference,
+    ExportError, Exporter, Pipeline, PipelineOptions, Several, Signal, TemporalityPreference as Preference,
 };
 
 /// What a receiver does with requests of metrics before it takes them.
@@ -51,6 +51,11 @@ impl Exporter for Moody {
 }
 
 fn started(preference: Preference, registry: &Registry) -> (Pipeline, Moody) {
+    let moody = Moody::default();
+    (started_with(preference, registry, moody.clone()), moody)
+}
+
+fn started_with(preference: Preference, registry: &Registry, exporter: impl Exporter) -> Pipeline {
     let hour = Duration::from_secs(3600);
     let options = PipelineOptions {
         interval: hour,
@@ -60,9 +65,8 @@ fn started(preference: Preference, registry: &Registry) -> (Pipeline, Moody) {
         ..PipelineOptions::default()
     };
     let pipeline = Pipeline::start(Resource::default(), registry.clone(), options).unwrap();
-    let moody = Moody::default();
-    pipeline.connect(moody.clone());
-    (pipeline, moody)
+    pipeline.connect(exporter);
+    pipeline
 }
 
 /// What each request that was taken says of a metric.
@@ -314,4 +318,46 @@ fn distributions_are_told_since_the_last_time() {
         assert_eq!(inside(&e.negative).len() as u64, count(&|it| it < 0.0), "{index}");
     }
     assert!(told.0[1].is_none() && told.1[1].is_none(), "nothing new is not told");
+}
+
+/// One of two that refuses says nothing of the other, who may have it: each gets each difference once,
+/// or, where it refuses for good what the other takes, not at all. The digits of a sum say which.
+#[test]
+fn each_of_several_is_told_once_whatever_the_other_does() {
+    use Answer::{Busy, Partial, Refused, TakenUnheard};
+
+    let rounds = [
+        (&[][..], &[][..], true),
+        (&[Partial], &[Refused], false),
+        (&[TakenUnheard], &[Refused], true),
+        (&[Refused], &[TakenUnheard, Busy], true),
+        (&[Refused], &[Partial], false),
+        // Nobody has it: it is told with the next.
+        (&[Refused], &[Refused], false),
+        (&[TakenUnheard, Refused], &[Refused], false),
+        (&[Busy], &[TakenUnheard], true),
+    ];
+    let registry = Registry::new();
+    let counter = registry.counter("c", "", "").bind(&[]);
+    let (one, two) = (Moody::default(), Moody::default());
+    let exporters: [(&str, Box<dyn Exporter>); 2] =
+        [("one", Box::new(one.clone())), ("two", Box::new(two.clone()))];
+    let several = Several::new(exporters, PATIENCE).unwrap();
+    let pipeline = started_with(Preference::Delta, &registry, several);
+    let mut step = 1;
+    for (first, second, delivered) in rounds {
+        one.0.lock().extend(first);
+        two.0.lock().extend(second);
+        counter.add(step);
+        assert_eq!(pipeline.flush(PATIENCE), delivered, "{first:?}, {second:?}");
+        assert!(one.0.lock().is_empty() && two.0.lock().is_empty(), "{first:?}, {second:?}");
+        step *= 10;
+    }
+    let sum = |sink: &Sink| {
+        let points = told(sink, "c").into_iter().flatten().flat_map(|it| points(&it, DELTA));
+        // Who knows points again by their times counts them once.
+        let known: HashMap<_, _> = points.map(|(times, _, value)| (times, value)).collect();
+        known.values().sum::<i64>()
+    };
+    assert_eq!((sum(&one.1), sum(&two.1)), (11_100_111, 10_011_001));
 }
