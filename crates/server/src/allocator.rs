@@ -13,10 +13,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::operations::resident_bytes;
 
-/// Freed memory stays with the process for so long, and is used again meanwhile: longer than what
-/// fills a memtable takes as a rule, since the next one is filled with the memory of the one before.
-/// Idle, it goes back.
-const PURGE_DELAY_MILLIS: std::ffi::c_long = 60_000;
+/// Freed memory stays with the process for so long, and is used again meanwhile: at full load a memtable
+/// is filled with the memory of the one before. Where that takes longer, little comes in, and it may
+/// cost what it costs (docs/adr/006).
+const PURGE_DELAY_MILLIS: std::ffi::c_long = 1_000;
 /// `mi_option_purge_delay` in mimalloc.h, of versions 2 and 3; the binding does not name it.
 const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
 /// How often the resident size is looked at.

@@ -24,6 +24,7 @@ mod listen;
 mod observe;
 mod operations;
 mod print;
+mod program;
 mod progress;
 mod publication;
 mod rules;

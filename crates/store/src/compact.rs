@@ -9,7 +9,8 @@
 
 pub(crate) mod asked;
 mod choice;
-pub(crate) mod samples;
+pub(crate) mod runs;
+mod samples;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use model::{Table, Tenant};
 use parking_lot::Mutex;
 use parquet::file::metadata::ParquetMetaData;
 
+use self::runs::Part;
 use crate::error::{ReadError, WorkError};
 use crate::manifest::{Commit, Removal, RemovalReason, SegmentMeta};
 use crate::memtable::Chunk;
@@ -205,7 +207,8 @@ impl Inner {
         let table = inputs[0].table;
         let limit = PENDING_BYTES.min(self.budget.limit() / 16);
         if table == Table::Samples {
-            return self.merge_samples(writer, &small, limit);
+            let parts = small.iter().map(|(file, metadata, group)| Part::new(file, metadata, *group));
+            return self.merge_samples(writer, &parts.collect::<Vec<_>>(), limit);
         }
         let mut pending = Pending::default();
         for (file, metadata, group) in small {

@@ -232,7 +232,7 @@ impl Default for WalSection {
 
 impl Default for SealConfig {
     fn default() -> Self {
-        Self { size: ByteSize::mib(48), age: Duration::from_secs(60), concurrency: 0 }
+        Self { size: ByteSize::mib(32), age: Duration::from_secs(60), concurrency: 0 }
     }
 }
 

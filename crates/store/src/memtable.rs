@@ -5,6 +5,7 @@
 //! generation; all that a generation holds is accounted to the budget; publishing is quick, since
 //! every sender waits for it.
 
+mod blank;
 mod chunk;
 mod days;
 mod fold;

@@ -456,7 +456,7 @@ fn serve(
     }
 }
 
-/// Asks what readers will ask, before they do.
+/// Asks what readers will ask, before they do: the last of the start.
 fn warm(engine: query::Engine, tenants: Vec<Tenant>, supervisor: &Supervisor) {
     supervisor.spawn("warm-up", move |stop| {
         let (engine, tenants) = (engine.clone(), tenants.clone());
@@ -468,6 +468,7 @@ fn warm(engine: query::Engine, tenants: Vec<Tenant>, supervisor: &Supervisor) {
                     None => return,
                 }
             }
+            crate::program::forget_start();
             stop.cancelled().await;
         }
     });

@@ -1,7 +1,9 @@
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, UInt32Type};
-use arrow_array::{RecordBatch, UInt32Array};
+use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
 use model::{Budget, Reservation, Table};
+
+use super::blank::{is_blank, without_blanks};
 
 /// What a chunk costs beside its columns: the arrays' own structures and the lists it is in.
 const OVERHEAD_BYTES: u64 = 256;
@@ -29,6 +31,7 @@ impl Chunk {
         budget: &Budget,
     ) -> Self {
         let (time_min, time_max) = time_range(times(table, &rows));
+        let rows = without_blanks(&rows);
         let bytes = Self::bytes_of(streams.as_ref(), &rows);
         Self { streams, rows, time_min, time_max, reservation: budget.take(bytes) }
     }
@@ -36,7 +39,9 @@ impl Chunk {
     /// What a chunk of these parts takes from the budget.
     pub(crate) fn bytes_of(streams: Option<&RecordBatch>, rows: &RecordBatch) -> u64 {
         let streams = streams.map_or(0, RecordBatch::get_array_memory_size);
-        (streams + rows.get_array_memory_size()) as u64 + OVERHEAD_BYTES
+        let bytes = |column: &ArrayRef| if is_blank(column) { 0 } else { column.get_array_memory_size() };
+        let rows: usize = rows.columns().iter().map(bytes).sum();
+        (streams + rows) as u64 + OVERHEAD_BYTES
     }
 
     pub(crate) fn bytes(&self) -> u64 {

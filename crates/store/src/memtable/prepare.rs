@@ -3,8 +3,10 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt32Type;
-use arrow_array::{Int64Array, RecordBatch, UInt32Array};
-use arrow_select::take::take_record_batch;
+use arrow_array::{Array, ArrayRef, Int64Array, MapArray, RecordBatch, UInt32Array};
+use arrow_buffer::OffsetBuffer;
+use arrow_schema::DataType;
+use arrow_select::take::take;
 use model::{Batch, Budget, Logs, Metrics, Signal, Spans, Table, day_of};
 
 use super::chunk::{Chunk, time_range, times, with_index};
@@ -114,14 +116,28 @@ impl PreparedSeries {
             return None;
         }
         let picks = UInt32Array::from_iter_values(new.iter().map(|(row, _, _)| *row));
-        let rows = take_record_batch(&self.rows, &picks).expect("the picks are rows of it");
-        let time = Int64Array::from_iter_values(new.iter().map(|(_, _, time)| *time));
-        let place = rows.schema().index_of(Table::Series.time_column()).expect("every table has it");
-        let mut columns = rows.columns().to_vec();
-        columns[place] = Arc::new(time);
-        let rows = RecordBatch::try_new(rows.schema(), columns).expect("as long as before");
+        let schema = self.rows.schema();
+        let mut columns: Vec<_> = self.rows.columns().iter().map(|column| taken(column, &picks)).collect();
+        let place = schema.index_of(Table::Series.time_column()).expect("every table has it");
+        columns[place] = Arc::new(Int64Array::from_iter_values(new.iter().map(|(_, _, time)| *time)));
+        let rows = RecordBatch::try_new(schema, columns).expect("the same columns of other rows");
         Some(Chunk::new(Table::Series, Some(self.streams.clone()), rows, budget))
     }
+}
+
+/// The picked rows of a column, in as much memory as they need: of maps the general way takes up to twice
+/// as much, and most of a series is its map.
+fn taken(column: &ArrayRef, picks: &UInt32Array) -> ArrayRef {
+    let take = |column: &dyn Array, picks| take(column, picks, None).expect("the picks are rows of it");
+    let DataType::Map(field, is_sorted) = column.data_type() else { return take(column, picks) };
+    let map = column.as_map();
+    let ends = map.value_offsets();
+    let of_row = |row: &u32| ends[*row as usize]..ends[*row as usize + 1];
+    let offsets = OffsetBuffer::from_lengths(picks.values().iter().map(|row| of_row(row).len()));
+    let entries: UInt32Array =
+        picks.values().iter().flat_map(of_row).map(i32::cast_unsigned).collect::<Vec<_>>().into();
+    let entries = take(map.entries(), &entries).as_struct().clone();
+    Arc::new(MapArray::new(Arc::clone(field), offsets, entries, None, *is_sorted))
 }
 
 /// Which series of the request each point belongs to.

@@ -6,7 +6,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, RecordBatch, new_null_array};
 use arrow_schema::{ArrowError, DataType, FieldRef, Schema, SchemaRef};
 use bytes::Bytes;
-use model::scaled::restored;
+use model::scaled::{RAW, restored, values_of};
 use model::{Table, schema};
 use parking_lot::Mutex;
 use parquet::arrow::ProjectionMask;
@@ -14,7 +14,9 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
 };
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::metadata::{
+    ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData,
+};
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::statistics::Statistics;
 
@@ -76,6 +78,28 @@ fn widen(batch: &RecordBatch, whole: &SchemaRef) -> Result<RecordBatch, ArrowErr
         own.unwrap_or_else(|| new_null_array(field.data_type(), batch.num_rows()))
     };
     RecordBatch::try_new(Arc::clone(whole), whole.fields().iter().map(column).collect())
+}
+
+/// Rows of samples as they are stored, without columns that are null throughout, with all of `whole`.
+fn completed(stored: &RecordBatch, whole: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+    let column = |field: &FieldRef| match field.name().as_str() {
+        RAW => values_of(stored),
+        name => Ok(stored
+            .column_by_name(name)
+            .cloned()
+            .unwrap_or_else(|| new_null_array(field.data_type(), stored.num_rows()))),
+    };
+    let columns = whole.fields().iter().map(column).collect::<Result<_, _>>()?;
+    RecordBatch::try_new(Arc::clone(whole), columns)
+}
+
+/// The columns of a row group of which the footer does not say that they are null throughout; none of
+/// them is nested.
+fn some_columns(group: &RowGroupMetaData) -> impl Iterator<Item = usize> {
+    let nulls = |column: &ColumnChunkMetaData| column.statistics().and_then(Statistics::null_count_opt);
+    let rows = u64::try_from(group.num_rows()).unwrap_or(0);
+    let some = move |(_, column): &(usize, &ColumnChunkMetaData)| nulls(column) != Some(rows);
+    group.columns().iter().enumerate().filter(some).map(|(place, _)| place)
 }
 
 /// A segment, open for reading. The calls block.
@@ -159,7 +183,7 @@ impl SegmentFile {
     }
 
     /// All rows of a row group of points in the file schema, but with names and ids as places in a
-    /// dictionary. Its bytes are read at once.
+    /// dictionary. Its bytes are read at once; of columns without any value nothing is begun.
     pub(crate) fn points(
         &self,
         metadata: &Arc<ParquetMetaData>,
@@ -169,17 +193,20 @@ impl SegmentFile {
         let file = self.window(metadata, group)?;
         let own = coded(&self.own_schema(metadata));
         let options = ArrowReaderOptions::new().with_schema(own);
+        let some = some_columns(metadata.row_group(group));
         let metadata = ArrowReaderMetadata::try_new(Arc::clone(metadata), options);
         let metadata = metadata.map_err(|error| file.failed(&error))?;
+        let some = ProjectionMask::leaves(metadata.parquet_schema(), some);
         let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file.clone(), metadata)
             .with_batch_size(batch_rows)
             .with_row_groups(vec![group])
+            .with_projection(some)
             .build();
         let reader = reader.map_err(|error| file.failed(&error))?;
         let whole = coded(&schema::file(self.segment.table));
         Ok(reader.map(move |batch| {
             let batch = batch.map_err(|error| file.failed(&error))?;
-            restored(&batch, &whole).map_err(|error| file.failed(&error))
+            completed(&batch, &whole).map_err(|error| file.failed(&error))
         }))
     }
 

@@ -8,6 +8,7 @@ use arrow_array::types::Int64Type;
 use model::{Budget, Signal, Table};
 
 use super::fixture::*;
+use crate::compact::runs::{Part, open_bytes};
 use crate::segment::{SegmentFile, Wanted};
 use crate::{LocalDisk, Options, Store};
 
@@ -69,4 +70,44 @@ async fn what_does_not_fit_into_memory_at_once_is_merged_in_parts() {
     let groups = series_of_groups(&store);
     assert_eq!(groups.len(), 4);
     assert!(groups.iter().all(|(_, series)| *series == Some(7)));
+}
+
+#[tokio::test]
+async fn row_groups_of_a_merged_file_are_open_one_after_the_other() {
+    const FILES: u64 = 4;
+    const ROWS: u64 = 21_000;
+    let dir = tempfile::tempdir().unwrap();
+    let options = options(config(dir.path()), Arc::new(LocalDisk), &TestClock::new(NOON));
+    // A sixteenth has room for four row groups, half of it for 40,960 rows on their way.
+    let store = open_with(Options { budget: Budget::new(80 << 20), ..options }).await;
+    let row = |id: u64| Row { id, stream: (id % 97) as u8, time: NOON + id as i64 };
+    let mut rows = Vec::new();
+    for file in 0..2 * FILES {
+        let own: Vec<Row> = (file * ROWS..(file + 1) * ROWS).map(row).collect();
+        append(&store, Signal::Metrics, own.clone()).await;
+        store.seal_all().await.unwrap();
+        rows.extend(own);
+        if file % FILES == FILES - 1 {
+            store.compact_now().await.unwrap();
+        }
+    }
+    for segment in &store.snapshot(&tenant(), Table::Samples).segments {
+        let file = SegmentFile::new(&store.inner().objects, segment);
+        let metadata = file.metadata(Wanted::Pages).unwrap();
+        let groups = metadata.num_row_groups();
+        let parts: Vec<_> = (0..groups).map(|group| Part::new(&file, &metadata, group)).collect();
+        let one = open_bytes(&parts[..1]).last().unwrap();
+        assert!(groups >= 3, "{groups}");
+        assert!(open_bytes(&parts).last().unwrap() < 3 * one, "two at most");
+    }
+    // These are merged again.
+    let mut asked = store.compact(crate::CompactRequest::default()).unwrap();
+    while let Some(done) = asked.next().await {
+        assert_eq!(done.unwrap().table, Table::Samples);
+    }
+    assert_eq!(texts_of(&store, &tenant(), Table::Samples), expected(Table::Samples, &rows));
+    let groups = series_of_groups(&store);
+    let ids: Vec<_> = groups.iter().flat_map(|(ids, _)| ids).collect();
+    let runs = ids.chunk_by(|a, b| a == b).count();
+    assert_eq!(runs, 97, "over all row groups, too, a series has one run");
 }

@@ -1,7 +1,6 @@
 //! A day's samples of a rule, downsampled.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::builder::Int64Builder;
@@ -11,13 +10,11 @@ use model::{Table, Tenant, schema};
 use super::rules::Level;
 use super::window::{Sample, Window, fold};
 use super::{Tiers, is_due};
-use crate::compact::samples::{BATCH_ROWS, Head, OPEN_BYTES, Source};
+use crate::compact::runs::{Head, Part, Runs, open_bytes};
 use crate::error::{ReadError, WorkError};
 use crate::manifest::{Commit, SegmentMeta, TierOf};
 use crate::memtable::Chunk;
-use crate::segment::{
-    Effort, FileSeries, Origin, Rows, SegmentFile, SegmentWriter, Wanted, group_len, order, union,
-};
+use crate::segment::{Effort, FileSeries, Origin, Rows, SegmentFile, SegmentWriter, Wanted, order, union};
 use crate::store::Inner;
 
 /// What a window takes until it is written.
@@ -110,29 +107,19 @@ impl Inner {
     /// In not much more than a sixteenth of the memory: row groups that do not fit are downsampled
     /// after the others, and a window that both have a part of has two rows.
     fn downsample_into(&self, writer: &mut SegmentWriter, job: &Job) -> Result<(), WorkError> {
-        let mut groups = Vec::new();
+        let mut parts = Vec::new();
         for input in &job.inputs {
             let file = SegmentFile::new(&self.objects, input);
             let metadata = file.metadata(Wanted::Pages)?;
-            groups.extend(
-                (0..metadata.num_row_groups()).map(|group| (file.clone(), Arc::clone(&metadata), group)),
-            );
+            parts.extend((0..metadata.num_row_groups()).map(|group| Part::new(&file, &metadata, group)));
         }
         let limit = (64 << 20).min(self.budget.limit() / 16);
-        let mut rest = groups.as_slice();
+        let mut rest = parts.as_slice();
         while !rest.is_empty() {
-            let mut sum = 0;
-            let fitting = rest.iter().take_while(|(_, metadata, group)| {
-                sum += group_len(metadata, *group) + OPEN_BYTES;
-                sum <= limit
-            });
-            let (some, others) = rest.split_at(fitting.count().max(1));
-            let _held = self.budget.take(sum.min(limit) + limit / 2);
-            let mut sources = Vec::new();
-            for (file, metadata, group) in some {
-                sources.push(Source::new(Box::new(file.points(metadata, *group, BATCH_ROWS)?))?);
-            }
-            self.downsample_runs(writer, job, sources, limit / 2)?;
+            let fitting = open_bytes(rest).take_while(|bytes| *bytes <= limit).count();
+            let (some, others) = rest.split_at(fitting.max(1));
+            let _held = self.budget.take(open_bytes(some).last().unwrap_or(0) + limit / 2);
+            self.downsample_runs(writer, job, some, limit / 2)?;
             rest = others;
         }
         Ok(())
@@ -142,16 +129,13 @@ impl Inner {
         &self,
         writer: &mut SegmentWriter,
         job: &Job,
-        mut sources: Vec<Source>,
+        parts: &[Part],
         limit: u64,
     ) -> Result<(), WorkError> {
-        let mut heads = BinaryHeap::new();
-        for (number, source) in sources.iter_mut().enumerate() {
-            heads.extend(source.head(number)?.map(Reverse));
-        }
+        let mut runs = Runs::new(parts);
         let (mut windows, mut samples, mut series) = (Windows::default(), Vec::new(), None);
         let mut chosen: Option<(Arc<str>, bool)> = None;
-        while let Some(Reverse(head)) = heads.pop() {
+        while let Some((head, source)) = runs.next()? {
             let known = chosen.as_ref().filter(|(name, _)| *name == head.name).map(|(_, is_own)| *is_own);
             let is_own = known.unwrap_or_else(|| self.rules.of(&head.name) == job.rule);
             chosen = Some((Arc::clone(&head.name), is_own));
@@ -163,13 +147,11 @@ impl Inner {
                     self.write_windows(writer, std::mem::take(&mut windows))?;
                 }
             }
-            let source = &mut sources[head.source];
             source.each_of_run(|time, value, flags| {
                 if is_own {
                     samples.push(Sample { time, value, flags });
                 }
             });
-            heads.extend(source.head(head.source)?.map(Reverse));
             series = Some(head);
         }
         if let Some(last) = &series {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use model::Table;
 
 use super::{Tiers, has_expired};
-use crate::compact::samples::{BATCH_ROWS, Source};
+use crate::compact::runs::Part;
 use crate::error::{ReadError, WorkError};
 use crate::manifest::{Commit, ExpiredRows, Removal, RemovalReason, SegmentMeta};
 use crate::segment::{Effort, Origin, SegmentFile, SegmentWriter, Wanted};
@@ -94,7 +94,7 @@ impl Inner {
         let limit = (64 << 20).min(self.budget.limit() / 16);
         let keeps = |name: &str| !over.contains(&self.rules.all()[self.rules.of(name)].key);
         for group in 0..metadata.num_row_groups() {
-            let source = Source::new(Box::new(file.points(&metadata, group, BATCH_ROWS)?))?;
+            let source = Part::new(&file, &metadata, group).open()?;
             self.write_kept(writer, source, &keeps, limit)?;
         }
         Ok(())
