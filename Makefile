@@ -33,6 +33,7 @@ features:
 	for feature in $$(sed -n '/^\[features\]/,/^\[dependencies\]/s/^\([a-z-]*\) = .*/\1/p' sdk/rust/Cargo.toml); do
 	  cargo clippy --package fresnel-sdk --no-default-features --features "$$feature" --locked -- -D warnings
 	done
+	cargo test --package fresnel-sdk --lib --locked -- logging::tests::redaction
 
 lint:
 	cargo clippy --workspace --all-targets --locked -- -D warnings

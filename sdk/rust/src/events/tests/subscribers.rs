@@ -118,34 +118,28 @@ fn the_end_of_a_subscription_waits_for_the_call_that_has_begun() {
     for by_close in [false, true] {
         let events = Events::new(FileStore::open(&path, Default::default()).unwrap(), Default::default());
         let (begin, has_begun) = sync_channel(0);
-        let (go, may_go) = sync_channel::<()>(0);
+        let (go, goes_on) = sync_channel(0);
         let held = Arc::new(());
         let known = Arc::downgrade(&held);
         let callback = move |_: &Event| {
             let _held = &held;
             begin.send(()).unwrap();
-            may_go.recv().unwrap();
+            goes_on.iter().for_each(drop);
         };
-        let subscription = events.subscribe(Pattern::everything(), Start::Now, callback).unwrap();
+        let mut subscription = Some(events.subscribe(Pattern::everything(), Start::Now, callback).unwrap());
         emit(&events, &["A"]);
         has_begun.recv().unwrap();
-        let path = path.clone();
-        let end = move || {
-            if by_close {
-                events.close(PATIENCE).unwrap();
-                drop(events);
-                drop(subscription);
-            } else {
-                drop(subscription);
-                drop(events);
-            }
-            (known.strong_count(), FileStore::open(&path, Default::default()).map(drop))
-        };
-        let ending = thread::spawn(end);
-        go.send(()).unwrap();
-        let (held, opened) = ending.join().unwrap();
-        assert_eq!(held, 0, "by close: {by_close}");
-        opened.unwrap();
+        // It takes a while, which has only begun when it is to end.
+        let going = thread::spawn(move || (0..20_000).for_each(|_| go.send(()).unwrap()));
+        if by_close {
+            events.close(PATIENCE).unwrap();
+        } else {
+            drop(subscription.take());
+        }
+        assert_eq!(known.strong_count(), 0, "by close: {by_close}");
+        drop(events);
+        FileStore::open(&path, Default::default()).unwrap();
+        going.join().unwrap();
     }
 }
 
