@@ -95,6 +95,9 @@ fn the_shop_has_been_open_for_a_while() {
     let live =
         format!("SELECT count(*) FROM spans WHERE {shop} AND start_time > to_timestamp_nanos({begun})");
     wait_for("what happens now", FILLED, || (server.sql(&live).integer() > 0).then_some(()));
+    let gaps = "SELECT count(*) FROM (SELECT start_time, lag(start_time) OVER (ORDER BY start_time) AS before \
+                FROM spans WHERE service_name = 'frontend') WHERE start_time > before + INTERVAL '5 seconds'";
+    assert_eq!(server.sql(gaps).integer(), 0, "there are customers all the time");
     // Its counters count on.
     let orders = "SELECT count(DISTINCT start_time) FROM metrics WHERE metric_name = 'shop.orders'";
     assert_eq!(server.sql(orders).integer(), 1);

@@ -15,14 +15,14 @@ use rand::{Rng, SeedableRng};
 
 use super::shop::{self, Bank, SERVICES, Visit};
 
-/// Seconds of the past that are sent at once.
+/// Seconds that are sent at once, of the past or where it fell behind.
 const STEP: i64 = 15;
 /// Visits of the past there are at most; with more a second it is shorter.
 const PAST_VISITS_MAX: u64 = 20_000;
 /// How long ago a visit begins that is told of: it has ended.
 const AGO: Duration = Duration::from_millis(3_500);
 /// Who sends and falls behind by more seconds leaves some out.
-const BEHIND_MAX: i64 = 5;
+const BEHIND_MAX: i64 = 60;
 const SECOND: i64 = 1_000_000_000;
 /// How often a request is tried before what is in it is given up, and counted.
 const ATTEMPTS_MAX: u32 = 5;
@@ -87,8 +87,10 @@ pub fn run(
     let mut rng = StdRng::from_os_rng();
     let mut services = SERVICES.map(Service::new);
     let mut sent = Sent::default();
+    let elapsed = || i64::try_from(started.elapsed().as_secs()).unwrap_or(i64::MAX);
     loop {
-        let end = if second < 0 { (second + STEP).min(0) } else { second + 1 };
+        let step = second + STEP;
+        let end = if second < 0 { step.min(0) } else { step.min(elapsed()).max(second + 1) };
         for second in second..end {
             for _ in 0..load.rate {
                 let moment = at(second) + rng.random_range(0..SECOND.unsigned_abs());
@@ -101,8 +103,7 @@ pub fn run(
             service.send(exporter, (begun, at(end)), &mut sent, &mut stop);
         }
         tell(sent, Bank::at(end));
-        let elapsed = i64::try_from(started.elapsed().as_secs()).unwrap_or(i64::MAX);
-        second = if end < 0 { end } else { end.max(elapsed - BEHIND_MAX) };
+        second = if end < 0 { end } else { end.max(elapsed() - BEHIND_MAX) };
         let due = Duration::from_secs(second.max(0).unsigned_abs());
         if stop.wait(due.saturating_sub(started.elapsed())) {
             return sent;
