@@ -75,7 +75,7 @@ async fn what_does_not_fit_into_memory_at_once_is_merged_in_parts() {
 #[tokio::test]
 async fn row_groups_of_a_merged_file_are_open_one_after_the_other() {
     const FILES: u64 = 4;
-    const ROWS: u64 = 21_000;
+    const ROWS: u64 = 24_000;
     let dir = tempfile::tempdir().unwrap();
     let options = options(config(dir.path()), Arc::new(LocalDisk), &TestClock::new(NOON));
     // A sixteenth has room for four row groups, half of it for 40,960 rows on their way.
