@@ -82,7 +82,7 @@ async fn row_groups_of_a_merged_file_are_open_one_after_the_other() {
     let store = open_with(Options { budget: Budget::new(88 << 20), ..options }).await;
     let row = |id: u64| Row { id, stream: (id % 97) as u8, time: NOON + id as i64 };
     for file in 0..2 * FILES {
-        append(&store, Signal::Metrics, (file * ROWS..(file + 1) * ROWS).map(row).collect()).await;
+        append(&store, Signal::Metrics, (file * ROWS..(file + 1) * ROWS).map(row)).await;
         store.seal_all().await.unwrap();
         if file % FILES == FILES - 1 {
             store.compact_now().await.unwrap();
