@@ -1,7 +1,7 @@
 //! The program's own file, as far as it is in memory.
 //!
 //! With each page of it that is run, the system maps the fifteen around it that it has already. A start
-//! runs a little of everything: 47 MiB, of which taking records in needs 20 (docs/adr/006). So they are
+//! runs a little of everything: 47 MiB, of which taking records in needs 26 (docs/adr/006). So they are
 //! let go once it is over. What is needed is mapped again from the system's cache of the file, a fault
 //! for sixteen pages.
 #![expect(unsafe_code, reason = "pages are given back by their address")]
