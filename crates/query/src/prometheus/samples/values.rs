@@ -68,9 +68,10 @@ pub(super) fn picked(
     out: &mut Vec<i64>,
 ) -> Result<()> {
     let (Some((_, first)), Some((_, last))) = (wanted.first(), wanted.last()) else { return Ok(()) };
+    let span = *first..last + 1;
     if encoding != Encoding::RLE_DICTIONARY {
         let mut all = Vec::new();
-        numbers(kind, encoding, values, &[*first..last + 1], dictionary, &mut all)?;
+        numbers(kind, encoding, values, std::slice::from_ref(&span), dictionary, &mut all)?;
         out.extend(wanted.iter().map(|(_, place)| all[place - first]));
         return Ok(());
     }

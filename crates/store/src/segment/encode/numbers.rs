@@ -19,10 +19,6 @@ const DICTIONARY_LEN: usize = 1 << 16;
 /// Fewest values of a page that say whether a dictionary is worth it.
 const SAMPLE: usize = 256;
 
-/// A page of other columns has so many of scaled values, which are most of the bytes of merged samples: who
-/// reads one series decompresses those of few others, and few decide for many how they are written.
-const SAMPLED_PARTS: usize = 4;
-
 /// Values of a page that say whether their bytes are split.
 const SPLIT_SAMPLE: usize = 1024;
 
@@ -209,11 +205,7 @@ pub(super) fn encode_values(
 ) -> Result<Encoded> {
     let rows = valid.map_or(values.len(), <[bool]>::len);
     let uniform = values.is_empty() || (valid.is_none() && values.iter().all(|value| *value == values[0]));
-    let page_rows = match column.treatment.sampled {
-        _ if uniform => rows.max(1),
-        true => codec.page_rows() / SAMPLED_PARTS,
-        false => codec.page_rows(),
-    };
+    let page_rows = if uniform { rows.max(1) } else { codec.page_rows() };
     let kind = column.leaf.physical_type();
     let interning = column.treatment.dictionary;
     let mut coding =
@@ -309,8 +301,9 @@ fn interned(dictionary: &mut Numbers, values: &[i64]) -> Vec<u32> {
 }
 
 /// A byte before it is compressed counts as much as one part in so many of one afterwards: whoever reads
-/// it has to decompress it, which is most of what that takes.
-const UNPACKED_PART: usize = 256;
+/// it has to decompress it, which is most of what that takes; and where the middle is all the same, which
+/// every way makes small, the rest is smallest as differences.
+const UNPACKED_PART: usize = 64;
 
 /// Appends the values in what makes their middle the smallest, and quick to read where that is the same.
 fn smallest(body: &mut Vec<u8>, values: &[i64], codec: &mut Codec) -> Result<Encoding> {
