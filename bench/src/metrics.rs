@@ -88,21 +88,28 @@ pub(crate) fn run(options: &Options) -> Result<Report> {
     progress(format!("metrics: {} series, scraped {scrapes} times", real.len()));
     let now = i64::try_from(now_ms()).context("a time")?;
     let start_ms = (now - AGO_MS) / BLOCK_MS * BLOCK_MS;
-    let replay =
-        Replay::new(&real, options.scaled(MACHINES, MACHINES_MIN), scrapes, (start_ms, STEP_MS), WRITE)?;
-    let peers = ingest(options, &mut report, &kinds, &replay)?;
-    let asked = queries::ask(options, &peers, &replay, Span::Hours)
-        .map(|asked| queries::report(&mut report, &peers, &asked, Span::Hours));
-    report.part("queries", asked);
-    drop((peers, replay));
-    let counted = one_instance(options, &mut report, &kinds, (&real, now));
-    report.part("a single real instance", counted);
-    let asked = week(options, &mut report, &kinds, (&real, now));
-    report.part("a week", asked);
-    let machines = options.scaled(NEW_MACHINES, NEW_MACHINES_MIN);
-    let new = Replay::new(&real, machines, 2, (now - 2 * STEP_MS, STEP_MS), WRITE)?;
-    let fed = new_series(options, &mut report, &kinds, &new);
-    report.part("new series", fed);
+    if options.wants("ingest") {
+        let machines = options.scaled(MACHINES, MACHINES_MIN);
+        let replay = Replay::new(&real, machines, scrapes, (start_ms, STEP_MS), WRITE)?;
+        let peers = ingest(options, &mut report, &kinds, &replay)?;
+        let asked = queries::ask(options, &peers, &replay, Span::Hours)
+            .map(|asked| queries::report(&mut report, &peers, &asked, Span::Hours));
+        report.part("queries", asked);
+    }
+    if options.wants("one instance") {
+        let counted = one_instance(options, &mut report, &kinds, (&real, now));
+        report.part("a single real instance", counted);
+    }
+    if options.wants("week") {
+        let asked = week(options, &mut report, &kinds, (&real, now));
+        report.part("a week", asked);
+    }
+    if options.wants("new series") {
+        let machines = options.scaled(NEW_MACHINES, NEW_MACHINES_MIN);
+        let new = Replay::new(&real, machines, 2, (now - 2 * STEP_MS, STEP_MS), WRITE)?;
+        let fed = new_series(options, &mut report, &kinds, &new);
+        report.part("new series", fed);
+    }
     Ok(report)
 }
 

@@ -31,7 +31,7 @@ fn folded(points: Vec<Point>) -> Vec<Window> {
 }
 
 fn part<'a>(window: &'a Window, name: &str) -> &'a Point {
-    &window.parts.iter().find(|(part, _)| *part == name).unwrap().1
+    &window.parts.iter().find(|(part, _)| *part == name).expect(name).1
 }
 
 fn names(window: &Window) -> Vec<&'static str> {
