@@ -37,6 +37,8 @@ const WEEK_MACHINES: usize = 10;
 const WEEK_MACHINES_MIN: usize = 2;
 const WEEK_STEP_MS: i64 = 60_000;
 const WEEK_SCRAPES: usize = 7 * 24 * 60;
+/// Scrapes of a day, as many as the single machine has at least.
+const DAY_SCRAPES: usize = 5_760;
 /// How long ago the replay begins.
 const AGO_MS: i64 = 6 * 3_600_000;
 
@@ -86,19 +88,28 @@ pub(crate) fn run(options: &Options) -> Result<Report> {
     progress(format!("metrics: {} series, scraped {scrapes} times", real.len()));
     let now = i64::try_from(now_ms()).context("a time")?;
     let start_ms = (now - AGO_MS) / BLOCK_MS * BLOCK_MS;
-    let replay =
-        Replay::new(&real, options.scaled(MACHINES, MACHINES_MIN), scrapes, (start_ms, STEP_MS), WRITE)?;
-    let peers = ingest(options, &mut report, &kinds, &replay)?;
-    let asked = queries::ask(options, &peers, &replay, Span::Hours)
-        .map(|asked| queries::report(&mut report, &peers, &asked, Span::Hours));
-    report.part("queries", asked);
-    drop((peers, replay));
-    let asked = week(options, &mut report, &kinds, (&real, now));
-    report.part("a week", asked);
-    let machines = options.scaled(NEW_MACHINES, NEW_MACHINES_MIN);
-    let new = Replay::new(&real, machines, 2, (now - 2 * STEP_MS, STEP_MS), WRITE)?;
-    let fed = new_series(options, &mut report, &kinds, &new);
-    report.part("new series", fed);
+    if options.wants("ingest") {
+        let machines = options.scaled(MACHINES, MACHINES_MIN);
+        let replay = Replay::new(&real, machines, scrapes, (start_ms, STEP_MS), WRITE)?;
+        let peers = ingest(options, &mut report, &kinds, &replay)?;
+        let asked = queries::ask(options, &peers, &replay, Span::Hours)
+            .map(|asked| queries::report(&mut report, &peers, &asked, Span::Hours));
+        report.part("queries", asked);
+    }
+    if options.wants("one instance") {
+        let counted = one_instance(options, &mut report, &kinds, (&real, now));
+        report.part("a single real instance", counted);
+    }
+    if options.wants("week") {
+        let asked = week(options, &mut report, &kinds, (&real, now));
+        report.part("a week", asked);
+    }
+    if options.wants("new series") {
+        let machines = options.scaled(NEW_MACHINES, NEW_MACHINES_MIN);
+        let new = Replay::new(&real, machines, 2, (now - 2 * STEP_MS, STEP_MS), WRITE)?;
+        let fed = new_series(options, &mut report, &kinds, &new);
+        report.part("new series", fed);
+    }
     Ok(report)
 }
 
@@ -117,6 +128,51 @@ fn week(options: &Options, report: &mut Report, kinds: &[Kind], (real, now): (&[
     }
     let asked = queries::ask(options, &peers, &replay, Span::Week)?;
     queries::report(report, &peers, &asked, Span::Week);
+    Ok(())
+}
+
+/// What one machine takes on the disk: as it was scraped, which is little, and for a day, for which what
+/// happened happens again in another order. Without others, nothing is the same in two of them.
+fn one_instance(
+    options: &Options,
+    report: &mut Report,
+    kinds: &[Kind],
+    (real, now): (&[Series], i64),
+) -> Result<()> {
+    let scrapes = real[0].values.len();
+    report.table(&["a single real instance", "samples", "bytes a sample", "of it data", "of it index"]);
+    for turns in [1, DAY_SCRAPES.div_ceil(scrapes)] {
+        let length_ms = STEP_MS * (turns * scrapes) as i64;
+        let start_ms = (now - length_ms - BLOCK_MS / 2) / BLOCK_MS * BLOCK_MS;
+        let replay = Replay::of_one(real, turns, start_ms, WRITE)?;
+        let mut disks = Vec::new();
+        for kind in kinds {
+            let peer = Peer::start(*kind, options)?;
+            feed(options, &peer, &replay)?;
+            peer.merge()?;
+            let disk = peer.disk(&replay)?;
+            let per_sample = |bytes: u64| format!("{:.3}", bytes as f64 / disk.samples as f64);
+            report.row([
+                format!("{}, {turns} times {scrapes} scrapes", kind.name()),
+                disk.samples.to_string(),
+                per_sample(disk.data + disk.index),
+                per_sample(disk.data),
+                per_sample(disk.index),
+            ]);
+            disks.push(disk);
+        }
+        for (kind, disk) in kinds.iter().zip(&disks).skip(1) {
+            let is_victoria = *kind == Kind::Victoria;
+            let bounds = if is_victoria { (1.0, 0.95) } else { (0.4, 0.3) };
+            let name = format!("bytes a sample of one instance, {turns} times, of {}'s", kind.name());
+            let ratio = disks[0].per_sample() / disk.per_sample();
+            report.goal(goal(name, ratio, bounds, Better::Lower));
+        }
+    }
+    report.note(format!(
+        "the single instance: {} series; once as they were scraped, else their deltas again in other orders",
+        real.len()
+    ));
     Ok(())
 }
 

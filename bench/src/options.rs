@@ -18,7 +18,8 @@ pub(crate) struct Options {
     pub(crate) scale: f64,
     /// How often a measurement is repeated where that is affordable.
     pub(crate) rounds: usize,
-    /// Leave out of the road what this is not a part of (`logs as zstd`, `metrics`): to profile it.
+    /// Leave out of the road (`logs as zstd`, `metrics`) and of the metrics (`ingest`, `one instance`, `week`, `new
+    /// series`) what this is not a part of.
     only: String,
     kept: Option<PathBuf>,
     temporary: TempDir,

@@ -1,5 +1,7 @@
 //! Samples that are downsampled: the answers are those of the samples, also when these have expired.
 
+mod histograms;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};

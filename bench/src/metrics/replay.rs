@@ -41,12 +41,28 @@ impl Replay {
         (start_ms, step_ms): (i64, i64),
         path: &str,
     ) -> Result<Self> {
-        let mut fleet: Vec<(Vec<u8>, Vec<f64>)> = Vec::new();
-        for machine in 0..machines {
-            for series in real {
-                fleet.push((labels(series, machine), of_machine(&series.values, machine as u64)));
-            }
-        }
+        let of = |machine: usize| {
+            let own = move |series: &Series| of_machine(&series.values, machine as u64);
+            real.iter().map(move |series| (labels(series, machine), own(series)))
+        };
+        let fleet: Vec<_> = (0..machines).flat_map(of).collect();
+        Self::of(&fleet, scrapes, (start_ms, step_ms), path)
+    }
+
+    /// The machine itself: its scrapes as they were taken and, where there are several turns, as often
+    /// with the same deltas in an order of their own.
+    pub(super) fn of_one(real: &[Series], turns: usize, start_ms: i64, path: &str) -> Result<Self> {
+        let longer = |series: &Series| (labels(series, 0), longer(&series.values, turns));
+        let series: Vec<_> = real.iter().map(longer).collect();
+        Self::of(&series, series[0].1.len(), (start_ms, STEP_MS), path)
+    }
+
+    fn of(
+        fleet: &[(Vec<u8>, Vec<f64>)],
+        scrapes: usize,
+        (start_ms, step_ms): (i64, i64),
+        path: &str,
+    ) -> Result<Self> {
         let mut requests = Vec::new();
         for scrape in 0..scrapes {
             let time = start_ms + step_ms * scrape as i64;
@@ -131,13 +147,7 @@ fn of_machine(real: &[f64], machine: u64) -> Vec<f64> {
     let last = real[real.len() - 1];
     let mut random =
         Random(machine.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ first.to_bits() >> 3 ^ last.to_bits());
-    let whole = |value: f64, scale: f64| {
-        let scaled = value * scale;
-        (scaled - scaled.round()).abs() <= 1e-9 * scaled.abs().max(1.0) && scaled.abs() < WHOLE_MAX
-    };
-    let scale = (0..=DIGITS_MAX)
-        .map(|digits| 10f64.powi(digits))
-        .find(|scale| real.iter().all(|value| whole(*value, *scale)));
+    let scale = scale_of(real);
     let Some(scale) = scale else {
         let mut values = real.to_vec();
         random.shuffle(&mut values);
@@ -156,6 +166,44 @@ fn of_machine(real: &[f64], machine: u64) -> Vec<f64> {
         at += delta;
         at as f64 / scale
     }));
+    values
+}
+
+/// By what the values have to be multiplied to be whole, if they are decimals.
+fn scale_of(real: &[f64]) -> Option<f64> {
+    let whole = |value: f64, scale: f64| {
+        let scaled = value * scale;
+        (scaled - scaled.round()).abs() <= 1e-9 * scaled.abs().max(1.0) && scaled.abs() < WHOLE_MAX
+    };
+    let mut scales = (0..=DIGITS_MAX).map(|digits| 10f64.powi(digits));
+    scales.find(|scale| real.iter().all(|value| whole(*value, *scale)))
+}
+
+/// The values, and after them in each further turn the same deltas in another order: counters go on, other
+/// values begin where they began. Values that are no decimals are put into another order themselves.
+fn longer(real: &[f64], turns: usize) -> Vec<f64> {
+    let mut values = real.to_vec();
+    let mut random = Random(0x9e37_79b9_7f4a_7c15 ^ real[0].to_bits() >> 3 ^ real[real.len() - 1].to_bits());
+    let scale = scale_of(real);
+    let integer = |value: f64| (value * scale.unwrap_or(1.0)).round() as i64;
+    let mut deltas: Vec<i64> = real.windows(2).map(|two| integer(two[1]) - integer(two[0])).collect();
+    let grows = real.windows(2).all(|two| two[0] <= two[1]);
+    let mut at = integer(real[real.len() - 1]);
+    for _ in 1..turns {
+        let Some(scale) = scale else {
+            let mut again = real.to_vec();
+            random.shuffle(&mut again);
+            values.extend(again);
+            continue;
+        };
+        random.shuffle(&mut deltas);
+        at = if grows { at } else { integer(real[0]) };
+        values.push(at as f64 / scale);
+        values.extend(deltas.iter().map(|delta| {
+            at += delta;
+            at as f64 / scale
+        }));
+    }
     values
 }
 
@@ -198,6 +246,20 @@ mod tests {
         let of = |values: &[f64]| (0..6).map(|scrape| at(values, scrape)).collect::<Vec<_>>();
         assert_eq!(of(&[1.0, 2.0, 5.0]), [1.0, 2.0, 5.0, 5.0, 6.0, 9.0]);
         assert_eq!(of(&[1.0, 0.5, 2.0]), [1.0, 0.5, 2.0, 1.0, 0.5, 2.0]);
+    }
+
+    #[test]
+    fn a_machine_that_goes_on_has_the_same_deltas_again() {
+        let counter = [0.5, 0.5, 1.25, 7.0];
+        let values = longer(&counter, 3);
+        assert_eq!((values.len(), &values[..4], values[4], values[8]), (12, &counter[..], 7.0, 13.5));
+        assert!(values.windows(2).all(|two| two[0] <= two[1]) && values[11] == 20.0);
+        let gauge = longer(&[3.0, 9.0, 1.0], 2);
+        assert_eq!((&gauge[..4], gauge[5]), (&[3.0, 9.0, 1.0, 3.0][..], 1.0));
+        assert_eq!(longer(&[7.0; 2], 2), [7.0; 4]);
+        let mut noise = longer(&[0.1234567891, 2.0], 2);
+        noise.sort_by(f64::total_cmp);
+        assert_eq!(noise, [0.1234567891, 0.1234567891, 2.0, 2.0]);
     }
 
     #[test]

@@ -171,6 +171,7 @@ fn own_fields(table: Table) -> Vec<FieldRef> {
         Table::Histograms => histograms(),
         Table::Exemplars => exemplars(),
         Table::Downsampled => downsampled(),
+        Table::DownsampledHistograms => downsampled_histograms(),
     };
     fields.into_iter().map(Arc::new).collect()
 }
@@ -317,6 +318,25 @@ fn downsampled() -> Vec<Field> {
         // Of the marker after the last sample, where there is one.
         optional("stale_time_unix_nano", DataType::Int64),
     ]
+}
+
+/// The columns of histograms behind those of the window.
+fn downsampled_histograms() -> Vec<Field> {
+    let window = [
+        // Of the last point; of the marker of staleness where there is nothing else.
+        required("time_unix_nano", DataType::Int64),
+        // Windows as those of `downsampled`.
+        required("resolution_ms", DataType::Int64),
+        required("first_time_unix_nano", DataType::Int64),
+        // Histograms or summaries; markers of staleness are none.
+        required("points", DataType::Int64),
+        // Of the marker after the last point, where there is one.
+        optional("stale_time_unix_nano", DataType::Int64),
+        // What of the window the row is: first, last, sum, resets; of a summary also min, max.
+        required("part", DataType::Utf8),
+    ];
+    let own = histograms().into_iter().filter(|field| field.name() != "time_unix_nano");
+    window.into_iter().chain(own).collect()
 }
 
 fn required(name: &str, data_type: DataType) -> Field {

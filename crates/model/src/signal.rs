@@ -63,11 +63,13 @@ pub enum Table {
     Exemplars,
     /// One row a window of a series: what its samples come to.
     Downsampled,
+    /// Some rows a window of a series: what its histograms or summaries come to.
+    DownsampledHistograms,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Logs,
         Self::Spans,
         Self::Samples,
@@ -75,6 +77,7 @@ impl Table {
         Self::Histograms,
         Self::Exemplars,
         Self::Downsampled,
+        Self::DownsampledHistograms,
     ];
 
     /// The name in paths and SQL.
@@ -87,6 +90,7 @@ impl Table {
             Self::Histograms => "histograms",
             Self::Exemplars => "exemplars",
             Self::Downsampled => "downsampled",
+            Self::DownsampledHistograms => "downsampled_histograms",
         }
     }
 
@@ -100,9 +104,21 @@ impl Table {
         match self {
             Self::Logs => Signal::Logs,
             Self::Spans => Signal::Spans,
-            Self::Samples | Self::Series | Self::Histograms | Self::Exemplars | Self::Downsampled => {
-                Signal::Metrics
-            }
+            Self::Samples
+            | Self::Series
+            | Self::Histograms
+            | Self::Exemplars
+            | Self::Downsampled
+            | Self::DownsampledHistograms => Signal::Metrics,
+        }
+    }
+
+    /// The table of what its rows come to by windows, where they are downsampled.
+    pub fn downsampled(self) -> Option<Self> {
+        match self {
+            Self::Samples => Some(Self::Downsampled),
+            Self::Histograms => Some(Self::DownsampledHistograms),
+            _ => None,
         }
     }
 

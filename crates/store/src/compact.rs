@@ -93,9 +93,9 @@ impl Inner {
             }
         }
         while !stopped()
-            && let Some(job) = self.next_downsampling(|tenant, day| self.leaves_alone(tenant, day))
+            && let Some(job) = self.next_downsampling(|place| self.leaves_alone(place))
         {
-            let (inner, place) = (Arc::clone(self), (job.tenant.clone(), Table::Downsampled, job.day));
+            let (inner, place) = (Arc::clone(self), job.place());
             match crate::store::blocking("downsample", move || inner.downsample(&job)).await {
                 Ok(()) => self.paused.succeeded(&place),
                 Err(error) if self.fatal.reason().is_some() => return Err(error),
@@ -109,9 +109,8 @@ impl Inner {
     }
 
     /// Whether a day could not be downsampled a moment ago.
-    fn leaves_alone(&self, tenant: &Tenant, day: i32) -> bool {
-        let paused = self.paused.at(crate::clock::unix_ms(&*self.clock));
-        paused.contains(&(tenant.clone(), Table::Downsampled, day))
+    fn leaves_alone(&self, place: &Place) -> bool {
+        self.paused.at(crate::clock::unix_ms(&*self.clock)).contains(place)
     }
 
     /// Puts one segment in the place of the inputs, and gives it; nothing when they were merged, expired or
@@ -171,10 +170,10 @@ impl Inner {
         };
         let merged =
             self.write_segment(new, &origin, Effort::Compact, |writer| self.merge_into(writer, inputs))?;
-        if first.table != Table::Downsampled {
+        if first.tier.is_none() {
             return Ok(merged);
         }
-        // It stands for samples also where it has no row of them.
+        // It stands for points also where it has no row of them.
         let min_time = inputs.iter().map(|input| input.min_time).min().unwrap_or(merged.min_time);
         let max_time = inputs.iter().map(|input| input.max_time).max().unwrap_or(merged.max_time);
         Ok(SegmentMeta { min_time, max_time, ..merged })

@@ -197,8 +197,8 @@ impl RetentionConfig {
             for name in tables.keys() {
                 match Table::parse(name) {
                     Some(Table::Series) => report.error(&key, "`series` stay as long as their points"),
-                    Some(Table::Downsampled) => {
-                        report.error(&key, "`downsampled` stays as long as `store.tiers` says");
+                    Some(table @ (Table::Downsampled | Table::DownsampledHistograms)) => {
+                        report.error(&key, format!("`{table}` stays as long as `store.tiers` says"));
                     }
                     Some(_) => {}
                     None => report.error(&key, format!("there is no table `{name}`")),

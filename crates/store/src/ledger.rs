@@ -135,7 +135,7 @@ impl Ledger {
 pub(crate) fn counts_records(table: Table) -> bool {
     match table {
         Table::Logs | Table::Spans | Table::Samples | Table::Histograms => true,
-        Table::Series | Table::Exemplars | Table::Downsampled => false,
+        Table::Series | Table::Exemplars | Table::Downsampled | Table::DownsampledHistograms => false,
     }
 }
 

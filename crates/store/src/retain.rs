@@ -47,12 +47,12 @@ impl Inner {
     fn is_old(&self, state: &State, segment: &SegmentMeta, now_unix_nano: i64) -> bool {
         let general = self.config.retention.of(&segment.tenant, segment.table);
         match (segment.table, segment.tier) {
-            (Table::Samples, _) if !self.rules.is_empty() => {
-                let own = (segment, &Tiers::of(state, &segment.tenant));
+            (Table::Samples | Table::Histograms, _) if !self.rules.is_empty() => {
+                let own = (segment, &Tiers::of(state, &segment.tenant, segment.table));
                 let expired = |rule| tiers::has_expired(own, rule, general, now_unix_nano);
                 self.rules.all().iter().all(expired)
             }
-            (Table::Downsampled, Some(tier)) => {
+            (_, Some(tier)) => {
                 // Of a rule that is no more, as long as any.
                 let keep = self.rules.keep(tier).unwrap_or_else(|| self.rules.longest(general));
                 tiers::is_day_over(segment.day, keep, now_unix_nano)
@@ -66,10 +66,12 @@ impl Inner {
         let general = self.config.retention.of(tenant, table);
         match table {
             Table::Series if !self.rules.is_empty() => {
-                let samples = self.rules.longest(self.config.retention.of(tenant, Table::Samples))?;
-                Some(samples.max(general?))
+                let of = |table| self.rules.longest(self.config.retention.of(tenant, table));
+                Some(of(Table::Samples)?.max(of(Table::Histograms)?).max(general?))
             }
-            Table::Samples | Table::Downsampled => self.rules.longest(general),
+            Table::Samples | Table::Histograms | Table::Downsampled | Table::DownsampledHistograms => {
+                self.rules.longest(general)
+            }
             _ => general,
         }
     }

@@ -1,8 +1,9 @@
-//! Tiers: samples of some metrics are kept as they came for a while, and what they come to for longer.
+//! Tiers: points of some metrics are kept as they came for a while, and what they come to for longer.
 //!
-//! Enters: the rules of the configuration, sealed samples. Leaves: segments of the table
-//! `downsampled`, one a UTC day, rule and resolution, and another one for what came later; segments of
-//! samples without those that have expired. Must hold: what a segment of samples holds is in each tier
+//! Enters: the rules of the configuration, sealed samples and histograms. Leaves: segments of the tables
+//! `downsampled` and `downsampled_histograms`, one a UTC day, rule and resolution, and another one for
+//! what came later; segments of samples and histograms without those that have expired. What is said
+//! of samples here holds for histograms. Must hold: what a segment of samples holds is in each tier
 //! once or not at all, and the manifest says which, by the entries of the log that both cover: segments
 //! of samples are merged only with those that are in the same tiers. Samples are removed only when they
 //! are in all tiers that are still kept of their day; the ledger counts them as expired. One commit
@@ -10,6 +11,9 @@
 
 mod config;
 mod downsample;
+mod histogram;
+mod histograms;
+mod numbers;
 mod rules;
 mod thin;
 mod window;
@@ -27,13 +31,15 @@ use crate::segment::{covers, union};
 
 /// In which tiers the samples of a day are.
 pub(crate) struct Tiers<'a> {
-    /// The segments of the table `downsampled` of that tenant.
+    /// The segments of what the table is downsampled to, of that tenant.
     of_tenant: &'a [std::sync::Arc<SegmentMeta>],
 }
 
 impl<'a> Tiers<'a> {
-    pub(crate) fn of(state: &'a State, tenant: &Tenant) -> Self {
-        Self { of_tenant: state.segments_of(tenant, Table::Downsampled) }
+    /// Of what is in this table.
+    pub(crate) fn of(state: &'a State, tenant: &Tenant, table: Table) -> Self {
+        let of_tenant = table.downsampled().map_or(&[][..], |table| state.segments_of(tenant, table));
+        Self { of_tenant }
     }
 
     /// Whether all samples of a segment, as far as the rule names them, are in the tier.

@@ -3,15 +3,16 @@
 //! Enters: the part of a metric's series and their ids. Leaves: for each series its samples as
 //! columns, ascending in time, one a millisecond: of several the one that was written last.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Range;
+use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, Float64Array, Int32Array, Int64Array, RecordBatch};
 use arrow::datatypes::{Float64Type, Int32Type, Int64Type};
 use model::scaled;
 use promql::Chunk;
-use promql::histogram::STALE_NAN_BITS;
+use promql::histogram::{Histogram, STALE_NAN_BITS};
 
 use super::exposed::Part;
 use super::histogram::{BUCKETS, Histograms, NATIVE, NO_RECORDED_VALUE};
@@ -20,7 +21,10 @@ use super::prune::{SeriesId, Wanted};
 use super::rows::Rows;
 use super::samples::Runs;
 use super::series::{column, id_of, misfit};
-use super::tiers::{Form, Found, Plan, Reading, WINDOW_COLUMNS, Windows, remark};
+use super::tiers::{
+    Form, Found, HISTOGRAM_WINDOW_COLUMNS, HistogramWindows, LeftOut, Plan, Reading, WINDOW_COLUMNS, Windows,
+    tell,
+};
 use crate::{QueryError, Segment};
 
 /// Bytes of a number with its time.
@@ -101,34 +105,13 @@ impl<'m> Points<'m> {
     ) -> Result<(), QueryError> {
         let plan = Plan::new(downsampled.segments(), rows.segments(), self.times, &sought.reading);
         if plan.is_empty() {
-            return self.read_as_they_came(rows, sought, &HashMap::new());
+            return self.read_as_they_came(rows, sought, &LeftOut::new());
         }
         let places: ById<usize> = sought.ids.iter().copied().zip(0..).collect();
         let (windows, found) = self.read_windows(downsampled, sought, (&plan, &places))?;
-        if windows.len() > 0 {
-            for resolution in &windows.resolutions {
-                rows.scan().downsampled(*resolution);
-                rows.scan().note(remark(*resolution));
-            }
-            if !sought.reading.is_exact() {
-                rows.scan().note(sought.reading.doubt());
-            }
-        }
+        tell(rows.scan(), &windows.resolutions, &sought.reading);
         // The series that are not read of each file.
-        let mut by_day: HashMap<i32, Vec<(u64, usize)>> = HashMap::new();
-        for ((day, place), rule) in found {
-            by_day.entry(day).or_default().push((rule, place));
-        }
-        let mut without: HashMap<&str, HashSet<usize>> = HashMap::new();
-        for segment in rows.segments() {
-            let (day, rules) = plan.represented(segment);
-            let of_day = by_day.get(&day).map_or(&[][..], Vec::as_slice);
-            let own = of_day.iter().filter(|(rule, _)| rules.contains(rule));
-            let own: HashSet<usize> = own.map(|(_, place)| *place).collect();
-            if !own.is_empty() {
-                without.insert(segment.path.as_str(), own);
-            }
-        }
+        let without = plan.left_out(rows.segments(), found);
         self.read_as_they_came(rows, sought, &without)?;
         let own = sought.ids.iter().map(|id| self.chunks.remove(id).unwrap_or_default());
         let mut chunks: Vec<_> = own.collect();
@@ -169,7 +152,7 @@ impl<'m> Points<'m> {
         &mut self,
         rows: &Rows<'_>,
         sought: &Sought<'_>,
-        without: &HashMap<&str, HashSet<usize>>,
+        without: &LeftOut<'_>,
     ) -> Result<(), QueryError> {
         let mut columns = vec!["series_id", "time_unix_nano", "flags"];
         columns.extend(scaled::COLUMNS);
@@ -291,10 +274,11 @@ impl<'m> Points<'m> {
         self.memory.grow(added * SAMPLE_BYTES)
     }
 
-    /// Reads one side of histograms or summaries.
+    /// Reads one side of histograms or summaries: windows where there are some of a series, else points as
+    /// they came.
     pub(super) fn read_histograms(
         &mut self,
-        rows: &Rows<'_>,
+        (rows, downsampled): (&Rows<'_>, &Rows<'_>),
         sought: &Sought<'_>,
         part: Part,
         delta: &dyn Fn(&SeriesId) -> bool,
@@ -304,47 +288,51 @@ impl<'m> Points<'m> {
             Part::Count => &["series_id", "time_unix_nano", "flags", "count", "count_double"],
             _ => &NATIVE,
         };
-        let columns: Vec<_> = columns.iter().copied().chain(self.starts.then_some(START_TIME)).collect();
-        let wanted = sought.wanted();
-        rows.each(&columns, &wanted, &mut |batch| {
-            let histograms = Histograms::of(batch)?;
-            let mut bytes = 0;
-            for row in 0..batch.num_rows() {
-                let id = id_of(histograms.ids.value(row));
-                let time = histograms.times.value(row);
-                if time < wanted.times.0 || time > wanted.times.1 {
-                    continue;
+        let (form, starts, memory) = (sought.reading.form, self.starts, self.memory);
+        let number = move |histograms: &Histograms<'_>, row| match part {
+            _ if histograms.is_stale(row) => Some(f64::from_bits(STALE_NAN_BITS)),
+            Part::Sum => histograms.double("sum", row),
+            _ => Some(histograms.count(row)),
+        };
+        let tables = Tables { rows, downsampled, columns, sought, memory };
+        let chunks = &mut self.chunks;
+        if matches!(part, Part::Sum | Part::Count) {
+            let windows = tables.read(&number, &mut |histograms, row, id| {
+                let Some(chunk) = chunks.get_mut(&id) else { return 0 };
+                let Some(mut value) = number(histograms, row) else { return 0 };
+                if form == Form::Count {
+                    count_each(std::slice::from_mut(&mut value));
                 }
-                let Some(chunk) = self.chunks.get_mut(&id) else { continue };
-                bytes += SAMPLE_BYTES;
-                let before = chunk.times_ms.len();
-                match part {
-                    Part::Sum | Part::Count => {
-                        let value = if histograms.is_stale(row) {
-                            Some(f64::from_bits(STALE_NAN_BITS))
-                        } else if part == Part::Sum {
-                            histograms.double("sum", row)
-                        } else {
-                            Some(histograms.count(row))
-                        };
-                        value.into_iter().for_each(|value| push(chunk, time, value));
-                    }
-                    _ => {
-                        let Some(histogram) = histograms.native(row, delta(&id)) else { continue };
-                        bytes += histogram.size_bytes();
-                        chunk.histograms.resize(chunk.times_ms.len(), None);
-                        chunk.histograms.push(Some(histogram));
-                        chunk.times_ms.push(time.div_euclid(NANOS_PER_MS));
-                        chunk.values.push(0.0);
-                        fill_starts(chunk);
-                    }
-                }
-                if self.starts && chunk.times_ms.len() > before {
-                    chunk.start_times_ms.resize(before, 0);
-                    chunk.start_times_ms.push(histograms.start(row).div_euclid(NANOS_PER_MS));
-                }
-            }
-            self.memory.grow(bytes)
+                push(chunk, histograms.times.value(row), value);
+                fill_start(chunk, starts.then(|| histograms.start(row)));
+                SAMPLE_BYTES
+            })?;
+            return windows.each(|piece| {
+                let Some(chunk) = chunks.get_mut(&sought.ids[piece.place]) else { return Ok(()) };
+                piece
+                    .numbers(|value| Some(*value))
+                    .give(form, &mut |time_ms, value| push_ms(chunk, time_ms, value));
+                fill_start(chunk, starts.then_some(0));
+                Ok(())
+            });
+        }
+        let native = |histograms: &Histograms<'_>, row| {
+            histograms.native(row, delta(&id_of(histograms.ids.value(row))))
+        };
+        let windows = tables.read(&native, &mut |histograms, row, id| {
+            let Some(chunk) = chunks.get_mut(&id) else { return 0 };
+            let Some(histogram) = native(histograms, row) else { return 0 };
+            let bytes = SAMPLE_BYTES + histogram.size_bytes();
+            push_histogram(chunk, histograms.times.value(row).div_euclid(NANOS_PER_MS), histogram);
+            fill_start(chunk, starts.then(|| histograms.start(row)));
+            bytes
+        })?;
+        windows.each(|piece| {
+            let Some(chunk) = chunks.get_mut(&sought.ids[piece.place]) else { return Ok(()) };
+            let before = chunk.times_ms.len();
+            piece.give_histograms(form, chunk);
+            fill_start(chunk, starts.then_some(0));
+            memory.grow((chunk.times_ms.len() - before) * SAMPLE_BYTES)
         })
     }
 
@@ -460,14 +448,32 @@ impl<'a> Numbers<'a> {
 
 /// Adds a number.
 pub(super) fn push(chunk: &mut Chunk, time_nano: i64, value: f64) {
-    chunk.times_ms.push(time_nano.div_euclid(NANOS_PER_MS));
-    chunk.values.push(value);
-    fill_starts(chunk);
+    push_ms(chunk, time_nano.div_euclid(NANOS_PER_MS), value);
 }
 
-fn fill_starts(chunk: &mut Chunk) {
-    if !chunk.start_times_ms.is_empty() {
+fn push_ms(chunk: &mut Chunk, time_ms: i64, value: f64) {
+    chunk.times_ms.push(time_ms);
+    chunk.values.push(value);
+    fill_start(chunk, None);
+}
+
+/// Adds a histogram.
+pub(super) fn push_histogram(chunk: &mut Chunk, time_ms: i64, histogram: Arc<Histogram>) {
+    chunk.histograms.resize(chunk.times_ms.len(), None);
+    chunk.histograms.push(Some(histogram));
+    chunk.times_ms.push(time_ms);
+    chunk.values.push(0.0);
+    fill_start(chunk, None);
+}
+
+/// Says when what the last sample adds up began, in nanoseconds. Those before, of which nobody said it, began at
+/// an unknown time; a chunk in which nobody says it has none.
+fn fill_start(chunk: &mut Chunk, start_nano: Option<i64>) {
+    if start_nano.is_some() || !chunk.start_times_ms.is_empty() {
         chunk.start_times_ms.resize(chunk.times_ms.len(), 0);
+    }
+    if let Some((last, start)) = chunk.start_times_ms.last_mut().zip(start_nano) {
+        *last = start.div_euclid(NANOS_PER_MS);
     }
 }
 
@@ -519,7 +525,7 @@ pub(super) type Split = Vec<(f64, Chunk)>;
 
 /// Reads the series of bounds or quantiles; of the label alone where no samples are wanted.
 pub(super) fn read_split(
-    rows: &Rows<'_>,
+    (rows, downsampled): (&Rows<'_>, &Rows<'_>),
     sought: &Sought<'_>,
     part: Part,
     labels_only: bool,
@@ -530,34 +536,105 @@ pub(super) fn read_split(
         _ => &BUCKETS,
     };
     let mut split: ById<Split> = sought.ids.iter().map(|id| (*id, Split::new())).collect();
-    let times = nanos(sought.times_ms);
-    rows.each(columns, &sought.wanted(), &mut |batch| {
-        let histograms = Histograms::of(batch)?;
+    let values = |histograms: &Histograms<'_>, row| {
+        Some(if part == Part::Quantile { histograms.quantiles(row) } else { histograms.classic(row) })
+    };
+    let form = sought.reading.form;
+    let tables = Tables { rows, downsampled, columns, sought, memory };
+    let windows = tables.read(&values, &mut |histograms, row, id| {
+        let (Some(series), time) = (split.get_mut(&id), histograms.times.value(row)) else { return 0 };
+        if histograms.is_stale(row) {
+            series.iter_mut().for_each(|(_, chunk)| push(chunk, time, f64::from_bits(STALE_NAN_BITS)));
+            return 0;
+        }
         let mut added = 0;
-        for row in 0..batch.num_rows() {
-            let time = histograms.times.value(row);
-            let Some(series) = split.get_mut(&id_of(histograms.ids.value(row))) else { continue };
-            if time < times.0 || time > times.1 {
-                continue;
-            }
-            if histograms.is_stale(row) {
-                series.iter_mut().for_each(|(_, chunk)| push(chunk, time, f64::from_bits(STALE_NAN_BITS)));
-                continue;
-            }
-            let values =
-                if part == Part::Quantile { histograms.quantiles(row) } else { histograms.classic(row) };
-            for (number, (bound, value)) in values.into_iter().enumerate() {
-                let chunk = chunk_of(series, number, bound);
-                if !labels_only {
-                    push(chunk, time, value);
-                    added += 1;
-                }
+        for (number, (bound, value)) in values(histograms, row).into_iter().flatten().enumerate() {
+            let chunk = chunk_of(series, number, bound);
+            if !labels_only {
+                push(chunk, time, if form == Form::Count { 1.0 } else { value });
+                added += SAMPLE_BYTES;
             }
         }
-        memory.grow(added * SAMPLE_BYTES)
+        added
+    })?;
+    windows.each(|piece| {
+        let Some(series) = split.get_mut(&sought.ids[piece.place]) else { return Ok(()) };
+        if piece.points == 0 {
+            let nothing = f64::from_bits(STALE_NAN_BITS);
+            series.iter_mut().for_each(|(_, chunk)| push_ms(chunk, piece.time_ms, nothing));
+            return Ok(());
+        }
+        let mut added = 0;
+        for (number, (bound, _)) in piece.last.into_iter().flatten().enumerate() {
+            let chunk = chunk_of(series, number, *bound);
+            if labels_only {
+                continue;
+            }
+            let own = piece.numbers(|values| values.get(number).map(|(_, value)| *value));
+            own.give(form, &mut |time_ms, value| {
+                push_ms(chunk, time_ms, value);
+                added += SAMPLE_BYTES;
+            });
+        }
+        memory.grow(added)
     })?;
     split.values_mut().flatten().for_each(|(_, chunk)| settle(chunk));
     Ok(split)
+}
+
+/// Histograms and what they were downsampled to.
+struct Tables<'a, 's> {
+    rows: &'a Rows<'a>,
+    downsampled: &'a Rows<'a>,
+    columns: &'a [&'a str],
+    sought: &'a Sought<'s>,
+    memory: &'a Memory,
+}
+
+impl Tables<'_, '_> {
+    /// Goes through points of sought series as they came, where no windows of them are read, and gives
+    /// these: of each row what `value` makes of it. `each` says how many bytes it took.
+    fn read<T>(
+        &self,
+        value: &dyn Fn(&Histograms<'_>, usize) -> Option<T>,
+        each: &mut dyn FnMut(&Histograms<'_>, usize, SeriesId) -> usize,
+    ) -> Result<HistogramWindows<T>, QueryError> {
+        let (wanted, reading) = (self.sought.wanted(), &self.sought.reading);
+        let places: ById<usize> = self.sought.ids.iter().copied().zip(0..).collect();
+        let plan = Plan::new(self.downsampled.segments(), self.rows.segments(), wanted.times, reading);
+        let (mut windows, mut found) = (HistogramWindows::default(), Found::new());
+        let mut columns = self.columns.to_vec();
+        columns.extend(HISTOGRAM_WINDOW_COLUMNS);
+        for rule in plan.rules() {
+            let (paths, mut of_rule) = (plan.paths(rule), HistogramWindows::default());
+            let which = |segment: &Segment| paths.contains(segment.path.as_str());
+            self.downsampled.each_of(&columns, &wanted, &which, &mut |batch, _| {
+                let bytes = of_rule.add(batch, &places, wanted.times, value)?;
+                self.memory.grow(bytes)
+            })?;
+            windows.join(of_rule, rule, &mut found);
+        }
+        tell(self.rows.scan(), &windows.resolutions, reading);
+        let left_out = plan.left_out(self.rows.segments(), found);
+        let mut columns = self.columns.to_vec();
+        columns.extend(self.sought.starts.then_some(START_TIME));
+        self.rows.each_of(&columns, &wanted, &|_| true, &mut |batch, file| {
+            let without = file.and_then(|file| left_out.get(file.path.as_str()));
+            let histograms = Histograms::of(batch)?;
+            let mut bytes = 0;
+            for row in 0..batch.num_rows() {
+                let (id, time) = (id_of(histograms.ids.value(row)), histograms.times.value(row));
+                let Some(place) = places.get(&id) else { continue };
+                if (wanted.times.0..=wanted.times.1).contains(&time)
+                    && without.is_none_or(|without| !without.contains(place))
+                {
+                    bytes += each(&histograms, row, id);
+                }
+            }
+            self.memory.grow(bytes)
+        })?;
+        Ok(windows)
+    }
 }
 
 /// The samples of a bound: mostly at the same place as in the row before.

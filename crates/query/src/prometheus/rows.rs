@@ -37,6 +37,9 @@ const BATCH_ROWS: usize = 8192;
 /// What is done with a batch.
 pub(super) type Each<'a> = dyn FnMut(&RecordBatch) -> Result<(), QueryError> + 'a;
 
+/// What is done with a batch and the file that it is of.
+pub(super) type EachOf<'a> = dyn FnMut(&RecordBatch, Option<&Segment>) -> Result<(), QueryError> + 'a;
+
 /// A table of the query's snapshot. Its calls block.
 pub(super) struct Rows<'a> {
     session: &'a Session,
@@ -129,12 +132,24 @@ impl<'a> Rows<'a> {
         wanted: &Wanted<'_>,
         each: &mut Each<'_>,
     ) -> Result<(), QueryError> {
-        for file in self.files(wanted.times) {
-            file.read(columns, &|footer| groups(footer, wanted), each)?;
+        self.each_of(columns, wanted, &|_| true, &mut |batch, _| each(batch))
+    }
+
+    /// As [`Rows::each`], but of some files, and with the file that a batch is of; none in memory.
+    pub(super) fn each_of(
+        &self,
+        columns: &[&str],
+        wanted: &Wanted<'_>,
+        which: &dyn Fn(&Segment) -> bool,
+        each: &mut EachOf<'_>,
+    ) -> Result<(), QueryError> {
+        for file in self.files(wanted.times).filter(|file| which(file.segment)) {
+            let segment = Some(file.segment);
+            file.read(columns, &|footer| groups(footer, wanted), &mut |batch| each(batch, segment))?;
         }
         for chunk in self.memory(wanted.times) {
             for window in chunk.windows() {
-                each(&chunk.read(columns, window)?)?;
+                each(&chunk.read(columns, window)?, None)?;
             }
         }
         Ok(())

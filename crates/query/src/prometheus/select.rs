@@ -38,7 +38,8 @@ const FOUND_BYTES: usize = 160;
 
 /// The tables that PromQL reads, as a query sees them. Points before their series: whatever point
 /// is seen, its series is seen too.
-pub(super) const TABLES: [Table; 4] = [Table::Samples, Table::Histograms, Table::Series, Table::Downsampled];
+pub(super) const TABLES: [Table; 5] =
+    [Table::Samples, Table::Histograms, Table::Series, Table::Downsampled, Table::DownsampledHistograms];
 
 /// The store at one moment.
 pub(super) struct Store<'s> {
@@ -46,6 +47,7 @@ pub(super) struct Store<'s> {
     samples: Rows<'s>,
     histograms: Rows<'s>,
     downsampled: Rows<'s>,
+    downsampled_histograms: Rows<'s>,
     pub(super) series: Rows<'s>,
     /// What labels are made with: the same throughout a query, also when the configuration changes.
     promoted: Promoted,
@@ -84,7 +86,7 @@ impl<'s> Store<'s> {
         options: &promql::Options,
         resolution_max_ms: Option<u64>,
     ) -> Result<Self, QueryError> {
-        let [samples, histograms, series, downsampled] = snapshots else {
+        let [samples, histograms, series, downsampled, downsampled_histograms] = snapshots else {
             return Err(QueryError::Internal { message: "a table has no snapshot".to_owned() });
         };
         Ok(Self {
@@ -94,6 +96,7 @@ impl<'s> Store<'s> {
             series: Rows::new(session, series),
             promoted: Promoted::new(&session.engine.prometheus()),
             downsampled: Rows::new(session, downsampled),
+            downsampled_histograms: Rows::new(session, downsampled_histograms),
             starts: options.start_timestamps,
             lookback_ms: options.lookback_ms,
             resolution_max_ms,
@@ -112,7 +115,8 @@ impl<'s> Store<'s> {
 
     /// Whether samples may be read that were downsampled.
     pub(super) fn has_downsampled(&self) -> bool {
-        self.resolution_max_ms != Some(0) && !self.downsampled.segments().is_empty()
+        let tables = [&self.downsampled, &self.downsampled_histograms];
+        self.resolution_max_ms != Some(0) && tables.iter().any(|table| !table.segments().is_empty())
     }
 
     /// The error that ended a selection.
@@ -156,7 +160,7 @@ impl<'s> Store<'s> {
     }
 
     /// What there is of the series that fit, by their labels: where several have the same, they are one.
-    fn series(&self, selection: &Selection) -> Result<Vec<(Labels, Member)>, QueryError> {
+    fn series(&self, selection: &Selection, reading: Reading) -> Result<Vec<(Labels, Member)>, QueryError> {
         let times = (selection.start_ms, selection.end_ms);
         let mut series = Vec::new();
         let mut split: BTreeMap<Part, Vec<(Labels, Stored)>> = BTreeMap::new();
@@ -169,7 +173,7 @@ impl<'s> Store<'s> {
         }
         let matching = Matching::new(&selection.matchers);
         for (part, found) in split {
-            for (labels, chunk) in self.split(part, &found, selection)? {
+            for (labels, chunk) in self.split(part, &found, selection, reading)? {
                 if matching.fit(&labels, None) {
                     series.push((labels, Member::Ready(chunk)));
                 }
@@ -194,15 +198,17 @@ impl<'s> Store<'s> {
         part: Part,
         found: &[(Labels, Stored)],
         selection: &Selection,
+        reading: Reading,
     ) -> Result<Vec<(Labels, Chunk)>, QueryError> {
         let Some(label) = part.own_label() else { return Ok(Vec::new()) };
         let mut ids: Vec<_> = found.iter().map(|(_, stored)| stored.id).collect();
         ids.sort_unstable();
         let metrics: BTreeSet<&str> = found.iter().map(|(_, stored)| stored.metric.as_ref()).collect();
         let metrics: Vec<_> = metrics.into_iter().collect();
-        let reading = Reading::of(&mut selection.clone(), None, self.lookback_ms);
-        let sought = self.sought(&metrics, &ids, (selection.start_ms, selection.end_ms), reading);
-        let mut read = read_split(&self.histograms, &sought, part, selection.labels_only, &self.memory)?;
+        let times = (selection.start_ms, selection.end_ms);
+        let sought = self.sought(&metrics, &ids, times, reading.of_part(part));
+        let tables = (&self.histograms, &self.downsampled_histograms);
+        let mut read = read_split(tables, &sought, part, selection.labels_only, &self.memory)?;
         let mut series = Vec::new();
         for (labels, stored) in found {
             for (bound, chunk) in read.remove(&stored.id).unwrap_or_default() {
@@ -247,7 +253,7 @@ impl<'s> Store<'s> {
         matchers: &[Matcher],
         times_ms: (i64, i64),
     ) -> Result<Vec<Labels>, QueryError> {
-        let selection = Selection {
+        let mut selection = Selection {
             matchers: matchers.to_vec(),
             start_ms: times_ms.0,
             end_ms: times_ms.1,
@@ -258,7 +264,9 @@ impl<'s> Store<'s> {
             labels_only: true,
             resets: false,
         };
-        let mut labels: Vec<_> = self.series(&selection)?.into_iter().map(|(labels, _)| labels).collect();
+        let reading = Reading::of(&mut selection, self.resolution_max_ms, self.lookback_ms);
+        let series = self.series(&selection, reading)?;
+        let mut labels: Vec<_> = series.into_iter().map(|(labels, _)| labels).collect();
         labels.dedup();
         Ok(labels)
     }
@@ -277,7 +285,7 @@ impl promql::Source for Store<'_> {
         let mut selection = selection.clone();
         let reading = Reading::of(&mut selection, self.resolution_max_ms, self.lookback_ms);
         let selection = &selection;
-        let series = self.series(selection).map_err(|error| self.failed(error))?;
+        let series = self.series(selection, reading).map_err(|error| self.failed(error))?;
         if selection.labels_only {
             let mut labels: Vec<_> = series.into_iter().map(|(labels, _)| labels).collect();
             labels.dedup();
@@ -435,8 +443,10 @@ impl Group {
         }
         if self.part != Part::Value {
             let delta = |id: &SeriesId| self.delta.contains_key(id);
-            let sought = Sought { times_ms: (times.0.saturating_sub(before_ms), times.1), ..sought };
-            points.read_histograms(&store.histograms, &sought, self.part, &delta)?;
+            let reading = reading.of_part(self.part);
+            let sought = Sought { times_ms: (times.0.saturating_sub(before_ms), times.1), reading, ..sought };
+            let tables = (&store.histograms, &store.downsampled_histograms);
+            points.read_histograms(tables, &sought, self.part, &delta)?;
         }
         let chunks = points.finish();
         Ok((chunks, memory))

@@ -8,16 +8,20 @@
 //! samples have expired.
 
 mod count;
+mod histograms;
 mod windows;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use model::day_of;
 use promql::{Apart, Selection};
 
 pub(super) use self::count::counted;
 use self::count::without_mark;
+pub(super) use self::histograms::{COLUMNS as HISTOGRAM_WINDOW_COLUMNS, HistogramWindows};
 pub(super) use self::windows::{COLUMNS as WINDOW_COLUMNS, Form, Windows};
+use super::exposed::Part;
+use crate::answer::Scan;
 use crate::{Segment, Tier};
 
 /// One part in so many of a range or step may be at its ends, where windows are not all within.
@@ -62,6 +66,17 @@ impl Reading {
         Self { form, exact, limit_ms, apart, step_ms, range_ms, end_ms, function: selection.function }
     }
 
+    /// The same of a part of histograms or summaries: of their windows only those of quantiles have the
+    /// least and the greatest.
+    pub(super) fn of_part(self, part: Part) -> Self {
+        match self.form {
+            Form::Min | Form::Max if part != Part::Quantile => {
+                Self { form: Form::Ends, exact: false, ..self }
+            }
+            _ => self,
+        }
+    }
+
     /// Whether this resolution may be read where samples are there, too.
     fn may_have(&self, resolution_ms: u64) -> bool {
         if let Some(limit) = self.limit_ms {
@@ -98,6 +113,9 @@ pub(super) struct Plan<'a> {
 
 /// In which days windows of a series were found, by its place, and of which rule they are.
 pub(super) type Found = HashMap<(i32, usize), u64>;
+
+/// By files, the series whose windows are read in their place.
+pub(super) type LeftOut<'s> = HashMap<&'s str, HashSet<usize>>;
 
 impl<'a> Plan<'a> {
     /// Of segments of the table `downsampled` and of samples.
@@ -161,8 +179,27 @@ impl<'a> Plan<'a> {
         of_rule.flat_map(|group| group.files.iter().map(|file| file.path.as_str())).collect()
     }
 
+    /// What is not read of files of samples, as windows were found.
+    pub(super) fn left_out<'s>(&self, samples: &'s [Segment], found: Found) -> LeftOut<'s> {
+        let mut by_day: HashMap<i32, Vec<(u64, usize)>> = HashMap::new();
+        for ((day, place), rule) in found {
+            by_day.entry(day).or_default().push((rule, place));
+        }
+        let mut left_out = LeftOut::new();
+        for segment in samples {
+            let (day, rules) = self.represented(segment);
+            let of_day = by_day.get(&day).map_or(&[][..], Vec::as_slice);
+            let own = of_day.iter().filter(|(rule, _)| rules.contains(rule));
+            let own: HashSet<usize> = own.map(|(_, place)| *place).collect();
+            if !own.is_empty() {
+                left_out.insert(segment.path.as_str(), own);
+            }
+        }
+        left_out
+    }
+
     /// Of a segment of samples, the rules by whose windows it is represented, with its day.
-    pub(super) fn represented(&self, samples: &Segment) -> (i32, Vec<u64>) {
+    fn represented(&self, samples: &Segment) -> (i32, Vec<u64>) {
         let day = day_of(samples.max_time);
         let of_day = self.groups.iter().filter(|group| group.day == day);
         let rules = of_day.filter(|group| covers(&group.lsns, &samples.lsns)).map(|group| group.tier.rule);
@@ -204,8 +241,19 @@ pub(super) fn length(millis: u64) -> String {
     unit.map_or_else(|| format!("{millis}ms"), |(name, unit)| format!("{}{name}", millis / unit))
 }
 
+/// Says in the answer what was read, where it was windows.
+pub(super) fn tell(scan: &Scan, resolutions: &BTreeSet<u64>, reading: &Reading) {
+    for resolution in resolutions {
+        scan.downsampled(*resolution);
+        scan.note(remark(*resolution));
+    }
+    if !resolutions.is_empty() && !reading.exact {
+        scan.note(reading.doubt());
+    }
+}
+
 /// What the answer says where samples of this resolution were read.
-pub(super) fn remark(resolution_ms: u64) -> String {
+fn remark(resolution_ms: u64) -> String {
     let length = length(resolution_ms);
     format!(
         "answered in part from samples downsampled to {length}; `max_source_resolution=0s` reads only samples as they came"
@@ -214,14 +262,9 @@ pub(super) fn remark(resolution_ms: u64) -> String {
 
 impl Reading {
     /// What the answer says where the function cannot be answered from windows.
-    pub(super) fn doubt(&self) -> String {
+    fn doubt(&self) -> String {
         let function = self.function.unwrap_or("a range");
         format!("`{function}` is approximate: it was answered from downsampled samples")
-    }
-
-    /// Whether the answer is as from the samples, but for the ends of ranges.
-    pub(super) fn is_exact(&self) -> bool {
-        self.exact
     }
 }
 

@@ -22,12 +22,12 @@ const INPUTS_MAX: usize = 64;
 /// Segments below are of the lowest tier.
 const TIER_BYTES: u64 = 64 << 10;
 
-/// What segments of a table and tenant have to have in common to be merged: the day, and of samples
+/// What segments of a table and tenant have to have in common to be merged: the day, and of points
 /// and what they were downsampled to, that the same was and will be done with them.
 type Alike = (i32, Option<TierOf>, Vec<u64>, Vec<TierOf>);
 
 fn alike(segment: &SegmentMeta, tiers: Option<&Tiers<'_>>) -> Alike {
-    let tiers = tiers.filter(|_| segment.table == Table::Samples);
+    let tiers = tiers.filter(|_| segment.table.downsampled().is_some());
     let with = tiers.map(|tiers| tiers.with(segment)).unwrap_or_default();
     (segment.day, segment.tier, segment.thinned.clone(), with)
 }
@@ -38,7 +38,7 @@ fn groups<'a>(
     segments: &'a [Arc<SegmentMeta>],
     wanted: impl Fn(&SegmentMeta) -> bool + 'a,
 ) -> BTreeMap<Alike, Inputs> {
-    let tiers = segments.first().map(|first| Tiers::of(state, &first.tenant));
+    let tiers = segments.first().map(|first| Tiers::of(state, &first.tenant, first.table));
     let mut groups: BTreeMap<Alike, Inputs> = BTreeMap::new();
     for segment in segments.iter().filter(|segment| wanted(segment)) {
         groups.entry(alike(segment, tiers.as_ref())).or_default().push(Arc::clone(segment));

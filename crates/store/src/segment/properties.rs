@@ -171,10 +171,12 @@ fn sorting(table: Table, columns: &SchemaDescPtr) -> Vec<SortingColumn> {
         // Within a service by stream, which is no column.
         Table::Logs => &["service_name"],
         Table::Spans => &["service_name", "name", "start_time_unix_nano"],
-        Table::Samples | Table::Histograms | Table::Exemplars | Table::Downsampled => {
-            &["metric_name", "series_id", "time_unix_nano"]
-        }
-        Table::Series => &["metric_name", "series_id", "time_unix_nano"],
+        Table::Samples
+        | Table::Histograms
+        | Table::Exemplars
+        | Table::Downsampled
+        | Table::DownsampledHistograms
+        | Table::Series => &["metric_name", "series_id", "time_unix_nano"],
     };
     let place = |name: &&str| {
         let place = columns.columns().iter().position(|column| column.path().parts() == [*name]);

@@ -179,7 +179,17 @@ impl SegmentFile {
         metadata: &Arc<ParquetMetaData>,
         group: usize,
     ) -> Result<impl Iterator<Item = Result<RecordBatch, ReadError>> + use<>, ReadError> {
-        self.window(metadata, group)?.batches(metadata, vec![group], None, None)
+        self.group_by(metadata, group, BATCH_ROWS)
+    }
+
+    /// As [`SegmentFile::group`], so many rows at a time.
+    pub(crate) fn group_by(
+        &self,
+        metadata: &Arc<ParquetMetaData>,
+        group: usize,
+        batch_rows: usize,
+    ) -> Result<impl Iterator<Item = Result<RecordBatch, ReadError>> + use<>, ReadError> {
+        self.window(metadata, group)?.batches(metadata, vec![group], None, None, batch_rows)
     }
 
     /// All rows of a row group of points in the file schema, but with names and ids as places in a
@@ -240,7 +250,7 @@ impl SegmentFile {
         columns.extend((table == Table::Spans).then_some("trace_id"));
         let mut facts = GroupFacts::default();
         let mut rows = 0;
-        for batch in self.clone().batches(metadata, vec![group], None, Some(&columns))? {
+        for batch in self.clone().batches(metadata, vec![group], None, Some(&columns), BATCH_ROWS)? {
             let batch = batch?;
             let (min, max) = time_range(times(table, &batch));
             let first = rows == 0;
@@ -263,7 +273,7 @@ impl SegmentFile {
         groups: Vec<usize>,
         rows: RowSelection,
     ) -> Result<impl Iterator<Item = Result<RecordBatch, ReadError>> + use<>, ReadError> {
-        self.clone().batches(metadata, groups, Some(rows), None)
+        self.clone().batches(metadata, groups, Some(rows), None, BATCH_ROWS)
     }
 
     fn batches(
@@ -272,6 +282,7 @@ impl SegmentFile {
         groups: Vec<usize>,
         rows: Option<RowSelection>,
         columns: Option<&[&str]>,
+        batch_rows: usize,
     ) -> Result<impl Iterator<Item = Result<RecordBatch, ReadError>> + use<>, ReadError> {
         let whole = columns.is_none().then(|| schema::file(self.segment.table));
         let stored = schema::stored(self.segment.table);
@@ -281,7 +292,7 @@ impl SegmentFile {
         let metadata = ArrowReaderMetadata::try_new(Arc::clone(metadata), options);
         let metadata = metadata.map_err(|error| self.failed(&error))?;
         let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.clone(), metadata)
-            .with_batch_size(BATCH_ROWS)
+            .with_batch_size(batch_rows)
             .with_row_groups(groups);
         if let Some(rows) = rows {
             builder = builder.with_row_selection(rows);

@@ -444,6 +444,6 @@ pub(crate) fn ids_in(table: Table, batch: &RecordBatch) -> Vec<u64> {
         Table::Samples | Table::Exemplars => {
             column("value").as_primitive::<Float64Type>().values().iter().map(|id| *id as u64).collect()
         }
-        Table::Series | Table::Downsampled => Vec::new(),
+        Table::Series | Table::Downsampled | Table::DownsampledHistograms => Vec::new(),
     }
 }

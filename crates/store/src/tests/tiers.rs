@@ -1,4 +1,4 @@
-//! Samples are downsampled and expire by the rule for their metric.
+//! Samples and histograms are downsampled and expire by the rule for their metric.
 
 use std::sync::Arc;
 
@@ -27,15 +27,38 @@ pub(super) fn short() -> Vec<TierConfig> {
     }]
 }
 
-/// Whether a record is a sample of `m0` or `m1`.
+/// Whether a record is of `m0` or `m1`.
 pub(super) fn is_tiered(row: &Row) -> bool {
-    row.stream % 4 < 2 && !is_histogram(row.id)
+    row.stream % 4 < 2
 }
 
-/// How many samples the tier has counted, and the sum of their values.
+/// How many samples and histograms the tier has counted, and the sum of what is in them.
 pub(super) fn totals(store: &Store, tenant: &Tenant, resolution_ms: u64) -> (u64, u64) {
     let rows = windows(store, tenant, resolution_ms);
-    rows.iter().fold((0, 0), |(count, sum), row| (count + row.1 as u64, sum + row.2 as u64))
+    let samples = rows.iter().fold((0, 0), |(count, sum), row| (count + row.1 as u64, sum + row.2 as u64));
+    let (_, points, observed) = histograms(store, tenant, resolution_ms);
+    (samples.0 + points, samples.1 + observed)
+}
+
+/// How many rows the tier of histograms has, how many points they are of, and the sum of their counts.
+fn histograms(store: &Store, tenant: &Tenant, resolution_ms: u64) -> (u64, u64, u64) {
+    let mut snapshot = store.snapshot(tenant, Table::DownsampledHistograms);
+    snapshot.segments.retain(|segment| segment.tier.unwrap().resolution_ms == resolution_ms);
+    let (mut rows, mut points, mut observed) = (0, 0, 0);
+    for batch in batches(store, &snapshot).1 {
+        let column = |name: &str| batch.column_by_name(name).unwrap();
+        let int = |name: &str, row: usize| column(name).as_primitive::<Int64Type>().value(row) as u64;
+        for row in 0..batch.num_rows() {
+            assert_eq!(int("resolution_ms", row), resolution_ms);
+            let (own, part) = (int("points", row), column("part").as_string::<i32>().value(row));
+            // Of one point there is only the last.
+            let is_sum = part == "sum" || own == 1;
+            rows += 1;
+            points += if part == "last" { own } else { 0 };
+            observed += if is_sum { int("count", row) } else { 0 };
+        }
+    }
+    (rows, points, observed)
 }
 
 /// Time, count and sum of each window, and what its metric is.
@@ -58,12 +81,11 @@ fn windows(store: &Store, tenant: &Tenant, resolution_ms: u64) -> Vec<(i64, i64,
     rows
 }
 
-/// One sample a minute of some series, from yesterday's begin on. Records that are histograms are left
-/// out.
+/// One record a minute of some series, from yesterday's begin on.
 fn day(first: u64, minutes: u64) -> Vec<Row> {
     let start = NOON - 36 * HOUR;
     let row = |id: u64| Row { id, stream: (id % 3) as u8, time: start + id as i64 * HOUR / 60 };
-    (first..first + minutes).filter(|id| !is_histogram(*id)).map(row).collect()
+    (first..first + minutes).map(row).collect()
 }
 
 struct Place {
@@ -93,10 +115,11 @@ impl Place {
         Self { dir, config, clock, store }
     }
 
-    /// What the manifest says of samples and windows, but for times within a day.
+    /// What the manifest says of samples, histograms and windows, but for times within a day.
     fn known(&self) -> Vec<String> {
         let of = |table| self.store.snapshot(&tenant(), table).segments;
-        let segments = [Table::Samples, Table::Downsampled].into_iter().flat_map(of);
+        let own = [Table::Samples, Table::Histograms];
+        let segments = own.into_iter().flat_map(|table| [table, table.downsampled().unwrap()]).flat_map(of);
         let mut known: Vec<_> = segments
             .map(|segment| {
                 let day = model::day_of(segment.max_time);
@@ -121,7 +144,8 @@ impl Place {
     }
 
     fn samples(&self) -> usize {
-        texts_of(&self.store, &tenant(), Table::Samples).len()
+        let of = |table| texts_of(&self.store, &tenant(), table).len();
+        of(Table::Samples) + of(Table::Histograms)
     }
 
     fn expired(&self) -> u64 {
@@ -152,7 +176,10 @@ async fn a_day_that_is_over_is_downsampled_once_and_late_samples_add_to_it() {
     assert!(hours.len() < 30 && hours.iter().all(|row| row.3 == "m0" || row.3 == "m1"), "{hours:?}");
     let tiers = place.store.status().tiers;
     assert_eq!(tiers.iter().map(|tier| tier.resolution_ms).collect::<Vec<_>>(), RESOLUTIONS);
-    assert_eq!((tiers[1].segments, tiers[1].rows), (1, hours.len() as u64));
+    let (of_histograms, ..) = histograms(&place.store, &tenant(), 3_600_000);
+    // Two series in ten hours: of summaries first, last, sum, least and greatest.
+    assert!((80..=100 + 10).contains(&of_histograms), "{of_histograms}");
+    assert_eq!((tiers[1].segments, tiers[1].rows), (2, hours.len() as u64 + of_histograms));
     assert!(tiers[0].bytes > 0 && tiers[0].rows > tiers[1].rows);
 
     place.later(0).await;
@@ -185,8 +212,10 @@ async fn segments_are_merged_only_with_those_that_are_in_the_same_tiers() {
     }
     assert_eq!(place.samples(), rows.len());
     place.later(0).await;
-    let segments = place.store.snapshot(&tenant(), Table::Samples).segments.len();
-    assert_eq!(segments, 1, "all of them are in the same tiers in the end");
+    for table in [Table::Samples, Table::Histograms] {
+        let segments = place.store.snapshot(&tenant(), table).segments.len();
+        assert_eq!(segments, 1, "all of them are in the same tiers in the end: {table}");
+    }
 }
 
 #[tokio::test]
@@ -274,7 +303,7 @@ async fn a_lost_manifest_changes_nothing_of_what_is_in_which_tier() {
         place.later(0).await;
     }
     let (before, all) = (place.known(), sum(&rows));
-    assert_eq!(before.iter().filter(|file| file.contains(".parquet 0 ")).count(), RESOLUTIONS.len());
+    assert_eq!(before.iter().filter(|file| file.contains(".parquet 0 ")).count(), 2 * RESOLUTIONS.len());
     let place = place.without_manifest().await;
     assert_eq!(place.known(), before, "while the samples are there");
     place.later(0).await;
@@ -282,7 +311,7 @@ async fn a_lost_manifest_changes_nothing_of_what_is_in_which_tier() {
 
     place.later(2 * NANOS_PER_DAY).await;
     let before = place.known();
-    assert!(before.iter().all(|file| file.contains("/downsampled/") || !file.ends_with(" []")), "{before:?}");
+    assert!(before.iter().all(|file| file.contains("/downsampled") || !file.ends_with(" []")), "{before:?}");
     let place = place.without_manifest().await;
     assert_eq!(place.known(), before, "that samples have expired is known");
     assert_eq!(place.samples() as u64, rows.len() as u64 - all.0);
@@ -323,15 +352,15 @@ async fn windows_of_a_day_expire_together() {
     });
     let place = place.await;
     let rows = day(0, 600);
-    // Four segments that are merged, in two files of each tier.
-    for (number, part) in rows.chunks(120).enumerate() {
+    // Four segments that are merged, in two files of each tier; of samples and of histograms.
+    for (number, part) in rows.chunks(150).enumerate() {
         place.sealed(part.to_vec()).await;
         if number >= 2 {
             place.later(0).await;
         }
     }
     place.later(0).await;
-    assert_eq!((place.known().len(), place.store.status().tiers[0].segments), (5, 2));
+    assert_eq!((place.known().len(), place.store.status().tiers[0].segments), (10, 4));
     // From before the first to behind the last sample is ten days old.
     place.later(8 * NANOS_PER_DAY).await;
     for _ in 0..52 {

@@ -1,28 +1,33 @@
-//! Samples that expire before others of their segment.
+//! Samples and histograms that expire before others of their segment.
 
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
+use arrow_array::{BooleanArray, RecordBatch};
+use arrow_select::filter::filter_record_batch;
 use model::Table;
 
 use super::{Tiers, has_expired};
 use crate::compact::runs::Part;
 use crate::error::{ReadError, WorkError};
 use crate::manifest::{Commit, ExpiredRows, Removal, RemovalReason, SegmentMeta};
-use crate::segment::{Effort, Origin, SegmentFile, SegmentWriter, Wanted};
+use crate::memtable::Chunk;
+use crate::segment::{Effort, FileSeries, Origin, Rows, SegmentFile, SegmentWriter, Wanted, order, unfile};
 use crate::store::Inner;
 
 impl Inner {
-    /// Removes the samples of rules that expired from segments that hold others, too.
+    /// Removes the points of rules that expired from segments that hold others, too.
     pub(crate) fn thin_all(&self, now_unix_nano: i64) -> Result<(), WorkError> {
         if self.rules.is_empty() {
             return Ok(());
         }
         let state = self.state();
         for ((tenant, table), segments) in &state.segments {
-            if *table != Table::Samples {
+            if table.downsampled().is_none() {
                 continue;
             }
-            let (tiers, general) = (Tiers::of(&state, tenant), self.config.retention.of(tenant, *table));
+            let tiers = Tiers::of(&state, tenant, *table);
+            let general = self.config.retention.of(tenant, *table);
             for segment in segments.iter() {
                 let rules = self.rules.all().iter();
                 let over = rules
@@ -43,7 +48,7 @@ impl Inner {
         thinned.sort_unstable();
         let level = segment.level.saturating_add(1);
         let new =
-            SegmentMeta { thinned, ..self.new_segment(Table::Samples, &segment.tenant, segment.day, level) };
+            SegmentMeta { thinned, ..self.new_segment(segment.table, &segment.tenant, segment.day, level) };
         let origin = Origin { lsns: segment.lsns.clone(), first: None, inputs: vec![segment.id.clone()] };
         let write = |writer: &mut SegmentWriter| self.thin_into(writer, segment, over);
         let written = match self.write_segment(new, &origin, Effort::Compact, write) {
@@ -52,7 +57,7 @@ impl Inner {
             }
             written => written?,
         };
-        let (tenant, signal) = (segment.tenant.clone(), Table::Samples.signal());
+        let (tenant, signal) = (segment.tenant.clone(), segment.table.signal());
         let expired = segment.rows.saturating_sub(written.rows);
         let at_unix_ms = crate::clock::unix_ms(&*self.clock);
         let id = segment.id.clone();
@@ -77,7 +82,7 @@ impl Inner {
             tracing::info!(
                 path = segment.path,
                 rows = expired,
-                "removed samples that are older than their tier"
+                "removed points that are older than their tier"
             );
         }
         Ok(())
@@ -94,9 +99,45 @@ impl Inner {
         let limit = (64 << 20).min(self.budget.limit() / 16);
         let keeps = |name: &str| !over.contains(&self.rules.all()[self.rules.of(name)].key);
         for group in 0..metadata.num_row_groups() {
+            if segment.table != Table::Samples {
+                let batches = file.group(&metadata, group)?;
+                self.write_kept_rows(writer, batches, &keeps, limit)?;
+                continue;
+            }
             let source = Part::new(&file, &metadata, group).open()?;
             self.write_kept(writer, source, &keeps, limit)?;
         }
         Ok(())
+    }
+
+    /// As `write_kept`, of tables whose rows are not merged series by series.
+    fn write_kept_rows(
+        &self,
+        writer: &mut SegmentWriter,
+        batches: impl Iterator<Item = Result<RecordBatch, ReadError>>,
+        keeps: &dyn Fn(&str) -> bool,
+        limit: u64,
+    ) -> Result<(), WorkError> {
+        let table = writer.table();
+        let (mut chunks, mut series) = (Vec::new(), FileSeries::default());
+        let mut write = |chunks: &mut Vec<Chunk>, series: &mut FileSeries| {
+            let (chunks, series) = (std::mem::take(chunks), std::mem::take(series));
+            let Some(rows) = Rows::new(table, &chunks, &series.catalog) else { return Ok(()) };
+            self.write_rows(writer, &rows, &order(&rows))
+        };
+        for batch in batches {
+            let batch = batch?;
+            let names = batch.column(0).as_string::<i32>();
+            let kept: BooleanArray = names.iter().map(|name| name.map(keeps)).collect();
+            let encode = |source| WorkError::Encode { table: table.as_str(), source };
+            let kept = filter_record_batch(&batch, &kept).map_err(|error| encode(error.into()))?;
+            if kept.num_rows() > 0 {
+                chunks.push(unfile(table, &kept, &mut series, &self.budget));
+            }
+            if chunks.iter().map(Chunk::bytes).sum::<u64>() >= limit {
+                write(&mut chunks, &mut series)?;
+            }
+        }
+        write(&mut chunks, &mut series)
     }
 }

@@ -5,8 +5,8 @@
 //! all of each; rows of the same window from different samples add up.
 
 /// OTLP's flag for a point without a value: where Prometheus sends its marker of staleness.
-const NO_RECORDED_VALUE: i32 = 1;
-const NANOS_PER_MS: i64 = 1_000_000;
+pub(super) const NO_RECORDED_VALUE: i32 = 1;
+pub(super) const NANOS_PER_MS: i64 = 1_000_000;
 
 /// A sample.
 #[derive(Clone, Copy, Debug)]
@@ -96,9 +96,7 @@ impl Window {
         } else if value < self.last {
             self.reset_sum += self.last;
         }
-        let sum = self.sum + value;
-        *lost +=
-            if self.sum.abs() >= value.abs() { (self.sum - sum) + value } else { (value - sum) + self.sum };
+        add_exactly(&mut self.sum, lost, value);
         // As `min_over_time` and `max_over_time`: not a number only where nothing else is there.
         if value < self.min || self.min.is_nan() {
             self.min = value;
@@ -106,10 +104,17 @@ impl Window {
         if value > self.max || self.max.is_nan() {
             self.max = value;
         }
-        (self.time, self.last, self.sum) = (sample.time, value, sum);
+        (self.time, self.last) = (sample.time, value);
         self.count += 1;
         self.stale_time = None;
     }
+}
+
+/// Adds without rounding step by step: `lost` is what the sum was rounded by (Neumaier).
+pub(super) fn add_exactly(total: &mut f64, lost: &mut f64, value: f64) {
+    let sum = *total + value;
+    *lost += if total.abs() >= value.abs() { (*total - sum) + value } else { (value - sum) + *total };
+    *total = sum;
 }
 
 #[cfg(test)]

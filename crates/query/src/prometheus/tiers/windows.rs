@@ -58,19 +58,19 @@ pub(in super::super) enum Form {
 #[derive(Clone, Copy, Debug)]
 pub(in super::super) struct Window {
     /// Of the series among those that are sought.
-    place: usize,
+    pub(super) place: usize,
     /// Where it ends, in its resolution.
-    end: i64,
-    time_ms: i64,
-    first_time_ms: i64,
-    count: i64,
-    sum: f64,
-    min: f64,
-    max: f64,
-    first: f64,
-    last: f64,
-    reset_sum: f64,
-    stale_ms: Option<i64>,
+    pub(super) end: i64,
+    pub(super) time_ms: i64,
+    pub(super) first_time_ms: i64,
+    pub(super) count: i64,
+    pub(super) sum: f64,
+    pub(super) min: f64,
+    pub(super) max: f64,
+    pub(super) first: f64,
+    pub(super) last: f64,
+    pub(super) reset_sum: f64,
+    pub(super) stale_ms: Option<i64>,
 }
 
 /// Windows that were read, and the resolutions that they have.
@@ -197,7 +197,7 @@ impl Window {
         self.stale_ms = self.stale_ms.max(other.stale_ms).filter(|stale| *stale > self.time_ms);
     }
 
-    fn give(&self, form: Form, each: &mut dyn FnMut(i64, f64)) {
+    pub(in super::super) fn give(&self, form: Form, each: &mut dyn FnMut(i64, f64)) {
         if self.count > 0 {
             match form {
                 Form::Min => each(self.time_ms, self.min),
@@ -247,12 +247,14 @@ impl Window {
     }
 
     fn give_held(&self, lookback_ms: i64, each: &mut dyn FnMut(i64, f64)) {
-        let mut time_ms = self.first_time_ms;
-        let apart = lookback_ms.max((self.time_ms - time_ms) / HELD_MAX).max(1);
-        while time_ms < self.time_ms {
-            each(time_ms, self.first);
-            time_ms = time_ms.saturating_add(apart);
-        }
+        held((self.first_time_ms, self.time_ms), lookback_ms).for_each(|time_ms| each(time_ms, self.first));
         each(self.time_ms, self.last);
     }
+}
+
+/// When the first value of a window stands, so that a step before the last one finds it.
+pub(super) fn held((first_ms, last_ms): (i64, i64), lookback_ms: i64) -> impl Iterator<Item = i64> {
+    let apart = lookback_ms.max((last_ms - first_ms) / HELD_MAX).max(1);
+    let next = move |time_ms: &i64| time_ms.checked_add(apart);
+    std::iter::successors(Some(first_ms), next).take_while(move |time_ms| *time_ms < last_ms)
 }
