@@ -9,8 +9,8 @@ const TIERS_MAX: usize = 64;
 const LEVELS_MAX: usize = 8;
 const DAY_MS: u128 = 86_400_000;
 
-/// How long samples of some metrics stay as they came, and what is kept of them afterwards. Of several
-/// that name a metric, the first counts. Histograms stay as `store.retention` says.
+/// How long samples, histograms and summaries of some metrics stay as they came, and what is kept of them
+/// afterwards. Of several that name a metric, the first counts. Exemplars stay as `store.retention` says.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TierConfig {
@@ -19,7 +19,7 @@ pub struct TierConfig {
     /// when empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub metrics: Vec<String>,
-    /// How long samples stay as they came, `0` for ever; as `store.retention` says when missing. They
+    /// How long these stay as they came, `0` for ever; as `store.retention` says when missing. They
     /// are removed a UTC day at a time, and not before they were downsampled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Duration>,
@@ -28,7 +28,7 @@ pub struct TierConfig {
     pub downsample: Vec<DownsampleConfig>,
 }
 
-/// A resolution that samples are downsampled to.
+/// A resolution that samples, histograms and summaries are downsampled to.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DownsampleConfig {
