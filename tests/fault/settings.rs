@@ -4,7 +4,7 @@
 pub(crate) const QUIET: &str = "[receive.host]\nenabled = false\n[telemetry]\nenabled = false\n";
 
 /// Files so small and merges so early that a kill at any moment falls into a seal, a commit or a
-/// merge. Files that were merged stay as long as a question to a busy server may take.
+/// merge. Files that were merged go as soon as nobody reads them.
 pub(crate) const TINY_FILES: &str = r#"
 [store.wal]
 file_size = "1 MiB"
@@ -16,7 +16,7 @@ age = "300ms"
 
 [store.compact]
 files_min = 2
-grace = "10s"
+grace = "0s"
 "#;
 
 /// Only the server's own telemetry comes in by itself.

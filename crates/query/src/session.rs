@@ -6,7 +6,6 @@ use std::task::{Context, Poll};
 use arrow::array::RecordBatch;
 use datafusion::common::DataFusionError;
 use datafusion::datasource::source::DataSourceExec;
-use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
@@ -112,21 +111,22 @@ impl Session {
                 .map_err(|_| QueryError::ReadOnly { what: "a statement that writes".to_owned() })?;
             let plan = state.create_physical_plan(&plan).await.map_err(translate)?;
             let plan = with_checkpoints(plan, &control).map_err(translate)?;
-            Ok((plan, state.task_ctx()))
+            Ok((plan, state))
         };
         let planning = Task(self.engine.executor.spawn(WithDeepStack(Box::pin(planning))));
-        let (plan, context) = self.control().within(planning.result()).await?;
+        let (plan, state) = self.control().within(planning.result()).await?;
         self.plans.lock().push(Arc::clone(&plan));
-        Ok(self.stream(plan, context))
+        Ok(self.stream(plan, state))
     }
 
-    /// Executes a plan on the executor's threads, a few batches ahead.
-    fn stream(&self, plan: Arc<dyn ExecutionPlan>, context: Arc<TaskContext>) -> Stream {
+    /// Executes a plan on the executor's threads, a few batches ahead. The state has the snapshots, whose
+    /// files stay until everything is read: the plan knows only where they are.
+    fn stream(&self, plan: Arc<dyn ExecutionPlan>, state: SessionState) -> Stream {
         let (sender, batches) = mpsc::channel(BATCHES_AHEAD);
         let schema = plan.schema();
         let (pool, scan) = (Arc::clone(&self.control().pool), Arc::clone(&self.scan));
         let work = async move {
-            let mut stream = match execute_stream(plan, context) {
+            let mut stream = match execute_stream(plan, state.task_ctx()) {
                 Ok(stream) => stream,
                 Err(error) => {
                     // Nobody listens any more when sending fails, here and below.
@@ -142,6 +142,7 @@ impl Session {
                     break;
                 }
             }
+            drop((stream, state));
             Ok(())
         };
         let task = Task(self.engine.executor.spawn(work));
