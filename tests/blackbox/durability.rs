@@ -112,7 +112,8 @@ fn a_lost_catalog_is_made_again_from_the_segments() {
 
 #[test]
 fn the_day_of_a_segment_is_the_day_of_its_records() {
-    let server = fresnel().config(&format!("{QUIET}{SEAL_AT_ONCE}")).start();
+    let for_ever = "[store.retention]\nlogs = \"0s\"\n";
+    let server = fresnel().config(&format!("{QUIET}{SEAL_AT_ONCE}{for_ever}")).start();
     // 2001-09-09 and the day after.
     server.send(&Sender::at("kept", 1, 1_000_000_000_000_000_000).logs(10));
     server.send(&Sender::at("kept", 2, 1_000_086_400_000_000_000).logs(10));
