@@ -64,11 +64,12 @@ impl Replay {
         path: &str,
     ) -> Result<Self> {
         let mut requests = Vec::new();
+        let fleet: Vec<_> = fleet.iter().map(|(labels, values)| (labels, Going::of(values))).collect();
         for scrape in 0..scrapes {
             let time = start_ms + step_ms * scrape as i64;
             for part in fleet.chunks(SAMPLES) {
                 let mut body = Vec::with_capacity(part.len() * 200);
-                part.iter().for_each(|(labels, values)| put(&mut body, labels, at(values, scrape), time));
+                part.iter().for_each(|(labels, values)| put(&mut body, labels, values.at(scrape), time));
                 requests.push(request(path, &body)?);
             }
         }
@@ -207,13 +208,38 @@ fn longer(real: &[f64], turns: usize) -> Vec<f64> {
     values
 }
 
-/// The value of a scrape: beyond the last one that was taken counters go on to grow, other values begin
-/// anew.
-fn at(values: &[f64], scrape: usize) -> f64 {
-    let value = values[scrape % values.len()];
-    let turns = scrape / values.len();
-    let grows = turns > 0 && values.windows(2).all(|two| two[0] <= two[1]);
-    if grows { value + turns as f64 * (values[values.len() - 1] - values[0]) } else { value }
+/// The values of a series: beyond the last one that was taken counters go on to grow, other values begin
+/// anew. What were decimals stay decimals, as they do where somebody counts.
+struct Going<'a> {
+    taken: &'a [f64],
+    scale: Option<f64>,
+    /// By how much a counter grew, times the scale.
+    rise: f64,
+}
+
+impl<'a> Going<'a> {
+    fn of(taken: &'a [f64]) -> Self {
+        let scale = scale_of(taken);
+        let (first, last) = (taken[0], taken[taken.len() - 1]);
+        let rise = match scale {
+            _ if !taken.windows(2).all(|two| two[0] <= two[1]) => 0.0,
+            Some(scale) => (last * scale).round() - (first * scale).round(),
+            None => last - first,
+        };
+        Self { taken, scale, rise }
+    }
+
+    fn at(&self, scrape: usize) -> f64 {
+        let value = self.taken[scrape % self.taken.len()];
+        let turns = (scrape / self.taken.len()) as f64;
+        if turns == 0.0 || self.rise == 0.0 {
+            return value;
+        }
+        match self.scale {
+            Some(scale) => ((value * scale).round() + turns * self.rise) / scale,
+            None => value + turns * self.rise,
+        }
+    }
 }
 
 /// Xorshift: the same everywhere.
@@ -243,9 +269,10 @@ mod tests {
 
     #[test]
     fn what_was_taken_happens_again() {
-        let of = |values: &[f64]| (0..6).map(|scrape| at(values, scrape)).collect::<Vec<_>>();
+        let of = |values: &[f64]| (0..6).map(|scrape| Going::of(values).at(scrape)).collect::<Vec<_>>();
         assert_eq!(of(&[1.0, 2.0, 5.0]), [1.0, 2.0, 5.0, 5.0, 6.0, 9.0]);
         assert_eq!(of(&[1.0, 0.5, 2.0]), [1.0, 0.5, 2.0, 1.0, 0.5, 2.0]);
+        assert_eq!(of(&[0.1, 0.2, 0.7]), [0.1, 0.2, 0.7, 0.7, 0.8, 1.3]);
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod labels;
 mod memory;
 mod metadata;
 mod names;
+mod pieces;
 mod points;
 mod promoted;
 mod prune;

@@ -26,7 +26,7 @@ use crate::manifest::{Commit, Removal, RemovalReason, SegmentMeta};
 use crate::memtable::Chunk;
 use crate::segment::{
     Effort, FileSeries, Origin, Pick, Rows, SegmentFile, SegmentWriter, Wanted, group_len, has_all_columns,
-    is_large, order, unfile, union,
+    has_long_runs, is_large, order, unfile, union,
 };
 use crate::store::Inner;
 
@@ -180,18 +180,24 @@ impl Inner {
     }
 
     fn merge_into(&self, writer: &mut SegmentWriter, inputs: &Inputs) -> Result<(), WorkError> {
+        let table = inputs[0].table;
         let mut memory = self.budget.take(0);
         let mut small: Vec<Small> = Vec::new();
-        for input in inputs {
+        let open = |input: &Arc<SegmentMeta>| {
             let file = SegmentFile::new(&self.objects, input);
-            let metadata = file.metadata(Wanted::Pages)?;
+            file.metadata(Wanted::Pages).map(|metadata| (file, metadata))
+        };
+        let files = inputs.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+        // Of samples all are copied or none: what of a series is left over would be apart from the rest of it.
+        let copies = table != Table::Samples || files.iter().all(|(_, metadata)| has_long_runs(metadata));
+        for (file, metadata) in files {
             // Copied as they are they would lack the columns that were added since.
-            let is_whole = has_all_columns(input.table, &metadata);
+            let copies = copies && has_all_columns(table, &metadata);
             let mut traces = None;
             for group in 0..metadata.num_row_groups() {
-                if is_whole && is_large(input.table, metadata.row_group(group)) {
+                if copies && is_large(table, metadata.row_group(group)) {
                     let whole = file.window(&metadata, group)?;
-                    if traces.is_none() && input.table == Table::Spans {
+                    if traces.is_none() && table == Table::Spans {
                         traces = file.traces(&metadata)?;
                     }
                     let known = traces.as_deref().map_or(0, size_of_val) as u64;
@@ -203,7 +209,6 @@ impl Inner {
             }
         }
         drop(memory);
-        let table = inputs[0].table;
         let limit = PENDING_BYTES.min(self.budget.limit() / 16);
         if table == Table::Samples {
             let parts = small.iter().map(|(file, metadata, group)| Part::new(file, metadata, *group));

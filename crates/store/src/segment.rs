@@ -20,7 +20,7 @@ mod write;
 pub(crate) use self::order::{Pick, by_day, order};
 pub(crate) use self::origin::{Origin, Stamp, covers, overlap, union};
 pub(crate) use self::path::{SEGMENTS, object_path, parse_path};
-pub(crate) use self::properties::{Effort, GROUP_ROWS, is_large};
+pub(crate) use self::properties::{Effort, GROUP_ROWS, has_long_runs, is_large};
 pub(crate) use self::read::{SegmentFile, Wanted, group_len, has_all_columns};
 pub(crate) use self::rows::{Rows, project};
 pub(crate) use self::trace_index::{TraceIndex, hash, rows_in};

@@ -15,8 +15,13 @@ use crate::annotations::Remarks;
 use crate::labels::Labels;
 use crate::source::{Samples, SeriesIter, SourceError};
 
-/// Series that a thread takes at a time.
+/// Series that a thread takes at a time, at most.
 const BATCH: usize = 32;
+/// Samples that a thread takes at a time, about.
+const BATCH_SAMPLES: usize = 1 << 13;
+/// How many samples and steps are done before a thread is up, with [`PER_SERIES`] for each series.
+const ALONE: usize = 1 << 14;
+const PER_SERIES: usize = 1 << 8;
 
 /// What came of a series.
 pub(super) struct Done {
@@ -39,10 +44,9 @@ pub(super) fn run(
 ) -> Result<(), QueryError> {
     let threads = query.options.parallelism;
     let mut work = Work::default();
-    let mut taken = 0;
-    // Few series are done before a thread is up.
+    let (mut taken, mut loaded, mut done) = (0, 0, 0);
     let ended = loop {
-        if threads > 1 && taken == 2 * BATCH {
+        if threads > 1 && done >= ALONE {
             break false;
         }
         let Some(item) = series.next() else { break true };
@@ -51,10 +55,15 @@ pub(super) fn run(
         }
         taken += 1;
         let (labels, samples) = item?;
-        fold_one(query, task(labels, samples, &mut work)?, fold)?;
+        let one = task(labels, samples, &mut work)?;
+        loaded += one.loaded;
+        done += PER_SERIES + one.loaded + one.row.as_ref().map_or(0, |row| row.column.steps());
+        fold_one(query, one, fold)?;
     };
     finish_work(query, &mut work);
-    if ended { Ok(()) } else { side_by_side(query, series, task, fold) }
+    // The next ones will be about as long.
+    let batch = (BATCH_SAMPLES * taken).checked_div(loaded).unwrap_or(BATCH).clamp(1, BATCH);
+    if ended { Ok(()) } else { side_by_side(query, (series, batch), task, fold) }
 }
 
 fn fold_one(
@@ -84,6 +93,8 @@ struct Batch {
 /// What the threads share.
 struct Shared<'a> {
     series: SeriesIter<'a>,
+    /// How many of them a thread takes.
+    batch: usize,
     next: usize,
     folded: usize,
     ready: BTreeMap<usize, Batch>,
@@ -112,8 +123,9 @@ impl<'a> Board<'a> {
         if shared.ended {
             return None;
         }
-        let items: Vec<_> = shared.series.by_ref().take(BATCH).collect();
-        if items.len() < BATCH {
+        let batch = shared.batch;
+        let items: Vec<_> = shared.series.by_ref().take(batch).collect();
+        if items.len() < batch {
             shared.ended = true;
         }
         if items.is_empty() {
@@ -181,12 +193,12 @@ impl Drop for Leaving<'_, '_> {
 
 fn side_by_side(
     query: &Query<'_>,
-    series: SeriesIter<'_>,
+    (series, batch): (SeriesIter<'_>, usize),
     task: &Task<'_>,
     fold: &mut dyn FnMut(Row) -> Result<(), QueryError>,
 ) -> Result<(), QueryError> {
     let threads = query.options.parallelism;
-    let shared = Shared { series, next: 0, folded: 0, ready: BTreeMap::new(), ended: false };
+    let shared = Shared { series, batch, next: 0, folded: 0, ready: BTreeMap::new(), ended: false };
     let board = Board { shared: Mutex::new(shared), changed: Condvar::new(), ahead: 4 * threads };
     let check = query.check;
     std::thread::scope(|scope| {

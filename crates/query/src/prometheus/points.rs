@@ -1,6 +1,6 @@
 //! The points of series as PromQL takes them.
 //!
-//! Enters: the part of a metric's series and their ids. Leaves: for each series its samples as
+//! Enters: the part of a metric's series and their ids. Leaves: for each series what gives its samples as
 //! columns, ascending in time, one a millisecond: of several the one that was written last.
 
 use std::collections::HashMap;
@@ -17,9 +17,9 @@ use promql::histogram::{Histogram, STALE_NAN_BITS};
 use super::exposed::Part;
 use super::histogram::{BUCKETS, Histograms, NATIVE, NO_RECORDED_VALUE};
 use super::memory::Memory;
+use super::pieces::Pieces;
 use super::prune::{SeriesId, Wanted};
 use super::rows::Rows;
-use super::samples::Runs;
 use super::series::{column, id_of, misfit};
 use super::tiers::{
     Form, Found, HISTOGRAM_WINDOW_COLUMNS, HistogramWindows, LeftOut, Plan, Reading, WINDOW_COLUMNS, Windows,
@@ -76,20 +76,25 @@ impl Hasher for OfId {
 pub(super) type ById<T> = HashMap<SeriesId, T, BuildHasherDefault<OfId>>;
 
 /// The samples of each series.
-pub(super) struct Points<'m> {
-    memory: &'m Memory,
-    chunks: ById<Chunk>,
+pub(super) struct Points {
+    memory: Memory,
+    /// Where each series is.
+    places: ById<usize>,
+    /// What files have as it came, before all that is in the chunks.
+    pieces: Pieces,
+    chunks: Vec<Chunk>,
     times: (i64, i64),
     starts: bool,
     form: Form,
 }
 
-impl<'m> Points<'m> {
-    pub(super) fn new(sought: &Sought<'_>, memory: &'m Memory) -> Self {
-        let chunks = sought.ids.iter().map(|id| (*id, Chunk::default())).collect();
+impl Points {
+    pub(super) fn new(sought: &Sought<'_>, memory: Memory) -> Self {
         Self {
             memory,
-            chunks,
+            places: sought.ids.iter().copied().zip(0..).collect(),
+            pieces: Pieces::default(),
+            chunks: sought.ids.iter().map(|_| Chunk::default()).collect(),
             times: nanos(sought.times_ms),
             starts: sought.starts,
             form: sought.reading.form,
@@ -107,25 +112,20 @@ impl<'m> Points<'m> {
         if plan.is_empty() {
             return self.read_as_they_came(rows, sought, &LeftOut::new());
         }
-        let places: ById<usize> = sought.ids.iter().copied().zip(0..).collect();
-        let (windows, found) = self.read_windows(downsampled, sought, (&plan, &places))?;
+        let (windows, found) = self.read_windows(downsampled, sought, &plan)?;
         tell(rows.scan(), &windows.resolutions, &sought.reading);
         // The series that are not read of each file.
         let without = plan.left_out(rows.segments(), found);
         self.read_as_they_came(rows, sought, &without)?;
-        let own = sought.ids.iter().map(|id| self.chunks.remove(id).unwrap_or_default());
-        let mut chunks: Vec<_> = own.collect();
-        let given = windows.give(self.form, self.starts, &mut chunks);
-        self.memory.grow(given * SAMPLE_BYTES)?;
-        self.chunks = sought.ids.iter().copied().zip(chunks).collect();
-        Ok(())
+        let given = windows.give(self.form, self.starts, &mut self.chunks);
+        self.memory.grow(given * SAMPLE_BYTES)
     }
 
     fn read_windows(
         &self,
         downsampled: &Rows<'_>,
         sought: &Sought<'_>,
-        (plan, places): (&Plan<'_>, &ById<usize>),
+        plan: &Plan<'_>,
     ) -> Result<(Windows, Found), QueryError> {
         let memory = self.memory.another("Windows");
         let (mut windows, mut found) = (Windows::default(), Found::new());
@@ -138,7 +138,7 @@ impl<'m> Points<'m> {
                 &which,
                 &|part: &mut Windows, batch| {
                     let before = part.len();
-                    part.add(batch, places, self.times)?;
+                    part.add(batch, &self.places, self.times)?;
                     memory.grow((part.len() - before) * 2 * Windows::BYTES)
                 },
             )?;
@@ -158,9 +158,7 @@ impl<'m> Points<'m> {
         columns.extend(scaled::COLUMNS);
         columns.extend(self.starts.then_some(START_TIME));
         let wanted = sought.wanted();
-        // What is decoded is held twice for a moment.
         let memory = self.memory.another("Decoded");
-        let places: ById<usize> = sought.ids.iter().copied().zip(0..).collect();
         let decode = |wanted: &Wanted<'_>, places: &ById<usize>, which: &dyn Fn(&Segment) -> bool| {
             rows.samples(wanted, which, places, (sought.reading.apart, self.starts), &memory)
         };
@@ -174,45 +172,24 @@ impl<'m> Points<'m> {
                 .map(|(_, id)| *id)
                 .collect();
             if !ids.is_empty() {
-                let places = ids.iter().map(|id| (*id, places[id])).collect();
+                let places = ids.iter().map(|id| (*id, self.places[id])).collect();
                 runs.extend(decode(&Wanted { ids: &ids, ..wanted }, &places, &|segment| {
                     segment.path == *path
                 })?);
             }
         }
-        runs.extend(decode(&wanted, &places, &|segment| !without.contains_key(segment.path.as_str()))?);
-        let mut chunks = self.joined(&runs, sought.ids.len())?;
-        drop((runs, memory));
-        self.read_memory(rows, &columns, &wanted, (&places, &mut chunks))?;
+        runs.extend(decode(&wanted, &self.places, &|segment| !without.contains_key(segment.path.as_str()))?);
+        self.pieces = Pieces::new(runs, sought.ids.len(), memory);
+        // Each thread of the evaluation has those of one series once more.
+        let longest = (0..sought.ids.len()).map(|place| self.pieces.len(place)).max();
+        self.memory.grow(2 * longest.unwrap_or(0) * SAMPLE_BYTES)?;
+        let mut chunks = std::mem::take(&mut self.chunks);
+        self.read_memory(rows, &columns, &wanted, (&self.places, &mut chunks))?;
         if self.form == Form::Count {
             chunks.iter_mut().for_each(|chunk| count_each(&mut chunk.values));
         }
-        self.chunks = sought.ids.iter().copied().zip(chunks).collect();
+        self.chunks = chunks;
         Ok(())
-    }
-
-    /// Puts runs together series by series.
-    fn joined(&self, parts: &[Runs], series: usize) -> Result<Vec<Chunk>, QueryError> {
-        let mut lens = vec![0; series];
-        parts.iter().for_each(|part| part.each(|place, range| lens[place] += range.len()));
-        self.memory.grow(lens.iter().sum::<usize>() * SAMPLE_BYTES)?;
-        let room = |len: usize| Chunk {
-            times_ms: Vec::with_capacity(len),
-            values: Vec::with_capacity(len),
-            ..Chunk::default()
-        };
-        let mut chunks: Vec<Chunk> = lens.into_iter().map(room).collect();
-        for part in parts {
-            part.each(|place, range| {
-                let (chunk, samples) = (&mut chunks[place], &part.samples);
-                chunk.times_ms.extend_from_slice(&samples.times_ms[range.clone()]);
-                chunk.values.extend_from_slice(&samples.values[range.clone()]);
-                if self.starts {
-                    chunk.start_times_ms.extend_from_slice(&samples.start_times_ms[range]);
-                }
-            });
-        }
-        Ok(chunks)
     }
 
     /// Reads records in memory, which are in the order in which they came.
@@ -288,17 +265,17 @@ impl<'m> Points<'m> {
             Part::Count => &["series_id", "time_unix_nano", "flags", "count", "count_double"],
             _ => &NATIVE,
         };
-        let (form, starts, memory) = (sought.reading.form, self.starts, self.memory);
+        let (form, starts, memory) = (sought.reading.form, self.starts, &self.memory);
         let number = move |histograms: &Histograms<'_>, row| match part {
             _ if histograms.is_stale(row) => Some(f64::from_bits(STALE_NAN_BITS)),
             Part::Sum => histograms.double("sum", row),
             _ => Some(histograms.count(row)),
         };
         let tables = Tables { rows, downsampled, columns, sought, memory };
-        let chunks = &mut self.chunks;
+        let (places, chunks) = (&self.places, &mut self.chunks);
         if matches!(part, Part::Sum | Part::Count) {
             let windows = tables.read(&number, &mut |histograms, row, id| {
-                let Some(chunk) = chunks.get_mut(&id) else { return 0 };
+                let Some(chunk) = places.get(&id).map(|place| &mut chunks[*place]) else { return 0 };
                 let Some(mut value) = number(histograms, row) else { return 0 };
                 if form == Form::Count {
                     count_each(std::slice::from_mut(&mut value));
@@ -308,7 +285,7 @@ impl<'m> Points<'m> {
                 SAMPLE_BYTES
             })?;
             return windows.each(|piece| {
-                let Some(chunk) = chunks.get_mut(&sought.ids[piece.place]) else { return Ok(()) };
+                let chunk = &mut chunks[piece.place];
                 piece
                     .numbers(|value| Some(*value))
                     .give(form, &mut |time_ms, value| push_ms(chunk, time_ms, value));
@@ -320,7 +297,7 @@ impl<'m> Points<'m> {
             histograms.native(row, delta(&id_of(histograms.ids.value(row))))
         };
         let windows = tables.read(&native, &mut |histograms, row, id| {
-            let Some(chunk) = chunks.get_mut(&id) else { return 0 };
+            let Some(chunk) = places.get(&id).map(|place| &mut chunks[*place]) else { return 0 };
             let Some(histogram) = native(histograms, row) else { return 0 };
             let bytes = SAMPLE_BYTES + histogram.size_bytes();
             push_histogram(chunk, histograms.times.value(row).div_euclid(NANOS_PER_MS), histogram);
@@ -328,7 +305,7 @@ impl<'m> Points<'m> {
             bytes
         })?;
         windows.each(|piece| {
-            let Some(chunk) = chunks.get_mut(&sought.ids[piece.place]) else { return Ok(()) };
+            let chunk = &mut chunks[piece.place];
             let before = chunk.times_ms.len();
             piece.give_histograms(form, chunk);
             fill_start(chunk, starts.then_some(0));
@@ -336,17 +313,55 @@ impl<'m> Points<'m> {
         })
     }
 
-    /// The samples of each series, in order.
-    pub(super) fn finish(self) -> ById<Chunk> {
-        let mut chunks = self.chunks;
-        for chunk in chunks.values_mut() {
-            settle(chunk);
-            if self.form == Form::Count {
-                let histograms = chunk.histograms.drain(..).zip(&mut chunk.values);
-                histograms.filter(|(histogram, _)| histogram.is_some()).for_each(|(_, value)| *value = 1.0);
-            }
+    /// What gives the samples of each series.
+    pub(super) fn finish(self) -> Read {
+        let Self { places, pieces, chunks, form, memory, .. } = self;
+        Read { places, pieces: Arc::new(pieces), chunks, form, _memory: memory }
+    }
+}
+
+/// The samples of some series. Each is given once.
+pub(super) struct Read {
+    places: ById<usize>,
+    pieces: Arc<Pieces>,
+    chunks: Vec<Chunk>,
+    form: Form,
+    _memory: Memory,
+}
+
+impl Read {
+    /// What gives the samples of a series, if it has some.
+    pub(super) fn take(&mut self, id: &SeriesId) -> Option<Given> {
+        let place = *self.places.get(id)?;
+        let own = std::mem::take(self.chunks.get_mut(place)?);
+        if own.times_ms.is_empty() && self.pieces.len(place) == 0 {
+            return None;
         }
-        chunks
+        Some(Given { pieces: Arc::clone(&self.pieces), place, own, form: self.form })
+    }
+}
+
+/// Gives the samples of one series.
+pub(super) struct Given {
+    pieces: Arc<Pieces>,
+    place: usize,
+    own: Chunk,
+    form: Form,
+}
+
+impl Given {
+    /// Into an empty chunk, in order.
+    pub(super) fn into(self, chunk: &mut Chunk) {
+        self.pieces.append(self.place, chunk);
+        if self.form == Form::Count {
+            count_each(&mut chunk.values);
+        }
+        join(chunk, self.own);
+        settle(chunk);
+        if self.form == Form::Count {
+            let histograms = chunk.histograms.drain(..).zip(&mut chunk.values);
+            histograms.filter(|(histogram, _)| histogram.is_some()).for_each(|(_, value)| *value = 1.0);
+        }
     }
 }
 
@@ -500,7 +515,10 @@ pub(super) fn settle(chunk: &mut Chunk) {
     if !chunk.histograms.is_empty() {
         chunk.histograms.resize(length, None);
     }
-    if chunk.times_ms.windows(2).all(|two| two[0] < two[1]) {
+    // Many are looked at together, without a branch for each.
+    let later = chunk.times_ms.get(1..).unwrap_or_default();
+    let mut both = chunk.times_ms.chunks(64).zip(later.chunks(64));
+    if both.all(|(times, later)| times.iter().zip(later).fold(true, |all, (time, later)| all & (time < later))) {
         return;
     }
     let mut order: Vec<usize> = (0..length).collect();

@@ -215,6 +215,9 @@ impl<'a> Columns<'a> {
     /// What of the runs is within the times, which are appended in milliseconds.
     fn within(&self, codecs: &mut Codecs, runs: &[RunRows], times_ms: &mut Vec<i64>) -> Result<Vec<RunRows>> {
         let mut within: Vec<RunRows> = Vec::with_capacity(runs.len());
+        if self.request.times.apart.is_none() {
+            times_ms.reserve_exact(runs.iter().map(|run| run.rows.len()).sum());
+        }
         let mut done = (usize::MAX, 0);
         self.times.each(codecs, runs, |number, times, _| {
             // Where in the file these are: a run may be in several pages.
@@ -226,7 +229,7 @@ impl<'a> Columns<'a> {
             let mut rest = times;
             while let Some(first) = rest.first() {
                 let (around, matter) = self.request.times.around(*first);
-                let len = rest.iter().position(|time| !around.contains(time)).unwrap_or(rest.len());
+                let len = leading(rest, |time| around.contains(time));
                 let part;
                 (part, rest) = rest.split_at(len);
                 let rows = row..row + len;
@@ -287,7 +290,12 @@ impl<'a> Columns<'a> {
             }
             let number = of[number];
             let (base, unit, divisor) = (base[number], unit[number], double(&divisor[number]));
-            values.extend(scaled.iter().map(|scaled| scaled::value(*scaled, base, unit, divisor)));
+            let value = |scaled: &i64, divisor| scaled::value(*scaled, base, unit, divisor);
+            // Whole numbers need no division.
+            match divisor == 1.0 {
+                true => values.extend(scaled.iter().map(|scaled| value(scaled, 1.0))),
+                false => values.extend(scaled.iter().map(|scaled| value(scaled, divisor))),
+            }
         })?;
         if let Some(raw) = self.raw.as_ref().filter(|_| missing > 0) {
             let (mut last, mut place) = (usize::MAX, 0);
@@ -306,6 +314,15 @@ impl<'a> Columns<'a> {
         }
         if missing != 0 { Err(misses(scaled::RAW)) } else { Ok(values) }
     }
+}
+
+/// How many of the first are such. Many are looked at together, without a branch for each.
+fn leading(times: &[i64], are: impl Fn(&i64) -> bool) -> usize {
+    const TOGETHER: usize = 32;
+    let all = |part: &[i64]| part.iter().fold(true, |all, time| all & are(time));
+    let parts = times.chunks(TOGETHER).take_while(|part| all(part)).count();
+    let start = (parts * TOGETHER).min(times.len());
+    start + times[start..].iter().take_while(|time| are(time)).count()
 }
 
 fn misses(name: &str) -> ParquetError {

@@ -14,7 +14,7 @@ use promql::{Apart, Chunk, Labels, LabelsBuilder, Samples, Selection, SeriesIter
 
 use super::exposed::{Matching, Part, TARGET_INFO, Translator};
 use super::memory::Memory;
-use super::points::{ById, Points, SAMPLE_BYTES, Sought, join, nanos, read_split, settle};
+use super::points::{ById, Given, Points, Read, SAMPLE_BYTES, Sought, join, nanos, read_split, settle};
 use super::promoted::Promoted;
 use super::prune::SeriesId;
 use super::rows::Rows;
@@ -320,7 +320,7 @@ struct Group {
     delta: ById<()>,
     /// How many have not been given away.
     left: usize,
-    read: Option<(ById<Chunk>, Memory)>,
+    read: Option<Read>,
 }
 
 /// The groups of a selection. What comes close together in the order of labels is read together.
@@ -390,38 +390,71 @@ struct Selected<'a, 's> {
 
 impl Selected<'_, '_> {
     /// Those of this origin, and of the next ones, which have the same labels.
-    fn samples(&mut self, labels: &Labels, origin: Origin) -> Result<Chunk, QueryError> {
-        let mut chunk = self.chunk(origin)?;
-        let mut is_joined = false;
+    fn samples(&mut self, labels: &Labels, origin: Origin) -> Result<Option<Samples<'static>>, QueryError> {
+        let first = self.given(origin)?;
+        if self.series.peek().is_none_or(|(next, _)| next != labels) {
+            return Ok(first.map(Found::samples));
+        }
+        let mut all: Vec<_> = first.into_iter().collect();
         while let Some((_, origin)) = self.series.next_if(|(next, _)| next == labels) {
-            join(&mut chunk, self.chunk(origin)?);
-            is_joined = true;
+            all.extend(self.given(origin)?);
         }
-        if is_joined {
-            settle(&mut chunk);
-        }
-        Ok(chunk)
+        let joined = move |into: &mut Chunk| {
+            for found in all {
+                let mut own = Chunk::default();
+                found.into(&mut own);
+                join(into, own);
+            }
+            settle(into);
+            Ok(())
+        };
+        Ok(Some(Samples::Encoded(Box::new(joined))))
     }
 
-    fn chunk(&mut self, origin: Origin) -> Result<Chunk, QueryError> {
+    fn given(&mut self, origin: Origin) -> Result<Option<Found>, QueryError> {
         let (place, id) = match origin {
-            Origin::Ready(chunk) => return Ok(chunk),
+            Origin::Ready(chunk) => return Ok((!chunk.times_ms.is_empty()).then_some(Found::Ready(chunk))),
             Origin::Group(place, id) => (place, id),
         };
-        let Some(group) = self.groups.get_mut(place) else { return Ok(Chunk::default()) };
-        let (chunks, _) = match &mut group.read {
+        let Some(group) = self.groups.get_mut(place) else { return Ok(None) };
+        let read = match &mut group.read {
             Some(read) => read,
             None => {
                 let read = group.read(self.store, (self.times, self.before_ms), self.reading)?;
                 group.read.insert(read)
             }
         };
-        let chunk = chunks.remove(&id).unwrap_or_default();
+        let given = read.take(&id).map(Found::Given);
         group.left -= 1;
         if group.left == 0 {
             group.read = None;
         }
-        Ok(chunk)
+        Ok(given)
+    }
+}
+
+/// The samples of a series from one origin.
+enum Found {
+    Ready(Chunk),
+    Given(Given),
+}
+
+impl Found {
+    fn into(self, chunk: &mut Chunk) {
+        match self {
+            Self::Ready(own) => *chunk = own,
+            Self::Given(given) => given.into(chunk),
+        }
+    }
+
+    fn samples(self) -> Samples<'static> {
+        match self {
+            Self::Ready(chunk) => Samples::Decoded(chunk),
+            Self::Given(given) => Samples::Encoded(Box::new(move |chunk| {
+                given.into(chunk);
+                Ok(())
+            })),
+        }
     }
 }
 
@@ -431,13 +464,13 @@ impl Group {
         store: &Store<'_>,
         (times, before_ms): ((i64, i64), i64),
         reading: Reading,
-    ) -> Result<(ById<Chunk>, Memory), QueryError> {
+    ) -> Result<Read, QueryError> {
         self.ids.sort_unstable();
         let mut metrics: Vec<&str> = self.metrics.iter().map(AsRef::as_ref).collect();
         metrics.sort_unstable();
         let sought = store.sought(&metrics, &self.ids, times, reading);
         let memory = Memory::new(&store.session.control().pool, "Series");
-        let mut points = Points::new(&sought, &memory);
+        let mut points = Points::new(&sought, memory);
         if matches!(self.part, Part::Own | Part::Value) {
             points.read_samples(&store.samples, &store.downsampled, &sought)?;
         }
@@ -448,8 +481,7 @@ impl Group {
             let tables = (&store.histograms, &store.downsampled_histograms);
             points.read_histograms(tables, &sought, self.part, &delta)?;
         }
-        let chunks = points.finish();
-        Ok((chunks, memory))
+        Ok(points.finish())
     }
 }
 
@@ -460,8 +492,8 @@ impl<'a> Iterator for Selected<'a, '_> {
         loop {
             let (labels, origin) = self.series.next()?;
             match self.samples(&labels, origin) {
-                Ok(chunk) if chunk.times_ms.is_empty() => {}
-                Ok(chunk) => return Some(Ok((labels, Samples::Decoded(chunk)))),
+                Ok(None) => {}
+                Ok(Some(samples)) => return Some(Ok((labels, samples))),
                 Err(error) => return Some(Err(self.store.failed(error))),
             }
         }

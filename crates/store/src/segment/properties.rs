@@ -3,7 +3,7 @@ use std::sync::Arc;
 use model::{Table, scaled, schema};
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::basic::{Compression, Encoding, Type, ZstdLevel};
-use parquet::file::metadata::{RowGroupMetaData, SortingColumn};
+use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData, SortingColumn};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr};
 use parquet::schema::types::{ColumnDescriptor, SchemaDescPtr};
 
@@ -78,25 +78,35 @@ pub(crate) const GROUP_ROWS: usize = 1 << 18;
 
 /// A row group that has one part in so many of the most rows is a large one.
 const PARTS: usize = 8;
-/// Of samples, as long as the runs are.
+/// Of samples.
 const LARGE_ROWS: usize = 1 << 17;
-const RUN_ROWS: u64 = 256;
+/// Samples of a series that are a long run.
+const RUN_ROWS: u64 = 1 << 10;
 /// Whose distinct values are told, of samples that were merged: how many runs there are.
 pub(super) const SERIES_ID: &str = "series_id";
 
 /// Whether little is won by merging a row group with others: to write a row anew costs twice
 /// what it cost to write it first, and saves a few percent of its bytes. A sender of some hundred
-/// records a second fills such a row group between two seals. Samples are worth it until the runs of
-/// their series are long, however many rows there are.
+/// records a second fills such a row group between two seals.
 pub(crate) fn is_large(table: Table, group: &RowGroupMetaData) -> bool {
     const LARGE_BYTES: i64 = 4 << 20;
     let rows = usize::try_from(group.num_rows()).unwrap_or(0);
     if table == Table::Samples {
-        let series = group.columns().iter().find(|column| column.column_path().parts() == [SERIES_ID]);
-        let series = series.and_then(|series| series.statistics()?.distinct_count_opt());
-        return rows >= LARGE_ROWS && series.is_some_and(|series| rows as u64 / series.max(1) >= RUN_ROWS);
+        return rows >= LARGE_ROWS;
     }
     rows >= GROUP_ROWS / PARTS || group.total_byte_size() >= LARGE_BYTES
+}
+
+/// Whether samples of a series follow each other for long in this file. Until they do they are worth being
+/// written anew, however many rows there are: each run of a series is a page more that a query reads.
+pub(crate) fn has_long_runs(metadata: &ParquetMetaData) -> bool {
+    let series_of = |group: &RowGroupMetaData| {
+        let series = group.columns().iter().find(|column| column.column_path().parts() == [SERIES_ID]);
+        series.and_then(|series| series.statistics()?.distinct_count_opt())
+    };
+    let series: Option<u64> = metadata.row_groups().iter().map(series_of).sum();
+    let rows = u64::try_from(metadata.file_metadata().num_rows()).unwrap_or(0);
+    series.is_some_and(|series| rows / series.max(1) >= RUN_ROWS)
 }
 
 /// The Parquet schema of a table.

@@ -133,8 +133,16 @@ fn find_resets(points: &Points<f64>, resets: &mut Vec<usize>) {
     resets.clear();
     let values = &points.values;
     if points.starts.is_empty() {
-        let pairs = values.iter().zip(values.iter().skip(1)).enumerate();
-        resets.extend(pairs.filter(|(_, (before, now))| now < before).map(|(place, _)| place + 1));
+        // Mostly there are none: many pairs are looked at together, without a branch for each.
+        const TOGETHER: usize = 64;
+        let later = values.get(1..).unwrap_or_default();
+        for (number, (before, now)) in values.chunks(TOGETHER).zip(later.chunks(TOGETHER)).enumerate() {
+            let pairs = before.iter().zip(now);
+            if pairs.clone().fold(false, |any, (before, now)| any | (now < before)) {
+                let falls = pairs.enumerate().filter(|(_, (before, now))| now < before);
+                resets.extend(falls.map(|(place, _)| number * TOGETHER + place + 1));
+            }
+        }
         return;
     }
     let is_reset = |place: &usize| {

@@ -9,7 +9,7 @@ use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use parquet::file::page_index::offset_index::PageLocation;
 
 use super::deltas::deltas;
-use super::page::{Codec, Codecs, Page, broken};
+use super::page::{Codec, Codecs, Page, Scratch, broken};
 use super::values::{not_read, numbers, picked, places};
 
 /// Bytes of an id.
@@ -117,15 +117,14 @@ impl<'a> Column<'a> {
     }
 
     /// The numbers of its dictionary.
-    fn dictionary(&self, codec: &mut Codec) -> Result<Vec<i64>> {
-        let mut dictionary = Vec::new();
-        if !self.dictionary.is_empty() {
-            let page = codec.page(&self.dictionary, self.compression)?;
-            let all = 0..page.entries;
-            let all = std::slice::from_ref(&all);
-            numbers(self.kind, Encoding::PLAIN, page.body, all, &[], &mut dictionary)?;
+    fn dictionary(&self, codec: &mut Codec, dictionary: &mut Vec<i64>) -> Result<()> {
+        dictionary.clear();
+        if self.dictionary.is_empty() {
+            return Ok(());
         }
-        Ok(dictionary)
+        let page = codec.page(&self.dictionary, self.compression)?;
+        let all = 0..page.entries;
+        numbers(self.kind, Encoding::PLAIN, page.body, std::slice::from_ref(&all), &[], dictionary)
     }
 
     /// For each run and each of its pages: the number of the run, its values there, and which of them are
@@ -136,9 +135,9 @@ impl<'a> Column<'a> {
         runs: &[RunRows],
         mut each: impl FnMut(usize, &[i64], Option<&[bool]>),
     ) -> Result<()> {
-        let codec = &mut codecs.pages;
-        let dictionary = self.dictionary(codec)?;
-        let (mut values, mut valid, mut wanted) = (Vec::new(), Vec::new(), Vec::new());
+        let Codecs { pages: codec, scratch, .. } = codecs;
+        self.dictionary(codec, &mut scratch.dictionary)?;
+        let mut wanted = Vec::new();
         let mut first = 0;
         for page in &self.pages {
             first += runs[first..].partition_point(|run| run.rows.end <= page.rows.start);
@@ -155,9 +154,8 @@ impl<'a> Column<'a> {
                     _ => wanted.push(rows),
                 }
             }
-            values.clear();
-            valid.clear();
-            self.values(codec, page, &wanted, &dictionary, (&mut values, &mut valid))?;
+            self.values(codec, page, &wanted, scratch)?;
+            let (values, valid) = (&scratch.values, &scratch.valid);
             let mut start = 0;
             for (number, run) in own.iter().enumerate() {
                 let rows = start..start + within(run).len();
@@ -168,15 +166,17 @@ impl<'a> Column<'a> {
         Ok(())
     }
 
-    /// Appends the values of some rows of a page and, unless all of them are, which are some.
+    /// Makes the values of some rows of a page and, unless all of them are, which are some.
     fn values(
         &self,
         codec: &mut Codec,
         page: &PageRows,
         wanted: &[Range<usize>],
-        dictionary: &[i64],
-        (out, valid): (&mut Vec<i64>, &mut Vec<bool>),
+        scratch: &mut Scratch,
     ) -> Result<()> {
+        let Scratch { dictionary, values: out, valid, dense } = scratch;
+        out.clear();
+        valid.clear();
         let page = self.open(codec, page)?;
         let (levels, values) = page.split(self.may_be_null)?;
         let Some(levels) = levels else {
@@ -197,9 +197,9 @@ impl<'a> Column<'a> {
         if len(&some) == len(wanted) {
             return numbers(self.kind, page.encoding, values, &some, dictionary, out);
         }
-        let mut dense = Vec::new();
+        dense.clear();
         if !some.is_empty() {
-            numbers(self.kind, page.encoding, values, &some, dictionary, &mut dense)?;
+            numbers(self.kind, page.encoding, values, &some, dictionary, dense)?;
         }
         let mut dense = &dense[..];
         for rows in wanted {
@@ -225,8 +225,8 @@ impl<'a> Column<'a> {
 
     /// The value of the first row of each run, 0 where that is null.
     pub(super) fn firsts(&self, codecs: &mut Codecs, runs: &[RunRows]) -> Result<Vec<i64>> {
-        let codec = &mut codecs.pages;
-        let dictionary = self.dictionary(codec)?;
+        let Codecs { pages: codec, scratch: Scratch { dictionary, .. }, .. } = codecs;
+        self.dictionary(codec, dictionary)?;
         let mut firsts = vec![0; runs.len()];
         let (mut first, mut wanted, mut found) = (0, Vec::new(), Vec::new());
         for rows in &self.pages {
@@ -253,7 +253,7 @@ impl<'a> Column<'a> {
                 }
             }
             found.clear();
-            picked(self.kind, page.encoding, values, &wanted, &dictionary, &mut found)?;
+            picked(self.kind, page.encoding, values, &wanted, dictionary, &mut found)?;
             wanted.iter().zip(&found).for_each(|((number, _), value)| firsts[*number] = *value);
         }
         Ok(firsts)
@@ -272,7 +272,7 @@ impl<'a> Column<'a> {
         wanted: &[Range<usize>],
         sought: impl Fn(&[u8; ID_LEN]) -> Option<usize>,
     ) -> Result<Vec<RunRows>> {
-        let Codecs { dictionary, pages } = codecs;
+        let Codecs { dictionary, pages, .. } = codecs;
         let mut entries = Entries::of(self, dictionary)?;
         let mut runs = Runs { runs: Vec::new(), wanted };
         for rows in &self.pages {

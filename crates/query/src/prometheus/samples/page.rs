@@ -22,11 +22,22 @@ pub(super) struct Codec {
 pub(super) struct Codecs {
     pub(super) dictionary: Codec,
     pub(super) pages: Codec,
+    pub(super) scratch: Scratch,
+}
+
+/// What the values of a page are put into.
+#[derive(Default)]
+pub(super) struct Scratch {
+    pub(super) dictionary: Vec<i64>,
+    pub(super) values: Vec<i64>,
+    pub(super) valid: Vec<bool>,
+    /// Those that are no nulls.
+    pub(super) dense: Vec<i64>,
 }
 
 impl Codecs {
     pub(super) fn new() -> Result<Self> {
-        Ok(Self { dictionary: Codec::new()?, pages: Codec::new()? })
+        Ok(Self { dictionary: Codec::new()?, pages: Codec::new()?, scratch: Scratch::default() })
     }
 }
 

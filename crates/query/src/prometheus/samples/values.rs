@@ -176,7 +176,12 @@ fn split(values: &[u8], range: Range<usize>, out: &mut Vec<i64>) -> Result<()> {
     let start = out.len();
     out.resize(start + range.len(), 0);
     for (place, bytes) in values.chunks_exact(len.max(1)).enumerate().take(8) {
-        let own = out[start..].iter_mut().zip(&bytes[range.clone()]);
+        let bytes = &bytes[range.clone()];
+        // What is small has nothing in most places.
+        if bytes.chunks(64).all(|bytes| bytes.iter().fold(0, |any, byte| any | byte) == 0) {
+            continue;
+        }
+        let own = out[start..].iter_mut().zip(bytes);
         own.for_each(|(value, byte)| *value |= (u64::from(*byte) << (8 * place)).cast_signed());
     }
     Ok(())
