@@ -18,7 +18,7 @@ use crate::source::{Samples, SeriesIter, SourceError};
 /// Series that a thread takes at a time, at most.
 const BATCH: usize = 32;
 /// Samples that a thread takes at a time, about.
-const BATCH_SAMPLES: usize = 1 << 13;
+const BATCH_SAMPLES: usize = 1 << 15;
 /// How many samples and steps are done before a thread is up, with [`PER_SERIES`] for each series.
 const ALONE: usize = 1 << 14;
 const PER_SERIES: usize = 1 << 8;

@@ -123,3 +123,47 @@ fn in_order(parts: &[Runs], pieces: &[Piece], ordered: &mut Vec<Piece>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::pool::QueryPool;
+
+    fn given(parts: Vec<Runs>, place: usize) -> (usize, Vec<i64>, Vec<f64>) {
+        let pool = Arc::new(QueryPool::new(&model::Budget::new(1 << 20), 1.0));
+        let pieces = Pieces::new(parts, 3, Memory::new(&pool, "test"));
+        let mut chunk = Chunk::default();
+        pieces.append(place, &mut chunk);
+        assert_eq!(chunk.times_ms.len(), pieces.len(place));
+        (pieces.of(place).len(), chunk.times_ms, chunk.values)
+    }
+
+    #[test]
+    fn what_lies_between_others_is_put_there() {
+        let parts = || vec![Runs::of(&[(0, &[7]), (2, &[1, 2, 8, 9])]), Runs::of(&[(2, &[3, 4]), (1, &[5])])];
+        assert_eq!(given(parts(), 2), (3, vec![1, 2, 3, 4, 8, 9], vec![1.0, 2.0, 0.0, 1.0, 3.0, 4.0]));
+        assert_eq!(given(parts(), 0), (1, vec![7], vec![0.0]));
+        assert_eq!(given(parts(), 1), (1, vec![5], vec![2.0]));
+        let days = vec![Runs::of(&[(1, &[5, 6])]), Runs::of(&[(1, &[1, 2])]), Runs::of(&[(1, &[3])])];
+        assert_eq!(given(days, 1).1, [1, 2, 3, 5, 6]);
+        assert_eq!(given(Vec::new(), 1), (0, Vec::new(), Vec::new()));
+    }
+
+    #[test]
+    fn what_was_written_last_stays_last() {
+        // Of one time the one of the later part counts.
+        let twice = vec![Runs::of(&[(0, &[4, 5, 6])]), Runs::of(&[(0, &[1, 5, 9])])];
+        assert_eq!(given(twice, 0), (2, vec![4, 5, 6, 1, 5, 9], vec![0.0, 1.0, 2.0, 0.0, 1.0, 2.0]));
+    }
+
+    #[test]
+    fn what_is_in_many_pieces_is_left_for_the_sort() {
+        let (even, odd): (Vec<_>, Vec<_>) = (0..100).partition(|time| time % 2 == 0);
+        let (pieces, times, _) = given(vec![Runs::of(&[(0, &even)]), Runs::of(&[(0, &odd)])], 0);
+        assert_eq!((pieces, times), (2, [even, odd].concat()));
+    }
+}

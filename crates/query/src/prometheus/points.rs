@@ -515,10 +515,7 @@ pub(super) fn settle(chunk: &mut Chunk) {
     if !chunk.histograms.is_empty() {
         chunk.histograms.resize(length, None);
     }
-    // Many are looked at together, without a branch for each.
-    let later = chunk.times_ms.get(1..).unwrap_or_default();
-    let mut both = chunk.times_ms.chunks(64).zip(later.chunks(64));
-    if both.all(|(times, later)| times.iter().zip(later).fold(true, |all, (time, later)| all & (time < later))) {
+    if is_ascending(&chunk.times_ms) {
         return;
     }
     let mut order: Vec<usize> = (0..length).collect();
@@ -536,6 +533,18 @@ pub(super) fn settle(chunk: &mut Chunk) {
     pick(&mut chunk.values, &kept);
     pick(&mut chunk.histograms, &kept);
     pick(&mut chunk.start_times_ms, &kept);
+}
+
+/// Whether each time is after the one before. Many are looked at together, without a branch for each:
+/// differences of milliseconds do not overflow.
+fn is_ascending(times_ms: &[i64]) -> bool {
+    const TOGETHER: usize = 64;
+    let later = times_ms.get(1..).unwrap_or_default();
+    let falls = |(times, later): (&[i64], &[i64])| {
+        let pairs = times.iter().zip(later);
+        pairs.fold(0, |signs, (time, later)| signs | later.wrapping_sub(*time).wrapping_sub(1)) < 0
+    };
+    !times_ms.chunks(TOGETHER).zip(later.chunks(TOGETHER)).any(falls)
 }
 
 /// The numbers of each value of the label that tells a part's series apart: `le`, `quantile`.

@@ -37,6 +37,18 @@ pub(super) struct Runs {
 }
 
 impl Runs {
+    /// Runs of series with these times, the values of which count on.
+    #[cfg(test)]
+    pub(super) fn of(runs: &[(usize, &[i64])]) -> Self {
+        let mut own = Self::default();
+        for (place, times) in runs {
+            own.samples.times_ms.extend_from_slice(times);
+            own.ends.push((*place, own.samples.times_ms.len()));
+        }
+        own.samples.values = (0..own.samples.times_ms.len()).map(|value| value as f64).collect();
+        own
+    }
+
     pub(super) fn each(&self, mut each: impl FnMut(usize, Range<usize>)) {
         let mut start = 0;
         for (place, end) in &self.ends {
@@ -229,7 +241,7 @@ impl<'a> Columns<'a> {
             let mut rest = times;
             while let Some(first) = rest.first() {
                 let (around, matter) = self.request.times.around(*first);
-                let len = leading(rest, |time| around.contains(time));
+                let len = leading(rest, &around);
                 let part;
                 (part, rest) = rest.split_at(len);
                 let rows = row..row + len;
@@ -290,12 +302,7 @@ impl<'a> Columns<'a> {
             }
             let number = of[number];
             let (base, unit, divisor) = (base[number], unit[number], double(&divisor[number]));
-            let value = |scaled: &i64, divisor| scaled::value(*scaled, base, unit, divisor);
-            // Whole numbers need no division.
-            match divisor == 1.0 {
-                true => values.extend(scaled.iter().map(|scaled| value(scaled, 1.0))),
-                false => values.extend(scaled.iter().map(|scaled| value(scaled, divisor))),
-            }
+            unscale(scaled, (base, unit, divisor), &mut values);
         })?;
         if let Some(raw) = self.raw.as_ref().filter(|_| missing > 0) {
             let (mut last, mut place) = (usize::MAX, 0);
@@ -316,13 +323,37 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// How many of the first are such. Many are looked at together, without a branch for each.
-fn leading(times: &[i64], are: impl Fn(&i64) -> bool) -> usize {
+/// How many of the first are between these. Many are looked at together, without a branch for each.
+fn leading(times: &[i64], around: &RangeInclusive<i64>) -> usize {
     const TOGETHER: usize = 32;
-    let all = |part: &[i64]| part.iter().fold(true, |all, time| all & are(time));
+    /// With bounds up to here a difference has the sign of one that is outside, or the other one has it.
+    const FAR: i64 = 1 << 62;
+    let (from, to) = (*around.start().max(&-FAR), *around.end().min(&FAR));
+    let outside = |signs: i64, time: &i64| signs | time.wrapping_sub(from) | to.wrapping_sub(*time);
+    let all = |part: &[i64]| part.iter().fold(0, outside) >= 0;
     let parts = times.chunks(TOGETHER).take_while(|part| all(part)).count();
     let start = (parts * TOGETHER).min(times.len());
-    start + times[start..].iter().take_while(|time| are(time)).count()
+    start + times[start..].iter().take_while(|time| around.contains(time)).count()
+}
+
+/// Appends what these stand for. Whole numbers need no division, and small ones are turned to doubles
+/// several at a time: those with the bits of this one below have their place in its fraction.
+fn unscale(scaled: &[i64], (base, unit, divisor): (i64, i64, f64), values: &mut Vec<f64>) {
+    const PLACES: f64 = (3_u64 << 51) as f64;
+    const HALF: i64 = 1 << 51;
+    let outside = |signs: i64, scaled: &i64| signs | scaled | (HALF - 1 - HALF / 2).wrapping_sub(*scaled);
+    let is_small =
+        unit == 1 && base.unsigned_abs() < HALF.unsigned_abs() / 2 && scaled.iter().fold(0, outside) >= 0;
+    if !is_small {
+        values.extend(scaled.iter().map(|scaled| scaled::value(*scaled, base, unit, divisor)));
+        return;
+    }
+    let places = PLACES.to_bits().cast_signed() + base;
+    let whole = |scaled: &i64| f64::from_bits((places + scaled).cast_unsigned()) - PLACES;
+    match divisor == 1.0 {
+        true => values.extend(scaled.iter().map(whole)),
+        false => values.extend(scaled.iter().map(|scaled| whole(scaled) / divisor)),
+    }
 }
 
 fn misses(name: &str) -> ParquetError {

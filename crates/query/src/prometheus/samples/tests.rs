@@ -262,6 +262,31 @@ proptest! {
         prop_assert_eq!(flat(&runs), expected(&all, &wanted, &places, matters));
     }
 
+    #[test]
+    fn values_are_the_same_several_at_a_time(
+        scaled in prop::collection::vec(prop_oneof![0_i64..1_000, 0_i64..1 << 51, any::<i64>()], 0..40),
+        base in prop_oneof![-1_000_i64..1_000, -(1_i64 << 51)..1 << 51, any::<i64>()],
+        unit in prop_oneof![Just(1_i64), any::<i64>()],
+        digits in 0_i32..5,
+    ) {
+        let divisor = 10_f64.powi(digits);
+        let mut values = Vec::new();
+        unscale(&scaled, (base, unit, divisor), &mut values);
+        let bits: Vec<_> = values.iter().map(|value| value.to_bits()).collect();
+        let expected = scaled.iter().map(|scaled| scaled::value(*scaled, base, unit, divisor).to_bits());
+        prop_assert_eq!(bits, expected.collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_first_that_are_outside_end_it(
+        times in prop::collection::vec(prop_oneof![0_i64..100, any::<i64>()], 0..200),
+        bounds in prop_oneof![(0_i64..100, 0_i64..100), (any::<i64>(), any::<i64>())],
+    ) {
+        let around = bounds.0.min(bounds.1)..=bounds.0.max(bounds.1);
+        let expected = times.iter().take_while(|time| around.contains(time)).count();
+        prop_assert_eq!(leading(&times, &around), expected);
+    }
+
     /// Bytes that were changed are an error or, where nothing notices it, other samples: no panic.
     #[test]
     fn broken_bytes_do_no_harm(

@@ -200,12 +200,27 @@ struct Coding {
 pub(super) fn encode_values(
     values: &[i64],
     valid: Option<&[bool]>,
+    column: Column,
+    codec: &mut Codec,
+) -> Result<Encoded> {
+    let rows = valid.map_or(values.len(), <[bool]>::len);
+    let page_rows = codec.page_rows();
+    let ends = (0..rows).step_by(page_rows).map(|first| (first + page_rows).min(rows));
+    encode_pages(values, valid, ends, column, codec)
+}
+
+/// The same, with pages that end with these rows, but where all values are the same.
+pub(super) fn encode_pages(
+    values: &[i64],
+    valid: Option<&[bool]>,
+    ends: impl Iterator<Item = usize>,
     mut column: Column,
     codec: &mut Codec,
 ) -> Result<Encoded> {
     let rows = valid.map_or(values.len(), <[bool]>::len);
     let uniform = values.is_empty() || (valid.is_none() && values.iter().all(|value| *value == values[0]));
-    let page_rows = if uniform { rows.max(1) } else { codec.page_rows() };
+    let one = (uniform && rows > 0).then_some(rows);
+    let several = (!uniform).then_some(ends).into_iter().flatten();
     let kind = column.leaf.physical_type();
     let interning = column.treatment.dictionary;
     let mut coding =
@@ -214,8 +229,10 @@ pub(super) fn encode_values(
     let mut bounds = None;
     let mut rest = values;
     let (mut page, mut definitions) = (Page::default(), column.definition_levels());
-    for first in (0..rows).step_by(page_rows) {
-        let range = first..(first + page_rows).min(rows);
+    let mut first = 0;
+    for end in one.into_iter().chain(several) {
+        let range = first..end;
+        first = end;
         page.renew();
         (page.rows, page.entries) = (range.len(), range.len());
         match valid {

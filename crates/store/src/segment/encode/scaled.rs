@@ -2,7 +2,7 @@ use model::{Table, scaled, schema};
 use parquet::errors::Result;
 use parquet::schema::types::ColumnDescPtr;
 
-use super::numbers::{Gathered, encode_values, gather_own};
+use super::numbers::{Gathered, encode_pages, encode_values, gather_own};
 use super::page::{Codec, Column};
 use super::{Encoded, Group};
 use crate::segment::properties::treatment;
@@ -19,6 +19,9 @@ const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
 const WHOLE_MAX: f64 = 4_611_686_018_427_387_904.0;
 /// One of so many values of a series may have no scale of few digits: the others still have it.
 const ODD_PART: usize = 8;
+
+/// Fewest rows of a page, but for the last one. A page has some fifty bytes beside its values.
+const PAGE_ROWS_MIN: usize = 4096;
 
 /// Values of samples, as [`model::scaled`] says, for each run of a series one scale.
 pub(super) struct Scaled {
@@ -98,20 +101,44 @@ impl Scaled {
     /// The column of this name, if it is one of these.
     pub(super) fn encode(&self, leaf: &ColumnDescPtr, codec: &mut Codec) -> Option<Result<Encoded>> {
         let column = Column::new(leaf, treatment(leaf));
+        let ends = self.page_ends(codec.page_rows());
         let gathered = match leaf.name() {
             scaled::RAW if self.raw.is_empty() => return Some(column.nulls(codec, self.rows())),
             scaled::RAW => {
                 let valid = self.valid.as_ref().map(|valid| valid.iter().map(|valid| !valid).collect());
                 let valid: Option<Vec<bool>> = valid;
-                return Some(encode_values(&self.raw, valid.as_deref(), column, codec));
+                return Some(encode_pages(&self.raw, valid.as_deref(), ends, column, codec));
             }
-            scaled::SCALED => return Some(encode_values(&self.scaled, self.valid.as_deref(), column, codec)),
+            scaled::SCALED => {
+                return Some(encode_pages(&self.scaled, self.valid.as_deref(), ends, column, codec));
+            }
             scaled::BASE => self.of_runs(|scale| scale.base),
             scaled::UNIT => self.of_runs(|scale| scale.unit),
             scaled::DIVISOR => self.of_runs(|scale| scale.divisor.to_bits().cast_signed()),
             _ => return None,
         };
         Some(encode_values(&gathered.values, gathered.valid.as_deref(), column, codec))
+    }
+
+    /// Pages end with a series: who reads one of it does not read many others, and the step from one to
+    /// the next, which is larger than others, is not written.
+    fn page_ends(&self, page_rows: usize) -> std::vec::IntoIter<usize> {
+        let (mut ends, mut first, mut end) = (Vec::new(), 0, 0);
+        for (rows, _) in &self.runs {
+            end += rows;
+            while end - first > page_rows {
+                first += page_rows;
+                ends.push(first);
+            }
+            if end - first >= PAGE_ROWS_MIN {
+                ends.push(end);
+                first = end;
+            }
+        }
+        if first < end {
+            ends.push(end);
+        }
+        ends.into_iter()
     }
 
     fn of_runs(&self, of: impl Fn(Scale) -> i64) -> Gathered {
