@@ -115,21 +115,35 @@ impl<'a> Board<'a> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn wait<'b>(&self, shared: MutexGuard<'b, Shared<'a>>) -> MutexGuard<'b, Shared<'a>> {
+        self.changed.wait(shared).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// For a thread that does not fold.
     fn take(&self) -> Option<(usize, Vec<Item<'a>>)> {
         let mut shared = self.lock();
-        while !shared.ended && shared.next >= shared.folded + self.ahead {
-            shared = self.changed.wait(shared).unwrap_or_else(PoisonError::into_inner);
+        while !shared.ended {
+            match self.begin(&mut shared) {
+                Some(begun) => return Some(begun),
+                None if shared.ended => break,
+                None => shared = self.wait(shared),
+            }
         }
-        if shared.ended {
+        None
+    }
+
+    /// The next series, if there are some and not too many batches are under way.
+    fn begin(&self, shared: &mut Shared<'a>) -> Option<(usize, Vec<Item<'a>>)> {
+        if shared.ended || shared.next >= shared.folded + self.ahead {
             return None;
         }
         let batch = shared.batch;
         let items: Vec<_> = shared.series.by_ref().take(batch).collect();
         if items.len() < batch {
             shared.ended = true;
+            self.changed.notify_all();
         }
         if items.is_empty() {
-            self.changed.notify_all();
             return None;
         }
         shared.next += 1;
@@ -148,22 +162,31 @@ impl<'a> Board<'a> {
         self.changed.notify_all();
     }
 
-    /// The next batch in order; none when all are folded.
-    fn next(&self) -> Option<Batch> {
+    /// What the thread that folds does next; nothing when all is folded.
+    fn next(&self) -> Option<Turn<'a>> {
         let mut shared = self.lock();
         loop {
             let number = shared.folded;
             if let Some(batch) = shared.ready.remove(&number) {
                 shared.folded += 1;
                 self.changed.notify_all();
-                return Some(batch);
+                return Some(Turn::Fold(batch));
+            }
+            if let Some((number, items)) = self.begin(&mut shared) {
+                return Some(Turn::Work(number, items));
             }
             if shared.ended && shared.folded == shared.next {
                 return None;
             }
-            shared = self.changed.wait(shared).unwrap_or_else(PoisonError::into_inner);
+            shared = self.wait(shared);
         }
     }
+}
+
+/// Folding goes first: batches that wait for it hold memory.
+enum Turn<'a> {
+    Fold(Batch),
+    Work(usize, Vec<Item<'a>>),
 }
 
 /// No thread waits for one that folds no more, not even where that one panicked.
@@ -201,23 +224,33 @@ fn side_by_side(
     let shared = Shared { series, batch, next: 0, folded: 0, ready: BTreeMap::new(), ended: false };
     let board = Board { shared: Mutex::new(shared), changed: Condvar::new(), ahead: 4 * threads };
     let check = query.check;
+    let work_on = |number, items: Vec<Item<'_>>, work: &mut Work| {
+        let mut leaving = Leaving { board: &board, number: Some(number) };
+        let batch = match check() {
+            Ok(()) => work_on(items, task, work),
+            Err(interrupted) => failed(interrupted.into()),
+        };
+        leaving.number = None;
+        board.put(number, batch);
+    };
     std::thread::scope(|scope| {
-        for _ in 0..threads {
+        for _ in 1..threads {
             scope.spawn(|| {
                 let mut work = Work::default();
                 while let Some((number, items)) = board.take() {
-                    let mut leaving = Leaving { board: &board, number: Some(number) };
-                    let batch = match check() {
-                        Ok(()) => work_on(items, task, &mut work),
-                        Err(interrupted) => failed(interrupted.into()),
-                    };
-                    leaving.number = None;
-                    board.put(number, batch);
+                    work_on(number, items, &mut work);
                 }
             });
         }
         let _end = End(&board);
-        fold_all(query, &board, fold)
+        let mut work = Work::default();
+        while let Some(turn) = board.next() {
+            match turn {
+                Turn::Work(number, items) => work_on(number, items, &mut work),
+                Turn::Fold(batch) => fold_batch(query, batch, fold)?,
+            }
+        }
+        Ok(())
     })
 }
 
@@ -244,20 +277,15 @@ fn work_on(items: Vec<Item<'_>>, task: &Task<'_>, work: &mut Work) -> Batch {
     Batch { done, remarks, read, error }
 }
 
-fn fold_all(
+fn fold_batch(
     query: &Query<'_>,
-    board: &Board<'_>,
+    batch: Batch,
     fold: &mut dyn FnMut(Row) -> Result<(), QueryError>,
 ) -> Result<(), QueryError> {
-    while let Some(batch) = board.next() {
-        query.merge_remarks(batch.remarks);
-        query.count_read(batch.read);
-        for done in batch.done {
-            fold_one(query, done, fold)?;
-        }
-        if let Some(error) = batch.error {
-            return Err(error);
-        }
+    query.merge_remarks(batch.remarks);
+    query.count_read(batch.read);
+    for done in batch.done {
+        fold_one(query, done, fold)?;
     }
-    Ok(())
+    batch.error.map_or(Ok(()), Err)
 }
