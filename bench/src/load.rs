@@ -28,6 +28,8 @@ pub(crate) struct Sent {
     pub(crate) seconds: f64,
     /// Of each request, in seconds, until its acknowledgement.
     pub(crate) latencies: Quantiles,
+    /// The same, counted from when it was sent.
+    pub(crate) since_sent: Quantiles,
 }
 
 impl Sent {
@@ -75,6 +77,7 @@ pub(crate) fn wait_until(then: Instant) -> Instant {
 #[derive(Default)]
 struct Done {
     latencies: Vec<f64>,
+    since_sent: Vec<f64>,
     bytes: u64,
     refused: usize,
 }
@@ -93,8 +96,10 @@ fn send<'a>(
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some(request) = requests(index) else { return Ok(done) };
             let begun = begin(index);
+            let sent = Instant::now();
             done.refused += acknowledged(&mut client, &request)?;
             done.latencies.push(begun.elapsed().as_secs_f64());
+            done.since_sent.push(sent.elapsed().as_secs_f64());
             done.bytes += request.body_bytes().len() as u64;
         }
     };
@@ -106,8 +111,10 @@ fn send<'a>(
     let seconds = started.elapsed().as_secs_f64();
     let (bytes, refused) =
         done.iter().fold((0, 0), |(bytes, refused), one| (bytes + one.bytes, refused + one.refused));
-    let latencies = Quantiles::of(done.into_iter().flat_map(|one| one.latencies).collect());
-    Ok(Sent { requests: latencies.len(), bytes, refused, seconds, latencies })
+    let (latencies, since_sent): (Vec<_>, Vec<_>) =
+        done.into_iter().map(|one| (one.latencies, one.since_sent)).unzip();
+    let (latencies, since_sent) = (Quantiles::of(latencies.concat()), Quantiles::of(since_sent.concat()));
+    Ok(Sent { requests: latencies.len(), bytes, refused, seconds, latencies, since_sent })
 }
 
 /// Sends until it is acknowledged; how often it was asked to try again.

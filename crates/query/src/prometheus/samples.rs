@@ -249,7 +249,7 @@ impl<'a> Columns<'a> {
                 if !matter {
                     continue;
                 }
-                times_ms.extend(part.iter().map(|time| time.div_euclid(NANOS_PER_MS)));
+                append_ms(part, *around.start() >= 0, times_ms);
                 let place = runs[number].place;
                 match within.last_mut() {
                     Some(last) if last.place == place && last.rows.end == rows.start => {
@@ -320,6 +320,16 @@ impl<'a> Columns<'a> {
             })?;
         }
         if missing != 0 { Err(misses(scaled::RAW)) } else { Ok(values) }
+    }
+}
+
+/// Appends nanoseconds as milliseconds. A division without a sign is quicker.
+fn append_ms(times: &[i64], without_sign: bool, times_ms: &mut Vec<i64>) {
+    if without_sign {
+        let ms = |time: &i64| (time.cast_unsigned() / NANOS_PER_MS.unsigned_abs()).cast_signed();
+        times_ms.extend(times.iter().map(ms));
+    } else {
+        times_ms.extend(times.iter().map(|time| time.div_euclid(NANOS_PER_MS)));
     }
 }
 
