@@ -204,10 +204,11 @@ impl Column {
         Ok(packed)
     }
 
-    /// Texts differ from sender to sender, and a dictionary is compressed like its pages.
+    /// Texts differ from sender to sender, scaled values from series to series, and a dictionary is compressed
+    /// like its pages.
     fn may_be_stored(&self, encoding: Encoding, body: &[u8]) -> bool {
-        let is_text = self.leaf.converted_type() == ConvertedType::UTF8;
-        !is_text && encoding != Encoding::RLE_DICTIONARY && body.len() >= JUDGE_BYTES
+        let differs = self.leaf.converted_type() == ConvertedType::UTF8 || self.treatment.sampled;
+        !differs && encoding != Encoding::RLE_DICTIONARY && body.len() >= JUDGE_BYTES
     }
 
     /// A column in which every row is an empty list.
