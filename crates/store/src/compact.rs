@@ -4,8 +4,8 @@
 //! their place. Row groups that are large already are copied as they are, page by page; small ones
 //! are read, sorted together and written anew. So a row is rewritten until its row group is large,
 //! and then no more; memory is that of one row group. Must hold: the rows are the same (of the
-//! table `series`: each series is there). Samples are merged run by run (`samples`), until their
-//! runs are long. What is merged, and when, is in `choice`; merging what somebody asks for in `asked`.
+//! table `series`: each series is there). Samples are merged run by run (`samples`): all row groups
+//! are copied or none, so that a file has one run of each series. What is merged, and when, is in `choice`; merging what somebody asks for in `asked`.
 
 pub(crate) mod asked;
 mod choice;

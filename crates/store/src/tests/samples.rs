@@ -51,6 +51,22 @@ fn series_of_groups(store: &Store) -> Vec<(Vec<[u8; 16]>, Option<u64>)> {
     groups
 }
 
+/// The series and the time of each row, where there is one file.
+fn rows_of_the_file(store: &Store) -> Vec<([u8; 16], i64)> {
+    let snapshot = store.snapshot(&tenant(), Table::Samples);
+    assert_eq!(snapshot.segments.len(), 1);
+    let file = SegmentFile::new(&store.inner().objects, &snapshot.segments[0]);
+    let metadata = file.metadata(Wanted::Groups).unwrap();
+    let mut found = Vec::new();
+    for batch in (0..metadata.num_row_groups()).flat_map(|group| file.group(&metadata, group).unwrap()) {
+        let batch = batch.unwrap();
+        let ids = batch.column(1).as_binary::<i32>();
+        let times = batch.column(2).as_primitive::<Int64Type>().values();
+        found.extend(times.iter().enumerate().map(|(row, time)| (ids.value(row).try_into().unwrap(), *time)));
+    }
+    found
+}
+
 #[tokio::test]
 async fn what_several_seals_have_of_a_series_becomes_one_run() {
     let dir = tempfile::tempdir().unwrap();
@@ -101,21 +117,46 @@ async fn row_groups_of_a_merged_file_are_open_one_after_the_other() {
     let request = crate::CompactRequest { tables: vec![Table::Samples], ..Default::default() };
     let mut asked = store.compact(request).unwrap();
     assert_eq!(asked.next().await.unwrap().unwrap().files, 2);
-    let snapshot = store.snapshot(&tenant(), Table::Samples);
-    let file = SegmentFile::new(&store.inner().objects, &snapshot.segments[0]);
-    let metadata = file.metadata(Wanted::Groups).unwrap();
-    let mut found: Vec<([u8; 16], i64)> = Vec::new();
-    for batch in (0..metadata.num_row_groups()).flat_map(|group| file.group(&metadata, group).unwrap()) {
-        let batch = batch.unwrap();
-        let ids = batch.column(1).as_binary::<i32>();
-        let times = batch.column(2).as_primitive::<Int64Type>().values();
-        found.extend(times.iter().enumerate().map(|(row, time)| (ids.value(row).try_into().unwrap(), *time)));
-    }
+    let found = rows_of_the_file(&store);
     let runs: Vec<_> = found.chunk_by(|(a, _), (b, _)| a == b).collect();
     assert_eq!(runs.len(), 97, "over all row groups, too, a series has one run");
     assert!(runs.iter().all(|run| run.is_sorted()), "in the order of its times");
     let mut times: Vec<_> = found.iter().map(|(_, time)| *time).collect();
     times.sort_unstable();
     let expected = (0..2 * FILES * ROWS).filter(|id| !is_histogram(*id)).map(|id| row(id).time);
+    assert!(times.into_iter().eq(expected), "every row once");
+}
+
+/// Merges everything as somebody who asks for it.
+async fn compact(store: &Store) -> u64 {
+    let request = crate::CompactRequest { tables: vec![Table::Samples], ..Default::default() };
+    store.compact(request).unwrap().next().await.unwrap().unwrap().files
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_day_joins_the_long_runs_of_the_rest() {
+    const SERIES: u64 = 60;
+    const ROWS: u64 = SERIES * 3_000;
+    let dir = tempfile::tempdir().unwrap();
+    let store = open_with(options(config(dir.path()), Arc::new(LocalDisk), &TestClock::new(NOON))).await;
+    let row = |id: u64| Row { id, stream: (id % SERIES) as u8, time: NOON + id as i64 };
+    for ids in [0..ROWS / 2, ROWS / 2..ROWS] {
+        append(&store, Signal::Metrics, ids.map(row)).await;
+        store.seal_all().await.unwrap();
+    }
+    assert_eq!(compact(&store).await, 2);
+    let file =
+        SegmentFile::new(&store.inner().objects, &store.snapshot(&tenant(), Table::Samples).segments[0]);
+    let metadata = file.metadata(Wanted::Groups).unwrap();
+    assert!(crate::segment::has_long_runs(&metadata), "else nothing would be copied anyway");
+    assert!(crate::segment::is_large(Table::Samples, metadata.row_group(0)));
+
+    append(&store, Signal::Metrics, (ROWS..ROWS + 600).map(row)).await;
+    assert_eq!(compact(&store).await, 2);
+    let found = rows_of_the_file(&store);
+    assert_eq!(found.chunk_by(|(a, _), (b, _)| a == b).count(), 48, "a series has one run, a fifth has none");
+    let mut times: Vec<_> = found.iter().map(|(_, time)| *time).collect();
+    times.sort_unstable();
+    let expected = (0..ROWS + 600).filter(|id| !is_histogram(*id)).map(|id| row(id).time);
     assert!(times.into_iter().eq(expected), "every row once");
 }
