@@ -15,10 +15,12 @@ pub(crate) enum Effort {
 }
 
 impl Effort {
-    pub(super) fn level(self) -> ZstdLevel {
-        let level = match self {
-            Self::Seal => 1,
-            Self::Compact => 3,
+    pub(super) fn level(self, table: Table) -> ZstdLevel {
+        let level = match (self, table) {
+            (Self::Seal, _) => 1,
+            // A tenth more of the time of a merge for two percent of the bytes.
+            (Self::Compact, Table::Samples) => 6,
+            (Self::Compact, _) => 3,
         };
         ZstdLevel::try_new(level).expect("a level that zstd has")
     }
@@ -120,7 +122,7 @@ pub(crate) fn properties(table: Table, effort: Effort) -> WriterPropertiesPtr {
     let columns = parquet_schema(table);
     let mut properties = WriterProperties::builder()
         .set_created_by("fresnel".into())
-        .set_compression(Compression::ZSTD(effort.level()))
+        .set_compression(Compression::ZSTD(effort.level(table)))
         .set_data_page_row_count_limit(page_rows(table, effort))
         .set_data_page_size_limit(PAGE_BYTES)
         .set_dictionary_page_size_limit(DICTIONARY_BYTES)

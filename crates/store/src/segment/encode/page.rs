@@ -27,7 +27,7 @@ pub(crate) struct Codec {
 
 impl Codec {
     pub(crate) fn new(table: Table, effort: Effort) -> Result<Self> {
-        let level = effort.level();
+        let level = effort.level(table);
         let compressor = Compressor::new(level.compression_level())
             .map_err(|error| ParquetError::External(error.into()))?;
         let compression = Compression::ZSTD(level);
