@@ -4,11 +4,16 @@
 CARGO_TARGET_DIR ?= $(HOME)/.cache/fresnel/target
 export CARGO_TARGET_DIR
 
+# What a test that passes has to tell (what it skipped and why, how much it compared) no runner shows:
+# it goes to this file, shown in the end.
+export FRESNEL_TEST_REPORT := $(abspath $(CARGO_TARGET_DIR))/test-report.txt
+TEST_THREADS = $$((2 * $$(nproc)))
+
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
-.SILENT: help deny web unit page semver
-.PHONY: help run demo test setup format lint features deny doc web unit reference semver bench bench-metrics bench-sdk soak fuzz gen page clean
+.SILENT: help test deny web unit sdk-unit page semver
+.PHONY: help run demo test setup format lint features deny doc web build unit sdk sdk-unit reference semver bench bench-metrics bench-sdk soak fuzz gen page clean
 
 help: ## list the commands
 	grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -19,7 +24,27 @@ run: page ## build everything, the page included, and start the server
 demo: page ## start a small shop that fills every page
 	cargo run --locked --profile quick --package fresnel-server --bin fresnel -- demo
 
-test: setup format web lint features deny doc unit reference ## everything that must hold
+# The tests of the workspace take longest, wait more than they compute, and hold no lock of cargo's
+# meanwhile: the SDK's part is done beside them. What it says is shown in the end, and is in a file until
+# then. Whichever fails first ends the other; what failed is named last.
+test: setup format web deny lint build ## everything that must hold
+	said="$(CARGO_TARGET_DIR)/test-sdk.txt"
+	: > "$(FRESNEL_TEST_REPORT)"
+	set -m # a group of processes for each, so that it can be ended with all that it started
+	$(MAKE) --no-print-directory unit reference < /dev/null & unit=$$!
+	$(MAKE) --no-print-directory sdk < /dev/null > "$$said" 2>&1 & sdk=$$!
+	end() { kill -- "-$$unit" "-$$sdk" 2> /dev/null || true; wait; }
+	trap end EXIT
+	failed=
+	wait -n -p ended && wait -n -p ended || failed=$$ended
+	end
+	if [ "$$failed" = "$$unit" ]; then echo "what the SDK's part said until it was ended: $$said"; else cat "$$said"; fi
+	echo; echo "what the tests tell:"; sort "$(FRESNEL_TEST_REPORT)"
+	case "$$failed" in
+	  "") ;;
+	  "$$unit") echo "failed: make unit reference" >&2; exit 1 ;;
+	  *) echo "failed: make sdk" >&2; exit 1 ;;
+	esac
 
 setup: ## install what the tests need, once
 	cargo xtask setup
@@ -27,18 +52,21 @@ setup: ## install what the tests need, once
 format:
 	cargo fmt --all --check
 
-# What a service takes is seldom all of it: each of the features alone must do, without a
-# word from the compiler; `lint` looks at none.
+lint:
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# All that must hold for the SDK with other features than the workspace wants of it.
+sdk: features doc sdk-unit
+
+# What a service takes is seldom all of it: all of the features, none, and each alone must do, without a
+# word from the compiler; `lint` looks at the default.
 features:
+	cargo clippy --package fresnel-sdk --all-features --all-targets --locked -- -D warnings
+	cargo clippy --package fresnel-sdk --no-default-features --all-targets --locked -- -D warnings
 	for feature in $$(sed -n '/^\[features\]/,/^\[dependencies\]/s/^\([a-z-]*\) = .*/\1/p' sdk/rust/Cargo.toml); do
 	  cargo clippy --package fresnel-sdk --no-default-features --features "$$feature" --locked -- -D warnings
 	done
 	cargo test --package fresnel-sdk --lib --locked -- logging::tests::redaction
-
-lint:
-	cargo clippy --workspace --all-targets --locked -- -D warnings
-	cargo clippy --package fresnel-sdk --all-features --all-targets --locked -- -D warnings
-	cargo clippy --package fresnel-sdk --no-default-features --all-targets --locked -- -D warnings
 
 # Of what others program against: a link that leads nowhere is an error.
 doc:
@@ -63,24 +91,27 @@ web:
 	  [ "$${FRESNEL_NO_SKIP:-0}" != 1 ]
 	fi
 
+# The tests, and the server that those of the SDK start.
+build:
+	cargo test --workspace --no-run --locked
+
 # nextest where it is installed: a test of its own process and a bound on its time. Documentation
 # examples are not among what it runs. The SDK has a run of its own, with the parts that the server
 # does without, so that the server is tested as it is shipped. Most tests wait for a server, a disk
-# or a client more than they compute: two of them for each core. What a test that passes has to tell
-# (what it skipped and why, how much it compared) no runner shows: it goes to a file, shown in the end.
+# or a client more than they compute: two of them for each core.
 unit:
-	export FRESNEL_TEST_REPORT="$(abspath $(CARGO_TARGET_DIR))/test-report.txt"
-	mkdir -p "$(CARGO_TARGET_DIR)"
-	: > "$$FRESNEL_TEST_REPORT"
-	trap 'echo; echo "what the tests tell:"; sort "$$FRESNEL_TEST_REPORT"' EXIT
 	if cargo nextest --version > /dev/null 2>&1; then
-	  threads=$$((2 * $$(nproc)))
-	  cargo nextest run --workspace --locked --test-threads "$$threads" -E 'not package(fresnel-sdk)'
-	  cargo nextest run --package fresnel-sdk --all-features --locked --test-threads "$$threads"
+	  cargo nextest run --workspace --locked --test-threads "$(TEST_THREADS)" -E 'not package(fresnel-sdk)'
 	  cargo test --workspace --locked --doc
-	  cargo test --package fresnel-sdk --all-features --locked --doc
 	else
 	  cargo test --workspace --locked
+	fi
+
+sdk-unit:
+	if cargo nextest --version > /dev/null 2>&1; then
+	  cargo nextest run --package fresnel-sdk --all-features --locked --test-threads "$(TEST_THREADS)"
+	  cargo test --package fresnel-sdk --all-features --locked --doc
+	else
 	  cargo test --package fresnel-sdk --all-features --locked
 	fi
 
