@@ -22,6 +22,7 @@ grace = "0s"
 /// Only the server's own telemetry comes in by itself.
 pub(crate) const NO_HOST: &str = "[receive.host]\nenabled = false\n";
 
-/// As many series as there is memory for, and most of it for the query that counts them afterwards.
-pub(crate) const SERIES_WITHOUT_END: &str =
-    "[store]\nseries_max = 100_000_000\nseries_max_per_metric = 100_000_000\n[query]\nmemory_share = 0.9\n";
+/// As many series as there is memory for, and most of it for the query that counts them afterwards, however
+/// long that takes.
+pub(crate) const SERIES_WITHOUT_END: &str = "[store]\nseries_max = 100_000_000\nseries_max_per_metric = 100_000_000\n\
+    [query]\nmemory_share = 0.9\ntimeout = \"2m\"\n";

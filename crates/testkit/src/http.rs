@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// No answer of the server may take longer than this.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(150);
 /// More than any answer in a test has.
 const BODY_BYTES_MAX: u64 = 1 << 30;
 
