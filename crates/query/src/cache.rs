@@ -158,6 +158,7 @@ impl ParquetFileReaderFactory for Segments {
 /// Reads a segment and counts it. When the store does not answer for its footer, it has no rows, and
 /// the answer says that it is not complete. A footer that makes no sense is an error, as pages are:
 /// the segment is then examined, set aside, and the question asked again.
+#[derive(Clone)]
 pub(crate) struct SegmentReader {
     segments: Segments,
     path: Arc<str>,
@@ -169,8 +170,23 @@ impl SegmentReader {
         object_store::path::Path::from(self.path.as_ref())
     }
 
+    /// Where the file is.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Where it is counted what is read.
+    pub(crate) fn scan(&self) -> &Scan {
+        &self.segments.scan
+    }
+
+    /// The footer, where it is kept.
+    pub(crate) fn known_footer(&self) -> Option<Arc<ParquetMetaData>> {
+        self.segments.footers.get(&self.path)
+    }
+
     async fn footer(&mut self) -> Result<Arc<ParquetMetaData>> {
-        if let Some(footer) = self.segments.footers.get(&self.path) {
+        if let Some(footer) = self.known_footer() {
             return Ok(footer);
         }
         let size = self.bytes;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use model::{Budget, Tenant};
 use object_store::ObjectStore;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{MappedRwLockReadGuard, Mutex, RwLock, RwLockReadGuard};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -44,8 +44,9 @@ pub(crate) struct Inner {
 }
 
 impl Inner {
-    pub(crate) fn prometheus(&self) -> PrometheusConfig {
-        self.config.read().prometheus.clone()
+    /// How PromQL is evaluated now.
+    pub(crate) fn prometheus(&self) -> MappedRwLockReadGuard<'_, PrometheusConfig> {
+        RwLockReadGuard::map(self.config.read(), |config| &config.prometheus)
     }
 }
 

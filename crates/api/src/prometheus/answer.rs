@@ -3,6 +3,9 @@ use http::{HeaderValue, header};
 
 use super::write;
 
+/// What the envelope has, mostly.
+const ENVELOPE_BYTES: usize = 64;
+
 /// Data in Prometheus' envelope.
 pub(crate) struct Answer {
     data: String,
@@ -40,7 +43,9 @@ pub(super) fn cut<T>(list: &mut Vec<T>, limit: Option<usize>) -> Option<String> 
 
 impl IntoResponse for Answer {
     fn into_response(self) -> Response {
-        let mut body = format!("{{\"status\":\"success\",\"data\":{}", self.data);
+        let mut body = String::with_capacity(self.data.len() + ENVELOPE_BYTES);
+        body.push_str("{\"status\":\"success\",\"data\":");
+        body.push_str(&self.data);
         for (name, remarks) in [("warnings", &self.warnings), ("infos", &self.infos)] {
             if !remarks.is_empty() {
                 body.push_str(&format!(",\"{name}\":"));

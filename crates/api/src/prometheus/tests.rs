@@ -34,8 +34,10 @@ fn numbers_are_texts_with_the_shortest_digits() {
         assert_eq!(text(|out| write::number(out, value)), format!("\"{expected}\""));
     }
     // Around where they are written in another way.
-    for edge in [1e-6, 1e-5, 1e-4, 1.0, 9e15, 1e16, 9e20] {
-        for value in [edge, f64::next_down(edge), f64::next_up(edge), edge / 3.0, -edge * 1.7] {
+    let whole = (1_u64 << 53) as f64;
+    for edge in [1e-6, 1e-5, 1e-4, 1.0, 12_345_678.0, 1e15, whole, 9e15, 1e16, 9e20] {
+        let near = [edge, -edge, f64::next_down(edge), f64::next_up(edge), edge - 1.0, edge + 1.0];
+        for value in near.into_iter().chain([edge / 3.0, -edge * 1.7]) {
             if (1e-6..1e21).contains(&value.abs()) {
                 assert_eq!(text(|out| write::number(out, value)), format!("\"{value}\""));
             }

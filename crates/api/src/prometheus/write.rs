@@ -13,7 +13,8 @@ pub(super) fn data(value: &Value, statistics: Option<&str>) -> String {
         Value::Vector(_) => "vector",
         Value::Matrix(_) => "matrix",
     };
-    let mut out = format!("{{\"resultType\":\"{kind}\",\"result\":");
+    let mut out = String::with_capacity(bytes_guess(value));
+    let _ = write!(out, "{{\"resultType\":\"{kind}\",\"result\":");
     match value {
         Value::Scalar { time_ms, value } => {
             out.push('[');
@@ -44,10 +45,28 @@ pub(super) fn data(value: &Value, statistics: Option<&str>) -> String {
     out
 }
 
+/// About as many bytes as an answer has, so that it is not copied while it grows.
+fn bytes_guess(value: &Value) -> usize {
+    const ELEMENT: usize = 256;
+    const POINT: usize = 32;
+    ELEMENT
+        + match value {
+            Value::Scalar { .. } | Value::String { .. } => 0,
+            Value::Vector(samples) => samples.len() * ELEMENT,
+            Value::Matrix(series) => {
+                series.iter().map(|series| ELEMENT + series.points.len() * POINT).sum::<usize>()
+            }
+        }
+}
+
 /// Elements with commas, in brackets.
-pub(super) fn list<T>(out: &mut String, items: &[T], mut write: impl FnMut(&mut String, &T)) {
+pub(super) fn list<T>(
+    out: &mut String,
+    items: impl IntoIterator<Item = T>,
+    mut write: impl FnMut(&mut String, T),
+) {
     out.push('[');
-    for (number, item) in items.iter().enumerate() {
+    for (number, item) in items.into_iter().enumerate() {
         if number > 0 {
             out.push(',');
         }
@@ -75,29 +94,25 @@ fn sample(out: &mut String, sample: &Sample) {
 fn one_series(out: &mut String, series: &Series) {
     out.push_str("{\"metric\":");
     labels(out, &series.labels);
-    let numbers: Vec<_> = series
-        .points
-        .iter()
-        .filter_map(|(time, point)| match point {
+    let numbers = || {
+        series.points.iter().filter_map(|(time, point)| match point {
             Point::Float(value) => Some((*time, *value)),
             Point::Histogram(_) => None,
         })
-        .collect();
-    let histograms: Vec<_> = series
-        .points
-        .iter()
-        .filter_map(|(time, point)| match point {
+    };
+    let histograms = || {
+        series.points.iter().filter_map(|(time, point)| match point {
             Point::Histogram(value) => Some((*time, value)),
             Point::Float(_) => None,
         })
-        .collect();
-    if !numbers.is_empty() {
+    };
+    if numbers().next().is_some() {
         out.push_str(",\"values\":");
-        list(out, &numbers, |out, (time, value)| number_at(out, *time, *value));
+        list(out, numbers(), |out, (time, value)| number_at(out, time, value));
     }
-    if !histograms.is_empty() {
+    if histograms().next().is_some() {
         out.push_str(",\"histograms\":");
-        list(out, &histograms, |out, (time, value)| histogram_at(out, *time, value));
+        list(out, histograms(), |out, (time, value)| histogram_at(out, time, value));
     }
     out.push('}');
 }
@@ -148,10 +163,20 @@ pub(super) fn time(out: &mut String, time_ms: i64) {
     }
 }
 
+/// Below it each whole number is a double, so that none has shorter digits than its own.
+const WHOLE_BELOW: f64 = 9_007_199_254_740_992.0;
+
 /// The shortest digits that give the number back, in quotes; with an exponent where it is below
 /// 1e-6 or from 1e21 on.
 pub(super) fn number(out: &mut String, value: f64) {
     let magnitude = value.abs();
+    if magnitude < WHOLE_BELOW && value.fract() == 0.0 && (magnitude > 0.0 || value.is_sign_positive()) {
+        out.push('"');
+        #[expect(clippy::cast_possible_truncation, reason = "it is a whole number that fits")]
+        out.push_str(itoa::Buffer::new().format(value as i64));
+        out.push('"');
+        return;
+    }
     // Where this writes no exponent either.
     if magnitude == 0.0 || (1e-5..1e16).contains(&magnitude) {
         let mut digits = ryu::Buffer::new();

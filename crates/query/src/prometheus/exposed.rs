@@ -52,6 +52,12 @@ impl Part {
     }
 }
 
+/// What a name may be made of: the same, or one of which a part has this name.
+pub(super) fn bases(name: &str) -> impl Iterator<Item = &str> {
+    const ALL: [Part; 4] = [Part::Own, Part::Bucket, Part::Sum, Part::Count];
+    ALL.iter().filter_map(|part| name.strip_suffix(part.suffix()))
+}
+
 fn parts(kind: &str) -> &'static [Part] {
     match kind {
         "histogram" => &[Part::Native, Part::Bucket, Part::Sum, Part::Count],
@@ -75,6 +81,11 @@ impl<'a> Matching<'a> {
             matcher.name == METRIC_NAME && matcher.op == MatchOp::Equal && !matcher.value.is_empty()
         });
         Self { matchers, name: name.map(|matcher| matcher.value.as_str()) }
+    }
+
+    /// The one name that fits, where only one does.
+    pub(super) fn name(&self) -> Option<&'a str> {
+        self.name
     }
 
     /// Whether a series may be seen under a name that fits; also yes for some where none does.
@@ -183,13 +194,19 @@ impl Translator {
     }
 
     /// The series that a stored one is seen as, those that fit.
-    pub(super) fn seen_as(&mut self, series: &KnownSeries, matching: &Matching<'_>) -> Vec<(Labels, Part)> {
+    pub(super) fn seen_as(
+        &mut self,
+        series: &KnownSeries,
+        matching: &Matching<'_>,
+        mut seen: impl FnMut(Labels, Part),
+    ) {
         if series.own {
-            let fits = matching.fit(&series.labels, None);
-            return if fits { vec![(series.labels.clone(), Part::Own)] } else { Vec::new() };
+            if matching.fit(&series.labels, None) {
+                seen(series.labels.clone(), Part::Own);
+            }
+            return;
         }
         let metric = &series.metric;
-        let mut seen = Vec::new();
         for part in parts(&metric.kind) {
             let Some(name) = matching.name_of(&metric.translated, &metric.name, *part) else { continue };
             let mut pairs: BTreeMap<_, _> = series.labels.pairs().iter().cloned().collect();
@@ -199,10 +216,9 @@ impl Translator {
             }
             let labels = Labels::from_sorted(pairs);
             if matching.fit(&labels, part.own_label()) {
-                seen.push((labels, *part));
+                seen(labels, *part);
             }
         }
-        seen
     }
 
     /// `job` and `instance`.

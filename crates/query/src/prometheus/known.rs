@@ -6,11 +6,12 @@
 //! works as before, only slower.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use promql::{Labels, METRIC_NAME};
 
-use super::exposed::Translator;
+use super::exposed::{Translator, bases};
 use super::names::{self, Shape};
 use super::promoted::Promoted;
 use super::prune::SeriesId;
@@ -23,11 +24,82 @@ const LABEL_BYTES: usize = 48;
 /// Labels that a series is thought to have before it is looked at.
 const LABELS_GUESS: usize = 10;
 
+/// Of a metric: where its series are, and its two places among the names.
+const METRIC_BYTES: usize = 32;
+
 /// The series of a file.
 pub(crate) struct KnownFile {
     /// What their labels were made with.
     pub(super) promoted: Promoted,
-    pub(super) series: Vec<KnownSeries>,
+    series: Vec<KnownSeries>,
+    /// Where the series of each metric are.
+    metrics: Vec<Range<usize>>,
+    /// The metrics in the order of their own names.
+    by_name: Vec<usize>,
+    /// The metrics in the order of their translated names.
+    by_translated: Vec<usize>,
+}
+
+impl KnownFile {
+    /// Of series in the order of the file.
+    pub(super) fn new(promoted: Promoted, mut series: Vec<KnownSeries>) -> Self {
+        series.shrink_to_fit();
+        let mut metrics = Vec::new();
+        // In the order in which they will be wanted.
+        for of_metric in series.chunk_by_mut(|a, b| Arc::ptr_eq(&a.metric, &b.metric)) {
+            of_metric.sort_by(|a, b| a.labels.cmp(&b.labels));
+            let start = metrics.last().map_or(0, |last: &Range<usize>| last.end);
+            metrics.push(start..start + of_metric.len());
+        }
+        metrics.shrink_to_fit();
+        let by = |name: &dyn Fn(&Metric) -> &str| {
+            let mut places: Vec<usize> = (0..metrics.len()).collect();
+            let name = |place: &usize| name(&series[metrics[*place].start].metric);
+            places.sort_by(|a, b| name(a).cmp(name(b)));
+            places
+        };
+        let (by_name, by_translated) = (by(&|metric| &metric.name), by(&|metric| &metric.translated));
+        Self { promoted, series, metrics, by_name, by_translated }
+    }
+
+    /// Whether all of them came from Prometheus: no resource is told of then.
+    pub(super) fn is_own(&self) -> bool {
+        self.series.iter().all(|series| series.own)
+    }
+
+    /// How many series.
+    pub(super) fn len(&self) -> usize {
+        self.series.len()
+    }
+
+    /// Bytes that it takes.
+    pub(super) fn bytes(&self) -> usize {
+        let of = |series: &KnownSeries| SERIES_BYTES + series.labels.len() * LABEL_BYTES;
+        self.series.iter().map(of).sum::<usize>() + self.metrics.len() * METRIC_BYTES
+    }
+
+    /// The series of each metric, in the order of the file.
+    pub(super) fn by_metric(&self) -> impl Iterator<Item = &[KnownSeries]> {
+        self.metrics.iter().map(|place| &self.series[place.clone()])
+    }
+
+    /// As [`KnownFile::by_metric`], of metrics that may be seen under a name.
+    pub(super) fn named(&self, name: &str) -> impl Iterator<Item = &[KnownSeries]> {
+        let mut found = Vec::new();
+        for base in bases(name) {
+            self.of_base(&self.by_name, base, |metric| &metric.name, &mut found);
+            self.of_base(&self.by_translated, base, |metric| &metric.translated, &mut found);
+        }
+        found.sort_unstable();
+        found.dedup();
+        found.into_iter().map(|place| &self.series[self.metrics[place].clone()])
+    }
+
+    fn of_base(&self, order: &[usize], base: &str, name: fn(&Metric) -> &str, found: &mut Vec<usize>) {
+        let name = |place: &usize| name(&self.series[self.metrics[*place].start].metric);
+        let first = order.partition_point(|place| name(place) < base);
+        found.extend(order[first..].iter().take_while(|place| name(place) == base));
+    }
 }
 
 /// A row of the table `series`, without what only metadata is made of.
@@ -117,10 +189,5 @@ impl<'a> Acquaintance<'a> {
 
 /// Bytes that so many series may take.
 pub(super) fn bytes_at_most(rows: usize, promoted: &Promoted) -> usize {
-    rows * (SERIES_BYTES + (LABELS_GUESS + promoted.labels_guess()) * LABEL_BYTES)
-}
-
-/// Bytes that these take.
-pub(super) fn bytes_of(series: &[KnownSeries]) -> usize {
-    series.iter().map(|series| SERIES_BYTES + series.labels.len() * LABEL_BYTES).sum()
+    rows * (SERIES_BYTES + METRIC_BYTES + (LABELS_GUESS + promoted.labels_guess()) * LABEL_BYTES)
 }

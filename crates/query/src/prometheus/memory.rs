@@ -5,16 +5,17 @@ use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReser
 use crate::QueryError;
 use crate::pool::QueryPool;
 
-/// What a part of a query holds of the query's memory; given back when dropped.
+/// What a part of a query holds of the query's memory; given back when it and all clones are dropped.
+#[derive(Clone)]
 pub(super) struct Memory {
-    held: MemoryReservation,
+    held: Arc<MemoryReservation>,
     pool: Arc<QueryPool>,
 }
 
 impl Memory {
     pub(super) fn new(pool: &Arc<QueryPool>, what: &str) -> Self {
         let held = MemoryConsumer::new(what).register(&(Arc::clone(pool) as Arc<dyn MemoryPool>));
-        Self { held, pool: Arc::clone(pool) }
+        Self { held: Arc::new(held), pool: Arc::clone(pool) }
     }
 
     /// Of the same query, given back apart.

@@ -59,8 +59,12 @@ impl Engine {
         compute(session, move |session, snapshots| {
             let store = Store::of_labels(session, snapshots)?;
             let mut metrics = AllMetadata::new();
-            let which =
-                Which { times: super::points::nanos(ALWAYS), name_may_fit: &|_, _| true, every_row: false };
+            let which = Which {
+                times: super::points::nanos(ALWAYS),
+                name: None,
+                name_may_fit: &|_, _| true,
+                every_row: false,
+            };
             series::each(&store.memory, &store.series, &which, &mut |row| {
                 let (name, kind) = described(row);
                 // What begins it may be the whole that it is a part of.

@@ -5,6 +5,7 @@ use std::ops::Range;
 use parquet::arrow::arrow_reader::RowSelection;
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
+use parquet::file::page_index::offset_index::PageLocation;
 use parquet::file::statistics::Statistics;
 
 use super::rows::Picked;
@@ -69,16 +70,20 @@ impl Columns {
         Self { name: place("metric_name"), id: place("series_id"), time: place("time_unix_nano") }
     }
 
-    fn group_may_have(&self, group: &RowGroupMetaData, wanted: &Wanted<'_>) -> bool {
-        let statistics = |place: Option<usize>| group.column(place?).statistics();
-        let bytes = |place| {
-            let statistics: &Statistics = statistics(place)?;
-            Some((statistics.min_bytes_opt()?, statistics.max_bytes_opt()?))
-        };
-        let times = statistics(self.time).and_then(|statistics| match statistics {
+    /// The least and the greatest time of a row group.
+    fn times_of(&self, group: &RowGroupMetaData) -> Option<(i64, i64)> {
+        match group.column(self.time?).statistics()? {
             Statistics::Int64(values) => Some((*values.min_opt()?, *values.max_opt()?)),
             _ => None,
-        });
+        }
+    }
+
+    fn group_may_have(&self, group: &RowGroupMetaData, wanted: &Wanted<'_>) -> bool {
+        let bytes = |place: Option<usize>| {
+            let statistics = group.column(place?).statistics()?;
+            Some((statistics.min_bytes_opt()?, statistics.max_bytes_opt()?))
+        };
+        let times = self.times_of(group);
         bytes(self.name).is_none_or(|bounds| wanted.has_metric_within(bounds))
             && bytes(self.id).is_none_or(|bounds| wanted.has_id_within(bounds))
             && times.is_none_or(|bounds| wanted.has_time_within(bounds))
@@ -96,7 +101,10 @@ impl Columns {
         let pages = |place: Option<usize>| Pages::of(footer, group, place?, rows);
         let by_name = pages(self.name).map(|pages| pages.texts(|bounds| wanted.has_metric_within(bounds)));
         let by_id = pages(self.id).map(|pages| pages.texts(|bounds| wanted.has_id_within(bounds)));
-        let by_time = pages(self.time).map(|pages| pages.times(|bounds| wanted.has_time_within(bounds)));
+        let times = self.times_of(footer.row_group(group));
+        let all_times = times.is_some_and(|(min, max)| wanted.times.0 <= min && max <= wanted.times.1);
+        let by_time = pages(self.time.filter(|_| !all_times));
+        let by_time = by_time.map(|pages| pages.times(|bounds| wanted.has_time_within(bounds)));
         [by_name, by_id, by_time].into_iter().flatten().fold(all, |kept, other| intersect(&kept, &other))
     }
 }
@@ -120,25 +128,24 @@ impl Wanted<'_> {
 /// The pages of a column of a row group.
 struct Pages<'a> {
     index: &'a ColumnIndexMetaData,
-    rows: Vec<Range<usize>>,
+    locations: &'a [PageLocation],
+    /// How many the row group has.
+    rows: usize,
 }
 
 impl<'a> Pages<'a> {
     fn of(footer: &'a ParquetMetaData, group: usize, column: usize, rows: usize) -> Option<Self> {
         let index = footer.column_index()?.get(group)?.get(column)?;
         let locations = footer.offset_index()?.get(group)?.get(column)?.page_locations();
-        let begin = |place: usize| -> Option<usize> {
-            locations.get(place).map_or(Some(rows), |page| usize::try_from(page.first_row_index).ok())
-        };
-        let rows = (0..locations.len()).map(|place| Some(begin(place)?..begin(place + 1)?));
-        Some(Self { index, rows: rows.collect::<Option<_>>()? })
+        let sound = locations.iter().all(|page| page.first_row_index >= 0);
+        sound.then_some(Self { index, locations, rows })
     }
 
     fn texts(&self, may: impl Fn((&[u8], &[u8])) -> bool) -> Vec<Range<usize>> {
         let (ColumnIndexMetaData::BYTE_ARRAY(index) | ColumnIndexMetaData::FIXED_LEN_BYTE_ARRAY(index)) =
             self.index
         else {
-            return self.rows.clone();
+            return self.keep(|_| true);
         };
         self.keep(|page| match (index.min_value(page), index.max_value(page)) {
             (Some(min), Some(max)) => may((min, max)),
@@ -147,7 +154,7 @@ impl<'a> Pages<'a> {
     }
 
     fn times(&self, may: impl Fn((i64, i64)) -> bool) -> Vec<Range<usize>> {
-        let ColumnIndexMetaData::INT64(index) = self.index else { return self.rows.clone() };
+        let ColumnIndexMetaData::INT64(index) = self.index else { return self.keep(|_| true) };
         self.keep(|page| match (index.min_value(page), index.max_value(page)) {
             (Some(min), Some(max)) => may((*min, *max)),
             _ => true,
@@ -155,8 +162,12 @@ impl<'a> Pages<'a> {
     }
 
     fn keep(&self, may: impl Fn(usize) -> bool) -> Vec<Range<usize>> {
-        let kept = self.rows.iter().enumerate().filter(|(page, _)| may(*page));
-        joined(kept.map(|(_, rows)| rows.clone()))
+        let begin = |page: usize| {
+            let row = self.locations.get(page).and_then(|page| usize::try_from(page.first_row_index).ok());
+            row.unwrap_or(self.rows)
+        };
+        let kept = (0..self.locations.len()).filter(|page| may(*page));
+        joined(kept.map(|page| begin(page)..begin(page + 1)))
     }
 }
 

@@ -25,9 +25,11 @@ use super::points::{ById, SAMPLE_BYTES};
 use super::promoted::Promoted;
 use super::prune::{GroupRows, SeriesId, Wanted, groups, pages};
 use super::samples::{self, Runs};
-use super::workers::side_by_side;
+use super::workers::{side_by_side, with_helpers};
 use crate::answer::Scan;
 use crate::cache::{SegmentReader, Segments};
+use crate::engine::Inner;
+use crate::registry::Control;
 use crate::session::Session;
 use crate::{Chunk, QueryError, Segment, SeriesOfRows, Snapshot};
 
@@ -156,9 +158,16 @@ impl<'a> Rows<'a> {
     }
 }
 
+/// A file that threads read side by side.
+struct Shared {
+    reader: SegmentReader,
+    engine: Arc<Inner>,
+    control: Arc<Control>,
+}
+
 /// Rows of a row group that one thread decodes.
-struct Part<'a> {
-    file: &'a File<'a>,
+struct Part {
+    file: Arc<Shared>,
     footer: Arc<ParquetMetaData>,
     group: usize,
     /// How many rows the row group has.
@@ -183,15 +192,16 @@ impl<'a> Rows<'a> {
         which: &dyn Fn(&Segment) -> bool,
         each: &(dyn Fn(&mut T, &RecordBatch) -> Result<(), QueryError> + Sync),
     ) -> Result<Vec<T>, QueryError> {
-        self.by_parts(wanted, which, &|part| {
+        let (threads, parts) = self.parts(wanted, which)?;
+        side_by_side(threads, parts.len(), &|number| {
             let mut into = T::default();
-            part.read(columns, &mut |batch| each(&mut into, batch))?;
+            parts[number].read(columns, &mut |batch| each(&mut into, batch))?;
             Ok(into)
         })
     }
 
-    /// The samples of sought series in some files, decoded side by side: those of each part, in the order
-    /// of the rows, whatever the number of threads. `memory` is asked for them.
+    /// The samples of sought series in some files, decoded side by side: those of each part, in the same
+    /// order as of [`Rows::decode`]. `memory` is asked for them.
     pub(super) fn samples(
         &self,
         wanted: &Wanted<'_>,
@@ -200,21 +210,28 @@ impl<'a> Rows<'a> {
         (apart, starts): (Option<Apart>, bool),
         memory: &Memory,
     ) -> Result<Vec<Runs>, QueryError> {
-        self.by_parts(wanted, which, &|part| {
+        let times = samples::Times::new(wanted.times, apart);
+        let read = move |part: &Part, places: &ById<usize>, memory: &Memory| -> Result<Runs, QueryError> {
             let (footer, group, rows) = (&*part.footer, part.group, &*part.ranges);
-            let times = samples::Times::new(wanted.times, apart);
             let runs = part.samples(samples::Request { footer, group, rows, places, times, starts })?;
             memory.grow(runs.samples.times_ms.len() * SAMPLE_BYTES)?;
             Ok(runs)
-        })
+        };
+        let (threads, parts) = self.parts(wanted, which)?;
+        if threads.min(parts.len()) < 2 {
+            return parts.iter().map(|part| read(part, places, memory)).collect();
+        }
+        let (pieces, places, memory) = (parts.len(), places.clone(), memory.clone());
+        let work = move |number: usize| read(&parts[number], &places, &memory);
+        with_helpers(&self.session.engine.executor, threads, pieces, Arc::new(work))
     }
 
-    fn by_parts<T: Send>(
+    /// What may be wanted of some files, in parts, and on how many threads it is worth to be decoded.
+    fn parts(
         &self,
         wanted: &Wanted<'_>,
         which: &dyn Fn(&Segment) -> bool,
-        read: &(dyn Fn(&Part<'_>) -> Result<T, QueryError> + Sync),
-    ) -> Result<Vec<T>, QueryError> {
+    ) -> Result<(usize, Vec<Part>), QueryError> {
         let files: Vec<_> = self.files(wanted.times).filter(|file| which(file.segment)).collect();
         let mut parts = Vec::new();
         for file in &files {
@@ -222,21 +239,28 @@ impl<'a> Rows<'a> {
         }
         let rows: usize = parts.iter().map(Part::rows).sum();
         let workers = self.session.engine.executor.metrics().num_workers();
-        let threads = workers.min(rows / PART_ROWS + 1);
-        side_by_side(threads, parts.len(), &|number| read(&parts[number]))
+        Ok((workers.min(rows / PART_ROWS + 1), parts))
     }
 }
 
 impl File<'_> {
     /// What may be wanted of it, in parts.
-    fn parts(&self, wanted: &Wanted<'_>) -> Result<Vec<Part<'_>>, QueryError> {
+    fn parts(&self, wanted: &Wanted<'_>) -> Result<Vec<Part>, QueryError> {
         let session = self.rows.session;
         let mut reader = self.rows.segments.reader(&self.segment.path, self.segment.bytes);
-        let footer = session.control().within(async { Ok(reader.get_metadata(None).await) });
-        let footer = session.engine.executor.block_on(footer)?.map_err(|error| self.failed(&error))?;
+        // To wait for nothing takes longer than to look at a footer.
+        let footer = match reader.known_footer() {
+            Some(footer) => footer,
+            None => {
+                let footer = session.control().within(async { Ok(reader.get_metadata(None).await) });
+                session.engine.executor.block_on(footer)?.map_err(|error| self.failed(&error))?
+            }
+        };
+        let (engine, control) = (Arc::clone(&session.engine), Arc::clone(session.control()));
+        let file = Arc::new(Shared { reader, engine, control });
         let part = |(group, group_rows, ranges): (usize, usize, Vec<Range<usize>>)| {
-            let footer = Arc::clone(&footer);
-            Part { file: self, footer, group, group_rows, ranges }
+            let (file, footer) = (Arc::clone(&file), Arc::clone(&footer));
+            Part { file, footer, group, group_rows, ranges }
         };
         Ok(pages(&footer, wanted).into_iter().flat_map(cut).map(part).collect())
     }
@@ -278,55 +302,65 @@ fn with_coded_ids(footer: &Arc<ParquetMetaData>) -> Result<ArrowReaderMetadata, 
     ArrowReaderMetadata::try_new(Arc::clone(footer), ArrowReaderOptions::new().with_schema(schema))
 }
 
-impl Part<'_> {
+impl Part {
     fn rows(&self) -> usize {
         self.ranges.iter().map(Range::len).sum()
     }
 
     fn samples(&self, request: samples::Request<'_>) -> Result<Runs, QueryError> {
-        let session = self.file.rows.session;
-        if let Some(reason) = session.control().has_to_stop() {
+        let Shared { reader, engine, control } = &*self.file;
+        if let Some(reason) = control.has_to_stop() {
             return Err(reason);
         }
-        let failed = |error: &ParquetError| self.file.failed(error);
+        let failed = |error: &ParquetError| failed(control, reader, error);
         let mut columns = samples::Columns::of(request).map_err(|error| failed(&error))?;
         let places = columns.places();
-        let mut reader = self.file.rows.segments.reader(&self.file.segment.path, self.file.segment.bytes);
         // A part is small: handing it to another thread and back costs more than reading it.
-        let read = match reader.read_here(&*session.engine.source, &places) {
+        let read = match reader.read_here(&*engine.source, &places) {
             Some(read) => read,
             None => {
-                let read = session.control().within(async { Ok(reader.get_byte_ranges(places).await) });
-                session.engine.executor.block_on(read)?
+                let mut reader = reader.clone();
+                let read = control.within(async { Ok(reader.get_byte_ranges(places).await) });
+                engine.executor.block_on(read)?
             }
         };
         let read = read.map_err(|error| failed(&error))?;
-        session.scan.add_rows(self.rows());
+        reader.scan().add_rows(self.rows());
         columns.decode(read).map_err(|error| failed(&error))
     }
 
     fn read(&self, columns: &[&str], each: &mut Each<'_>) -> Result<(), QueryError> {
-        let session = self.file.rows.session;
-        let control = session.control();
-        let executor = &session.engine.executor;
-        let reader = self.file.rows.segments.reader(&self.file.segment.path, self.file.segment.bytes);
-        let footer = with_coded_ids(&self.footer).map_err(|error| self.file.failed(&error))?;
+        let Shared { reader, engine, control } = &*self.file;
+        let failed = |error: &ParquetError| failed(control, reader, error);
+        let footer = with_coded_ids(&self.footer).map_err(|error| failed(&error))?;
         let own = &*self.footer;
         let mask = projection(own, columns.iter().copied().filter(|name| tells(own, self.group, name)));
         let selection = RowSelection::from_consecutive_ranges(self.ranges.iter().cloned(), self.group_rows);
-        let stream = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, footer)
+        let stream = ParquetRecordBatchStreamBuilder::new_with_metadata(reader.clone(), footer)
             .with_row_groups(vec![self.group])
             .with_row_selection(selection)
             .with_projection(mask)
             .with_batch_size(BATCH_ROWS)
             .build();
-        let mut stream = stream.map_err(|error| self.file.failed(&error))?;
-        while let Some(batch) = executor.block_on(control.within(async { Ok(stream.next().await) }))? {
-            let batch = batch.map_err(|error| self.file.failed(&error))?;
-            session.scan.add_rows(batch.num_rows());
+        let mut stream = stream.map_err(|error| failed(&error))?;
+        while let Some(batch) = engine.executor.block_on(control.within(async { Ok(stream.next().await) }))? {
+            let batch = batch.map_err(|error| failed(&error))?;
+            reader.scan().add_rows(batch.num_rows());
             each(&batch)?;
         }
         Ok(())
+    }
+}
+
+/// What is told of a file that cannot be read.
+fn failed(control: &Control, reader: &SegmentReader, error: &ParquetError) -> QueryError {
+    // What the query's pool refused says so itself; the reader wraps it.
+    match control.pool.refusal() {
+        Some(message) => QueryError::Memory { message },
+        None => {
+            let message = format!("segment `{}` cannot be read: {error}", reader.path());
+            QueryError::Internal { message }
+        }
     }
 }
 
@@ -375,7 +409,7 @@ impl File<'_> {
             return None;
         }
         // As if they had been read: a query says what it looked at.
-        self.rows.session.scan.add_rows(known.series.len());
+        self.rows.session.scan.add_rows(known.len());
         Some(known)
     }
 
@@ -411,13 +445,8 @@ impl File<'_> {
     }
 
     fn failed(&self, error: &ParquetError) -> QueryError {
-        // What the query's pool refused says so itself; the reader wraps it.
-        match self.rows.session.control().pool.refusal() {
-            Some(message) => QueryError::Memory { message },
-            None => QueryError::Internal {
-                message: format!("segment `{}` cannot be read: {error}", self.segment.path),
-            },
-        }
+        let reader = self.rows.segments.reader(&self.segment.path, self.segment.bytes);
+        failed(self.rows.session.control(), &reader, error)
     }
 }
 

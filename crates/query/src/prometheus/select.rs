@@ -36,6 +36,9 @@ const GROUP_SERIES_MIN: usize = 64;
 /// Bytes that a series that fits is counted with, besides its texts, which series share.
 const FOUND_BYTES: usize = 160;
 
+/// Memory is asked for after so many bytes of them, and not for each.
+const FOUND_BYTES_UNASKED: usize = 16 << 10;
+
 /// The tables that PromQL reads, as a query sees them. Points before their series: whatever point
 /// is seen, its series is seen too.
 pub(super) const TABLES: [Table; 5] =
@@ -50,7 +53,7 @@ pub(super) struct Store<'s> {
     downsampled_histograms: Rows<'s>,
     pub(super) series: Rows<'s>,
     /// What labels are made with: the same throughout a query, also when the configuration changes.
-    promoted: Promoted,
+    pub(super) promoted: Promoted,
     /// Samples come with their start times.
     starts: bool,
     /// How far instant selectors look back.
@@ -140,22 +143,23 @@ impl<'s> Store<'s> {
         let (mut translator, mut found) = (Translator::default(), Vec::new());
         let which = Which {
             times: nanos(times_ms),
+            name: matching.name(),
             name_may_fit: &|shape, translated| matching.may_fit(shape, translated),
             every_row: false,
         };
+        let mut bytes = 0;
         series::known(&self.memory, &self.series, &self.promoted, &which, &mut |series| {
-            let seen_as = translator.seen_as(series, &matching);
-            if seen_as.is_empty() {
+            translator.seen_as(series, &matching, |labels, part| {
+                bytes += FOUND_BYTES + labels.len() * 32;
+                let metric = Arc::clone(&series.metric.name);
+                found.push((labels, Stored { metric, part, id: series.id, delta: series.delta }));
+            });
+            if bytes < FOUND_BYTES_UNASKED {
                 return Ok(());
             }
-            let bytes = |labels: &Labels| FOUND_BYTES + labels.len() * 32;
-            self.memory.grow(seen_as.iter().map(|(labels, _)| bytes(labels)).sum())?;
-            found.extend(seen_as.into_iter().map(|(labels, part)| {
-                let metric = Arc::clone(&series.metric.name);
-                (labels, Stored { metric, part, id: series.id, delta: series.delta })
-            }));
-            Ok(())
+            self.memory.grow(std::mem::take(&mut bytes))
         })?;
+        self.memory.grow(bytes)?;
         Ok(found)
     }
 

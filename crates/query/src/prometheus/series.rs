@@ -3,6 +3,7 @@
 //! First only what names are made of is read, and of the rows whose name fits, everything.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -15,6 +16,7 @@ use parquet::arrow::arrow_reader::RowSelection;
 use super::known::{self, Acquaintance, KnownFile, KnownSeries};
 use super::memory::Memory;
 use super::names::{self, Shape};
+use super::points::OfId;
 use super::promoted::Promoted;
 use super::prune::{SeriesId, joined};
 use super::rows::{File, Rows};
@@ -40,6 +42,9 @@ const WHOLE: [&str; 10] = [
 /// Bytes that a series is remembered with.
 const SEEN_BYTES: usize = 32;
 
+/// Those that came already.
+type Seen = HashSet<SeriesId, BuildHasherDefault<OfId>>;
+
 /// A row.
 pub(super) struct Row<'a> {
     pub(super) id: SeriesId,
@@ -56,6 +61,8 @@ pub(super) struct Row<'a> {
 pub(super) struct Which<'a> {
     /// Nanoseconds of points, both included.
     pub(super) times: (i64, i64),
+    /// The one name that may fit, where there is only one.
+    pub(super) name: Option<&'a str>,
     /// May say yes to a name that does not fit. Takes the name that is made of the shape, too.
     pub(super) name_may_fit: &'a dyn Fn(Shape<'_>, &str) -> bool,
     /// A series has a row for each day: all of them, or only one.
@@ -72,10 +79,21 @@ pub(super) fn each(
     which: &Which<'_>,
     each: &mut EachRow<'_>,
 ) -> Result<(), QueryError> {
+    each_but(memory, rows, which, &|_| false, each)
+}
+
+/// As [`each`], but not of these files.
+pub(super) fn each_but(
+    memory: &Memory,
+    rows: &Rows<'_>,
+    which: &Which<'_>,
+    without: &dyn Fn(&File<'_>) -> bool,
+    each: &mut EachRow<'_>,
+) -> Result<(), QueryError> {
     let first_day = i64::from(day_of(which.times.0)).saturating_mul(NANOS_PER_DAY);
     let times = (first_day, which.times.1);
-    let mut seen = HashSet::new();
-    for file in rows.files(times) {
+    let mut seen = Seen::default();
+    for file in rows.files(times).filter(|file| !without(file)) {
         each_of_file(memory, &file, which, (times, &mut seen), each)?;
     }
     each_in_memory(rows, which, (times, &mut seen), each)
@@ -92,7 +110,7 @@ pub(super) fn known(
 ) -> Result<(), QueryError> {
     let first_day = i64::from(day_of(which.times.0)).saturating_mul(NANOS_PER_DAY);
     let times = (first_day, which.times.1);
-    let (mut seen, mut acquaintance) = (HashSet::new(), Acquaintance::new(promoted));
+    let (mut seen, mut acquaintance) = (Seen::default(), Acquaintance::new(promoted));
     for file in rows.files(times) {
         let Some(all) = kept(&file, promoted)? else {
             let mut each = |row: &Row<'_>| each(&acquaintance.of(row));
@@ -100,13 +118,17 @@ pub(super) fn known(
             continue;
         };
         let before = seen.len();
-        for of_metric in all.series.chunk_by(|a, b| Arc::ptr_eq(&a.metric, &b.metric)) {
-            let Some(metric) = of_metric.first().map(|first| &first.metric) else { continue };
-            if !(which.name_may_fit)(metric.shape(), &metric.translated) {
-                continue;
+        let mut metric = |of_metric: &[KnownSeries]| {
+            let metric = of_metric.first().map(|first| &first.metric);
+            if !metric.is_some_and(|metric| (which.name_may_fit)(metric.shape(), &metric.translated)) {
+                return Ok(());
             }
             let within = of_metric.iter().filter(|series| (times.0..=times.1).contains(&series.time));
-            within.filter(|series| seen.insert(series.id)).try_for_each(&mut *each)?;
+            within.filter(|series| seen.insert(series.id)).try_for_each(&mut *each)
+        };
+        match which.name {
+            Some(name) => all.named(name).try_for_each(&mut metric)?,
+            None => all.by_metric().try_for_each(&mut metric)?,
         }
         memory.grow((seen.len() - before) * SEEN_BYTES)?;
     }
@@ -129,15 +151,10 @@ fn kept(file: &File<'_>, promoted: &Promoted) -> Result<Option<Arc<KnownFile>>, 
         all.extend((0..batch.num_rows()).map(|row| acquaintance.of(&columns.row(row))));
         Ok(())
     })?;
-    all.shrink_to_fit();
-    // In the order in which they will be wanted.
-    for of_metric in all.chunk_by_mut(|a, b| Arc::ptr_eq(&a.metric, &b.metric)) {
-        of_metric.sort_by(|a, b| a.labels.cmp(&b.labels));
-    }
-    let known = Arc::new(KnownFile { promoted: promoted.clone(), series: all });
+    let known = Arc::new(KnownFile::new(promoted.clone(), all));
     // Where it has fewer, it could not be read, and the answer says so.
-    if known.series.len() == file.len() {
-        reservation.settle(known::bytes_of(&known.series) as u64);
+    if known.len() == file.len() {
+        reservation.settle(known.bytes() as u64);
         file.keep(&known, reservation);
     }
     Ok(Some(known))
@@ -147,7 +164,7 @@ fn each_of_file(
     memory: &Memory,
     file: &File<'_>,
     which: &Which<'_>,
-    (times, seen): ((i64, i64), &mut HashSet<SeriesId>),
+    (times, seen): ((i64, i64), &mut Seen),
     each: &mut EachRow<'_>,
 ) -> Result<(), QueryError> {
     let (mut fitting, mut begin) = (Vec::new(), 0);
@@ -177,7 +194,7 @@ fn each_of_file(
 fn each_in_memory(
     rows: &Rows<'_>,
     which: &Which<'_>,
-    (times, seen): ((i64, i64), &mut HashSet<SeriesId>),
+    (times, seen): ((i64, i64), &mut Seen),
     each: &mut EachRow<'_>,
 ) -> Result<(), QueryError> {
     for chunk in rows.memory(times) {
@@ -197,7 +214,7 @@ fn fits(
     batch: &RecordBatch,
     which: &Which<'_>,
     times: (i64, i64),
-    seen: &mut HashSet<SeriesId>,
+    seen: &mut Seen,
 ) -> Result<Vec<usize>, QueryError> {
     let naming = Naming::of(batch)?;
     let mut known: HashMap<Shape<'_>, bool> = HashMap::new();

@@ -13,6 +13,7 @@ use promql::{Chunk, Labels};
 use super::exposed::Translator;
 use super::memory::Memory;
 use super::points::nanos;
+use super::rows::File;
 use super::select::Store;
 use super::series::{self, Which};
 use crate::QueryError;
@@ -30,8 +31,10 @@ pub(super) struct Targets(BTreeMap<((String, String), i32), BTreeMap<Labels, i64
 impl Targets {
     pub(super) fn find(store: &Store<'_>, times_ms: (i64, i64)) -> Result<Self, QueryError> {
         let (mut targets, mut translator) = (Self::default(), Translator::default());
-        let which = Which { times: nanos(times_ms), name_may_fit: &|_, _| true, every_row: true };
-        series::each(&store.memory, &store.series, &which, &mut |row| {
+        let which = Which { times: nanos(times_ms), name: None, name_may_fit: &|_, _| true, every_row: true };
+        // What came from Prometheus has no resource; mostly that is known of a file.
+        let without = |file: &File<'_>| file.cached(&store.promoted).is_some_and(|known| known.is_own());
+        series::each_but(&store.memory, &store.series, &which, &without, &mut |row| {
             let Some((labels, identity)) = translator.target_info(row) else { return Ok(()) };
             let of_day = targets.0.entry((identity, day_of(row.time))).or_default();
             if !of_day.contains_key(&labels) {
