@@ -104,15 +104,22 @@ impl Engine {
         Ok(Running::new(session, stream))
     }
 
-    /// Asks once what readers ask most: a trace and the newest logs. The first of them does not wait
-    /// then until code, footers and indexes are read from disk.
+    /// Asks once what readers ask most: the newest logs and a trace. The first of them does not wait
+    /// then until code, footers and indexes are read from disk. Leaves: the id of the trace, if there is
+    /// any.
     ///
     /// # Errors
     /// [`QueryError`] as any reader would get it.
-    pub async fn warm(&self, tenant: &Tenant) -> Result<(), QueryError> {
+    pub async fn warm(&self, tenant: &Tenant) -> Result<Option<[u8; 16]>, QueryError> {
+        // First what takes longest and needs no code but its own: the indexes of all segments.
         self.trace(tenant, [0; 16]).await?;
         let newest = LogFilter { limit: 1, ..LogFilter::default() };
-        self.logs(tenant, &newest).await.map(drop)
+        self.logs(tenant, &newest).await?;
+        let known = self.any_trace(tenant).await?;
+        if let Some(id) = known {
+            self.trace(tenant, id).await?;
+        }
+        Ok(known)
     }
 
     /// The tenant's queries that run or wait, the oldest first.

@@ -171,15 +171,24 @@ impl Session {
         while let Some(batch) = stream.next().await {
             let batch = batch?;
             rows += batch.num_rows();
-            self.hold(batch.get_array_memory_size(), "Rows")?;
-            if rows > rows_max {
-                return Err(QueryError::Memory {
-                    message: format!("the answer has more than {rows_max} rows"),
-                });
-            }
+            self.hold_rows(&batch, rows, rows_max)?;
             batches.push(batch);
         }
         Ok(batches)
+    }
+
+    /// Counts a batch that is held until the question is answered; with it there are `rows`.
+    pub(crate) fn hold_rows(
+        &self,
+        batch: &RecordBatch,
+        rows: usize,
+        rows_max: usize,
+    ) -> Result<(), QueryError> {
+        self.hold(batch.get_array_memory_size(), "Rows")?;
+        if rows > rows_max {
+            return Err(QueryError::Memory { message: format!("the answer has more than {rows_max} rows") });
+        }
+        Ok(())
     }
 
     /// Forgets what it has read: it begins anew.

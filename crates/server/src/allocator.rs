@@ -45,8 +45,13 @@ pub async fn watch(limit: u64, done: impl Fn() -> u64, stop: CancellationToken) 
         let now = done();
         let grown = std::mem::replace(&mut before, now) != now;
         if grown || resident_bytes().is_some_and(|resident| resident > limit / 4 * 3) {
-            // SAFETY: may be called by any thread at any time.
-            tokio::task::block_in_place(|| unsafe { libmimalloc_sys::mi_collect(true) });
+            give_back();
         }
     }
+}
+
+/// Gives freed memory back, from a task.
+pub fn give_back() {
+    // SAFETY: may be called by any thread at any time.
+    tokio::task::block_in_place(|| unsafe { libmimalloc_sys::mi_collect(true) });
 }

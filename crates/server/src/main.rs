@@ -31,6 +31,7 @@ mod rules;
 mod sink;
 mod source;
 mod supervise;
+mod warm;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

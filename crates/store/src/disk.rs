@@ -73,6 +73,11 @@ pub trait Disk: Send + Sync {
         };
         parts.iter().map(read).collect()
     }
+    /// Begins to read parts of a file that are asked for next, all at the same time, and does not wait for
+    /// them. Where that is not possible they are only read later.
+    fn read_ahead(&self, path: &Path, parts: &[Range<u64>]) {
+        let _ = (path, parts);
+    }
     /// As [`Disk::read_at`], of what is read once: it need not stay in memory.
     fn read_once_at(&self, path: &Path, offset: u64, len: usize) -> io::Result<Bytes> {
         self.read_at(path, offset, len).map(Bytes::from)

@@ -344,6 +344,13 @@ impl Objects {
         Some(read.map_err(|error| local::not_read(object, error)))
     }
 
+    /// Begins to read parts of an object that are asked for next, if it is a file.
+    pub(crate) fn read_ahead(&self, object: &str, parts: &[Range<u64>]) {
+        if self.remote.is_none() {
+            self.disk.read_ahead(&self.dir.join(object), parts);
+        }
+    }
+
     /// A part of an object.
     pub(crate) fn read(&self, object: &str, range: Range<u64>) -> Result<Bytes, object_store::Error> {
         match &self.remote {

@@ -74,13 +74,18 @@ impl IndexCache {
         Self { limit: budget.limit() / CACHE_SHARE, known: Mutex::new(known) }
     }
 
+    /// What is known of a segment: its index, or that it has none.
+    fn known(&self, id: &str) -> Option<Option<Arc<TraceIndex>>> {
+        self.known.lock().indexes.get(id).cloned()
+    }
+
     fn get(
         &self,
         id: &str,
         load: impl FnOnce() -> Result<Option<TraceIndex>, ReadError>,
     ) -> Result<Option<Arc<TraceIndex>>, ReadError> {
-        if let Some(index) = self.known.lock().indexes.get(id) {
-            return Ok(index.clone());
+        if let Some(index) = self.known(id) {
+            return Ok(index);
         }
         let index = load()?.map(Arc::new);
         let bytes = 128 + index.as_ref().map_or(0, |index| index.bytes());
@@ -129,6 +134,7 @@ impl Inner {
         for chunk in &snapshot.memory {
             in_memory(chunk, trace_id).into_iter().try_for_each(|spans| trace.push(spans))?;
         }
+        self.read_ahead(&snapshot.segments, trace_id);
         for segment in &snapshot.segments {
             match self.in_segment(segment, trace_id, &mut trace) {
                 Ok(()) => {}
@@ -149,6 +155,20 @@ impl Inner {
         };
         trace.warnings.extend(missing.into_iter().map(Missing::warning));
         Ok(trace)
+    }
+
+    /// Begins to read what is read first of each segment, so that the disk has all of it to do at the same
+    /// time.
+    fn read_ahead(&self, segments: &[Arc<SegmentMeta>], trace_id: &[u8]) {
+        let wanted = hash(trace_id);
+        for segment in segments {
+            let file = SegmentFile::new(&self.objects, segment);
+            let first = match self.indexes.known(&segment.id) {
+                Some(index) => index.and_then(|index| index.block(wanted)).map(|(_, block)| block),
+                None => Some(file.end()),
+            };
+            file.read_ahead(first.as_slice());
+        }
     }
 
     fn in_segment(
@@ -192,7 +212,7 @@ fn all_of(file: &SegmentFile, trace_id: &[u8], trace: &mut Trace) -> Result<(), 
 }
 
 /// The row groups in which the rows are, and the selection of the rows within these.
-fn select(sizes: impl Iterator<Item = i64>, rows: &[u32]) -> (Vec<usize>, RowSelection) {
+pub(crate) fn select(sizes: impl Iterator<Item = i64>, rows: &[u32]) -> (Vec<usize>, RowSelection) {
     let mut groups = Vec::new();
     let mut selectors = Vec::new();
     let mut start = 0u64;

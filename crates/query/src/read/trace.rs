@@ -1,14 +1,12 @@
-use std::sync::Arc;
-
 use arrow::array::RecordBatch;
 use datafusion::logical_expr::{LogicalPlanBuilder, col, lit};
 use model::{Table, Tenant};
 
 use super::columns::{Columns, planning, scan};
 use crate::session::Session;
-use crate::table::columns::{SPAN_KINDS, STATUS_CODES};
-use crate::table::convert::to_hex;
-use crate::{Answer, Attributes, Chunk, Engine, QueryError, Snapshot};
+use crate::table::columns::{Exposed, SPAN_KINDS, STATUS_CODES};
+use crate::table::convert::{parse_hex, to_hex};
+use crate::{Answer, Attributes, Engine, QueryError};
 
 /// A trace with all its spans.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,45 +86,69 @@ impl Engine {
         self.reading(|| self.read_trace(tenant, trace_id)).await
     }
 
+    /// The id of a trace of which there is a span.
+    pub(crate) async fn any_trace(&self, tenant: &Tenant) -> Result<Option<[u8; 16]>, QueryError> {
+        let session = self.ask(tenant, "a trace").await?;
+        let snapshots = session.snapshots(&[Table::Spans])?;
+        let plan = scan(&session.tables(&snapshots), Table::Spans)?
+            .project([col("trace_id")])
+            .and_then(|plan| plan.limit(0, Some(1)))
+            .and_then(LogicalPlanBuilder::build)
+            .map_err(planning)?;
+        let found = session.rows(&session.state(&snapshots), plan, 1).await?;
+        let row = found.iter().find(|batch| batch.num_rows() > 0);
+        let id = row.and_then(|batch| parse_hex(Columns(batch).text("trace_id", 0)?));
+        Ok(id.and_then(|id| id.try_into().ok()))
+    }
+
     async fn read_trace(&self, tenant: &Tenant, trace_id: [u8; 16]) -> Result<Answer<Trace>, QueryError> {
         let id = to_hex(&trace_id);
         let session = self.ask(tenant, &format!("trace {id}")).await?;
-        let snapshots = match spans_by_index(&session, tenant, trace_id).await? {
-            Some(snapshot) => vec![snapshot],
-            None => session.snapshots(&[Table::Spans])?,
+        let batches = match spans_by_index(&session, tenant, trace_id).await? {
+            Some(batches) => batches,
+            None => spans_by_scan(&session, &id).await?,
         };
-        let plan = scan(&session.tables(&snapshots), Table::Spans)?
-            .filter(col("trace_id").eq(lit(id.as_str())))
-            .and_then(LogicalPlanBuilder::build)
-            .map_err(planning)?;
-        let mut spans = Vec::new();
-        for batch in session.rows(&session.state(&snapshots), plan, SPANS_MAX).await? {
-            spans.extend((0..batch.num_rows()).map(|row| span(&batch, row)));
-        }
+        let rows = batches.iter().flat_map(|batch| (0..batch.num_rows()).map(move |row| (batch, row)));
+        let mut spans: Vec<_> = rows.map(|(batch, row)| span(batch, row)).collect();
         spans.sort();
         let rows = spans.len();
         Ok(session.answer(Trace { trace_id: id, spans }, rows))
     }
 }
 
-/// The trace's spans as if they were all there is in memory, where the store has an index.
+async fn spans_by_scan(session: &Session, id: &str) -> Result<Vec<RecordBatch>, QueryError> {
+    let snapshots = session.snapshots(&[Table::Spans])?;
+    let plan = scan(&session.tables(&snapshots), Table::Spans)?
+        .filter(col("trace_id").eq(lit(id)))
+        .and_then(LogicalPlanBuilder::build)
+        .map_err(planning)?;
+    session.rows(&session.state(&snapshots), plan, SPANS_MAX).await
+}
+
+/// The trace's spans where the store has an index. Nothing is planned: what is found are rows of the
+/// table already, and to plan would be most of the time.
 async fn spans_by_index(
     session: &Session,
     tenant: &Tenant,
     trace_id: [u8; 16],
-) -> Result<Option<Arc<Snapshot>>, QueryError> {
+) -> Result<Option<Vec<RecordBatch>>, QueryError> {
     let found = session.engine.source.trace(tenant, trace_id);
     let found = session.control().within(async { Ok(found.await.transpose()?) }).await?;
-    Ok(found.map(|found| {
-        session.scan.has_segments(Table::Spans, found.segments);
-        session.scan.add_read_by_index(found.segments.saturating_sub(found.segments_skipped));
-        for warning in found.missing {
-            session.scan.incomplete(warning);
-        }
-        let memory = found.batches.into_iter().map(|batch| Arc::new(batch) as Arc<dyn Chunk>).collect();
-        let (segments, missing, pin) = (Vec::new(), Vec::new(), Arc::new(()));
-        Arc::new(Snapshot { table: Table::Spans, memory, segments, missing, pin })
-    }))
+    let Some(found) = found else { return Ok(None) };
+    session.scan.has_segments(Table::Spans, found.segments);
+    session.scan.add_read_by_index(found.segments.saturating_sub(found.segments_skipped));
+    for warning in found.missing {
+        session.scan.incomplete(warning);
+    }
+    let (mut batches, mut rows) = (Vec::new(), 0);
+    for batch in found.batches {
+        rows += batch.num_rows();
+        session.scan.add_rows(batch.num_rows());
+        session.hold_rows(&batch, rows, SPANS_MAX)?;
+        let exposed = Exposed::of(Table::Spans).of_file(&batch);
+        batches.push(exposed.map_err(|error| QueryError::executing(&error, &session.control().pool))?);
+    }
+    Ok(Some(batches))
 }
 
 fn span(batch: &RecordBatch, row: usize) -> Span {

@@ -1,6 +1,8 @@
 use std::sync::{Arc, LazyLock};
 
+use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef, TimeUnit};
+use datafusion::common::Result;
 use model::{Table, schema};
 
 /// The column that says whose record it is; files are partitioned by it and do not hold it.
@@ -67,6 +69,15 @@ impl Exposed {
     pub(crate) fn column(&self, name: &str) -> Option<&ExposedColumn> {
         let name = name.strip_suffix(HEX_SUFFIX).unwrap_or(name);
         self.schema.index_of(name).ok().map(|index| &self.columns[index])
+    }
+
+    /// The exposed columns of rows in the file schema, without [`TENANT`].
+    pub(crate) fn of_file(&self, rows: &RecordBatch) -> Result<RecordBatch> {
+        let parts = self.columns.iter().zip(rows.columns());
+        let columns = parts.map(|(column, array)| column.conversion.convert(array));
+        let columns = columns.collect::<Result<Vec<_>>>()?;
+        let fields: Fields = self.schema.fields().iter().take(columns.len()).cloned().collect();
+        Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
     }
 
     fn new(table: Table) -> Self {

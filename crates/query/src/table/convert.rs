@@ -37,24 +37,11 @@ impl Hash for Convert {
 
 impl fmt::Display for Convert {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}({})", self.name(), self.input)
+        write!(f, "{}({})", self.conversion.name(), self.input)
     }
 }
 
 impl Convert {
-    fn name(&self) -> &'static str {
-        match self.conversion {
-            Conversion::Same => "same",
-            Conversion::Time => "time",
-            Conversion::TimeOrNone => "time_or_none",
-            Conversion::Hex => "hex",
-            Conversion::SpanKind => "span_kind",
-            Conversion::StatusCode => "status_code",
-            Conversion::Events => "events",
-            Conversion::Links => "links",
-        }
-    }
-
     /// The value of the file's column that an exposed value stands for, where there is exactly one
     /// and where both are ordered alike if `ordered` is asked for.
     pub(crate) fn file_value(&self, exposed: &ScalarValue, ordered: bool) -> Option<ScalarValue> {
@@ -66,29 +53,46 @@ impl Convert {
             _ => None,
         }
     }
+}
 
-    fn convert(&self, array: &ArrayRef) -> Result<ArrayRef> {
-        Ok(match self.conversion {
-            Conversion::Same => Arc::clone(array),
-            Conversion::Time => times(array)?,
-            Conversion::TimeOrNone => times_or_none(array)?,
-            Conversion::Hex => Arc::new(hex(array)?),
-            Conversion::SpanKind => Arc::new(words(array, &SPAN_KINDS)?),
-            Conversion::StatusCode => Arc::new(words(array, &STATUS_CODES)?),
-            Conversion::Events | Conversion::Links => Arc::new(self.elements(array)?),
+impl Conversion {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Same => "same",
+            Self::Time => "time",
+            Self::TimeOrNone => "time_or_none",
+            Self::Hex => "hex",
+            Self::SpanKind => "span_kind",
+            Self::StatusCode => "status_code",
+            Self::Events => "events",
+            Self::Links => "links",
+        }
+    }
+
+    /// Makes an exposed column of a file's.
+    pub(super) fn convert(self, array: &ArrayRef) -> Result<ArrayRef> {
+        Ok(match self {
+            Self::Same => Arc::clone(array),
+            Self::Time => times(array)?,
+            Self::TimeOrNone => times_or_none(array)?,
+            Self::Hex => Arc::new(hex(array)?),
+            Self::SpanKind => Arc::new(words(array, &SPAN_KINDS)?),
+            Self::StatusCode => Arc::new(words(array, &STATUS_CODES)?),
+            Self::Events | Self::Links => Arc::new(self.elements(array)?),
         })
     }
 
     /// Converts the fields of a list's structs; offsets and nulls stay.
-    fn elements(&self, array: &ArrayRef) -> Result<ListArray> {
+    fn elements(self, array: &ArrayRef) -> Result<ListArray> {
+        let name = self.name();
         let Some(list) = array.as_list_opt::<i32>() else {
-            return internal_err!("{self}: {} is not a list", array.data_type());
+            return internal_err!("{name}: {} is not a list", array.data_type());
         };
-        let DataType::List(element) = self.conversion.data_type(list.data_type()) else {
-            return internal_err!("{self}: a list stays a list");
+        let DataType::List(element) = self.data_type(list.data_type()) else {
+            return internal_err!("{name}: a list stays a list");
         };
         let DataType::Struct(fields) = element.data_type() else {
-            return internal_err!("{self}: elements are structs");
+            return internal_err!("{name}: elements are structs");
         };
         let values = list.values().as_struct();
         let mut columns = Vec::with_capacity(fields.len());
@@ -116,9 +120,9 @@ impl PhysicalExpr for Convert {
 
     fn evaluate(&self, batch: &RecordBatch) -> Result<ColumnarValue> {
         match self.input.evaluate(batch)? {
-            ColumnarValue::Array(array) => Ok(ColumnarValue::Array(self.convert(&array)?)),
+            ColumnarValue::Array(array) => Ok(ColumnarValue::Array(self.conversion.convert(&array)?)),
             ColumnarValue::Scalar(scalar) => {
-                let array = self.convert(&scalar.to_array()?)?;
+                let array = self.conversion.convert(&scalar.to_array()?)?;
                 Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&array, 0)?))
             }
         }
@@ -139,7 +143,7 @@ impl PhysicalExpr for Convert {
     }
 
     fn fmt_sql(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}(", self.name())?;
+        write!(f, "{}(", self.conversion.name())?;
         self.input.fmt_sql(f)?;
         f.write_str(")")
     }

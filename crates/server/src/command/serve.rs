@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use fresnel_sdk::config::{Loaded, Loader, Subscription, Watch, WatchOptions};
 use fresnel_sdk::telemetry::metrics::Registry;
-use model::{Budget, Tenant};
+use model::Budget;
 use receive::scrape::{Scraper, StartError};
 use receive::{Intake, Senders};
 use store::{Replay, Store};
@@ -29,6 +29,7 @@ use crate::rules::{self, Board, Rules};
 use crate::sink::{StoreSink, chain};
 use crate::source::StoreSource;
 use crate::supervise::Supervisor;
+use crate::warm::warm;
 
 /// One process does everything; there is no other way to run it.
 const MODE: &str = "standalone";
@@ -36,8 +37,6 @@ const MODE: &str = "standalone";
 const OWN_MEMORY: u64 = 64 << 20;
 /// Threads that answer questions yield to those that take records in by so much.
 const QUERY_NICENESS: i32 = 5;
-/// Tenants whose indexes are read ahead of the first question.
-const WARM_TENANTS: usize = 16;
 /// How long background work may take to end when the server stops. Everything it does can be cut
 /// off: it is what a crash would cut off.
 const WORK_WITHIN: Duration = Duration::from_secs(10);
@@ -256,6 +255,7 @@ impl Server {
             _watch,
         } = self;
         announce(&config.store.dir, &desk.addresses)?;
+        let door = doors.http.address();
         let serving = serve(&config, doors, &intake, &senders, answers.clone(), &desk);
         let replaying = recover(Arc::clone(&store), intake.clone(), replay)
             .instrument(tracing::info_span!("replay", otel.name = "replay the log"));
@@ -275,7 +275,7 @@ impl Server {
         intake.open();
         ready.store(true, Ordering::Release);
         greet(&desk, replayed);
-        warm(answers.engine, store.tenants(), &desk.supervisor);
+        warm(answers.engine, store.tenants(), door, &desk.supervisor);
         work(&config, &store, &intake, answers.scraper, &desk, &observer);
         desk.supervisor.spawn("rules", move |stop| rules.clone().run(stop));
         let fatal = store.fatal();
@@ -454,24 +454,6 @@ fn serve(
             }
         }
     }
-}
-
-/// Asks what readers will ask, before they do: the last of the start.
-fn warm(engine: query::Engine, tenants: Vec<Tenant>, supervisor: &Supervisor) {
-    supervisor.spawn("warm-up", move |stop| {
-        let (engine, tenants) = (engine.clone(), tenants.clone());
-        async move {
-            for tenant in tenants.iter().take(WARM_TENANTS) {
-                match stop.run_until_cancelled(engine.warm(tenant)).await {
-                    Some(Ok(())) => {}
-                    Some(Err(error)) => tracing::debug!(%tenant, error = %error, "skip the warm-up"),
-                    None => return,
-                }
-            }
-            crate::program::forget_start();
-            stop.cancelled().await;
-        }
-    });
 }
 
 /// Starts what goes on in the background.

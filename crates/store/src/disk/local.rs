@@ -1,5 +1,7 @@
 use std::fs::{self, OpenOptions};
 use std::io::{self, IoSlice, Write};
+#[cfg(target_os = "linux")]
+use std::num::NonZeroU64;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -98,6 +100,16 @@ impl Disk for LocalDisk {
             Ok(Bytes::from(buffer))
         };
         parts.iter().map(read).collect()
+    }
+
+    #[cfg(target_os = "linux")]
+    fn read_ahead(&self, path: &Path, parts: &[Range<u64>]) {
+        // Whoever reads them is told what is wrong with the file.
+        let Ok(file) = fs::File::open(path) else { return };
+        for part in parts {
+            let Some(len) = NonZeroU64::new(part.end.saturating_sub(part.start)) else { continue };
+            let _ = rustix::fs::fadvise(&file, part.start, Some(len), rustix::fs::Advice::WillNeed);
+        }
     }
 
     #[cfg(target_os = "linux")]

@@ -28,6 +28,10 @@ fn contract(disk: &dyn Disk, root: &Path) {
     assert_eq!(disk.read_at(&one, 1, 3).unwrap(), b"ell");
     let beyond = disk.read_at(&one, 4, 3).unwrap_err();
     assert_eq!(beyond.kind(), io::ErrorKind::UnexpectedEof);
+    // Whatever is announced, what is read is the same.
+    disk.read_ahead(&one, &[0..2, 3..3, 4..99]);
+    disk.read_ahead(&two, &[0..1]);
+    assert_eq!(disk.read_at(&one, 0, 6).unwrap(), b"hell!?");
     disk.create(&two).unwrap().write_all(b"x").unwrap();
     disk.rename(&one, &two).unwrap();
     let names = |dir: &Path| -> Vec<_> {

@@ -165,6 +165,11 @@ impl SegmentFile {
         parsed.map(Arc::new).map_err(|error| self.failed(&error))
     }
 
+    /// The part of the file in which its footer is looked for first.
+    pub(crate) fn end(&self) -> Range<u64> {
+        self.segment.bytes.saturating_sub(FOOTER_GUESS as u64)..self.segment.bytes
+    }
+
     /// The file with all bytes of a row group in memory.
     pub(crate) fn window(&self, metadata: &ParquetMetaData, group: usize) -> Result<Self, ReadError> {
         let range = group_range(metadata, group);
@@ -273,7 +278,31 @@ impl SegmentFile {
         groups: Vec<usize>,
         rows: RowSelection,
     ) -> Result<impl Iterator<Item = Result<RecordBatch, ReadError>> + use<>, ReadError> {
+        self.read_ahead(&Self::pages(metadata, &groups, rows.clone()));
         self.clone().batches(metadata, groups, Some(rows), None, BATCH_ROWS)
+    }
+
+    /// Where the pages of these rows of the row groups are, and the dictionaries that they refer to, of all
+    /// columns. Nothing when `metadata` does not say where each page is.
+    pub(crate) fn pages(
+        metadata: &ParquetMetaData,
+        groups: &[usize],
+        mut rows: RowSelection,
+    ) -> Vec<Range<u64>> {
+        let Some(offsets) = metadata.offset_index() else { return Vec::new() };
+        let mut parts = Vec::new();
+        for group in groups {
+            let own = metadata.row_group(*group);
+            let rows = rows.split_off(usize::try_from(own.num_rows()).unwrap_or(0));
+            for (column, offsets) in own.columns().iter().zip(&offsets[*group]) {
+                let pages = offsets.page_locations();
+                let start = column.byte_range().0;
+                let first = pages.first().and_then(|page| u64::try_from(page.offset).ok());
+                parts.extend(first.filter(|first| *first > start).map(|first| start..first));
+                parts.extend(rows.scan_ranges(pages));
+            }
+        }
+        parts
     }
 
     fn batches(
@@ -370,6 +399,11 @@ impl SegmentFile {
         let entries = metadata.file_metadata().key_value_metadata()?;
         let entry = entries.iter().find(|entry| entry.key == trace_index::KEY)?;
         Place::parse(entry.value.as_deref()?, self.segment.bytes)
+    }
+
+    /// Begins to read parts of the file that are asked for next.
+    pub(crate) fn read_ahead(&self, parts: &[Range<u64>]) {
+        self.objects.read_ahead(&self.segment.path, parts);
     }
 
     /// A part of the file.

@@ -3,8 +3,11 @@ use std::sync::Arc;
 use model::{Signal, Table};
 
 use super::fixture::*;
+use crate::manifest::SegmentMeta;
 use crate::memtable::SeriesCatalog;
 use crate::segment::{Effort, Origin, Rows, SegmentFile, Wanted, order};
+use crate::store::Inner;
+use crate::trace::select;
 
 #[tokio::test]
 async fn a_trace_is_what_a_look_at_every_span_finds() {
@@ -34,6 +37,57 @@ async fn a_trace_is_what_a_look_at_every_span_finds() {
     }
 }
 
+/// A segment of spans with row groups of so many rows, of what is in memory.
+fn sealed(inner: &Inner, group_rows: usize) -> Arc<SegmentMeta> {
+    let chunks = inner.memory.shard(&tenant(), Signal::Spans).generations();
+    let chunks = chunks[0].chunks(Table::Spans);
+    let catalog = SeriesCatalog::default();
+    let rows = Rows::new(Table::Spans, chunks.iter().map(Arc::as_ref), &catalog).unwrap();
+    let picks = order(&rows);
+    let new = inner.new_segment(Table::Spans, &tenant(), model::day_of(NOON), 0);
+    let written = inner.write_segment(new, &Origin::default(), Effort::Seal, |writer| {
+        picks.chunks(group_rows).try_for_each(|picks| inner.write_rows(writer, &rows, picks))
+    });
+    Arc::new(written.unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_are_read_from_the_pages_that_are_announced_and_from_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open_local(dir.path()).await;
+    let row = |id: u64| Row { id, stream: (id % 7) as u8, time: NOON + ((id * 7919) % 1000) as i64 };
+    append(&store, Signal::Spans, (0..60_000).map(row)).await;
+    let (inner, dir) = (Arc::clone(store.inner()), dir.path().to_owned());
+    let check = move || {
+        // Three row groups, of three pages each.
+        let segment = sealed(&inner, 20_000);
+        let file = SegmentFile::new(&inner.objects, &segment);
+        let metadata = file.metadata(Wanted::Offsets).unwrap();
+        let sizes = || metadata.row_groups().iter().map(|group| group.num_rows());
+        let read = |rows: &[u32]| {
+            let (groups, selection) = select(sizes(), rows);
+            let batches = file.rows(&metadata, groups, selection).unwrap();
+            batches.flat_map(|batch| rows_of(&batch.unwrap())).collect::<Vec<_>>()
+        };
+        let wanted = [3, 9_000, 9_001, 59_999];
+        let before = read(&wanted);
+        assert_eq!(before.len(), wanted.len());
+        let (groups, selection) = select(sizes(), &wanted);
+        let pages = SegmentFile::pages(&metadata, &groups, selection);
+        let path = dir.join(&segment.path);
+        let bytes = std::fs::read(&path).unwrap();
+        let mut left = vec![0xff; bytes.len()];
+        for page in &pages {
+            let page = page.start as usize..page.end as usize;
+            left[page.clone()].copy_from_slice(&bytes[page]);
+        }
+        assert!(pages.iter().map(|page| page.end - page.start).sum::<u64>() < segment.bytes / 2);
+        std::fs::write(&path, left).unwrap();
+        assert_eq!(read(&wanted), before);
+    };
+    tokio::task::spawn_blocking(check).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_copied_unread_is_what_the_columns_say() {
     let dir = tempfile::tempdir().unwrap();
@@ -42,17 +96,8 @@ async fn what_is_copied_unread_is_what_the_columns_say() {
     append(&store, Signal::Spans, (0..3000).map(row)).await;
     let inner = Arc::clone(store.inner());
     let check = move || {
-        let chunks = inner.memory.shard(&tenant(), Signal::Spans).generations();
-        let chunks = chunks[0].chunks(Table::Spans);
-        let catalog = SeriesCatalog::default();
-        let rows = Rows::new(Table::Spans, chunks.iter().map(Arc::as_ref), &catalog).unwrap();
-        let picks = order(&rows);
-        let new = inner.new_segment(Table::Spans, &tenant(), model::day_of(NOON), 0);
-        let written = inner.write_segment(new, &Origin::default(), Effort::Seal, |writer| {
-            // Three row groups.
-            picks.chunks(1234).try_for_each(|picks| inner.write_rows(writer, &rows, picks))
-        });
-        let segment = Arc::new(written.unwrap());
+        // Three row groups.
+        let segment = sealed(&inner, 1234);
         let file = SegmentFile::new(&inner.objects, &segment);
         let metadata = file.metadata(Wanted::Pages).unwrap();
         let traces = file.traces(&metadata).unwrap().unwrap();

@@ -1,10 +1,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::data::{self, BEGIN, HOUR, Span};
-use super::super::tenant;
+use super::super::place::Placed;
+use super::super::{batches, engine, tenant};
 use super::{ALL, engines, has};
 use crate::table::convert::to_hex;
-use crate::{TimeRange, TraceFilter, TraceSummary};
+use crate::{Engine, Summary, TimeRange, TraceFilter, TraceSummary};
 
 pub(super) fn traces_of(range: TimeRange, limit: u32) -> TraceFilter {
     TraceFilter {
@@ -89,8 +90,32 @@ async fn traces_are_the_newest_that_pass() {
 }
 
 #[tokio::test]
-async fn a_trace_has_all_its_spans() {
+async fn a_warm_up_asks_for_a_trace_that_there_is() {
     for (split, engine) in engines() {
+        let id = engine.warm(&tenant()).await.unwrap().unwrap();
+        assert!(data::spans().iter().any(|span| span.trace == id), "{split}");
+    }
+    assert_eq!(engine(Placed::default()).warm(&tenant()).await.unwrap(), None);
+}
+
+/// Only the index knows of any span.
+fn indexed() -> Engine {
+    engine(Placed { indexed: Some(batches::spans(&data::spans())), ..Placed::default() })
+}
+
+#[tokio::test]
+async fn a_trace_by_an_index_tells_what_was_read_and_what_is_missing() {
+    let found = indexed().trace(&tenant(), data::trace_id(8)).await.unwrap();
+    let Summary { rows, scanned_rows, segments, segments_skipped, complete, warnings, .. } = found.summary;
+    let spans = found.value.spans.len() as u64;
+    assert!(spans > 0);
+    assert_eq!((rows, scanned_rows, segments, segments_skipped), (spans, spans, 3, 1));
+    assert_eq!((complete, warnings), (false, vec!["one".to_owned()]));
+}
+
+#[tokio::test]
+async fn a_trace_has_all_its_spans() {
+    for (split, engine) in engines().into_iter().chain([("by an index", indexed())]) {
         for trace in [0, 8, 17, 59] {
             let id = data::trace_id(trace);
             let found = engine.trace(&tenant(), id).await.unwrap().value;
