@@ -25,14 +25,15 @@ demo: page ## start a small shop that fills every page
 	cargo run --locked --profile quick --package fresnel-server --bin fresnel -- demo
 
 # The tests of the workspace take longest, wait more than they compute, and hold no lock of cargo's
-# meanwhile: the SDK's part is done beside them. What it says is shown in the end, and is in a file until
-# then. Whichever fails first ends the other; what failed is named last.
+# meanwhile: the SDK's part fills the gaps, at a lower priority, so that it does not slow them down. What it
+# says is shown in the end, and is in a file until then. Whichever fails first ends the other; what failed
+# is named last.
 test: setup format web deny lint build ## everything that must hold
 	said="$(CARGO_TARGET_DIR)/test-sdk.txt"
 	: > "$(FRESNEL_TEST_REPORT)"
 	set -m # a group of processes for each, so that it can be ended with all that it started
 	$(MAKE) --no-print-directory unit reference < /dev/null & unit=$$!
-	$(MAKE) --no-print-directory sdk < /dev/null > "$$said" 2>&1 & sdk=$$!
+	nice $(MAKE) --no-print-directory sdk < /dev/null > "$$said" 2>&1 & sdk=$$!
 	end() { kill -- "-$$unit" "-$$sdk" 2> /dev/null || true; wait; }
 	trap end EXIT
 	failed=
