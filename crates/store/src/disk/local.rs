@@ -8,6 +8,8 @@ use std::path::Path;
 
 use bytes::Bytes;
 
+#[cfg(target_os = "linux")]
+use super::BLOCK;
 use super::{DirEntry, Disk, File};
 
 /// The file system of the operating system.
@@ -106,9 +108,15 @@ impl Disk for LocalDisk {
     fn read_ahead(&self, path: &Path, parts: &[Range<u64>]) {
         // Whoever reads them is told what is wrong with the file.
         let Ok(file) = fs::File::open(path) else { return };
-        for part in parts {
-            let Some(len) = NonZeroU64::new(part.end.saturating_sub(part.start)) else { continue };
-            let _ = rustix::fs::fadvise(&file, part.start, Some(len), rustix::fs::Advice::WillNeed);
+        // What is less than a block apart is one piece.
+        let near = |one: &Range<u64>, next: &Range<u64>| {
+            (one.start..one.end.saturating_add(BLOCK as u64)).contains(&next.start)
+        };
+        for pieces in parts.chunk_by(near) {
+            let start = pieces.iter().map(|part| part.start).min().unwrap_or(0);
+            let end = pieces.iter().map(|part| part.end).max().unwrap_or(0);
+            let Some(len) = NonZeroU64::new(end.saturating_sub(start)) else { continue };
+            let _ = rustix::fs::fadvise(&file, start, Some(len), rustix::fs::Advice::WillNeed);
         }
     }
 

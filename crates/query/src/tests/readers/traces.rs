@@ -100,7 +100,9 @@ async fn a_warm_up_asks_for_a_trace_that_there_is() {
 
 /// Only the index knows of any span.
 fn indexed() -> Engine {
-    engine(Placed { indexed: Some(batches::spans(&data::spans())), ..Placed::default() })
+    let mut placed = Placed::default();
+    placed.indexed = Some(batches::spans(&data::spans()));
+    engine(placed)
 }
 
 #[tokio::test]
