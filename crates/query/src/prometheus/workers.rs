@@ -181,7 +181,7 @@ mod tests {
             assert_eq!(none.unwrap(), Vec::<usize>::new());
         }
         // All helpers are busy: the work is done without them.
-        let (free, busy) = std::sync::mpsc::channel::<()>();
+        let (free, busy) = std::sync::mpsc::sync_channel::<()>(1);
         let busy = Arc::new(Mutex::new(busy));
         for _ in 0..2 {
             let busy = Arc::clone(&busy);
@@ -196,7 +196,7 @@ mod tests {
     fn a_helper_that_panics_is_a_failure() {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
         let own = std::thread::current().id();
-        let (helped, help) = std::sync::mpsc::channel();
+        let (helped, help) = std::sync::mpsc::sync_channel(1);
         let help = Mutex::new(help);
         let work = move |number: usize| {
             if std::thread::current().id() == own {

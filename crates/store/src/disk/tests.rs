@@ -30,7 +30,7 @@ fn contract(disk: &dyn Disk, root: &Path) {
     assert_eq!(beyond.kind(), io::ErrorKind::UnexpectedEof);
     // Whatever is announced, what is read is the same.
     disk.read_ahead(&one, &[0..2, 3..3, 4..99]);
-    disk.read_ahead(&two, &[0..1]);
+    disk.read_ahead(&two, std::slice::from_ref(&(0..1)));
     assert_eq!(disk.read_at(&one, 0, 6).unwrap(), b"hell!?");
     disk.create(&two).unwrap().write_all(b"x").unwrap();
     disk.rename(&one, &two).unwrap();
