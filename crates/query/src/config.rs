@@ -34,8 +34,8 @@ pub struct PrometheusConfig {
     pub samples: usize,
     /// Series that a query may touch.
     pub series: usize,
-    /// Memory for labels of series of files, which is what most queries begin with, counted in
-    /// `memory.limit`. Needs a restart.
+    /// Memory for labels of series of files, which is what most queries begin with, and a quarter as much
+    /// for where in files their samples are; counted in `memory.limit`. Needs a restart.
     pub series_cache: ByteSize,
     /// Experimental functions, durations that are computed, `anchored`, `smoothed` and `fill` are allowed.
     pub experimental: bool,

@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::cache::{ByPath, Footers};
 use crate::metrics::Counters;
 use crate::pool::QueryPool;
-use crate::prometheus::KnownFile;
+use crate::prometheus::{Directory, KnownFile};
 use crate::registry::{Control, Registry};
 use crate::session::Session;
 use crate::sql::Dialect;
@@ -33,6 +33,8 @@ pub(crate) struct Inner {
     pub(crate) footers: Arc<Footers>,
     /// Series of files, as PromQL wants them.
     pub(crate) series: ByPath<KnownFile>,
+    /// Where which series are in files of samples.
+    pub(crate) directories: ByPath<Directory>,
     pub(crate) executor: Handle,
     budget: Budget,
     config: RwLock<Config>,
@@ -68,6 +70,7 @@ impl Engine {
             .map_err(|error| QueryError::planning(&error, None))?;
         let footers = Footers::new(budget.clone(), config.metadata_cache.bytes());
         let series = ByPath::new(budget.clone(), config.prometheus.series_cache.bytes());
+        let directories = ByPath::new(budget.clone(), config.prometheus.series_cache.bytes() / 4);
         let turns = Turns::new(config.concurrency, config.queue_max);
         let inner = Inner {
             source,
@@ -75,6 +78,7 @@ impl Engine {
             dialect,
             footers: Arc::new(footers),
             series,
+            directories,
             executor,
             budget,
             config: RwLock::new(config),
@@ -134,7 +138,10 @@ impl Engine {
 
     /// What it has done since its start.
     pub fn stats(&self) -> Stats {
-        self.0.counters.stats(self.0.registry.len(), (self.0.footers.bytes(), self.0.series.bytes()))
+        self.0.counters.stats(
+            self.0.registry.len(),
+            (self.0.footers.bytes(), self.0.series.bytes() + self.0.directories.bytes()),
+        )
     }
 
     /// Asks, and when a segment turns out to be damaged, once more: on a snapshot without it, which

@@ -30,6 +30,7 @@ mod workers;
 
 pub(crate) use known::KnownFile;
 pub(crate) use metadata::METADATA;
+pub(crate) use samples::Directory;
 
 pub use evaluate::{PrometheusQuery, When};
 pub use exemplars::{Exemplar, SeriesExemplars};

@@ -237,7 +237,7 @@ fn queries(registry: &Registry, engine: &query::Engine) {
     gauge(
         "fresnel.query.prometheus.series_cache.usage",
         "By",
-        "Bytes of labels of series that are kept for PromQL.",
+        "Bytes of what is kept of files for PromQL: labels of series, and where in files these are.",
         |stats| stats.series_bytes as f64,
     );
 }

@@ -33,6 +33,13 @@ fn numbers_are_texts_with_the_shortest_digits() {
     for (value, expected) in cases {
         assert_eq!(text(|out| write::number(out, value)), format!("\"{expected}\""));
     }
+    // Those with three decimals, and what is next to them.
+    for thousandths in [1, 10, 100, 999, 1_001, 12_340, 500_500, 16_777_217, 999_999_999_999_999_u64] {
+        let decimal = thousandths as f64 / 1000.0;
+        for value in [decimal, -decimal, f64::next_down(decimal), f64::next_up(decimal)] {
+            assert_eq!(text(|out| write::number(out, value)), format!("\"{value}\""));
+        }
+    }
     // Around where they are written in another way.
     let whole = (1_u64 << 53) as f64;
     for edge in [1e-6, 1e-5, 1e-4, 1.0, 12_345_678.0, 1e15, whole, 9e15, 1e16, 9e20] {

@@ -51,6 +51,13 @@ impl Windows {
         }
     }
 
+    /// Whether a sample is in so few windows that to look at it in each costs less than to remember what
+    /// was seen of it.
+    pub(super) fn overlap_little(&self) -> bool {
+        const WINDOWS: i64 = 8;
+        self.steps == 1 || self.range_ms <= self.step_ms.saturating_mul(WINDOWS)
+    }
+
     /// Times of a query are bounded so that no sum of a few of them overflows.
     pub(super) fn end(&self, step: usize) -> i64 {
         self.first_end + step as i64 * self.step_ms

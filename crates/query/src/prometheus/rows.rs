@@ -24,7 +24,7 @@ use super::memory::Memory;
 use super::points::{ById, SAMPLE_BYTES};
 use super::promoted::Promoted;
 use super::prune::{GroupRows, SeriesId, Wanted, groups, pages};
-use super::samples::{self, Runs};
+use super::samples::{self, Directory, Runs};
 use super::workers::{side_by_side, with_helpers};
 use crate::answer::Scan;
 use crate::cache::{SegmentReader, Segments};
@@ -163,6 +163,7 @@ struct Shared {
     reader: SegmentReader,
     engine: Arc<Inner>,
     control: Arc<Control>,
+    directory: Option<Arc<Directory>>,
 }
 
 /// Rows of a row group that one thread decodes.
@@ -213,7 +214,9 @@ impl<'a> Rows<'a> {
         let times = samples::Times::new(wanted.times, apart);
         let read = move |part: &Part, places: &ById<usize>, memory: &Memory| -> Result<Runs, QueryError> {
             let (footer, group, rows) = (&*part.footer, part.group, &*part.ranges);
-            let runs = part.samples(samples::Request { footer, group, rows, places, times, starts })?;
+            let directory = part.file.directory.as_deref();
+            let request = samples::Request { footer, group, rows, places, times, starts, directory };
+            let runs = part.samples(request)?;
             memory.grow(runs.samples.times_ms.len() * SAMPLE_BYTES)?;
             Ok(runs)
         };
@@ -244,6 +247,21 @@ impl<'a> Rows<'a> {
 }
 
 impl File<'_> {
+    /// Which series are where in it, where that is worth to be kept and there is room for it.
+    fn directory(&self, footer: &ParquetMetaData) -> Option<Arc<Directory>> {
+        let directories = &self.rows.session.engine.directories;
+        if self.rows.snapshot.table != Table::Samples {
+            return None;
+        }
+        if let Some(known) = directories.get(&self.segment.path) {
+            return Some(known);
+        }
+        let new = Arc::new(Directory::of(footer)?);
+        let reservation = directories.reserve(new.bytes() as u64)?;
+        directories.put(&self.segment.path.as_str().into(), &new, reservation);
+        Some(new)
+    }
+
     /// What may be wanted of it, in parts.
     fn parts(&self, wanted: &Wanted<'_>) -> Result<Vec<Part>, QueryError> {
         let session = self.rows.session;
@@ -257,7 +275,8 @@ impl File<'_> {
             }
         };
         let (engine, control) = (Arc::clone(&session.engine), Arc::clone(session.control()));
-        let file = Arc::new(Shared { reader, engine, control });
+        let directory = self.directory(&footer);
+        let file = Arc::new(Shared { reader, engine, control, directory });
         let part = |(group, group_rows, ranges): (usize, usize, Vec<Range<usize>>)| {
             let (file, footer) = (Arc::clone(&file), Arc::clone(&footer));
             Part { file, footer, group, group_rows, ranges }
@@ -308,19 +327,19 @@ impl Part {
     }
 
     fn samples(&self, request: samples::Request<'_>) -> Result<Runs, QueryError> {
-        let Shared { reader, engine, control } = &*self.file;
+        let Shared { reader, engine, control, .. } = &*self.file;
         if let Some(reason) = control.has_to_stop() {
             return Err(reason);
         }
         let failed = |error: &ParquetError| failed(control, reader, error);
-        let mut columns = samples::Columns::of(request).map_err(|error| failed(&error))?;
+        let columns = samples::Columns::of(request).map_err(|error| failed(&error))?;
         let places = columns.places();
         // A part is small: handing it to another thread and back costs more than reading it.
-        let read = match reader.read_here(&*engine.source, &places) {
+        let read = match reader.read_here(&*engine.source, places) {
             Some(read) => read,
             None => {
                 let mut reader = reader.clone();
-                let read = control.within(async { Ok(reader.get_byte_ranges(places).await) });
+                let read = control.within(async { Ok(reader.get_byte_ranges(places.to_vec()).await) });
                 engine.executor.block_on(read)?
             }
         };
@@ -330,7 +349,7 @@ impl Part {
     }
 
     fn read(&self, columns: &[&str], each: &mut Each<'_>) -> Result<(), QueryError> {
-        let Shared { reader, engine, control } = &*self.file;
+        let Shared { reader, engine, control, .. } = &*self.file;
         let failed = |error: &ParquetError| failed(control, reader, error);
         let footer = with_coded_ids(&self.footer).map_err(|error| failed(&error))?;
         let own = &*self.footer;

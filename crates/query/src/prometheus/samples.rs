@@ -7,6 +7,7 @@
 
 mod column;
 mod deltas;
+mod directory;
 mod page;
 #[cfg(test)]
 mod tests;
@@ -22,10 +23,14 @@ use parquet::file::metadata::ParquetMetaData;
 use promql::histogram::STALE_NAN_BITS;
 use promql::{Apart, Chunk};
 
-use self::column::{Column, RunRows};
+use self::column::{Column, Read, RunRows};
+use self::deltas::{At, Sink};
+pub(crate) use self::directory::Directory;
+use self::directory::{Group, Run, Scale};
 use self::page::Codecs;
 use super::histogram::NO_RECORDED_VALUE;
 use super::points::{ById, NANOS_PER_MS, START_TIME};
+use super::prune::SeriesId;
 use super::rows::tells;
 
 /// Samples of a part of a file: runs of series, one after the other.
@@ -70,6 +75,8 @@ pub(super) struct Request<'a> {
     pub(super) times: Times,
     /// With start times.
     pub(super) starts: bool,
+    /// What is known of the file, if that is kept.
+    pub(super) directory: Option<&'a Directory>,
 }
 
 /// Which times matter, in nanoseconds.
@@ -109,20 +116,28 @@ impl Times {
     }
 }
 
+/// Bytes between two places up to which both are read at once: copying these costs less than asking again.
+/// The columns of a scale are smaller.
+const NEAR: u64 = 4096;
+
 /// The columns of samples of a row group that have something to say.
 pub(super) struct Columns<'a> {
     request: Request<'a>,
-    ids: Column<'a>,
+    /// Where in the file is what has to be read, ascending and apart.
+    places: Vec<Range<u64>>,
+    group: Option<&'a Group>,
+    /// Nothing where it is known which rows are of which series, as below.
+    ids: Option<Column<'a>>,
     times: Column<'a>,
     raw: Option<Column<'a>>,
-    scale: Option<Scale<'a>>,
+    scaled: Option<Column<'a>>,
+    scale: Option<ScaleOf<'a>>,
     flags: Option<Column<'a>>,
     starts: Option<Column<'a>>,
 }
 
 /// What values are scaled by.
-struct Scale<'a> {
-    scaled: Column<'a>,
+struct ScaleOf<'a> {
     base: Column<'a>,
     unit: Column<'a>,
     divisor: Column<'a>,
@@ -135,37 +150,56 @@ impl<'a> Columns<'a> {
             true => Column::of(footer, group, name, rows),
             false => Ok(None),
         };
-        let needed = |name: &str| Column::of(footer, group, name, rows)?.ok_or_else(|| misses(name));
-        let scale = match column(scaled::SCALED)? {
-            Some(scaled) => Some(Scale {
-                scaled,
-                base: needed(scaled::BASE)?,
-                unit: needed(scaled::UNIT)?,
-                divisor: needed(scaled::DIVISOR)?,
-            }),
-            None => None,
+        let kept = request.directory.and_then(|directory| directory.group(group));
+        let is_known = kept.is_some_and(Group::is_known);
+        // What will be kept is read of all rows.
+        let all = 0..usize::try_from(footer.row_group(group).num_rows()).unwrap_or(0);
+        let all = if kept.is_some() { std::slice::from_ref(&all) } else { rows };
+        let needed = |name: &str, rows: &[Range<usize>]| {
+            Column::of(footer, group, name, rows)?.ok_or_else(|| misses(name))
         };
-        Ok(Self {
+        let scaled = column(scaled::SCALED)?;
+        let scale = match scaled.is_some() && !is_known {
+            true => Some(ScaleOf {
+                base: needed(scaled::BASE, all)?,
+                unit: needed(scaled::UNIT, all)?,
+                divisor: needed(scaled::DIVISOR, all)?,
+            }),
+            false => None,
+        };
+        let mut columns = Self {
             request,
-            ids: needed("series_id")?,
-            times: needed("time_unix_nano")?,
+            places: Vec::new(),
+            group: kept,
+            ids: if is_known { None } else { Some(needed("series_id", all)?) },
+            times: needed("time_unix_nano", rows)?,
             raw: column(scaled::RAW)?,
+            scaled,
             scale,
             flags: column("flags")?,
             starts: if request.starts { column(START_TIME)? } else { None },
-        })
+        };
+        let mut places: Vec<_> = columns.all().flat_map(|column| column.places()).collect();
+        places.sort_unstable_by_key(|place| place.start);
+        places.dedup_by(|next, place| {
+            let near = next.start <= place.end.saturating_add(NEAR);
+            place.end = if near { place.end.max(next.end) } else { place.end };
+            near
+        });
+        columns.places = places;
+        Ok(columns)
     }
 
     fn all(&mut self) -> impl Iterator<Item = &mut Column<'a>> {
         let scale = self.scale.iter_mut();
-        let scale = scale.flat_map(|of| [&mut of.scaled, &mut of.base, &mut of.unit, &mut of.divisor]);
-        let optional = [&mut self.raw, &mut self.flags, &mut self.starts].into_iter().flatten();
-        [&mut self.ids, &mut self.times].into_iter().chain(scale).chain(optional)
+        let scale = scale.flat_map(|of| [&mut of.base, &mut of.unit, &mut of.divisor]);
+        let optional = [&mut self.ids, &mut self.raw, &mut self.scaled, &mut self.flags, &mut self.starts];
+        std::iter::once(&mut self.times).chain(scale).chain(optional.into_iter().flatten())
     }
 
     /// Where in the file is what has to be read.
-    pub(super) fn places(&mut self) -> Vec<Range<u64>> {
-        self.all().flat_map(|column| column.places()).collect()
+    pub(super) fn places(&self) -> &[Range<u64>] {
+        &self.places
     }
 
     /// The samples, out of what was read at [`Columns::places`].
@@ -173,8 +207,8 @@ impl<'a> Columns<'a> {
         thread_local! {
             static CODECS: RefCell<Option<Codecs>> = const { RefCell::new(None) };
         }
-        let mut read = read.into_iter();
-        self.all().try_for_each(|column| column.fill(&mut read))?;
+        let read = Read { places: std::mem::take(&mut self.places), bytes: read };
+        self.all().try_for_each(|column| column.fill(&read))?;
         CODECS.with_borrow_mut(|codecs| {
             let codecs = match codecs {
                 Some(codecs) => codecs,
@@ -185,8 +219,16 @@ impl<'a> Columns<'a> {
     }
 
     fn runs(&self, codecs: &mut Codecs) -> Result<Runs> {
-        let places = self.request.places;
-        let rows = self.ids.runs(codecs, self.request.rows, |id| places.get(id).copied())?;
+        let (wanted, sought) = (self.request.rows, |id: &SeriesId| self.request.places.get(id).copied());
+        let known = match self.group {
+            Some(group) => Some(group.runs(|| self.directory(codecs))?),
+            None => None,
+        };
+        let rows = match (&known, &self.ids) {
+            (Some(known), _) => known.sought(wanted, sought),
+            (None, Some(ids)) => ids.runs(codecs, wanted, sought)?,
+            (None, None) => return Err(misses("series_id")),
+        };
         let mut runs = Runs::default();
         let rows = self.within(codecs, &rows, &mut runs.samples.times_ms)?;
         let mut end = 0;
@@ -200,7 +242,11 @@ impl<'a> Columns<'a> {
         if rows.is_empty() {
             return Ok(runs);
         }
-        runs.samples.values = self.values(codecs, &rows, end)?;
+        let scale_of = |codecs: &mut Codecs, series: &[RunRows]| match &known {
+            Some(known) => Ok(series.iter().map(|run| known.scale(&run.rows)).collect()),
+            None => self.scales(codecs, series),
+        };
+        runs.samples.values = self.values(codecs, &rows, end, scale_of)?;
         if let Some(flags) = &self.flags {
             let values = &mut runs.samples.values;
             let mut place = 0;
@@ -226,46 +272,54 @@ impl<'a> Columns<'a> {
 
     /// What of the runs is within the times, which are appended in milliseconds.
     fn within(&self, codecs: &mut Codecs, runs: &[RunRows], times_ms: &mut Vec<i64>) -> Result<Vec<RunRows>> {
-        let mut within: Vec<RunRows> = Vec::with_capacity(runs.len());
         if self.request.times.apart.is_none() {
             times_ms.reserve_exact(runs.iter().map(|run| run.rows.len()).sum());
         }
-        let mut done = (usize::MAX, 0);
-        self.times.each(codecs, runs, |number, times, _| {
-            // Where in the file these are: a run may be in several pages.
-            if done.0 != number {
-                done = (number, runs[number].rows.start);
-            }
-            let mut row = done.1;
-            done.1 += times.len();
-            let mut rest = times;
-            while let Some(first) = rest.first() {
-                let (around, matter) = self.request.times.around(*first);
-                let len = leading(rest, &around);
-                let part;
-                (part, rest) = rest.split_at(len);
-                let rows = row..row + len;
-                row = rows.end;
-                if !matter {
-                    continue;
-                }
-                append_ms(part, *around.start() >= 0, times_ms);
-                let place = runs[number].place;
-                match within.last_mut() {
-                    Some(last) if last.place == place && last.rows.end == rows.start => {
-                        last.rows.end = rows.end;
-                    }
-                    _ => within.push(RunRows { place, rows }),
-                }
-            }
-        })?;
-        Ok(within)
+        let mut within = Within::new(self.request.times, runs, times_ms);
+        self.times.walk(codecs, runs, &mut within)?;
+        Ok(within.found)
     }
 
-    fn values(&self, codecs: &mut Codecs, runs: &[RunRows], len: usize) -> Result<Vec<f64>> {
+    /// All runs of the row group.
+    fn directory(&self, codecs: &mut Codecs) -> Result<Vec<Run>> {
+        let ids = self.ids.as_ref().ok_or_else(|| misses("series_id"))?;
+        let rows = usize::try_from(self.request.footer.row_group(self.request.group).num_rows()).unwrap_or(0);
+        let known = RefCell::new(Vec::new());
+        let number = |id: &SeriesId| {
+            let mut known = known.borrow_mut();
+            known.push(*id);
+            Some(known.len() - 1)
+        };
+        let runs = ids.runs(codecs, std::slice::from_ref(&(0..rows)), number)?;
+        let scales = self.scales(codecs, &runs)?;
+        let known = known.into_inner();
+        let run = |(run, scale): (&RunRows, Scale)| {
+            let end = u32::try_from(run.rows.end).unwrap_or(u32::MAX);
+            Run { id: known[run.place], end, scale }
+        };
+        Ok(runs.iter().zip(scales).map(run).collect())
+    }
+
+    /// What the values of runs are scaled by, each by one scale.
+    fn scales(&self, codecs: &mut Codecs, runs: &[RunRows]) -> Result<Vec<Scale>> {
+        let Some(scale) = &self.scale else { return Ok(vec![Scale::default(); runs.len()]) };
+        let base = scale.base.firsts(codecs, runs)?;
+        let unit = scale.unit.firsts(codecs, runs)?;
+        let divisor = scale.divisor.firsts(codecs, runs)?;
+        let all = base.into_iter().zip(unit).zip(divisor);
+        Ok(all.map(|((base, unit), divisor)| Scale { base, unit, divisor }).collect())
+    }
+
+    fn values(
+        &self,
+        codecs: &mut Codecs,
+        runs: &[RunRows],
+        len: usize,
+        scale_of: impl FnOnce(&mut Codecs, &[RunRows]) -> Result<Vec<Scale>>,
+    ) -> Result<Vec<f64>> {
         let mut values = Vec::with_capacity(len);
         let double = |bits: &i64| f64::from_bits(bits.cast_unsigned());
-        let Some(scale) = &self.scale else {
+        let Some(scaled) = &self.scaled else {
             let raw = self.raw.as_ref().ok_or_else(|| misses(scaled::RAW))?;
             let mut missing = false;
             raw.each(codecs, runs, |_, raw, valid| {
@@ -282,13 +336,11 @@ impl<'a> Columns<'a> {
             }
             of.push(series.len() - 1);
         }
-        let base = scale.base.firsts(codecs, &series)?;
-        let unit = scale.unit.firsts(codecs, &series)?;
-        let divisor = scale.divisor.firsts(codecs, &series)?;
+        let scales = scale_of(codecs, &series)?;
         // Rows that no scale fits have their value apart, which is looked at only where there are some.
         let (mut lacking, mut begins, mut missing): (Vec<RunRows>, Vec<usize>, isize) = Default::default();
         let mut done = (usize::MAX, 0);
-        scale.scaled.each(codecs, runs, |number, scaled, valid| {
+        scaled.each(codecs, runs, |number, scaled, valid| {
             // Where these are among the runs: one may be in several pages.
             if done.0 != number {
                 done = (number, values.len());
@@ -300,9 +352,8 @@ impl<'a> Columns<'a> {
                     begins.push(done.1);
                 }
             }
-            let number = of[number];
-            let (base, unit, divisor) = (base[number], unit[number], double(&divisor[number]));
-            unscale(scaled, (base, unit, divisor), &mut values);
+            let Scale { base, unit, divisor } = scales[of[number]];
+            unscale(scaled, (base, unit, double(&divisor)), &mut values);
         })?;
         if let Some(raw) = self.raw.as_ref().filter(|_| missing > 0) {
             let (mut last, mut place) = (usize::MAX, 0);
@@ -323,6 +374,74 @@ impl<'a> Columns<'a> {
     }
 }
 
+/// Looks at the times of runs, and keeps those that matter.
+struct Within<'a> {
+    times: Times,
+    /// Around the time that was looked at last; whether these matter.
+    around: (RangeInclusive<i64>, bool),
+    runs: &'a [RunRows],
+    found: Vec<RunRows>,
+    times_ms: &'a mut Vec<i64>,
+}
+
+impl<'a> Within<'a> {
+    fn new(times: Times, runs: &'a [RunRows], times_ms: &'a mut Vec<i64>) -> Self {
+        let around = times.around(times.from);
+        Self { times, around, runs, found: Vec::with_capacity(runs.len()), times_ms }
+    }
+
+    /// The times around this one, and whether they matter.
+    fn around(&mut self, time: i64) -> (RangeInclusive<i64>, bool) {
+        if !self.around.0.contains(&time) {
+            self.around = self.times.around(time);
+        }
+        self.around.clone()
+    }
+
+    fn found(&mut self, at: At, len: usize) {
+        let place = self.runs[at.range].place;
+        let rows = at.place..at.place + len;
+        match self.found.last_mut() {
+            Some(last) if last.place == place && last.rows.end == rows.start => last.rows.end = rows.end,
+            _ => self.found.push(RunRows { place, rows }),
+        }
+    }
+}
+
+impl Sink for Within<'_> {
+    fn numbers(&mut self, mut at: At, mut times: &[i64]) {
+        while let Some(first) = times.first() {
+            let (around, matter) = self.around(*first);
+            let (own, rest) = times.split_at(leading(times, &around));
+            if matter {
+                self.found(at, own.len());
+                append_ms(own, *around.start() >= 0, self.times_ms);
+            }
+            (at, times) = (at.after(own.len()), rest);
+        }
+    }
+
+    /// As times mostly are: how many are around the first one is known without looking at each.
+    fn steps(&mut self, mut at: At, before: i64, step: i64, count: usize) {
+        let (mut time, mut left) = (before.wrapping_add(step), count);
+        while left > 0 {
+            let (around, matter) = self.around(time);
+            let room = around.end().abs_diff(time);
+            let len = match u64::try_from(step) {
+                Ok(0) => left,
+                Ok(step) => usize::try_from(room / step).unwrap_or(usize::MAX).saturating_add(1).min(left),
+                Err(_) => 1,
+            };
+            if matter {
+                self.found(at, len);
+                append_steps_ms(time, step, len, self.times_ms);
+            }
+            time = time.wrapping_add(step.wrapping_mul(len as i64));
+            (at, left) = (at.after(len), left - len);
+        }
+    }
+}
+
 /// Appends nanoseconds as milliseconds. A division without a sign is quicker.
 fn append_ms(times: &[i64], without_sign: bool, times_ms: &mut Vec<i64>) {
     if without_sign {
@@ -330,6 +449,18 @@ fn append_ms(times: &[i64], without_sign: bool, times_ms: &mut Vec<i64>) {
         times_ms.extend(times.iter().map(ms));
     } else {
         times_ms.extend(times.iter().map(|time| time.div_euclid(NANOS_PER_MS)));
+    }
+}
+
+/// The same of so many times, each `step` after the one before. With whole milliseconds between them one is divided.
+fn append_steps_ms(first: i64, step: i64, len: usize, times_ms: &mut Vec<i64>) {
+    let (whole, rest) = (step / NANOS_PER_MS, step % NANOS_PER_MS);
+    let len = len as i64;
+    if rest == 0 {
+        let first = first.div_euclid(NANOS_PER_MS);
+        times_ms.extend((0..len).map(|number| first + number * whole));
+    } else {
+        times_ms.extend((0..len).map(|number| (first + number * step).div_euclid(NANOS_PER_MS)));
     }
 }
 

@@ -101,6 +101,16 @@ pub(in crate::engine) fn extreme(
     work: &mut Work,
 ) -> Column {
     let values = &points.values[..];
+    if !extreme.time && stage.windows.overlap_little() {
+        let mut read = 0;
+        let column = stage.windows.column(&points.times, |window| {
+            read += window.len();
+            let own = &values[window.places()];
+            Some(if extreme.max { extreme_of::<true>(own) } else { extreme_of::<false>(own) })
+        });
+        work.read += read as u64;
+        return column;
+    }
     // Candidates in order of time, each better than all that come after it.
     let mut candidates = std::mem::take(&mut work.places);
     candidates.clear();
@@ -133,6 +143,31 @@ pub(in crate::engine) fn extreme(
     work.read += read as u64;
     work.places = candidates;
     column
+}
+
+/// The largest of some values or the smallest, of equal ones the first; the last one where none is a number. Many
+/// are looked at together, without a branch for each.
+fn extreme_of<const MAX: bool>(values: &[f64]) -> f64 {
+    const TOGETHER: usize = 8;
+    let worst = if MAX { f64::NEG_INFINITY } else { f64::INFINITY };
+    let better = |old: f64, new: f64| if MAX { new > old } else { new < old };
+    let of = |old: f64, new: f64| if better(old, new) { new } else { old };
+    let (parts, rest) = values.as_chunks::<TOGETHER>();
+    let mut best = [worst; TOGETHER];
+    for part in parts {
+        best.iter_mut().zip(part).for_each(|(best, value)| *best = of(*best, *value));
+    }
+    let found = best.iter().chain(rest).copied().fold(worst, of);
+    // Of two zeros it is not known which was first, and of the worst not whether it is a number.
+    if found != worst && found != 0.0 {
+        return found;
+    }
+    let first = |found: Option<f64>, value: &f64| match found {
+        _ if value.is_nan() => found,
+        Some(old) if !better(old, *value) => found,
+        _ => Some(*value),
+    };
+    values.iter().fold(None, first).unwrap_or_else(|| values.last().copied().unwrap_or(f64::NAN))
 }
 
 /// Counts the pairs of neighbours in each window that differ in some way: `changes`, `resets`.
@@ -177,7 +212,9 @@ pub(in crate::engine) fn ends(
 
 #[cfg(test)]
 mod tests {
-    use super::{kahan_average, kahan_sum, sums_are_exact};
+    use proptest::prelude::*;
+
+    use super::{extreme_of, kahan_average, kahan_sum, sums_are_exact};
 
     #[test]
     fn only_small_whole_numbers_are_summed_by_sliding() {
@@ -191,5 +228,32 @@ mod tests {
     fn cancellation_is_survived() {
         assert_eq!(kahan_sum(&[1.0, 1e100, 1.0, -1e100]), 2.0);
         assert_eq!(kahan_average(&[f64::MAX, f64::MAX]), f64::MAX);
+    }
+
+    fn value() -> impl Strategy<Value = f64> {
+        let special =
+            prop::sample::select(vec![0.0, -0.0, f64::INFINITY, f64::NEG_INFINITY, f64::NAN, -f64::NAN]);
+        prop_oneof![special, -3.0_f64..3.0, (-3_i32..3).prop_map(f64::from)]
+    }
+
+    fn one_by_one(values: &[f64], better: impl Fn(f64, f64) -> bool) -> Option<f64> {
+        let mut found: Option<f64> = None;
+        for value in values.iter().filter(|value| !value.is_nan()) {
+            if found.is_none_or(|old| better(old, *value)) {
+                found = Some(*value);
+            }
+        }
+        found.or(values.last().copied())
+    }
+
+    proptest! {
+        #[test]
+        fn an_extreme_is_the_same_many_at_a_time(values in prop::collection::vec(value(), 1..40)) {
+            let bits = |value: Option<f64>| value.map(f64::to_bits);
+            let max = one_by_one(&values, |old, new| new > old);
+            prop_assert_eq!(Some(extreme_of::<true>(&values).to_bits()), bits(max));
+            let min = one_by_one(&values, |old, new| new < old);
+            prop_assert_eq!(Some(extreme_of::<false>(&values).to_bits()), bits(min));
+        }
     }
 }

@@ -8,9 +8,9 @@ use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use parquet::file::page_index::offset_index::PageLocation;
 
-use super::deltas::deltas;
+use super::deltas::{At, Sink, deltas};
 use super::page::{Codec, Codecs, Page, Scratch, broken};
-use super::values::{not_read, numbers, picked, places};
+use super::values::{cut_off, not_read, numbers, picked, places};
 
 /// Bytes of an id.
 const ID_LEN: usize = 16;
@@ -33,6 +33,63 @@ struct PageRows {
     rows: Range<usize>,
     place: Range<u64>,
     bytes: Bytes,
+}
+
+impl PageRows {
+    /// Which of its rows a run has.
+    fn own(&self, run: &RunRows) -> Range<usize> {
+        let (from, to) = (run.rows.start.max(self.rows.start), run.rows.end.min(self.rows.end));
+        from - self.rows.start..to - self.rows.start
+    }
+}
+
+/// Takes the numbers of a page as those of the row group.
+struct OfPage<'a, S> {
+    /// The number of the first run.
+    first: usize,
+    start: usize,
+    sink: &'a mut S,
+}
+
+impl<S> OfPage<'_, S> {
+    fn at(&self, at: At) -> At {
+        At { range: self.first + at.range, place: self.start + at.place }
+    }
+}
+
+impl<S: Sink> Sink for OfPage<'_, S> {
+    fn numbers(&mut self, at: At, numbers: &[i64]) {
+        self.sink.numbers(self.at(at), numbers);
+    }
+
+    fn sums(&mut self, at: At, before: i64, deltas: &[i64]) -> i64 {
+        self.sink.sums(self.at(at), before, deltas)
+    }
+
+    fn steps(&mut self, at: At, before: i64, step: i64, count: usize) {
+        self.sink.steps(self.at(at), before, step, count);
+    }
+}
+
+/// What was read of a file.
+pub(super) struct Read {
+    /// Ascending and apart.
+    pub(super) places: Vec<Range<u64>>,
+    /// Of each place.
+    pub(super) bytes: Vec<Bytes>,
+}
+
+impl Read {
+    fn at(&self, wanted: &Range<u64>) -> Result<Bytes> {
+        let number = self.places.partition_point(|place| place.end < wanted.end);
+        let of = self.places.get(number).zip(self.bytes.get(number));
+        let within = of.and_then(|(place, bytes)| {
+            let from = usize::try_from(wanted.start.checked_sub(place.start)?).ok()?;
+            let to = usize::try_from(wanted.end - place.start).ok()?;
+            (to <= bytes.len()).then(|| bytes.slice(from..to))
+        });
+        within.ok_or_else(|| broken("the file is cut off"))
+    }
 }
 
 /// Runs of rows of one series, ascending and apart.
@@ -70,42 +127,18 @@ impl<'a> Column<'a> {
         }))
     }
 
-    /// Where what has to be read is, in one piece where it is in one.
-    pub(super) fn places(&self) -> Vec<Range<u64>> {
-        let mut places: Vec<Range<u64>> = Vec::with_capacity(2);
-        for place in
-            self.dictionary_place().into_iter().chain(self.pages.iter().map(|page| page.place.clone()))
-        {
-            match places.last_mut() {
-                Some(last) if last.end == place.start => last.end = place.end,
-                _ => places.push(place),
-            }
-        }
-        places
+    /// Where what has to be read is.
+    pub(super) fn places(&self) -> impl Iterator<Item = Range<u64>> {
+        self.dictionary_place().into_iter().chain(self.pages.iter().map(|page| page.place.clone()))
     }
 
-    /// Takes what was read at [`Column::places`], in their order.
-    pub(super) fn fill(&mut self, read: &mut impl Iterator<Item = Bytes>) -> Result<()> {
-        let places = self.places();
-        let mut read = places.iter().zip(read.by_ref().take(places.len()));
-        let mut open = read.next();
-        let mut slice = |wanted: &Range<u64>| {
-            while let Some((place, bytes)) = &open {
-                if place.start <= wanted.start && wanted.end <= place.end {
-                    let from = usize::try_from(wanted.start - place.start).ok()?;
-                    let to = usize::try_from(wanted.end - place.start).ok()?;
-                    return (to <= bytes.len()).then(|| bytes.slice(from..to));
-                }
-                open = read.next();
-            }
-            None
-        };
-        let cut_off = || broken("the file is cut off");
+    /// Takes what was read.
+    pub(super) fn fill(&mut self, read: &Read) -> Result<()> {
         if let Some(place) = self.dictionary_place() {
-            self.dictionary = slice(&place).ok_or_else(cut_off)?;
+            self.dictionary = read.at(&place)?;
         }
         for page in &mut self.pages {
-            page.bytes = slice(&page.place).ok_or_else(cut_off)?;
+            page.bytes = read.at(&page.place)?;
         }
         Ok(())
     }
@@ -138,17 +171,9 @@ impl<'a> Column<'a> {
         let Codecs { pages: codec, scratch, .. } = codecs;
         self.dictionary(codec, &mut scratch.dictionary)?;
         let mut wanted = Vec::new();
-        let mut first = 0;
-        for page in &self.pages {
-            first += runs[first..].partition_point(|run| run.rows.end <= page.rows.start);
-            let count = runs[first..].partition_point(|run| run.rows.start < page.rows.end);
-            let Some(own) = runs.get(first..first + count).filter(|own| !own.is_empty()) else { continue };
-            let within = |run: &RunRows| {
-                let (from, to) = (run.rows.start.max(page.rows.start), run.rows.end.min(page.rows.end));
-                from - page.rows.start..to - page.rows.start
-            };
+        self.pages_of(runs, |page, first, own| {
             wanted.clear();
-            for rows in own.iter().map(within) {
+            for rows in own.iter().map(|run| page.own(run)) {
                 match wanted.last_mut() {
                     Some(Range { end, .. }) if *end == rows.start => *end = rows.end,
                     _ => wanted.push(rows),
@@ -158,9 +183,57 @@ impl<'a> Column<'a> {
             let (values, valid) = (&scratch.values, &scratch.valid);
             let mut start = 0;
             for (number, run) in own.iter().enumerate() {
-                let rows = start..start + within(run).len();
+                let rows = start..start + page.own(run).len();
                 start = rows.end;
                 each(first + number, &values[rows.clone()], valid.get(rows));
+            }
+            Ok(())
+        })
+    }
+
+    /// The numbers of all runs, of which none is null, for one who need not have them one by one: the range
+    /// of each is the number of its run, its place that in the row group.
+    pub(super) fn walk(&self, codecs: &mut Codecs, runs: &[RunRows], sink: &mut impl Sink) -> Result<()> {
+        let Codecs { pages: codec, scratch, .. } = codecs;
+        self.dictionary(codec, &mut scratch.dictionary)?;
+        let mut wanted = Vec::new();
+        self.pages_of(runs, |page, first, own| {
+            wanted.clear();
+            wanted.extend(own.iter().map(|run| page.own(run)));
+            let mut sink = OfPage { first, start: page.rows.start, sink: &mut *sink };
+            let opened = self.open(codec, page)?;
+            let (levels, values) = opened.split(self.may_be_null)?;
+            if levels.is_some() {
+                return Err(broken("a row has no number"));
+            }
+            if opened.encoding == Encoding::DELTA_BINARY_PACKED {
+                return deltas(values, &wanted, &mut sink).map(|_| ());
+            }
+            let Scratch { dictionary, values: out, .. } = &mut *scratch;
+            out.clear();
+            numbers(self.kind, opened.encoding, values, &wanted, dictionary, out)?;
+            let mut rest = &out[..];
+            for (range, rows) in wanted.iter().enumerate() {
+                let own;
+                (own, rest) = rest.split_at_checked(rows.len()).ok_or_else(cut_off)?;
+                sink.numbers(At { range, place: rows.start }, own);
+            }
+            Ok(())
+        })
+    }
+
+    /// Goes through the pages that have some of these runs: the number of the first run, and all of them.
+    fn pages_of(
+        &self,
+        runs: &[RunRows],
+        mut each: impl FnMut(&PageRows, usize, &[RunRows]) -> Result<()>,
+    ) -> Result<()> {
+        let mut first = 0;
+        for page in &self.pages {
+            first += runs[first..].partition_point(|run| run.rows.end <= page.rows.start);
+            let count = runs[first..].partition_point(|run| run.rows.start < page.rows.end);
+            if let Some(own) = runs.get(first..first + count).filter(|own| !own.is_empty()) {
+                each(page, first, own)?;
             }
         }
         Ok(())

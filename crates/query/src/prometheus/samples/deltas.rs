@@ -15,11 +15,74 @@ const PART: usize = 32;
 /// Numbers of so many bits are in eight bytes, wherever in a byte they begin.
 const WIDTH_MAX: usize = 56;
 
-/// Appends the wanted ones, ascending and apart; gives the bytes after all of them, if the last is wanted.
+/// Where a number is that is wanted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct At {
+    /// The number of its range among those that are wanted.
+    pub(super) range: usize,
+    /// Its place among all numbers.
+    pub(super) place: usize,
+}
+
+impl At {
+    pub(super) fn after(self, numbers: usize) -> Self {
+        Self { place: self.place + numbers, ..self }
+    }
+}
+
+/// Takes the numbers that are wanted, in their order.
+pub(super) trait Sink {
+    /// Numbers, the first of which is there.
+    fn numbers(&mut self, at: At, numbers: &[i64]);
+
+    /// What differences add up to from the number before; gives the last one.
+    fn sums(&mut self, at: At, before: i64, deltas: &[i64]) -> i64 {
+        let (mut value, mut place) = (before, at);
+        for deltas in deltas.chunks(PART) {
+            let mut own = [0; PART];
+            for (own, delta) in own.iter_mut().zip(deltas) {
+                value = value.wrapping_add(*delta);
+                *own = value;
+            }
+            self.numbers(place, &own[..deltas.len()]);
+            place = place.after(deltas.len());
+        }
+        value
+    }
+
+    /// So many numbers, each of them `step` above the one before.
+    fn steps(&mut self, at: At, before: i64, step: i64, count: usize);
+}
+
+impl Sink for Vec<i64> {
+    fn numbers(&mut self, _: At, numbers: &[i64]) {
+        self.extend_from_slice(numbers);
+    }
+
+    fn sums(&mut self, _: At, before: i64, deltas: &[i64]) -> i64 {
+        let mut value = before;
+        self.extend(deltas.iter().map(|delta| {
+            value = value.wrapping_add(*delta);
+            value
+        }));
+        value
+    }
+
+    fn steps(&mut self, _: At, before: i64, step: i64, count: usize) {
+        self.extend((1..=count).map(|times| stepped(before, step, times)));
+    }
+}
+
+fn stepped(value: i64, step: i64, times: usize) -> i64 {
+    value.wrapping_add(step.wrapping_mul(times as i64))
+}
+
+/// Gives the wanted ones, ascending and apart, to `out`; returns the bytes after all of them, if the last is
+/// wanted.
 pub(super) fn deltas<'a>(
     mut bytes: &'a [u8],
     wanted: &[Range<usize>],
-    out: &mut Vec<i64>,
+    out: &mut impl Sink,
 ) -> Result<&'a [u8]> {
     let number = |bytes: &mut &[u8]| varint(bytes).map(|value| usize::try_from(value).unwrap_or(usize::MAX));
     let (block, parts, len) = (number(&mut bytes)?, number(&mut bytes)?, number(&mut bytes)?);
@@ -32,8 +95,7 @@ pub(super) fn deltas<'a>(
     {
         return Err(broken("its blocks have no possible length"));
     }
-    out.reserve(wanted.iter().map(Range::len).sum());
-    let mut taken = Taken { wanted, value: first, next: 0, out };
+    let mut taken = Taken { wanted, range: 0, value: first, next: 0, out };
     taken.take(&[0]);
     let part = block / parts;
     while taken.next < end {
@@ -110,28 +172,25 @@ static UNPACK: [Unpack; WIDTH_MAX + 1] = {
 };
 
 /// What is made of the differences.
-struct Taken<'a> {
+struct Taken<'a, S> {
     /// What is still wanted.
     wanted: &'a [Range<usize>],
+    /// The number of the first of these.
+    range: usize,
     value: i64,
     next: usize,
-    out: &'a mut Vec<i64>,
+    out: &'a mut S,
 }
 
-impl Taken<'_> {
+impl<S: Sink> Taken<'_, S> {
     /// Goes on by some differences; the first of all is none.
     fn take(&mut self, deltas: &[i64]) {
         let mut rest = deltas;
-        while let Some((passed, own)) = self.step(rest.len()) {
+        while let Some((range, passed, own)) = self.step(rest.len()) {
             let (before, from) = rest.split_at(passed);
             let (own, after) = from.split_at(own);
             self.pass(before);
-            let mut value = self.value;
-            self.out.extend(own.iter().map(|delta| {
-                value = value.wrapping_add(*delta);
-                value
-            }));
-            self.value = value;
+            self.value = self.out.sums(At { range, place: self.next }, self.value, own);
             self.next += own.len();
             rest = after;
         }
@@ -146,20 +205,19 @@ impl Taken<'_> {
     /// Goes on by the same difference so many times.
     fn same(&mut self, delta: i64, count: usize) {
         let mut left = count;
-        let add = |value: i64, times: usize| value.wrapping_add(delta.wrapping_mul(times as i64));
-        while let Some((passed, own)) = self.step(left) {
-            let value = add(self.value, passed);
-            self.out.extend((1..=own).map(|times| add(value, times)));
-            self.value = add(value, own);
+        while let Some((range, passed, own)) = self.step(left) {
+            let before = stepped(self.value, delta, passed);
+            self.out.steps(At { range, place: self.next + passed }, before, delta, own);
+            self.value = stepped(before, delta, own);
             self.next += passed + own;
             left -= passed + own;
         }
-        self.value = add(self.value, left);
+        self.value = stepped(self.value, delta, left);
         self.next += left;
     }
 
-    /// Of so many that come: how many are passed before some are wanted, and how many these are.
-    fn step(&mut self, coming: usize) -> Option<(usize, usize)> {
+    /// Of so many that come: the range that some are wanted of, how many are passed before, and how many these are.
+    fn step(&mut self, coming: usize) -> Option<(usize, usize, usize)> {
         let (first, rest) = self.wanted.split_first()?;
         let end = self.next + coming;
         if coming == 0 || first.start >= end {
@@ -167,10 +225,12 @@ impl Taken<'_> {
         }
         let passed = first.start.saturating_sub(self.next);
         let own = first.end.min(end).saturating_sub(self.next + passed);
+        let range = self.range;
         if first.end <= end {
             self.wanted = rest;
+            self.range += 1;
         }
-        Some((passed, own))
+        Some((range, passed, own))
     }
 }
 

@@ -76,13 +76,20 @@ impl Written {
         Self { bytes, footer: reader.finish().unwrap() }
     }
 
-    fn read(&self, bytes: &Bytes, rows: &[Range<usize>], places: &ById<usize>, times: Times) -> Result<Runs> {
-        let request = Request { footer: &self.footer, group: 0, rows, places, times, starts: true };
-        let mut columns = Columns::of(request)?;
-        let read = |place: Range<u64>| {
+    fn read(
+        &self,
+        bytes: &Bytes,
+        rows: &[Range<usize>],
+        (places, times): (&ById<usize>, Times),
+        directory: Option<&Directory>,
+    ) -> Result<Runs> {
+        let request =
+            Request { footer: &self.footer, group: 0, rows, places, times, starts: true, directory };
+        let columns = Columns::of(request)?;
+        let read = |place: &Range<u64>| {
             bytes.slice(usize::try_from(place.start).unwrap()..usize::try_from(place.end).unwrap())
         };
-        let read = columns.places().into_iter().map(read).collect();
+        let read = columns.places().iter().map(read).collect();
         columns.decode(read)
     }
 }
@@ -119,9 +126,17 @@ fn rows() -> impl Strategy<Value = Vec<Vec<Row>>> {
             start_ms: (start > 5).then_some(start),
         });
     let series = prop_oneof![prop::collection::vec(row.clone(), 1..6), prop::collection::vec(row, 100..350),];
+    let series = (series, prop::option::of(0_i64..20)).prop_map(|(mut series, every_ms)| {
+        series.sort_by_key(|row| row.time_ms);
+        // As a scraper gives them.
+        if let Some(every_ms) = every_ms {
+            let first = series[0].time_ms;
+            series.iter_mut().zip(0..).for_each(|(row, number)| row.time_ms = first + number * every_ms);
+        }
+        series
+    });
     (prop::collection::vec(series, 1..12), any::<bool>()).prop_map(|(mut all, scaled)| {
         for (number, series) in all.iter_mut().enumerate() {
-            series.sort_by_key(|row| row.time_ms);
             let (base, unit, divisor) = scale(number);
             for row in series {
                 row.scaled &= scaled;
@@ -253,13 +268,25 @@ proptest! {
         let times = (times.0.min(times.1) * NANOS_PER_MS, times.0.max(times.1) * NANOS_PER_MS + 9);
         let apart = apart.filter(|(every_ms, length_ms)| length_ms < every_ms);
         let apart = apart.map(|(every_ms, length_ms)| Apart { every_ms, length_ms });
-        let runs = written.read(&written.bytes, &wanted, &places, Times::new(times, apart)).unwrap();
+        let asked = (&places, Times::new(times, apart));
+        let runs = written.read(&written.bytes, &wanted, asked, None).unwrap();
         let matters = |time: i64| match apart {
             _ if time < times.0 || time > times.1 => false,
             Some(apart) => (times.1 - time) % (apart.every_ms * NANOS_PER_MS) < apart.length_ms * NANOS_PER_MS,
             None => true,
         };
-        prop_assert_eq!(flat(&runs), expected(&all, &wanted, &places, matters));
+        let expected = expected(&all, &wanted, &places, matters);
+        prop_assert_eq!(flat(&runs), &expected[..]);
+        // The first time the directory is made; then, if it may be kept, it is there, and neither ids nor scales
+        // are read.
+        for (runs_max, is_kept) in [(12, true), (0, false)] {
+            let directory = Directory::of_group(runs_max);
+            for _ in 0..2 {
+                let runs = written.read(&written.bytes, &wanted, asked, Some(&directory)).unwrap();
+                prop_assert_eq!(flat(&runs), &expected[..]);
+                prop_assert_eq!(directory.group(0).unwrap().is_known(), is_kept);
+            }
+        }
     }
 
     #[test]
@@ -275,6 +302,35 @@ proptest! {
         let bits: Vec<_> = values.iter().map(|value| value.to_bits()).collect();
         let expected = scaled.iter().map(|scaled| scaled::value(*scaled, base, unit, divisor).to_bits());
         prop_assert_eq!(bits, expected.collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn times_that_are_stepped_are_those_that_are_looked_at_one_by_one(
+        first in -2_000_i64..2_000,
+        step in prop_oneof![-3_i64..400, Just(NANOS_PER_MS), Just(3 * NANOS_PER_MS)],
+        count in 1_usize..100,
+        bounds in (-3_000_i64..30_000, -3_000_i64..30_000),
+        apart in prop::option::of((2_i64..40, 1_i64..40)),
+    ) {
+        let apart = apart.filter(|(every_ms, length_ms)| length_ms < every_ms);
+        let apart = apart.map(|(every_ms, length_ms)| Apart { every_ms, length_ms });
+        let micros = |(from, to): (i64, i64)| (from.min(to) * 1_000, from.max(to) * 1_000);
+        let times = Times::new(micros(bounds), apart);
+        let runs = [RunRows { place: 7, rows: 5..5 + count }];
+        let (first, at) = (first * 1_000, At { range: 0, place: 5 });
+        let all: Vec<_> = (1..=count as i64).map(|number| first + number * step).collect();
+        let kept = |give: &dyn Fn(&mut Within<'_>)| {
+            let mut times_ms = Vec::new();
+            let mut within = Within::new(times, &runs, &mut times_ms);
+            give(&mut within);
+            let found: Vec<_> = within.found.iter().map(|run| (run.place, run.rows.clone())).collect();
+            (found, times_ms)
+        };
+        let stepped = kept(&|within| within.steps(at, first, step, count));
+        prop_assert_eq!(&stepped, &kept(&|within| within.numbers(at, &all)));
+        let expected = all.iter().filter(|time| times.around(**time).1);
+        let expected: Vec<_> = expected.map(|time| time.div_euclid(NANOS_PER_MS)).collect();
+        prop_assert_eq!(stepped.1, expected);
     }
 
     #[test]
@@ -302,8 +358,10 @@ proptest! {
         }
         let places = (0..12).map(|series| (id(series), series)).collect();
         let total: usize = all.iter().map(Vec::len).sum();
-        let everything = Times::new((i64::MIN, i64::MAX), None);
-        let _ = written.read(&Bytes::from(bytes), std::slice::from_ref(&(0..total)), &places, everything);
+        let (bytes, rows) = (Bytes::from(bytes), 0..total);
+        let everything = (&places, Times::new((i64::MIN, i64::MAX), None));
+        let _ = written.read(&bytes, std::slice::from_ref(&rows), everything, None);
+        let _ = written.read(&bytes, std::slice::from_ref(&rows), everything, Some(&Directory::of_group(12)));
     }
 }
 

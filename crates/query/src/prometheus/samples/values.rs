@@ -37,6 +37,7 @@ pub(super) fn numbers(
             wanted.iter().try_for_each(|range| split(values, range.clone(), out))?;
         }
         (Encoding::DELTA_BINARY_PACKED, Type::INT64 | Type::INT32) => {
+            out.reserve(wanted.iter().map(Range::len).sum());
             deltas(values, wanted, out)?;
         }
         (Encoding::RLE_DICTIONARY, _) => {
