@@ -6,9 +6,14 @@
 //! request was sent, or the append begun, and from when it was due. Where the machine itself stands still
 //! for some milliseconds, all that was due meanwhile waits, on either side. The worse of the two ratios is
 //! the goal's. The server's latency since due against the append alone is reported beside them.
+//!
+//! The loop sleeps most of the time, while a server at half load computes. What that alone does to a loop, on
+//! this machine, is seen by a third side: the same loop while one thread is busy. Where the host takes a
+//! processor away from whoever uses it, for some milliseconds, only those who compute meet it.
 
 use std::fs::File;
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
@@ -60,9 +65,13 @@ fn one(options: &Options, signal: Signal, report: &mut Report) -> Result<()> {
     let count = count(per_second, (ROUND_SECONDS * options.scale).max(2.0));
     let (mut ours, mut ours_due) = (Quantiles::default(), Quantiles::default());
     let (mut bare, mut bare_due) = (Quantiles::default(), Quantiles::default());
+    let (mut busy, mut busy_due) = (Quantiles::default(), Quantiles::default());
     let (mut refused, mut ratios) = (0, Vec::new());
+    let alone = || bare_loop(&dir.path().join("bare"), &requests, count, per_second);
     for _ in 0..options.rounds {
-        let (of_round, due_of_round) = bare_loop(&dir.path().join("bare"), &requests, count, per_second)?;
+        let (of_round, due_of_round) = alone()?;
+        let (busy_of_round, busy_due_of_round) = beside_a_busy_thread(alone)?;
+        (busy, busy_due) = (busy.and(busy_of_round), busy_due.and(busy_due_of_round));
         let sent = paced(server.otlp_http(), cycle(&requests, count), PACED_CONNECTIONS, per_second)?;
         ratios.push(sent.since_sent.at(0.99) / of_round.at(0.99));
         refused += sent.refused;
@@ -76,6 +85,8 @@ fn one(options: &Options, signal: Signal, report: &mut Report) -> Result<()> {
         ("bare", &bare, String::new()),
         ("fresnel, from when due", &ours_due, String::new()),
         ("bare, from when due", &bare_due, String::new()),
+        ("bare, beside a busy thread", &busy, String::new()),
+        ("the same, from when due", &busy_due, String::new()),
     ];
     for (name, side, refused) in sides {
         let millis =
@@ -88,12 +99,14 @@ fn one(options: &Options, signal: Signal, report: &mut Report) -> Result<()> {
     let (sent, due) = (ratio(&ours, &bare), ratio(&ours_due, &bare_due));
     report.note(format!(
         "{}: p99 of fresnel / p99 of the bare loop: {} from when sent, by round {}; {} from when due; {} from when \
-         due against the append alone",
+         due against the append alone; {} and {} beside a busy thread",
         signal.name(),
         figure(sent),
         ratios.range(),
         figure(due),
         figure(ratio(&ours_due, &bare)),
+        figure(ratio(&ours, &busy)),
+        figure(ratio(&ours_due, &busy_due)),
     ));
     report.goal(Goal {
         name: format!("p99 / p99 of bare fdatasync, {}", signal.name()),
@@ -116,6 +129,29 @@ fn closed_rate(options: &Options, server: &Server, requests: &[Request]) -> Resu
 
 fn count(per_second: f64, seconds: f64) -> usize {
     ((per_second * seconds) as usize).max(10)
+}
+
+/// Does it while a thread computes, and nothing else.
+fn beside_a_busy_thread<T>(work: impl FnOnce() -> T) -> T {
+    struct End<'a>(&'a AtomicBool);
+    impl Drop for End<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+    let ended = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let end = End(&ended);
+        scope.spawn(|| {
+            let mut number = 0_u64;
+            while !ended.load(Ordering::Relaxed) {
+                number = std::hint::black_box(number.wrapping_add(1));
+            }
+        });
+        let done = work();
+        drop(end);
+        done
+    })
 }
 
 /// Appends the bodies to one file, at this pace if the disk can keep it, each followed by

@@ -191,3 +191,79 @@ impl<'a> Acquaintance<'a> {
 pub(super) fn bytes_at_most(rows: usize, promoted: &Promoted) -> usize {
     rows * (SERIES_BYTES + METRIC_BYTES + (LABELS_GUESS + promoted.labels_guess()) * LABEL_BYTES)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file() -> KnownFile {
+        let shape = |name, unit, kind, monotonic| Shape { name, unit, kind, monotonic };
+        let shapes = [
+            shape("http.server.request.duration", "s", "histogram", false),
+            shape("node_load1", "", "gauge", false),
+            shape("requests", "", "sum", true),
+            shape("requests_total", "", "sum", true),
+            // Of another metric between them.
+            shape("queue", "1", "gauge", false),
+            shape("requests", "", "gauge", false),
+        ];
+        let mut series = Vec::new();
+        for shape in shapes {
+            let metric = Arc::new(Metric::new(shape));
+            for number in 0..2 {
+                let (id, metric) = ([number; 16], Arc::clone(&metric));
+                series.push(KnownSeries {
+                    id,
+                    time: 0,
+                    metric,
+                    delta: false,
+                    own: false,
+                    labels: Labels::default(),
+                });
+            }
+        }
+        KnownFile::new(Promoted::These(Default::default()), series)
+    }
+
+    #[test]
+    fn metrics_are_found_by_their_own_name_and_by_the_translated_one() {
+        let file = file();
+        let found = |name: &str| -> Vec<(String, String)> {
+            let of = |series: &[KnownSeries]| {
+                assert_eq!(series.len(), 2, "all series of a metric");
+                (series[0].metric.name.to_string(), series[0].metric.kind.to_string())
+            };
+            file.named(name).map(of).collect()
+        };
+        let told = |found: &[(&str, &str)]| -> Vec<(String, String)> {
+            found.iter().map(|(name, kind)| ((*name).to_owned(), (*kind).to_owned())).collect()
+        };
+        let duration = told(&[("http.server.request.duration", "histogram")]);
+        assert_eq!(found("http_server_request_duration_seconds_bucket"), duration);
+        assert_eq!(found("http_server_request_duration_seconds"), duration);
+        assert_eq!(found("http.server.request.duration"), duration);
+        // In the order of the file, each once, though two names of one fit.
+        assert_eq!(found("requests_total"), told(&[("requests", "sum"), ("requests_total", "sum")]));
+        assert_eq!(found("requests"), told(&[("requests", "sum"), ("requests", "gauge")]));
+        assert_eq!(found("queue_ratio"), told(&[("queue", "gauge")]));
+        for name in ["node_load", "node_load11", "", "zzz", "requests_bucket_"] {
+            assert_eq!(found(name), told(&[]), "{name}");
+        }
+    }
+
+    /// As if every metric was looked at.
+    #[test]
+    fn nothing_that_may_fit_is_missed() {
+        let file = file();
+        for name in ["node_load1", "requests_count", "requests_total_sum", "queue", "queue_ratio_bucket"] {
+            let may_fit = |series: &&[KnownSeries]| {
+                let metric = &series[0].metric;
+                bases(name).any(|base| base == &*metric.name || base == &*metric.translated)
+            };
+            let all: Vec<_> = file.by_metric().filter(may_fit).map(|of| Arc::as_ptr(&of[0].metric)).collect();
+            let named: Vec<_> = file.named(name).map(|of| Arc::as_ptr(&of[0].metric)).collect();
+            assert!(!all.is_empty(), "{name}");
+            assert_eq!(named, all, "{name}");
+        }
+    }
+}

@@ -287,7 +287,10 @@ impl<'a> Columns<'a> {
         let known = RefCell::new(Vec::new());
         let number = |id: &SeriesId| {
             let mut known = known.borrow_mut();
-            known.push(*id);
+            // A run may go on in the next page.
+            if known.last() != Some(id) {
+                known.push(*id);
+            }
             Some(known.len() - 1)
         };
         let runs = ids.runs(codecs, std::slice::from_ref(&(0..rows)), number)?;
