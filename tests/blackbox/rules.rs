@@ -1,7 +1,7 @@
 //! Prometheus' rules: their files checked and tested on the command line, evaluated by the server,
 //! and asked for over Prometheus' API.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use testkit::records::now_unix_nano;
 use testkit::remote_write::{
     BucketSpan, Count, Histogram, TimeSeries, V1, WriteRequest, labels, request, series,
 };
-use testkit::{Builder, Fresnel, wait_for};
+use testkit::{Builder, Fresnel, root, wait_for};
 
 use crate::fresnel;
 use crate::settings::QUIET;
@@ -342,8 +342,7 @@ fn a_rule_that_fails_says_so_and_stops_no_other() {
 
 /// Files that are there for the comparison with `promtool`.
 fn golden(name: &str) -> String {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
-    root.join("tests/golden/rules").join(name).to_str().unwrap().to_owned()
+    root().join("tests/golden/rules").join(name).to_str().unwrap().to_owned()
 }
 
 #[test]

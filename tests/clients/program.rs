@@ -3,12 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use testkit::skip;
-
-/// The root of the repository.
-pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap()
-}
+use testkit::{root, skip};
 
 /// The target directory: the binary lies in a folder of it.
 fn target() -> &'static Path {

@@ -8,10 +8,10 @@ use testkit::otlp::proto::metrics::v1::{
     Histogram, HistogramDataPoint, Metric, NumberDataPoint, Sum, metric::Data, number_data_point::Value,
 };
 use testkit::records::{Sender, metrics, now_unix_nano, text};
-use testkit::{Fresnel, skip};
+use testkit::{Fresnel, root, skip};
 
 use crate::fresnel;
-use crate::program::{root, run};
+use crate::program::run;
 
 const SECOND: u64 = 1_000_000_000;
 

@@ -3,14 +3,14 @@
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use testkit::http::Request;
 use testkit::records::{Random, Sender, value};
-use testkit::{Builder, Encoding, Format, Fresnel, otlp, skip, wait_for};
+use testkit::{Builder, Encoding, Format, Fresnel, otlp, root, skip, wait_for};
 
 use crate::door::{Door, Signal};
 use crate::fresnel;
@@ -38,8 +38,7 @@ impl Faults {
     /// Builds the library; none where there is no C compiler, which is said.
     pub(crate) fn new() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
-        let source =
-            Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().join("tests/fault/faultdisk.c");
+        let source = root().join("tests/fault/faultdisk.c");
         let built = Command::new("cc")
             .args(["-shared", "-fPIC", "-O1", "-Wall", "-o"])
             .arg(folder.path().join("faultdisk.so"))

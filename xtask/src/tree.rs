@@ -7,10 +7,11 @@ use anyhow::{Context, Result};
 /// Folders that hold nothing of ours.
 const FOREIGN: [&str; 5] = [".git", "target", "node_modules", "dist", "corpus"];
 
-/// The root of the repository.
+/// The root of the repository: of the clone that cargo runs this for, which need not be the one that it was
+/// built in, since clones share a target directory.
 pub(crate) fn root() -> PathBuf {
-    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
-    own.parent().expect("xtask lies in the root").to_owned()
+    let own = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    Path::new(&own).parent().expect("xtask lies in the root").to_owned()
 }
 
 /// Every file of ours below `folder`, in order.

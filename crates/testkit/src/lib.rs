@@ -35,7 +35,7 @@ pub use otlp::{Encoding, Format};
 pub use page::page_tests;
 pub use rows::Rows;
 pub use server::{Doors, Fresnel};
-pub use wait::{skip, tell, wait_for};
+pub use wait::{root, skip, tell, wait_for};
 
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::{Fresnel, skip};
+use crate::{Fresnel, root, skip};
 
 fn chromium() -> Option<&'static str> {
     ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"]
@@ -15,8 +15,7 @@ fn chromium() -> Option<&'static str> {
 /// where something is missing, which is said.
 #[track_caller]
 pub fn page_tests(server: &Fresnel, program: &str, arguments: &[&str]) -> Option<Command> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("it lies in crates/testkit");
-    let web = root.join("web");
+    let web = root().join("web");
     let Some(chromium) = chromium() else {
         skip("there is no Chromium: run `cargo xtask setup` as root");
         return None;

@@ -1,4 +1,5 @@
 use std::io::Write;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// How often a condition is looked at: short against every deadline, long against what a look costs.
@@ -18,6 +19,16 @@ pub fn wait_for<T>(what: &str, deadline: Duration, mut condition: impl FnMut() -
         assert!(started.elapsed() < deadline, "{what}: not within {deadline:?}");
         std::thread::sleep(LOOK_EVERY);
     }
+}
+
+/// The root of the repository, for a test of a package two folders below it. Cargo says where that is when
+/// it runs the test: clones share a target directory, so it need not be the one that the test was built in.
+///
+/// # Panics
+/// When the test was not started by cargo.
+pub fn root() -> PathBuf {
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo runs the tests");
+    PathBuf::from(package).ancestors().nth(2).expect("the package lies two folders below").to_owned()
 }
 
 /// Says that a test cannot run here, and why. Where nothing may be skipped (`FRESNEL_NO_SKIP=1`) it

@@ -10,8 +10,11 @@ use serde_json::{Value, json};
 use super::fixture::Place;
 use crate::schema::CHECKPOINT_INTERVAL;
 
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/tests/readers.py");
 const IMPORTS: &str = "import deltalake, duckdb, polars, pyarrow";
+
+fn own() -> PathBuf {
+    PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap())
+}
 
 /// A Python with the engines; it is set up when it is missing.
 fn python() -> Result<PathBuf, String> {
@@ -22,7 +25,7 @@ fn python() -> Result<PathBuf, String> {
     if succeed(Command::new(&python).args(["-c", IMPORTS])).is_ok() {
         return Ok(python);
     }
-    let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/clients/python/requirements.txt");
+    let list = own().join("../../tests/clients/python/requirements.txt");
     succeed(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv))?;
     let install = ["-m", "pip", "install", "--quiet", "--only-binary=:all:", "--requirement"];
     succeed(Command::new(&python).args(install).arg(list))?;
@@ -40,7 +43,7 @@ fn succeed(command: &mut Command) -> Result<Vec<u8>, String> {
 /// What the engines see in every table.
 fn read(python: &Path, place: &Place) -> BTreeMap<String, Value> {
     let segments = place.dir().join("segments");
-    let output = succeed(Command::new(python).arg(SCRIPT).arg(segments)).unwrap();
+    let output = succeed(Command::new(python).arg(own().join("src/tests/readers.py")).arg(segments)).unwrap();
     serde_json::from_slice(&output).unwrap()
 }
 

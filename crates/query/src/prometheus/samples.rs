@@ -475,7 +475,8 @@ fn leading(times: &[i64], around: &RangeInclusive<i64>) -> usize {
     let (from, to) = (*around.start().max(&-FAR), *around.end().min(&FAR));
     let outside = |signs: i64, time: &i64| signs | time.wrapping_sub(from) | to.wrapping_sub(*time);
     let all = |part: &[i64]| part.iter().fold(0, outside) >= 0;
-    let parts = times.chunks(TOGETHER).take_while(|part| all(part)).count();
+    let can_be = from <= FAR && to >= -FAR;
+    let parts = times.chunks(TOGETHER).take_while(|part| can_be && all(part)).count();
     let start = (parts * TOGETHER).min(times.len());
     start + times[start..].iter().take_while(|time| around.contains(time)).count()
 }

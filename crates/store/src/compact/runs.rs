@@ -1,4 +1,4 @@
-//! Row groups of samples, read side by side: run after run, in the order of the files.
+//! Row groups of points, read side by side: those of samples run after run, in the order of the files.
 //!
 //! Enters: row groups, each in the order of the files. Leaves: the runs of all, of a series first those of the
 //! first row group. Must hold: a row group is open only from where its first series may come to its
@@ -59,6 +59,19 @@ impl Part {
 
     pub(crate) fn rows(&self) -> u64 {
         u64::try_from(self.metadata.row_group(self.group).num_rows()).unwrap_or(0)
+    }
+
+    /// What no series in it comes before.
+    pub(crate) fn first(&self) -> (Arc<str>, SeriesId) {
+        self.span.first.clone()
+    }
+
+    /// All its rows in the file schema.
+    pub(crate) fn batches(
+        &self,
+        rows: usize,
+    ) -> Result<impl Iterator<Item = Result<RecordBatch, ReadError>> + use<>, ReadError> {
+        self.file.group_by(&self.metadata, self.group, rows)
     }
 
     pub(crate) fn open(&self) -> Result<Source, ReadError> {
@@ -123,7 +136,7 @@ pub(crate) struct Runs<'a> {
 impl<'a> Runs<'a> {
     pub(crate) fn new(parts: &'a [Part]) -> Self {
         let head = |(source, part): (usize, &Part)| {
-            let (name, id) = part.span.first.clone();
+            let (name, id) = part.first();
             Reverse(Head { name, id, source })
         };
         let heads = parts.iter().enumerate().map(head).collect();

@@ -5,18 +5,15 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use model::{Table, Tenant};
-use parquet::file::metadata::ParquetMetaData;
 
 use super::rules::Level;
 use super::{Tiers, is_due};
+use crate::compact::runs::{Part, open_bytes};
 use crate::error::{ReadError, WorkError};
 use crate::manifest::{Commit, SegmentMeta, TierOf};
 use crate::memtable::Chunk;
 use crate::segment::{Effort, FileSeries, Origin, Rows, SegmentFile, SegmentWriter, Wanted, order, union};
 use crate::store::Inner;
-
-/// A row group of an input.
-pub(super) type Group = (SegmentFile, Arc<ParquetMetaData>, usize);
 
 /// Segments of a table of one day that are to be downsampled together.
 pub(crate) struct Job {
@@ -120,22 +117,29 @@ impl Inner {
         Ok(())
     }
 
-    /// In not much more than a sixteenth of the memory: row groups that do not fit are downsampled
-    /// after the others, and a window that both have a part of has rows of each.
+    /// In not much more than a sixteenth of the memory: row groups that do not fit, as far as they are open
+    /// at the same time, are downsampled after the others, and a window that both have a part of has rows of
+    /// each.
     fn downsample_into(&self, writer: &mut SegmentWriter, job: &Job) -> Result<(), WorkError> {
-        let mut groups: Vec<Group> = Vec::new();
+        let mut parts = Vec::new();
         for input in &job.inputs {
             let file = SegmentFile::new(&self.objects, input);
             let metadata = file.metadata(Wanted::Pages)?;
-            groups.extend(
-                (0..metadata.num_row_groups()).map(|group| (file.clone(), Arc::clone(&metadata), group)),
-            );
+            parts.extend((0..metadata.num_row_groups()).map(|group| Part::new(&file, &metadata, group)));
         }
         let limit = (64 << 20).min(self.budget.limit() / 16);
-        match job.table {
-            Table::Histograms => self.downsample_histograms(writer, job, &groups, limit),
-            _ => self.downsample_numbers(writer, job, &groups, limit),
+        let mut rest = parts.as_slice();
+        while !rest.is_empty() {
+            let fitting = open_bytes(rest).take_while(|bytes| *bytes <= limit).count();
+            let (some, others) = rest.split_at(fitting.max(1));
+            let _held = self.budget.take(open_bytes(some).last().unwrap_or(0) + limit / 2);
+            match job.table {
+                Table::Histograms => self.downsample_histograms(writer, job, some, limit / 2)?,
+                _ => self.downsample_numbers(writer, job, some, limit / 2)?,
+            }
+            rest = others;
         }
+        Ok(())
     }
 
     /// Writes windows as row groups of their own. The batch has the rows of a table of windows.

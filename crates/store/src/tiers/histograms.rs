@@ -9,63 +9,35 @@ use arrow_array::types::{Float64Type, Int32Type, Int64Type};
 use arrow_array::{Array, ArrayRef, ListArray, RecordBatch, StringArray};
 
 use self::rows::HistogramRows;
-use super::downsample::{Group, Job};
+use super::downsample::Job;
 use super::histogram::{Bucket, Folding, Point};
 use super::window::NANOS_PER_MS;
+use crate::compact::runs::Part;
 use crate::error::{ReadError, WorkError};
 use crate::memtable::{SeriesId, series_id};
-use crate::segment::{SegmentWriter, group_len};
+use crate::segment::SegmentWriter;
 use crate::store::Inner;
 
 mod rows;
 
 /// Rows that an open row group has decoded: a histogram has a hundred times the bytes of a number.
 const BATCH_ROWS: usize = 256;
-/// What an open row group takes beside its bytes: a page of each column, and the rows.
-const OPEN_BYTES: u64 = 1 << 20;
 
 impl Inner {
-    /// Row groups that do not fit into the limit are downsampled after the others.
+    /// Adds the windows of these row groups, of which `limit` bytes at most wait to be written.
     pub(super) fn downsample_histograms(
         &self,
         writer: &mut SegmentWriter,
         job: &Job,
-        groups: &[Group],
+        parts: &[Part],
         limit: u64,
     ) -> Result<(), WorkError> {
-        let mut rest = groups;
-        while !rest.is_empty() {
-            let mut sum = 0;
-            let fitting = rest.iter().take_while(|(_, metadata, group)| {
-                sum += group_len(metadata, *group) + OPEN_BYTES;
-                sum <= limit
-            });
-            let (some, others) = rest.split_at(fitting.count().max(1));
-            let _held = self.budget.take(sum.min(limit) + limit / 2);
-            self.downsample_points(writer, job, some, limit / 2)?;
-            rest = others;
-        }
-        Ok(())
-    }
-
-    fn downsample_points(
-        &self,
-        writer: &mut SegmentWriter,
-        job: &Job,
-        groups: &[Group],
-        limit: u64,
-    ) -> Result<(), WorkError> {
-        let (mut sources, mut heads) = (Vec::new(), BinaryHeap::new());
-        for (file, metadata, group) in groups {
-            let mut source = Source::new(Box::new(file.group_by(metadata, *group, BATCH_ROWS)?))?;
-            heads.extend(source.head(sources.len()).map(Reverse));
-            sources.push(source);
-        }
+        let mut sources = Sources::new(parts);
         let mut windows = HistogramRows::new(job.level.resolution_ms);
         let mut folding = Folding::new(job.level.resolution_ms);
         let mut series: Option<(Arc<str>, SeriesId)> = None;
         let mut is_own = false;
-        while let Some(Reverse(head)) = heads.pop() {
+        while let Some((head, source)) = sources.next()? {
             let same_name = series.as_ref().is_some_and(|(name, _)| *name == head.name);
             if !same_name {
                 is_own = self.rules.of(&head.name) == job.rule;
@@ -82,16 +54,60 @@ impl Inner {
                 }
                 series = Some((head.name, head.id));
             }
-            let source = &mut sources[head.source];
             if is_own {
                 folding.push(source.point(), &mut |window| windows.add(window));
             }
-            source.go_on()?;
-            heads.extend(source.head(head.source).map(Reverse));
         }
         folding.finish(&mut |window| windows.add(window));
         let (rows, series) = windows.finish();
         self.write_windows(writer, rows, &series)
+    }
+}
+
+/// Row groups that are read side by side, each open only from where its first series may come to its end.
+struct Sources<'a> {
+    parts: &'a [Part],
+    open: Vec<Option<Source>>,
+    /// What comes next in each that is open, and what may come first in those that are not yet.
+    heads: BinaryHeap<Reverse<Head>>,
+    /// Whose point was given last.
+    last: Option<usize>,
+}
+
+impl<'a> Sources<'a> {
+    fn new(parts: &'a [Part]) -> Self {
+        let head = |(source, part): (usize, &Part)| {
+            let (name, id) = part.first();
+            Reverse(Head { name, id, time_ms: i64::MIN, source })
+        };
+        let heads = parts.iter().enumerate().map(head).collect();
+        Self { parts, open: parts.iter().map(|_| None).collect(), heads, last: None }
+    }
+
+    /// The point that comes next, and what has it.
+    fn next(&mut self) -> Result<Option<(Head, &Source)>, ReadError> {
+        if let Some(last) = self.last.take() {
+            self.open[last].as_mut().map(Source::go_on).transpose()?;
+            self.look(last);
+        }
+        while let Some(Reverse(head)) = self.heads.pop() {
+            let place = head.source;
+            if self.open[place].is_some() {
+                self.last = Some(place);
+                return Ok(self.open[place].as_ref().map(|source| (head, source)));
+            }
+            self.open[place] = Some(Source::new(Box::new(self.parts[place].batches(BATCH_ROWS)?))?);
+            self.look(place);
+        }
+        Ok(None)
+    }
+
+    /// Notes what comes next in an open part; at its end it is closed.
+    fn look(&mut self, place: usize) {
+        match self.open[place].as_mut().and_then(|source| source.head(place)) {
+            Some(head) => self.heads.push(Reverse(head)),
+            None => self.open[place] = None,
+        }
     }
 }
 

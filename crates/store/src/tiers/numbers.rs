@@ -6,9 +6,9 @@ use arrow_array::builder::Int64Builder;
 use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, UInt32Array};
 use model::{Table, schema};
 
-use super::downsample::{Group, Job};
+use super::downsample::Job;
 use super::window::{Sample, Window, fold};
-use crate::compact::runs::{Head, Part, Runs, open_bytes};
+use crate::compact::runs::{Head, Part, Runs};
 use crate::error::WorkError;
 use crate::segment::{FileSeries, SegmentWriter};
 use crate::store::Inner;
@@ -17,28 +17,8 @@ use crate::store::Inner;
 const WINDOW_BYTES: u64 = 128;
 
 impl Inner {
-    /// Row groups that do not fit into the limit are downsampled after the others.
+    /// Adds the windows of these row groups, of which `limit` bytes at most wait to be written.
     pub(super) fn downsample_numbers(
-        &self,
-        writer: &mut SegmentWriter,
-        job: &Job,
-        groups: &[Group],
-        limit: u64,
-    ) -> Result<(), WorkError> {
-        let parts = groups.iter().map(|(file, metadata, group)| Part::new(file, metadata, *group));
-        let parts: Vec<_> = parts.collect();
-        let mut rest = parts.as_slice();
-        while !rest.is_empty() {
-            let fitting = open_bytes(rest).take_while(|bytes| *bytes <= limit).count();
-            let (some, others) = rest.split_at(fitting.max(1));
-            let _held = self.budget.take(open_bytes(some).last().unwrap_or(0) + limit / 2);
-            self.downsample_runs(writer, job, some, limit / 2)?;
-            rest = others;
-        }
-        Ok(())
-    }
-
-    fn downsample_runs(
         &self,
         writer: &mut SegmentWriter,
         job: &Job,
