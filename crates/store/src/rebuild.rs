@@ -166,22 +166,29 @@ impl Rebuild<'_> {
     }
 }
 
-/// Parts the seals that were given up from the others. Committed seals do not overlap, and a merge
-/// has all or nothing of one: so where a younger segment has only a part of what a seal covers, the
-/// seal was made again with other bounds, and never committed.
+/// Parts the seals that were given up from the others. Committed seals cover the log one behind the other,
+/// and a merge has all or nothing of one. So a seal that goes over the end of one that is known to be
+/// committed, or of which a segment that is named, or a younger one, has only a part, was made again with
+/// other bounds, and never committed. Which is younger the clock says, which may have gone back: what is
+/// named does not ask it.
 fn without_abandoned(orphans: Vec<Orphan>, state: &State) -> (Vec<Orphan>, Vec<String>) {
     let key = |segment: &SegmentMeta| (segment.tenant.clone(), segment.table.signal());
     let named =
         state.segments.values().flat_map(|segments| segments.iter().map(|segment| (**segment).clone()));
-    let mut known: HashMap<_, Vec<SegmentMeta>> = HashMap::new();
-    for segment in named.chain(orphans.iter().map(|orphan| orphan.meta.clone())) {
-        known.entry(key(&segment)).or_default().push(segment);
+    let mut known: HashMap<_, Vec<(SegmentMeta, bool)>> = HashMap::new();
+    let unnamed = orphans.iter().map(|orphan| orphan.meta.clone());
+    for (segment, is_named) in named.map(|meta| (meta, true)).chain(unnamed.map(|meta| (meta, false))) {
+        known.entry(key(&segment)).or_default().push((segment, is_named));
     }
     let abandoned = |orphan: &Orphan| {
         let (meta, lsns) = (&orphan.meta, &orphan.origin.lsns);
+        let sealed = state.progress.get(&key(meta)).copied().unwrap_or(0);
+        let goes_over = lsns.iter().any(|(from, to)| *from <= sealed && sealed < *to);
         let in_part = |other: &SegmentMeta| overlap(&other.lsns, lsns) && !covers(&other.lsns, lsns);
         let others = known.get(&key(meta)).map_or(&[][..], Vec::as_slice);
-        !orphan.origin.is_merge() && others.iter().any(|other| age(other) > age(meta) && in_part(other))
+        let is_cut =
+            |(other, is_named): &(SegmentMeta, bool)| (*is_named || age(other) > age(meta)) && in_part(other);
+        !orphan.origin.is_merge() && (goes_over || others.iter().any(is_cut))
     };
     let (abandoned, others): (Vec<_>, Vec<_>) = orphans.into_iter().partition(abandoned);
     (others, abandoned.into_iter().map(|orphan| orphan.meta.path).collect())

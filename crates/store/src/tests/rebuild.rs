@@ -172,6 +172,55 @@ async fn a_lost_log_and_a_lost_manifest_leave_what_is_in_files() {
     assert!(store.ledger().values().all(crate::Counts::balances));
 }
 
+/// A seal that was never committed lies there, and another one with other bounds was, by a clock that had
+/// gone back. That the log's beginning is gone does not say that the first one was committed.
+#[tokio::test]
+async fn a_seal_that_was_given_up_is_known_whatever_the_clock_said() {
+    for is_torn in [false, true] {
+        let clock = TestClock::new(NOON);
+        let disk = ForgetfulDisk::new();
+        let store = open(&disk, &clock).await;
+        let first = append_lsn(&store, rows(0..10)).await;
+        let given_up = {
+            let (ahead, later) = (disk.kill_copy(), TestClock::new(NOON + HOUR));
+            let store = open(&ahead, &later).await;
+            append(&store, Signal::Spans, rows(0..1)).await;
+            append_lsn(&store, rows(10..20)).await;
+            store.seal_all().await.unwrap();
+            let path = below(&store.snapshot(&tenant(), Table::Logs).segments[0].path);
+            (ahead.read(&path).unwrap(), path)
+        };
+        store.seal_all().await.unwrap();
+        append(&store, Signal::Spans, rows(0..1)).await;
+        store.seal_all().await.unwrap();
+        append_lsn(&store, rows(10..20)).await;
+        append_lsn(&store, rows(20..30)).await;
+        drop(store);
+        let (bytes, path) = given_up;
+        disk.create(&path).unwrap().write_all(&bytes).unwrap();
+        if is_torn {
+            let mut manifest = disk.open_append(&manifest_file(&disk)).unwrap();
+            manifest.write_all(b"the beginning of a line").unwrap();
+        }
+        // Of the log the first entry is gone.
+        let oldest = &disk.list(&below("wal")).unwrap()[0].name;
+        assert!(*oldest > format!("{first:020}.wal"), "{oldest}");
+        clock.advance(2 * HOUR);
+        let what = if is_torn { "torn" } else { "whole" };
+        for _ in 0..2 {
+            let store = open(&disk, &clock).await;
+            assert_eq!(
+                texts_of(&store, &tenant(), Table::Logs),
+                expected(Table::Logs, &rows(0..30)),
+                "{what}"
+            );
+            assert!(store.ledger().values().all(crate::Counts::balances), "{what}");
+            assert!(is_torn || disk.len(&path).is_err(), "{what}: it is deleted");
+            drop(store);
+        }
+    }
+}
+
 async fn append_lsn(store: &Store, rows: Vec<Row>) -> model::Lsn {
     send(store, &tenant(), Signal::Logs, &Request::of(rows)).await.unwrap()
 }
