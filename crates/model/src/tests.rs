@@ -70,7 +70,8 @@ fn files_have_the_columns_of_rows_and_what_they_refer_to() {
 
 #[test]
 fn the_documented_columns_are_those_of_the_files() {
-    let path = std::env::var("CARGO_MANIFEST_DIR").unwrap() + "/../../docs/reference/schema.md";
+    let path = std::env::var("CARGO_MANIFEST_DIR").expect("cargo runs the tests")
+        + "/../../docs/reference/schema.md";
     let document = std::fs::read_to_string(path).unwrap();
     let section = |title: &str| {
         let start = document.find(&format!("\n## {title}\n")).unwrap_or_else(|| panic!("no section {title}"));

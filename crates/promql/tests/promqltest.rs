@@ -105,7 +105,8 @@ fn the_reference_as_a_whole() {
 
 #[test]
 fn golden() {
-    let directory = Path::new(&std::env::var_os("CARGO_MANIFEST_DIR").unwrap()).join("tests/golden");
+    let directory = Path::new(&std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo runs the tests"))
+        .join("tests/golden");
     let all: Report = report::files(&directory).iter().map(|file| of_file(file)).collect();
     tell(&format!("our own: {all}"));
     all.assert_clean(&[]);

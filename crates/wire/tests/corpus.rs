@@ -30,7 +30,9 @@ fn setting(name: &str) -> Option<u64> {
 
 /// The files of a target, in an order that does not depend on the disk.
 fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
-    let folder = Path::new(&std::env::var_os("CARGO_MANIFEST_DIR").unwrap()).join("fuzz/corpus").join(target);
+    let folder = Path::new(&std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo runs the tests"))
+        .join("fuzz/corpus")
+        .join(target);
     let mut files: Vec<_> = std::fs::read_dir(&folder)
         .unwrap()
         .map(|entry| entry.unwrap())

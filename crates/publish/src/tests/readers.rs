@@ -13,7 +13,7 @@ use crate::schema::CHECKPOINT_INTERVAL;
 const IMPORTS: &str = "import deltalake, duckdb, polars, pyarrow";
 
 fn own() -> PathBuf {
-    PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap())
+    PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo runs the tests"))
 }
 
 /// A Python with the engines; it is set up when it is missing.

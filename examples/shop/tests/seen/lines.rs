@@ -20,7 +20,8 @@ const OURS: [&str; 9] = [
 
 /// All lines of the program, without those of documentation.
 fn lines() -> Vec<(String, String)> {
-    let folder = Path::new(&std::env::var_os("CARGO_MANIFEST_DIR").unwrap()).join("src");
+    let folder =
+        Path::new(&std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo runs the tests")).join("src");
     let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let numbered = files.flat_map(|path| {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
