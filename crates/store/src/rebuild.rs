@@ -15,7 +15,7 @@
 
 mod orphan;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use model::{Lsn, Signal, Table, Tenant};
@@ -166,32 +166,52 @@ impl Rebuild<'_> {
     }
 }
 
-/// Parts the seals that were given up from the others. Committed seals cover the log one behind the other,
-/// and a merge has all or nothing of one. So a seal that goes over the end of one that is known to be
-/// committed, or of which a segment that is named, or a younger one, has only a part, was made again with
-/// other bounds, and never committed. Which is younger the clock says, which may have gone back: what is
-/// named does not ask it.
+/// Parts the seals that were given up from the others: they were made again with other bounds, and never
+/// committed.
 fn without_abandoned(orphans: Vec<Orphan>, state: &State) -> (Vec<Orphan>, Vec<String>) {
     let key = |segment: &SegmentMeta| (segment.tenant.clone(), segment.table.signal());
-    let named =
-        state.segments.values().flat_map(|segments| segments.iter().map(|segment| (**segment).clone()));
-    let mut known: HashMap<_, Vec<(SegmentMeta, bool)>> = HashMap::new();
-    let unnamed = orphans.iter().map(|orphan| orphan.meta.clone());
-    for (segment, is_named) in named.map(|meta| (meta, true)).chain(unnamed.map(|meta| (meta, false))) {
-        known.entry(key(&segment)).or_default().push((segment, is_named));
+    // Committed seals cover the log one behind the other: none goes over the end of another one.
+    let ends = ends(&orphans, state);
+    let goes_over = |orphan: &mut Orphan| {
+        let ends = ends.get(&key(&orphan.meta));
+        let has_one =
+            |(from, to): &(Lsn, Lsn)| ends.is_some_and(|ends| ends.range(from..to).next().is_some());
+        !orphan.origin.is_merge() && orphan.origin.lsns.iter().any(has_one)
+    };
+    let mut orphans = orphans;
+    let mut abandoned: Vec<_> = orphans.extract_if(.., goes_over).collect();
+    // Of what is left, a younger one that has only a part of a seal was made instead of it. A clock that
+    // had gone back is no harm here: then the other one is taken, and has all of both.
+    let mut known: HashMap<_, Vec<SegmentMeta>> = HashMap::new();
+    for orphan in &orphans {
+        known.entry(key(&orphan.meta)).or_default().push(orphan.meta.clone());
     }
-    let abandoned = |orphan: &Orphan| {
+    let is_cut = |orphan: &mut Orphan| {
         let (meta, lsns) = (&orphan.meta, &orphan.origin.lsns);
-        let sealed = state.progress.get(&key(meta)).copied().unwrap_or(0);
-        let goes_over = lsns.iter().any(|(from, to)| *from <= sealed && sealed < *to);
         let in_part = |other: &SegmentMeta| overlap(&other.lsns, lsns) && !covers(&other.lsns, lsns);
         let others = known.get(&key(meta)).map_or(&[][..], Vec::as_slice);
-        let is_cut =
-            |(other, is_named): &(SegmentMeta, bool)| (*is_named || age(other) > age(meta)) && in_part(other);
-        !orphan.origin.is_merge() && (goes_over || others.iter().any(is_cut))
+        !orphan.origin.is_merge() && others.iter().any(|other| age(other) > age(meta) && in_part(other))
     };
-    let (abandoned, others): (Vec<_>, Vec<_>) = orphans.into_iter().partition(abandoned);
-    (others, abandoned.into_iter().map(|orphan| orphan.meta.path).collect())
+    abandoned.extend(orphans.extract_if(.., is_cut));
+    (orphans, abandoned.into_iter().map(|orphan| orphan.meta.path).collect())
+}
+
+/// Where committed seals of each tenant's signal are known to end: what is named or was merged was
+/// committed, and a seal begins behind one that was.
+fn ends(orphans: &[Orphan], state: &State) -> HashMap<(Tenant, Signal), BTreeSet<Lsn>> {
+    let mut ends: HashMap<_, BTreeSet<Lsn>> = HashMap::new();
+    for (key, lsn) in &state.progress {
+        ends.entry(key.clone()).or_default().insert(*lsn);
+    }
+    let named = state.segments.values().flat_map(|segments| segments.iter());
+    let named = named.map(|segment| (&**segment, &segment.lsns, true));
+    let unnamed = orphans.iter().map(|orphan| (&orphan.meta, &orphan.origin.lsns, orphan.origin.is_merge()));
+    for (segment, lsns, committed) in named.chain(unnamed) {
+        let own = ends.entry((segment.tenant.clone(), segment.table.signal())).or_default();
+        own.extend(lsns.iter().map(|(from, _)| from.saturating_sub(1)));
+        own.extend(lsns.iter().map(|(_, to)| *to).filter(|_| committed));
+    }
+    ends
 }
 
 /// Up to where each tenant's signal was committed, as manifest and segments prove it.

@@ -176,7 +176,20 @@ async fn a_lost_log_and_a_lost_manifest_leave_what_is_in_files() {
 /// gone back. That the log's beginning is gone does not say that the first one was committed.
 #[tokio::test]
 async fn a_seal_that_was_given_up_is_known_whatever_the_clock_said() {
-    for is_torn in [false, true] {
+    type Case = (&'static str, bool, fn(&ForgetfulDisk));
+    let torn = |disk: &ForgetfulDisk| {
+        let mut manifest = disk.open_append(&manifest_file(disk)).unwrap();
+        manifest.write_all(b"the beginning of a line").unwrap();
+    };
+    let lost = |disk: &ForgetfulDisk| remove_all(disk, "manifest");
+    let cases: [Case; 5] = [
+        ("whole", false, |_| {}),
+        ("torn", false, torn),
+        ("torn, sealed", true, torn),
+        ("lost", false, lost),
+        ("lost, sealed", true, lost),
+    ];
+    for (what, is_sealed, lose) in cases {
         let clock = TestClock::new(NOON);
         let disk = ForgetfulDisk::new();
         let store = open(&disk, &clock).await;
@@ -195,18 +208,17 @@ async fn a_seal_that_was_given_up_is_known_whatever_the_clock_said() {
         store.seal_all().await.unwrap();
         append_lsn(&store, rows(10..20)).await;
         append_lsn(&store, rows(20..30)).await;
+        if is_sealed {
+            store.seal_all().await.unwrap();
+        }
         drop(store);
         let (bytes, path) = given_up;
         disk.create(&path).unwrap().write_all(&bytes).unwrap();
-        if is_torn {
-            let mut manifest = disk.open_append(&manifest_file(&disk)).unwrap();
-            manifest.write_all(b"the beginning of a line").unwrap();
-        }
+        lose(&disk);
         // Of the log the first entry is gone.
         let oldest = &disk.list(&below("wal")).unwrap()[0].name;
         assert!(*oldest > format!("{first:020}.wal"), "{oldest}");
         clock.advance(2 * HOUR);
-        let what = if is_torn { "torn" } else { "whole" };
         for _ in 0..2 {
             let store = open(&disk, &clock).await;
             assert_eq!(
@@ -215,7 +227,7 @@ async fn a_seal_that_was_given_up_is_known_whatever_the_clock_said() {
                 "{what}"
             );
             assert!(store.ledger().values().all(crate::Counts::balances), "{what}");
-            assert!(is_torn || disk.len(&path).is_err(), "{what}: it is deleted");
+            assert!(what != "whole" || disk.len(&path).is_err(), "it is deleted");
             drop(store);
         }
     }
