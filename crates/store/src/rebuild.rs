@@ -337,10 +337,12 @@ fn add_rows(sums: &mut BTreeMap<(Tenant, Signal), u64>, tenant: &Tenant, table: 
     }
 }
 
-/// Orders segments by when they were made; a merge is younger than what it was made of, also when
-/// that took no millisecond.
-fn age(segment: &SegmentMeta) -> (i64, u8, &str) {
-    (segment.created_unix_ms, segment.level, &segment.id)
+/// Orders segments by when they were made; a merge is younger than what it was made of, also when that
+/// took no millisecond. Of seals of one millisecond, which only a clock that went back makes, that one is
+/// younger that has more of the log; all files of a seal are of one age.
+fn age(segment: &SegmentMeta) -> (i64, u8, Lsn, &str) {
+    let last = segment.lsns.last().map_or(0, |(_, last)| *last);
+    (segment.created_unix_ms, segment.level, last, &segment.id)
 }
 
 fn place(segment: &SegmentMeta) -> Place {
