@@ -12,8 +12,9 @@ use uuid::Uuid;
 use crate::disk::Disk;
 use crate::error::OpenError;
 use crate::metrics::chain;
+use crate::names::made_ms;
 use crate::objects::Objects;
-use crate::segment::SEGMENTS;
+use crate::segment::{SEGMENTS, parse_path};
 
 /// The file, and the object.
 const NAME: &str = "store-id";
@@ -73,11 +74,13 @@ impl Identity {
             Some(bucket) if claim.adopt && claim.new && known.is_none() => {
                 tracing::warn!(store = bucket.own, "take over the segments of another store");
                 identity.former = bucket.former;
-                identity.former.push((bucket.own, claim.now_ms));
+                // What it has written may be ahead of our clock.
+                let until_ms = youngest_ms(objects)?.unwrap_or(0).max(claim.now_ms);
+                identity.take_over(&bucket.own, until_ms);
             }
             Some(bucket) => return Err(OpenError::Taken { store: Some(bucket.own) }),
             // The segments may be of a store that had no id yet; of ours, if we have commits.
-            None if claim.new && !claim.adopt && holds_segments(objects)? => {
+            None if claim.new && !claim.adopt && youngest_ms(objects)?.is_some() => {
                 return Err(OpenError::Taken { store: None });
             }
             None => {}
@@ -91,9 +94,10 @@ impl Identity {
         store == self.own || self.former.iter().any(|(former, until)| former == store && made_ms <= *until)
     }
 
-    /// From now on what this store has written up to now is ours.
-    pub(crate) fn take_over(&mut self, store: &str, now_ms: i64) {
-        self.former.push((store.to_owned(), now_ms));
+    /// From now on what this store has written is ours, if it is not younger than that.
+    pub(crate) fn take_over(&mut self, store: &str, until_ms: i64) {
+        self.former.retain(|(former, _)| former != store);
+        self.former.push((store.to_owned(), until_ms));
     }
 
     /// Makes it durable, in the bucket too.
@@ -127,8 +131,10 @@ impl Identity {
     }
 }
 
-fn holds_segments(objects: &Objects) -> Result<bool, OpenError> {
-    objects.list(SEGMENTS).map(|paths| !paths.is_empty()).map_err(OpenError::Segments)
+/// When the youngest of all segments was made that are there.
+fn youngest_ms(objects: &Objects) -> Result<Option<i64>, OpenError> {
+    let paths = objects.list(SEGMENTS).map_err(OpenError::Segments)?;
+    Ok(paths.iter().filter_map(|path| parse_path(path)).filter_map(|(.., id)| made_ms(id)).max())
 }
 
 fn read(disk: &dyn Disk, dir: &Path) -> Result<Option<Identity>, OpenError> {

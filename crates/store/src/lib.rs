@@ -22,6 +22,7 @@ pub mod ledger;
 pub mod manifest;
 mod memtable;
 mod metrics;
+mod names;
 mod objects;
 mod pins;
 mod rebuild;

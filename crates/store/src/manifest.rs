@@ -31,7 +31,7 @@ pub use state::{Commit, ExpiredRows, Progress, Removal, RemovalReason, Removed, 
 
 use crate::disk::{Disk, File};
 use crate::fatal::Fatal;
-use file::{encode_line, file_name};
+use file::{encode_line, file_name, parse_file_name};
 use record::Record;
 use recover::Recovered;
 
@@ -83,14 +83,14 @@ impl Manifest {
         for dir in [&dir, &store_dir.join("set-aside")] {
             disk.create_dir_all(dir).map_err(ManifestError::io(dir))?;
         }
-        let Recovered { state, sequence, generation, append_at, damage, torn } =
+        let Recovered { state, sequence, generation, append_at, damage } =
             recover::recover(&*disk, &store_dir, &fatal)?;
         let log = match append_at {
             Some(end) => reopen(&*disk, &dir, generation, sequence, end, &fatal)?,
             None => begin(&*disk, &dir, generation + 1, sequence, &state, &fatal)?,
         };
+        let found_whole = sequence > 0 && !state.in_doubt;
         let state = RwLock::new(Arc::new(state));
-        let found_whole = sequence > 0 && !torn && damage.is_empty();
         let log = Mutex::new(log);
         let manifest = Self { disk, dir, checkpoint_bytes, fatal, log, state, found_whole };
         Ok((manifest, damage))
@@ -101,8 +101,8 @@ impl Manifest {
         self.log.lock().sequence == 0
     }
 
-    /// Whether it was found as it was written, and not torn at its end. Only then is what no commit
-    /// names known to be unnamed.
+    /// Whether it was found as it was written, and not torn at its end, or has been settled since. Only then
+    /// is what no commit names known to be unnamed.
     pub fn found_whole(&self) -> bool {
         self.found_whole
     }
@@ -151,17 +151,23 @@ impl Manifest {
                 return;
             }
         }
-        let Some(superfluous) = log.generation.checked_sub(2) else { return };
-        let path = self.dir.join(file_name(superfluous));
-        if let Err(error) = self.disk.remove(&path)
-            && error.kind() != io::ErrorKind::NotFound
-        {
+        remove_before(&*self.disk, &self.dir, log.generation - 1);
+    }
+}
+
+/// Removes the files before this one, which are not needed even if the newest is damaged.
+fn remove_before(disk: &dyn Disk, dir: &Path, generation: u64) {
+    let files = disk.list(dir).unwrap_or_default().into_iter();
+    let numbered = files.filter_map(|file| parse_file_name(&file.name));
+    for superfluous in numbered.filter(|number| *number < generation) {
+        let path = dir.join(file_name(superfluous));
+        if let Err(error) = disk.remove(&path) {
             tracing::warn!(path = %path.display(), %error, "cannot remove an old manifest file");
         }
     }
 }
 
-/// Opens the newest file for writing behind its last whole line.
+/// Opens the newest file for writing behind its end.
 fn reopen(
     disk: &dyn Disk,
     dir: &Path,
@@ -172,9 +178,6 @@ fn reopen(
 ) -> Result<Log, ManifestError> {
     let path = dir.join(file_name(generation));
     let mut file = disk.open_append(&path).map_err(ManifestError::io(&path))?;
-    if file.len() > end {
-        file.set_len(end).map_err(ManifestError::io(&path))?;
-    }
     // After a kill, the last commit and even the file's name may have been read from memory only. What
     // relies on them is going to delete parts of the log, so they must not go away any more.
     file.sync_data().map_err(|error| raise(fatal, "sync", &path, &error))?;

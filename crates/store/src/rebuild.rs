@@ -11,7 +11,7 @@
 //! entry the log does not have any more, says that there was a commit up to there, even when that
 //! commit is lost. What is above that is in the log, whole, and is replayed. What is below is in
 //! segments, and of two that cover the same entries of a table and day the younger one has all that
-//! the other has.
+//! the other has. Which is younger their names say, whatever the clock said ([`crate::names`]).
 
 mod orphan;
 
@@ -27,6 +27,7 @@ use crate::ledger::{Counts, LedgerDelta, counts_records};
 use crate::manifest::{
     Commit, Manifest, Progress, Removal, RemovalReason, SegmentMeta, SetAside, State, TierOf,
 };
+use crate::names::made_ms;
 use crate::objects::Objects;
 use crate::segment::{SEGMENTS, covers, overlap, parse_path};
 
@@ -58,14 +59,16 @@ type Cuts = BTreeMap<(Tenant, Signal), Lsn>;
 type Place = (Tenant, Table, i32, Option<TierOf>);
 
 impl Rebuild<'_> {
-    /// Brings the manifest up to what is there. To be called before anything is written, and before
-    /// the log is opened: it may turn out that LSNs were given out which the manifest does not know.
-    pub(crate) fn run(&mut self) -> Result<(), WorkError> {
+    /// Brings the manifest up to what is there, and says when the youngest was made of what it did not
+    /// name. To be called before anything is written, and before the log is opened: it may turn out that
+    /// LSNs were given out which the manifest does not know.
+    pub(crate) fn run(&mut self) -> Result<i64, WorkError> {
         let state = self.manifest.state();
         let there = self.objects.list(SEGMENTS)?;
         let (mut orphans, mut set_aside) = self.orphans(&state, &there)?;
         // The youngest first: it has what the others have.
-        orphans.sort_by(|a, b| age(&b.meta).cmp(&age(&a.meta)));
+        orphans.sort_by(|a, b| b.meta.id.cmp(&a.meta.id));
+        let youngest_ms = orphans.first().and_then(|orphan| made_ms(&orphan.meta.id)).unwrap_or(0);
         let (orphans, mut leftovers) = without_abandoned(orphans, &state);
         let cuts = cuts(&orphans, &state, self.log_from);
         let mut plan = Plan::new(&state, there, cuts, self.sound);
@@ -85,7 +88,7 @@ impl Rebuild<'_> {
                 self.objects.remove(&path)?;
             }
         }
-        Ok(())
+        Ok(youngest_ms)
     }
 
     /// What no commit names and is ours. Deletes drafts, which nobody ever named, and sets aside what
@@ -122,12 +125,13 @@ impl Rebuild<'_> {
 
     /// A new directory that has segments is one that lost all else: it is theirs.
     fn accepts(&mut self, orphan: &Orphan) -> bool {
-        if self.identity.is_ours(&orphan.store, orphan.meta.created_unix_ms) {
+        let made_ms = made_ms(&orphan.meta.id).unwrap_or(0);
+        if self.identity.is_ours(&orphan.store, made_ms) {
             return true;
         }
         let lost = self.identity.fresh && self.manifest.is_new();
         if lost {
-            self.identity.take_over(&orphan.store, self.now_ms);
+            self.identity.take_over(&orphan.store, made_ms.max(self.now_ms));
         }
         lost
     }
@@ -157,6 +161,7 @@ impl Rebuild<'_> {
             remove: remove.collect(),
             ledger,
             set_aside: std::mem::take(set_aside),
+            settled: before.in_doubt,
             ..Commit::default()
         };
         if commit == Commit::default() {
@@ -180,8 +185,7 @@ fn without_abandoned(orphans: Vec<Orphan>, state: &State) -> (Vec<Orphan>, Vec<S
     };
     let mut orphans = orphans;
     let mut abandoned: Vec<_> = orphans.extract_if(.., goes_over).collect();
-    // Of what is left, a younger one that has only a part of a seal was made instead of it. A clock that
-    // had gone back is no harm here: then the other one is taken, and has all of both.
+    // Of what is left, a younger one that has only a part of a seal was made instead of it.
     let mut known: HashMap<_, Vec<SegmentMeta>> = HashMap::new();
     for orphan in &orphans {
         known.entry(key(&orphan.meta)).or_default().push(orphan.meta.clone());
@@ -190,7 +194,7 @@ fn without_abandoned(orphans: Vec<Orphan>, state: &State) -> (Vec<Orphan>, Vec<S
         let (meta, lsns) = (&orphan.meta, &orphan.origin.lsns);
         let in_part = |other: &SegmentMeta| overlap(&other.lsns, lsns) && !covers(&other.lsns, lsns);
         let others = known.get(&key(meta)).map_or(&[][..], Vec::as_slice);
-        !orphan.origin.is_merge() && others.iter().any(|other| age(other) > age(meta) && in_part(other))
+        !orphan.origin.is_merge() && others.iter().any(|other| other.id > meta.id && in_part(other))
     };
     abandoned.extend(orphans.extract_if(.., is_cut));
     (orphans, abandoned.into_iter().map(|orphan| orphan.meta.path).collect())
@@ -299,9 +303,7 @@ impl Plan {
             let merges: Vec<_> = live.iter().filter(|segment| segment.level > 0).cloned().collect();
             let replaced = |segment: &mut Arc<SegmentMeta>| {
                 let made_of = |merge: &Arc<SegmentMeta>| {
-                    age(merge) > age(segment)
-                        && !segment.lsns.is_empty()
-                        && covers(&merge.lsns, &segment.lsns)
+                    merge.id > segment.id && !segment.lsns.is_empty() && covers(&merge.lsns, &segment.lsns)
                 };
                 merges.iter().any(made_of)
             };
@@ -337,14 +339,6 @@ fn add_rows(sums: &mut BTreeMap<(Tenant, Signal), u64>, tenant: &Tenant, table: 
     }
 }
 
-/// Orders segments by when they were made; a merge is younger than what it was made of, also when that
-/// took no millisecond. Of seals of one millisecond, which only a clock that went back makes, that one is
-/// younger that has more of the log; all files of a seal are of one age.
-fn age(segment: &SegmentMeta) -> (i64, u8, Lsn, &str) {
-    let last = segment.lsns.last().map_or(0, |(_, last)| *last);
-    (segment.created_unix_ms, segment.level, last, &segment.id)
-}
-
 fn place(segment: &SegmentMeta) -> Place {
     (segment.tenant.clone(), segment.table, segment.day, segment.tier)
 }
@@ -357,7 +351,7 @@ impl Orphan {
     /// Whether it was made of the other one, directly or not.
     fn replaces(&self, other: &SegmentMeta) -> bool {
         let within = !other.lsns.is_empty() && covers(&self.origin.lsns, &other.lsns);
-        let younger = age(&self.meta) > age(other);
+        let younger = self.meta.id > other.id;
         self.origin.is_merge() && younger && (within || self.origin.inputs.contains(&other.id))
     }
 }

@@ -8,7 +8,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use model::{Table, Tenant};
-use uuid::{NoContext, Timestamp, Uuid};
 
 use crate::clock::unix_ms;
 use crate::disk::File;
@@ -17,6 +16,7 @@ use crate::ledger::LedgerDelta;
 use crate::manifest::{Commit, Progress, SegmentMeta};
 use crate::memtable::{Generation, Shard};
 use crate::metrics::chain;
+use crate::names::Moment;
 use crate::objects::failed;
 use crate::segment::{
     Effort, GROUP_ROWS, Origin, Pick, Rows, SegmentWriter, Stamp, by_day, object_path, order,
@@ -139,12 +139,13 @@ impl Inner {
         // A copy, so that new series can be added meanwhile.
         let catalog = generation.series.as_ref().map(|series| series.catalog()).unwrap_or_default();
         let _copy = self.budget.take(catalog.bytes());
+        let moment = self.moment();
         for table in shard.signal.tables() {
             let chunks = generation.chunks(*table).iter().map(Arc::as_ref);
             let Some(rows) = Rows::new(*table, chunks, &catalog) else { continue };
             let _picks = self.budget.take((rows.len() * 3 * size_of::<Pick>()) as u64);
             for (day, picks) in by_day(&rows, order(&rows)) {
-                let new = self.new_segment(*table, &shard.tenant, day, 0);
+                let new = self.new_segment(moment, (*table, &shard.tenant, day), 0);
                 let write = |writer: &mut SegmentWriter| self.write_rows(writer, &rows, &picks);
                 add.push(self.write_segment(new, &origin, Effort::Seal, write)?);
             }
@@ -168,10 +169,19 @@ impl Inner {
         Ok(())
     }
 
+    /// When that is made which is written from now on.
+    pub(crate) fn moment(&self) -> Moment {
+        self.names.moment(unix_ms(&*self.clock))
+    }
+
     /// A segment of which nothing but the name exists.
-    pub(crate) fn new_segment(&self, table: Table, tenant: &Tenant, day: i32, level: u8) -> SegmentMeta {
-        let now = unix_ms(&*self.clock);
-        let id = segment_id(now);
+    pub(crate) fn new_segment(
+        &self,
+        moment: Moment,
+        (table, tenant, day): (Table, &Tenant, i32),
+        level: u8,
+    ) -> SegmentMeta {
+        let id = moment.id();
         SegmentMeta {
             path: object_path(table, tenant, day, &id),
             id,
@@ -183,7 +193,7 @@ impl Inner {
             min_time: 0,
             max_time: 0,
             level,
-            created_unix_ms: now,
+            created_unix_ms: unix_ms(&*self.clock),
             crc: None,
             lsns: Vec::new(),
             tier: None,
@@ -251,17 +261,4 @@ fn commit_of(shard: &Shard, generation: &Generation, add: Vec<SegmentMeta>) -> C
         add,
         ..Commit::default()
     }
-}
-
-/// Unique, and says when it was made.
-fn segment_id(unix_ms: i64) -> String {
-    let millis = u64::try_from(unix_ms).unwrap_or(0);
-    let nanos = u32::try_from(millis % 1000).unwrap_or(0) * 1_000_000;
-    Uuid::new_v7(Timestamp::from_unix(NoContext, millis / 1000, nanos)).to_string()
-}
-
-/// When [`segment_id`] was called.
-pub(crate) fn id_unix_ms(id: &str) -> Option<i64> {
-    let (seconds, nanos) = Uuid::parse_str(id).ok()?.get_timestamp()?.to_unix();
-    i64::try_from(seconds * 1000 + u64::from(nanos) / 1_000_000).ok()
 }

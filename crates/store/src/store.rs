@@ -26,6 +26,7 @@ use crate::ledger::Ledger;
 use crate::manifest::{Manifest, ManifestOptions, State};
 use crate::memtable::{Memory, Prepared};
 use crate::metrics::{Work, chain};
+use crate::names::{Names, made_ms};
 use crate::objects::Objects;
 use crate::pins::PinBoard;
 use crate::rebuild::Rebuild;
@@ -68,6 +69,7 @@ pub(crate) struct Inner {
     pub(crate) fatal: Fatal,
     pub(crate) objects: Arc<Objects>,
     pub(crate) identity: Identity,
+    pub(crate) names: Names,
     pub(crate) wal: Wal<Payload>,
     pub(crate) manifest: Manifest,
     pub(crate) memory: Arc<Memory>,
@@ -151,7 +153,7 @@ impl Store {
         })
         .map_err(OpenError::Manifest)?;
         let log_from = crate::wal::first_lsn(&*disk, &dir).map_err(OpenError::Wal)?;
-        let identity = identify(&config, &*disk, &objects, &manifest, (log_from, &*clock))?;
+        let (identity, names) = identify(&config, &*disk, &objects, &manifest, (log_from, &*clock))?;
         let state = manifest.state();
         let ledger = Arc::new(Ledger::new(&state));
         let filled = Arc::new(Notify::new());
@@ -180,6 +182,7 @@ impl Store {
             fatal,
             objects,
             identity,
+            names,
             wal,
             manifest,
             memory,
@@ -204,14 +207,15 @@ impl Store {
     }
 }
 
-/// Finds out which store this is, and brings the manifest up to the segments that there are.
+/// Finds out which store this is, and brings the manifest up to the segments that there are. What is new
+/// is younger than all of them.
 fn identify(
     config: &Config,
     disk: &dyn Disk,
     objects: &Arc<Objects>,
     manifest: &Manifest,
     (log_from, clock): (Option<Lsn>, &dyn Clock),
-) -> Result<Identity, OpenError> {
+) -> Result<(Identity, Names), OpenError> {
     let (dir, now_ms) = (&config.dir, crate::clock::unix_ms(clock));
     let adopt = config.s3.as_ref().is_some_and(|s3| s3.adopt);
     let claim = Claim { adopt, new: manifest.is_new(), now_ms };
@@ -219,18 +223,23 @@ fn identify(
     let log_from = log_from.unwrap_or(Lsn::MAX);
     let sound = manifest.found_whole();
     let rebuilt = Rebuild { objects, manifest, identity: &mut identity, sound, log_from, now_ms }.run();
-    match rebuilt {
-        Ok(()) => {}
+    let found_ms = match rebuilt {
+        Ok(youngest_ms) => youngest_ms,
         // All that is named is known: the rest can wait for the next start.
         Err(error) if sound => {
             tracing::warn!(error = %chain(&error), "cannot look for segments that no commit names");
+            0
         }
         Err(error) => return Err(OpenError::Segments(error)),
-    }
+    };
     if identity.fresh {
         identity.save(disk, dir, objects)?;
     }
-    Ok(identity)
+    let state = manifest.state();
+    let live = state.segments.values().flat_map(|segments| segments.iter());
+    let named = live.chain(state.removed.iter().map(|removed| &removed.segment));
+    let named_ms = named.filter_map(|segment| made_ms(&segment.id)).max().unwrap_or(0);
+    Ok((identity, Names::after(named_ms.max(found_ms))))
 }
 
 /// The lock on the directory: no other process may use it.

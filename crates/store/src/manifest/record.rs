@@ -37,6 +37,8 @@ pub(super) struct CheckpointRecord {
     ledger: Vec<CountsRecord>,
     removed: Vec<RemovedRecord>,
     set_aside: Vec<SetAsideRecord>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    in_doubt: bool,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -58,6 +60,8 @@ pub(super) struct CommitRecord {
     forget: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     expired: Vec<ExpiredRecord>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    settled: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -175,6 +179,7 @@ impl Record {
             set_aside: commit.set_aside.iter().map(SetAsideRecord::from).collect(),
             forget: commit.forget.clone(),
             expired: commit.expired.iter().map(ExpiredRecord::from).collect(),
+            settled: commit.settled,
         };
         Self { version: VERSION, sequence, checkpoint: None, commit: Some(commit) }
     }
@@ -192,6 +197,7 @@ impl Record {
             ledger: ledger.map(|((t, signal), counts)| CountsRecord::new(t, *signal, counts)).collect(),
             removed: state.removed.iter().map(RemovedRecord::from).collect(),
             set_aside: state.set_aside.iter().map(SetAsideRecord::from).collect(),
+            in_doubt: state.in_doubt,
         };
         Self { version: VERSION, sequence, checkpoint: Some(checkpoint), commit: None }
     }
@@ -220,6 +226,7 @@ impl CheckpointRecord {
             state.removed.push(Removed { segment, reason, at_unix_ms });
         }
         state.set_aside = self.set_aside.into_iter().map(SetAside::from).collect();
+        state.in_doubt = self.in_doubt;
         Some(state)
     }
 }
@@ -236,6 +243,7 @@ impl CommitRecord {
             set_aside: self.set_aside.into_iter().map(SetAside::from).collect(),
             forget: self.forget,
             expired: self.expired.into_iter().map(ExpiredRecord::decode).collect::<Option<_>>()?,
+            settled: self.settled,
         })
     }
 }

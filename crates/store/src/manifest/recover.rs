@@ -29,8 +29,6 @@ pub(super) struct Recovered {
     /// Where the newest file can be written on; nothing when a new one has to be begun.
     pub(super) append_at: Option<u64>,
     pub(super) damage: Vec<ManifestDamage>,
-    /// Whether the last commit may be one that was not whole.
-    pub(super) torn: bool,
 }
 
 /// A file, read.
@@ -81,10 +79,15 @@ pub(super) fn recover(disk: &dyn Disk, store_dir: &Path, fatal: &Fatal) -> Resul
         let path = damage.path.strip_prefix(store_dir).unwrap_or(&damage.path).display().to_string();
         let reason = damage.reason.clone();
         fold.state.set_aside.push(SetAside { path, reason, ..SetAside::default() });
+    }
+    let Fold { mut state, sequence, .. } = fold;
+    if torn || !damage.is_empty() {
+        // In the next file's first line: a start that is interrupted before it has looked at what lies
+        // there leaves a file that is whole and does not name all.
+        state.in_doubt = true;
         append_at = None;
     }
-    let Fold { state, sequence, .. } = fold;
-    Ok(Recovered { state, sequence, generation: newest, append_at, damage, torn })
+    Ok(Recovered { state, sequence, generation: newest, append_at, damage })
 }
 
 /// The generations that there are, ascending. Takes away what an interrupted checkpoint left.

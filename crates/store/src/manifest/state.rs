@@ -80,6 +80,8 @@ pub struct Commit {
     pub set_aside: Vec<SetAside>,
     /// Paths of damage whose records would be too old by now: they have expired with it.
     pub forget: Vec<String>,
+    /// What no commit names has been looked at, and what lost commits had named is named again.
+    pub settled: bool,
 }
 
 /// Records of a segment that expired before the others.
@@ -150,6 +152,8 @@ pub struct State {
     pub removed: Vec<Removed>,
     /// Damage, the oldest first.
     pub set_aside: Vec<SetAside>,
+    /// Commits may be lost, and nobody has looked yet for what they named.
+    pub in_doubt: bool,
 }
 
 impl State {
@@ -186,6 +190,7 @@ impl State {
         }
         next.forget(&commit.forget);
         set_aside::add(&mut next.set_aside, &commit.set_aside);
+        next.in_doubt &= !commit.settled;
         Ok(next)
     }
 

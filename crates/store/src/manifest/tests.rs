@@ -70,6 +70,11 @@ fn removal(number: u64, reason: RemovalReason) -> Commit {
     Commit { remove, ..Commit::default() }
 }
 
+/// As it is once what no commit names has been looked at.
+fn sure(state: &State) -> Arc<State> {
+    Arc::new(State { in_doubt: false, ..state.clone() })
+}
+
 fn reopened(disk: &ForgetfulDisk) -> (Arc<State>, Vec<ManifestDamage>) {
     let (manifest, damage) = Manifest::open(options(disk)).unwrap();
     (manifest.state(), damage)

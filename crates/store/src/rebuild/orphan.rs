@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use crate::error::{ReadError, WorkError};
 use crate::manifest::SegmentMeta;
+use crate::names::made_ms;
 use crate::objects::{Objects, failed};
-use crate::seal::id_unix_ms;
 use crate::segment::{Origin, SegmentFile, Stamp, Wanted, parse_path};
 use crate::tiers::end_of_day;
 
@@ -30,18 +30,14 @@ pub(super) enum Found {
 /// Looks at a file below the segments.
 pub(super) fn look_at(objects: &Arc<Objects>, path: &str, now_ms: i64) -> Result<Found, WorkError> {
     if let Some(name) = path.strip_suffix(".draft") {
-        let draft = is_ours(&format!("{name}.parquet")).is_some();
+        let draft = named_by(&format!("{name}.parquet"), now_ms).is_some();
         return Ok(if draft { Found::Draft } else { Found::NotOurs });
     }
-    let Some((named, made_ms)) = is_ours(path) else { return Ok(Found::NotOurs) };
-    if made_ms > now_ms {
-        // The clock went back: nobody knows yet whether it is younger than what is named.
-        return Ok(Found::NotOurs);
-    }
+    let Some(named) = named_by(path, now_ms) else { return Ok(Found::NotOurs) };
     let Some(bytes) = objects.len(path).map_err(|error| failed(path, error))? else {
         return Ok(Found::NotOurs);
     };
-    match read(objects, SegmentMeta { bytes, created_unix_ms: made_ms, ..named }) {
+    match read(objects, SegmentMeta { bytes, ..named }) {
         Ok(Some(orphan)) => Ok(Found::Segment(Box::new(orphan))),
         Ok(None) => {
             Ok(Found::Unknown("no commit names it, and it does not say where it came from".to_owned()))
@@ -51,12 +47,13 @@ pub(super) fn look_at(objects: &Arc<Objects>, path: &str, now_ms: i64) -> Result
     }
 }
 
-/// What the path of a segment says, and when it was made; nothing of another file.
-fn is_ours(path: &str) -> Option<(SegmentMeta, i64)> {
+/// What the path of a segment says; nothing of another file.
+fn named_by(path: &str, now_ms: i64) -> Option<SegmentMeta> {
     let (table, tenant, day, id) = parse_path(path)?;
-    let made_ms = id_unix_ms(id)?;
+    // A name may be ahead of the clock, and what goes by the clock is not to wait for that.
+    let created_unix_ms = made_ms(id)?.min(now_ms);
     let (id, path) = (id.to_owned(), path.to_owned());
-    let meta = SegmentMeta {
+    Some(SegmentMeta {
         id,
         table,
         tenant,
@@ -67,13 +64,12 @@ fn is_ours(path: &str) -> Option<(SegmentMeta, i64)> {
         min_time: 0,
         max_time: 0,
         level: 0,
-        created_unix_ms: made_ms,
+        created_unix_ms,
         crc: None,
         lsns: Vec::new(),
         tier: None,
         thinned: Vec::new(),
-    };
-    Some((meta, made_ms))
+    })
 }
 
 fn read(objects: &Arc<Objects>, named: SegmentMeta) -> Result<Option<Orphan>, ReadError> {

@@ -241,6 +241,10 @@ async fn one_life(seed: u64, lose: bool, tiers: bool) {
     let mut world = World::new(seed, tiers);
     for round in 0..4 {
         let what = format!("seed {seed}, round {round}");
+        if world.chance.one_in(3) {
+            // Whatever the clock says after a restart.
+            world.clock.advance(HOUR * (world.chance.below(8) as i64 - 6));
+        }
         // The power may go off at the start, too.
         if world.chance.one_in(3) {
             let after = world.chance.below(12);

@@ -155,6 +155,35 @@ async fn every_line_of_the_manifest_may_be_altered() {
     }
 }
 
+/// What the first start after it does may end at any moment: what it found is not forgotten by that.
+#[tokio::test]
+async fn a_start_with_an_altered_manifest_may_be_interrupted() {
+    let clock = TestClock::new(NOON);
+    let (whole, sent) = lived(&clock).await;
+    let bytes = whole.read(&manifest_file(&whole)).unwrap();
+    let lines: Vec<usize> = (0..bytes.len()).filter(|at| bytes[*at] == b'\n').collect();
+    // The first seals, one in the middle, and a torn end.
+    for end in [lines[1], lines[2], lines[lines.len() / 2], bytes.len() - 1] {
+        let altered = whole.kill_copy();
+        altered.alter(&manifest_file(&altered), |bytes| bytes[end - 5] ^= 1);
+        for after in 0.. {
+            let disk = altered.kill_copy();
+            disk.faults(|faults| faults.power_off = Some(after));
+            let opened = try_open(options(config(Path::new(DIR)), Arc::new(disk.clone()), &clock)).await;
+            let is_on = disk.list(Path::new(DIR)).is_ok();
+            drop(opened);
+            if is_on {
+                assert!(after > 10, "{after}");
+                break;
+            }
+            for disk in [disk.kill(), disk.power_cut(after)] {
+                let store = open(&disk, &clock).await;
+                check(&store, &sent, &format!("line to {end}, off after {after}"));
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_lost_log_and_a_lost_manifest_leave_what_is_in_files() {
     let clock = TestClock::new(NOON);
@@ -231,6 +260,64 @@ async fn a_seal_that_was_given_up_is_known_whatever_the_clock_said() {
             drop(store);
         }
     }
+}
+
+/// A seal was given up, and its file is found by the next start, whose clock has gone back. What that one
+/// seals is younger all the same, or with the manifest lost it would seem to be what was given up.
+#[tokio::test]
+async fn a_seal_is_younger_than_what_its_start_found_whatever_the_clock_says() {
+    let clock = TestClock::new(NOON);
+    let disk = ForgetfulDisk::new();
+    let store = open(&disk, &clock).await;
+    let first = append_lsn(&store, rows(0..10)).await;
+    drop(store);
+    let (bytes, path) = {
+        let (ahead, later) = (disk.kill_copy(), TestClock::new(NOON + HOUR));
+        let store = open(&ahead, &later).await;
+        store.seal_all().await.unwrap();
+        let path = below(&store.snapshot(&tenant(), Table::Logs).segments[0].path);
+        (ahead.read(&path).unwrap(), path)
+    };
+    disk.create_dir_all(path.parent().unwrap()).unwrap();
+    disk.create(&path).unwrap().write_all(&bytes).unwrap();
+    // With a manifest that is not sure of all its commits it is not deleted.
+    disk.open_append(&manifest_file(&disk)).unwrap().write_all(b"the beginning of a line").unwrap();
+    let store = open(&disk, &clock).await;
+    append(&store, Signal::Spans, rows(0..1)).await;
+    append_lsn(&store, rows(10..20)).await;
+    store.seal_all().await.unwrap();
+    append(&store, Signal::Spans, rows(1..2)).await;
+    store.seal_all().await.unwrap();
+    let segments = store.segments().live;
+    let made = |path: &Path| path.file_name().unwrap().to_owned();
+    assert!(segments.iter().all(|segment| made(Path::new(&segment.path)) > made(&path)), "{segments:?}");
+    assert!(segments.iter().all(|segment| segment.created_unix_ms == NOON / 1_000_000), "{segments:?}");
+    drop(store);
+    assert!(disk.len(&path).is_ok());
+    let oldest = &disk.list(&below("wal")).unwrap()[0].name;
+    assert!(*oldest > format!("{first:020}.wal"), "{oldest}");
+    remove_all(&disk, "manifest");
+    for _ in 0..2 {
+        let store = open(&disk, &clock).await;
+        assert_eq!(texts_of(&store, &tenant(), Table::Logs), expected(Table::Logs, &rows(0..20)));
+        assert!(store.ledger().values().all(crate::Counts::balances));
+        drop(store);
+    }
+}
+
+/// Also by a clock that says an earlier time than what is there was made at.
+#[tokio::test]
+async fn what_is_ahead_of_the_clock_is_found_again() {
+    let (disk, sent) = lived(&TestClock::new(NOON)).await;
+    remove_all(&disk, "manifest");
+    disk.remove(&below("store-id")).unwrap();
+    let clock = TestClock::new(NOON - 100 * HOUR);
+    let store = open(&disk, &clock).await;
+    check(&store, &sent, "ahead");
+    let now_ms = (NOON - 100 * HOUR) / 1_000_000;
+    assert!(store.segments().live.iter().all(|segment| segment.created_unix_ms <= now_ms));
+    drop(store);
+    check(&open(&disk, &clock).await, &sent, "again");
 }
 
 async fn append_lsn(store: &Store, rows: Vec<Row>) -> model::Lsn {

@@ -44,7 +44,7 @@ fn sealed(inner: &Inner, group_rows: usize) -> Arc<SegmentMeta> {
     let catalog = SeriesCatalog::default();
     let rows = Rows::new(Table::Spans, chunks.iter().map(Arc::as_ref), &catalog).unwrap();
     let picks = order(&rows);
-    let new = inner.new_segment(Table::Spans, &tenant(), model::day_of(NOON), 0);
+    let new = inner.new_segment(inner.moment(), (Table::Spans, &tenant(), model::day_of(NOON)), 0);
     let written = inner.write_segment(new, &Origin::default(), Effort::Seal, |writer| {
         picks.chunks(group_rows).try_for_each(|picks| inner.write_rows(writer, &rows, picks))
     });

@@ -47,8 +47,8 @@ impl Inner {
         let mut thinned: Vec<u64> = segment.thinned.iter().chain(over).copied().collect();
         thinned.sort_unstable();
         let level = segment.level.saturating_add(1);
-        let new =
-            SegmentMeta { thinned, ..self.new_segment(segment.table, &segment.tenant, segment.day, level) };
+        let place = (segment.table, &segment.tenant, segment.day);
+        let new = SegmentMeta { thinned, ..self.new_segment(self.moment(), place, level) };
         let origin = Origin { lsns: segment.lsns.clone(), first: None, inputs: vec![segment.id.clone()] };
         let write = |writer: &mut SegmentWriter| self.thin_into(writer, segment, over);
         let written = match self.write_segment(new, &origin, Effort::Compact, write) {
