@@ -155,8 +155,7 @@ impl Store {
         let log_from = crate::wal::first_lsn(&*disk, &dir).map_err(OpenError::Wal)?;
         let (identity, names) = identify(&config, &*disk, &objects, &manifest, (log_from, &*clock))?;
         let state = manifest.state();
-        let ledger = Arc::new(Ledger::new(&state));
-        let filled = Arc::new(Notify::new());
+        let (ledger, filled) = (Arc::new(Ledger::new(&state)), Arc::new(Notify::new()));
         let full = seal_bytes(&config, &budget);
         let memory = Arc::new(Memory::new(budget.clone(), Arc::clone(&clock), full, Arc::clone(&filled)));
         let wal = WalOptions {

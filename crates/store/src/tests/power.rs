@@ -328,9 +328,15 @@ fn nothing_is_lost_or_doubled_with_tiers_second_hundred() {
 }
 
 #[test]
+fn nothing_is_lost_or_doubled_with_tiers_when_the_manifest_is_lost() {
+    lives_with(0..60, true, true);
+}
+
+#[test]
 #[ignore = "takes minutes: for the soak"]
 fn nothing_is_lost_or_doubled_many() {
     lives(200..5000, false);
     lives(200..2000, true);
     lives_with(200..3000, false, true);
+    lives_with(200..2000, true, true);
 }
