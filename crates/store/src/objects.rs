@@ -175,6 +175,20 @@ impl Objects {
         })
     }
 
+    /// Makes durable that this object is there: after a kill it may have been found in memory only.
+    pub(crate) fn keep(&self, object: &str) -> Result<(), WorkError> {
+        if self.is_remote() {
+            return Ok(());
+        }
+        let path = self.dir.join(object);
+        let file = self.disk.open_append(&path).and_then(|mut file| file.sync_data());
+        let above = path.ancestors().skip(1).take_while(|dir| dir.starts_with(&self.dir));
+        let mut synced = file.and_then(|()| above.map(|dir| self.disk.sync_dir(dir)).collect());
+        synced = synced
+            .inspect_err(|error| self.fatal.raise(format!("cannot sync `{}`: {error}", path.display())));
+        synced.map_err(|error| failed(object, error))
+    }
+
     async fn upload(&self, draft: &Path, object: &str) -> Result<(), WorkError> {
         const PART_BYTES: usize = 8 << 20;
         let path = ObjectPath::from(object);

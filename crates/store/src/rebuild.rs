@@ -167,6 +167,8 @@ impl Rebuild<'_> {
         if commit == Commit::default() {
             return Ok(());
         }
+        // Before it is named, and what it replaces goes.
+        commit.add.iter().try_for_each(|segment| self.objects.keep(&segment.path))?;
         self.manifest.commit(commit).map(drop).map_err(WorkError::Manifest)
     }
 }

@@ -184,6 +184,30 @@ async fn a_start_with_an_altered_manifest_may_be_interrupted() {
     }
 }
 
+/// What is found after a kill may be in memory only: it is on the disk before it is named.
+#[tokio::test]
+async fn what_is_named_again_is_on_the_disk() {
+    let clock = TestClock::new(NOON);
+    let (disk, sent) = lived(&clock).await;
+    let mut disk = disk.kill();
+    for path in files(&disk) {
+        let bytes = disk.read(Path::new(&path)).unwrap();
+        disk.remove(Path::new(&path)).unwrap();
+        disk.sync_dir(Path::new(&path).parent().unwrap()).unwrap();
+        disk.create(Path::new(&path)).unwrap().write_all(&bytes).unwrap();
+    }
+    remove_all(&disk, "manifest");
+    for life in 0..4 {
+        let store = open(&disk, &clock).await;
+        // Of what merges have replaced the power cut leaves damaged files, and that is said.
+        for table in COUNTED {
+            assert_eq!(texts_of(&store, &tenant(), table), expected(table, &sent), "life {life}: {table}");
+        }
+        drop(store);
+        disk = disk.power_cut(life);
+    }
+}
+
 #[tokio::test]
 async fn a_lost_log_and_a_lost_manifest_leave_what_is_in_files() {
     let clock = TestClock::new(NOON);
