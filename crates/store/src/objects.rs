@@ -182,11 +182,12 @@ impl Objects {
         }
         let path = self.dir.join(object);
         let file = self.disk.open_append(&path).and_then(|mut file| file.sync_data());
-        let above = path.ancestors().skip(1).take_while(|dir| dir.starts_with(&self.dir));
-        let mut synced = file.and_then(|()| above.map(|dir| self.disk.sync_dir(dir)).collect());
-        synced = synced
-            .inspect_err(|error| self.fatal.raise(format!("cannot sync `{}`: {error}", path.display())));
-        synced.map_err(|error| failed(object, error))
+        let mut above = path.ancestors().skip(1).take_while(|dir| dir.starts_with(&self.dir));
+        let synced = file.and_then(|()| above.try_for_each(|dir| self.disk.sync_dir(dir)));
+        synced.map_err(|error| {
+            self.fatal.raise(format!("cannot sync `{}`: {error}", path.display()));
+            failed(object, error)
+        })
     }
 
     async fn upload(&self, draft: &Path, object: &str) -> Result<(), WorkError> {
