@@ -30,6 +30,10 @@ struct World {
     sent: Sent,
     /// Whether some metrics have tiers.
     tiers: bool,
+    /// Whether the manifest is lost now and then. What expired may come back by that, until it expires
+    /// again: what is left of a seal, that a start without all commits does not delete, is all there is of
+    /// it for the next such start.
+    lose: bool,
 }
 
 fn tiny(chance: &mut Chance) -> Config {
@@ -55,9 +59,9 @@ async fn merge_all(store: &Store) -> bool {
 }
 
 impl World {
-    fn new(seed: u64, tiers: bool) -> Self {
+    fn new(seed: u64, lose: bool, tiers: bool) -> Self {
         let (disk, clock) = (ForgetfulDisk::new(), TestClock::new(NOON));
-        Self { chance: Chance::new(seed), disk, clock, sent: Sent::default(), tiers }
+        Self { chance: Chance::new(seed), disk, clock, sent: Sent::default(), tiers, lose }
     }
 
     async fn open(&mut self) -> Result<Store, Box<dyn std::error::Error>> {
@@ -167,7 +171,9 @@ impl World {
             let ledger = store.ledger();
             let Some(counts) = ledger.get(&key) else { continue };
             assert!(counts.balances(), "{what}: {counts:?}");
-            assert_eq!(counts.expired, had - found.len() as u64, "{what}: {key:?}: {counts:?}");
+            let gone = had - found.len() as u64;
+            let is_told = counts.expired == gone || self.lose && self.tiers && counts.expired > gone;
+            assert!(is_told, "{what}: {key:?}: {gone} expired: {counts:?}");
             assert_eq!(
                 counts.stored,
                 found.len() as u64,
@@ -219,7 +225,8 @@ impl World {
             let [fine, coarse] = super::tiers::RESOLUTIONS.map(|of| super::tiers::totals(store, &tenant, of));
             assert_eq!(fine, coarse);
             let expired = store.ledger().get(&(tenant, Signal::Metrics)).map_or(0, |counts| counts.expired);
-            assert_eq!(fine.0, expired, "what expired, and nothing else, is in the tiers");
+            let is_told = fine.0 == expired || self.lose && fine.0 < expired;
+            assert!(is_told, "what expired, and nothing else, is in the tiers: {fine:?}, {expired}");
         }
     }
 }
@@ -238,7 +245,7 @@ fn ids_of(store: &Store, tenant: &Tenant, signal: Signal) -> Vec<u64> {
 }
 
 async fn one_life(seed: u64, lose: bool, tiers: bool) {
-    let mut world = World::new(seed, tiers);
+    let mut world = World::new(seed, lose, tiers);
     for round in 0..4 {
         let what = format!("seed {seed}, round {round}");
         if world.chance.one_in(3) {
