@@ -198,6 +198,17 @@ fn a_question_that_finds_a_damaged_footer_is_answered_without_the_segment_and_sa
     });
 }
 
+/// The footer says which rows a page has: one bit of that, and rows would be passed over.
+#[test]
+fn a_question_that_finds_one_altered_bit_of_a_footer_is_answered_without_the_segment_and_says_so() {
+    a_question_is_answered_without(|segment| {
+        let mut bytes = std::fs::read(segment).unwrap();
+        let at = bytes.len() - 300;
+        bytes[at] ^= 1;
+        std::fs::write(segment, bytes).unwrap();
+    });
+}
+
 #[test]
 fn a_torn_end_of_the_log_is_cut_and_what_was_acknowledged_is_there() {
     let mut server = fresnel().config(QUIET).start();

@@ -10,6 +10,7 @@ mod error;
 pub mod scaled;
 pub mod schema;
 mod signal;
+pub mod sums;
 mod tenant;
 
 pub use batch::{Batch, BatchError, Logs, Metrics, Spans};

@@ -1,10 +1,11 @@
 //! Segments' footers, kept because parsing them is most of a small query's work, and the reader
 //! that uses them and counts what it reads.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use bytes::Bytes;
 use datafusion::common::Result as PlanResult;
@@ -14,6 +15,7 @@ use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReser
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use model::sums::{self, Sums};
 use model::{Budget, Reservation, Table, schema};
 use object_store::{ObjectStore, ObjectStoreExt};
 use parking_lot::Mutex;
@@ -23,15 +25,28 @@ use parquet::arrow::async_reader::{AsyncFileReader, MetadataFetch};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{FileMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
-use crate::Source;
 use crate::answer::Scan;
 use crate::pool::QueryPool;
+use crate::{Segment, Source, Tail};
 
 /// Read at once from the end of a file: footers of most segments, with their page indexes.
 const FOOTER_HINT: usize = 64 * 1024;
 
 /// Parsed footers with page indexes.
-pub(crate) type Footers = ByPath<ParquetMetaData>;
+pub(crate) type Footers = ByPath<Footer>;
+
+/// What the end of a file says.
+pub(crate) struct Footer {
+    metadata: Arc<ParquetMetaData>,
+    /// What its blocks should be, if that is known.
+    sums: Option<Arc<Sums>>,
+}
+
+impl Footer {
+    fn bytes(&self) -> u64 {
+        (self.metadata.memory_size() + self.sums.as_ref().map_or(0, |sums| sums.bytes())) as u64
+    }
+}
 
 /// What was decoded of segments, by path. Segments never change, so an entry stays right.
 pub(crate) struct ByPath<T> {
@@ -132,8 +147,12 @@ pub(crate) struct Segments {
 
 impl Segments {
     /// A reader of one file.
-    pub(crate) fn reader(&self, path: &str, bytes: u64) -> SegmentReader {
-        SegmentReader { segments: self.clone(), path: path.into(), bytes }
+    pub(crate) fn reader(&self, segment: &Segment) -> SegmentReader {
+        self.open(&segment.path, segment.bytes, segment.tail)
+    }
+
+    fn open(&self, path: &str, bytes: u64, tail: Option<Tail>) -> SegmentReader {
+        SegmentReader { segments: self.clone(), path: path.into(), bytes, tail, sums: OnceLock::new() }
     }
 }
 
@@ -151,7 +170,8 @@ impl ParquetFileReaderFactory for Segments {
         _: Option<usize>,
         _: &ExecutionPlanMetricsSet,
     ) -> PlanResult<Box<dyn AsyncFileReader + Send>> {
-        Ok(Box::new(self.reader(file.object_meta.location.as_ref(), file.object_meta.size)))
+        let (meta, tail) = (&file.object_meta, file.extension::<Tail>().copied());
+        Ok(Box::new(self.open(meta.location.as_ref(), meta.size, tail)))
     }
 }
 
@@ -163,6 +183,9 @@ pub(crate) struct SegmentReader {
     segments: Segments,
     path: Arc<str>,
     bytes: u64,
+    tail: Option<Tail>,
+    /// As of its footer, once that was asked for.
+    sums: OnceLock<Option<Arc<Sums>>>,
 }
 
 impl SegmentReader {
@@ -182,24 +205,25 @@ impl SegmentReader {
 
     /// The footer, where it is kept.
     pub(crate) fn known_footer(&self) -> Option<Arc<ParquetMetaData>> {
-        self.segments.footers.get(&self.path)
+        self.segments.footers.get(&self.path).map(|footer| self.note(&footer))
     }
 
-    async fn footer(&mut self) -> Result<Arc<ParquetMetaData>> {
+    fn note(&self, footer: &Footer) -> Arc<ParquetMetaData> {
+        self.sums.get_or_init(|| footer.sums.clone());
+        Arc::clone(&footer.metadata)
+    }
+
+    async fn footer(&self) -> Result<Arc<ParquetMetaData>> {
         if let Some(footer) = self.known_footer() {
             return Ok(footer);
         }
-        let size = self.bytes;
-        let reader = ParquetMetaDataReader::new()
-            .with_page_index_policy(PageIndexPolicy::Optional)
-            .with_prefetch_hint(Some(FOOTER_HINT));
-        match reader.load_and_finish(Footer(self), size).await {
+        match self.read_footer().await {
             Ok(footer) => {
                 let footer = Arc::new(footer);
-                if let Some(room) = self.segments.footers.reserve(footer.memory_size() as u64) {
+                if let Some(room) = self.segments.footers.reserve(footer.bytes()) {
                     self.segments.footers.put(&self.path, &footer, room);
                 }
-                Ok(footer)
+                Ok(self.note(&footer))
             }
             Err(error) if is_of_the_store(&error) => {
                 tracing::warn!(segment = %self.path, %error, "skip unreadable segment");
@@ -213,25 +237,61 @@ impl SegmentReader {
         }
     }
 
+    async fn read_footer(&self) -> Result<Footer> {
+        let size = self.bytes;
+        let mut reader = ParquetMetaDataReader::new()
+            .with_page_index_policy(PageIndexPolicy::Optional)
+            .with_prefetch_hint(Some(FOOTER_HINT));
+        let Some(tail) = self.tail else {
+            let metadata = Arc::new(reader.load_and_finish(ReadFooter(self), size).await?);
+            return Ok(Footer { metadata, sums: None });
+        };
+        let from = size.saturating_sub(tail.len);
+        let bytes = self.read(from..size, false).await?;
+        // Before it is believed: what is altered here would be records that nobody misses.
+        if crc32fast::hash(&bytes) != tail.crc {
+            return Err(ParquetError::General("its end is not what was written".to_owned()));
+        }
+        reader.try_parse_sized(&bytes, size)?;
+        let metadata = Arc::new(reader.finish()?);
+        let entries = metadata.file_metadata().key_value_metadata().into_iter().flatten();
+        let place = entries.filter(|entry| entry.key == sums::KEY).find_map(|entry| entry.value.as_deref());
+        let sums = place.and_then(|place| Sums::parse(place, &bytes, from)).map(Arc::new);
+        Ok(Footer { metadata, sums })
+    }
+
     async fn read(&self, range: Range<u64>, rows: bool) -> Result<Bytes> {
         self.segments.scan.add_bytes(&self.path, range.end - range.start, rows);
         self.segments.objects.get_range(&self.location(), range).await.map_err(external)
     }
 
     async fn read_rows(&self, ranges: Vec<Range<u64>>) -> Result<Vec<Bytes>> {
-        let memory = self.reserve(&ranges)?;
-        let read = self.segments.objects.get_ranges(&self.location(), &ranges).await.map_err(external)?;
-        Ok(self.counted(read, &memory))
+        if self.sums.get().is_none() {
+            self.footer().await?;
+        }
+        let blocks = self.blocks(&ranges);
+        let memory = self.reserve(&blocks)?;
+        let read = self.segments.objects.get_ranges(&self.location(), &blocks).await.map_err(external)?;
+        self.counted(read, &blocks, &ranges, &memory)
+    }
+
+    /// The whole blocks in which these ranges are, if it is known what they should be.
+    fn blocks<'a>(&self, ranges: &'a [Range<u64>]) -> Cow<'a, [Range<u64>]> {
+        match self.sums.get() {
+            Some(Some(sums)) => ranges.iter().map(|range| sums.blocks(range)).collect(),
+            _ => Cow::Borrowed(ranges),
+        }
     }
 
     /// Reads rows on this thread, which may wait for a disk, if `source` can.
     pub(crate) fn read_here(&self, source: &dyn Source, ranges: &[Range<u64>]) -> Option<Result<Vec<Bytes>>> {
-        let memory = match self.reserve(ranges) {
+        let blocks = self.blocks(ranges);
+        let memory = match self.reserve(&blocks) {
             Ok(memory) => memory,
             Err(error) => return Some(Err(error)),
         };
-        let read = source.read_here(&self.path, ranges)?.map_err(external);
-        Some(read.map(|read| self.counted(read, &memory)))
+        let read = source.read_here(&self.path, &blocks)?.map_err(external);
+        Some(read.and_then(|read| self.counted(read, &blocks, ranges, &memory)))
     }
 
     /// Memory for what is read.
@@ -243,11 +303,27 @@ impl SegmentReader {
         Ok(memory)
     }
 
-    /// Rows that were read, with their memory.
-    fn counted(&self, read: Vec<Bytes>, memory: &MemoryReservation) -> Vec<Bytes> {
-        let total: usize = read.iter().map(Bytes::len).sum();
-        self.segments.scan.add_bytes(&self.path, total as u64, true);
-        read.into_iter().map(|bytes| counted(bytes, memory)).collect()
+    /// What was asked for of the blocks that were read, with their memory: nothing is made of blocks that
+    /// are not what was written.
+    fn counted(
+        &self,
+        read: Vec<Bytes>,
+        blocks: &[Range<u64>],
+        ranges: &[Range<u64>],
+        memory: &MemoryReservation,
+    ) -> Result<Vec<Bytes>> {
+        let total: u64 = ranges.iter().map(|range| range.end - range.start).sum();
+        self.segments.scan.add_bytes(&self.path, total, true);
+        let sums = self.sums.get().and_then(Option::as_ref);
+        let one = |((bytes, blocks), range): ((Bytes, &Range<u64>), &Range<u64>)| {
+            if let Some(at) = sums.and_then(|sums| sums.altered(blocks.start, &bytes)) {
+                return Err(ParquetError::General(format!("what is at byte {at} is not what was written")));
+            }
+            let from = usize::try_from(range.start - blocks.start)?;
+            let to = usize::try_from(range.end - blocks.start)?.min(bytes.len());
+            Ok(counted(bytes, memory).slice(from.min(to)..to))
+        };
+        read.into_iter().zip(blocks).zip(ranges).map(one).collect()
     }
 }
 
@@ -267,9 +343,9 @@ fn counted(bytes: Bytes, memory: &MemoryReservation) -> Bytes {
 }
 
 /// Reads that are not of rows.
-struct Footer<'a>(&'a SegmentReader);
+struct ReadFooter<'a>(&'a SegmentReader);
 
-impl MetadataFetch for Footer<'_> {
+impl MetadataFetch for ReadFooter<'_> {
     fn fetch(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes>> {
         self.0.read(range, false).boxed()
     }

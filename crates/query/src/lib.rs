@@ -46,5 +46,5 @@ pub use read::{
 pub use registry::RunningQuery;
 pub use running::{Running, SqlRequest};
 pub use source::{
-    Chunk, Missing, Segment, SeriesOfRows, Snapshot, Source, SourceError, Tier, TraceResult, TraceSpans,
+    Chunk, Missing, Segment, SeriesOfRows, Snapshot, Source, SourceError, Tail, Tier, TraceResult, TraceSpans,
 };

@@ -150,6 +150,8 @@ pub struct Segment {
     pub path: String,
     /// Its size.
     pub bytes: u64,
+    /// Its end, if it is known what it should be.
+    pub tail: Option<Tail>,
     /// How many rows it has.
     pub rows: u64,
     /// Smallest of the table's time column.
@@ -163,6 +165,15 @@ pub struct Segment {
     pub tier: Option<Tier>,
     /// Of samples, the rules whose rows have expired from it.
     pub thinned: Vec<u64>,
+}
+
+/// The end of a file: the indexes of its pages, and its footer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tail {
+    /// How many bytes.
+    pub len: u64,
+    /// Their CRC-32.
+    pub crc: u32,
 }
 
 /// What samples were downsampled to, and by which rule.

@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use model::{ErrorKind, Table, Tenant};
 use object_store::ObjectStore;
 use query::{
-    Chunk, Missing, Segment, SeriesOfRows, Snapshot, Source, SourceError, Tier, TraceResult, TraceSpans,
+    Chunk, Missing, Segment, SeriesOfRows, Snapshot, Source, SourceError, Tail, Tier, TraceResult, TraceSpans,
 };
 use store::{MemoryChunk, Store};
 
@@ -70,6 +70,7 @@ fn snapshot(snapshot: store::Snapshot) -> Snapshot {
     let segment = |segment: &Arc<store::SegmentMeta>| Segment {
         path: segment.path.clone(),
         bytes: segment.bytes,
+        tail: segment.tail.map(|tail| Tail { len: tail.len, crc: tail.crc }),
         rows: segment.rows,
         min_time: segment.min_time,
         max_time: segment.max_time,

@@ -161,7 +161,7 @@ impl Inner {
     fn merge(&self, inputs: &Inputs) -> Result<SegmentMeta, WorkError> {
         let first = &inputs[0];
         let level = inputs.iter().map(|input| input.level).max().unwrap_or(0).saturating_add(1);
-        let new = self.new_segment(self.moment(), (first.table, &first.tenant, first.day), level);
+        let new = self.new_segment(self.moment()?, (first.table, &first.tenant, first.day), level);
         let new = SegmentMeta { tier: first.tier, thinned: first.thinned.clone(), ..new };
         let origin = Origin {
             lsns: union(inputs.iter().flat_map(|input| input.lsns.iter().copied())),

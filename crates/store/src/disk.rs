@@ -47,7 +47,7 @@ pub struct DirEntry {
 /// [`File::sync_data`]. A sync that failed must not be tried again: the kernel may have dropped the pages
 /// and would call the second attempt a success.
 pub trait Disk: Send + Sync {
-    /// Creates the directory and those above it; they are durable on return.
+    /// Creates the directory and those above it; they are durable on return, also those that were there.
     fn create_dir_all(&self, dir: &Path) -> io::Result<()>;
     /// The entries of a directory, sorted by name; those whose names are not UTF-8 are left out.
     fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>>;

@@ -6,15 +6,17 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use uuid::Uuid;
 
 use crate::disk::Disk;
 use crate::error::OpenError;
+use crate::manifest::SegmentMeta;
 use crate::metrics::chain;
 use crate::names::made_ms;
 use crate::objects::Objects;
-use crate::segment::{SEGMENTS, parse_path};
+use crate::segment::{SEGMENTS, SegmentFile, Wanted, parse_path};
 
 /// The file, and the object.
 const NAME: &str = "store-id";
@@ -31,12 +33,14 @@ pub(crate) struct Identity {
 }
 
 /// What decides about the bucket.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Claim {
     /// The configuration lets a new store take over what another one left.
     pub(crate) adopt: bool,
     /// Nothing was ever committed here.
     pub(crate) new: bool,
+    /// The youngest segment that is named here.
+    pub(crate) youngest: Option<Arc<SegmentMeta>>,
     pub(crate) now_ms: i64,
 }
 
@@ -48,7 +52,7 @@ impl Identity {
     pub(crate) fn open(
         disk: &dyn Disk,
         dir: &Path,
-        objects: &Objects,
+        objects: &Arc<Objects>,
         claim: Claim,
     ) -> Result<Self, OpenError> {
         let known = read(disk, dir)?;
@@ -71,6 +75,8 @@ impl Identity {
         };
         match bucket {
             Some(bucket) if bucket.own == identity.own => return Ok(identity),
+            // A start ended after it had written here what it took over, and before the bucket knew.
+            Some(bucket) if identity.has_taken_over(&bucket.own) => {}
             Some(bucket) if claim.adopt && claim.new && known.is_none() => {
                 tracing::warn!(store = bucket.own, "take over the segments of another store");
                 identity.former = bucket.former;
@@ -78,11 +84,18 @@ impl Identity {
                 let until_ms = youngest_ms(objects)?.unwrap_or(0).max(claim.now_ms);
                 identity.take_over(&bucket.own, until_ms);
             }
+            // The id that was here is lost, and nobody else has written since to what is named here.
+            Some(bucket) if known.is_none() && claim.is_named_of(&bucket.own, objects) => {
+                tracing::warn!(store = bucket.own, "the bucket knows the id that is lost here");
+                identity = bucket;
+            }
             Some(bucket) => return Err(OpenError::Taken { store: Some(bucket.own) }),
             // The segments may be of a store that had no id yet; of ours, if we have commits.
             None if claim.new && !claim.adopt && youngest_ms(objects)?.is_some() => {
                 return Err(OpenError::Taken { store: None });
             }
+            // Saved once it is known whose segments there are: a start that ends before begins anew.
+            None if identity.fresh => return Ok(identity),
             None => {}
         }
         identity.save(disk, dir, objects)?;
@@ -94,23 +107,27 @@ impl Identity {
         store == self.own || self.former.iter().any(|(former, until)| former == store && made_ms <= *until)
     }
 
+    fn has_taken_over(&self, store: &str) -> bool {
+        self.former.iter().any(|(former, _)| former == store)
+    }
+
     /// From now on what this store has written is ours, if it is not younger than that.
     pub(crate) fn take_over(&mut self, store: &str, until_ms: i64) {
         self.former.retain(|(former, _)| former != store);
         self.former.push((store.to_owned(), until_ms));
     }
 
-    /// Makes it durable, in the bucket too.
+    /// Makes it durable, in the bucket too. Here first: who finds itself in the bucket and nothing in its
+    /// directory takes itself for somebody else.
     ///
     /// # Errors
     /// When the directory cannot be written, or the bucket does not answer.
     pub(crate) fn save(&self, disk: &dyn Disk, dir: &Path, objects: &Objects) -> Result<(), OpenError> {
-        if objects.is_remote() {
-            objects.put(NAME, self.format()).map_err(|source| OpenError::Bucket { source })?;
-        }
         let path = dir.join(NAME);
         let written = write(disk, &path, self.format().as_bytes());
-        written.map_err(|source| OpenError::Io { path, source })
+        written.map_err(|source| OpenError::Io { path, source })?;
+        let put = if objects.is_remote() { objects.put(NAME, self.format()) } else { Ok(()) };
+        put.map_err(|source| OpenError::Bucket { source })
     }
 
     fn format(&self) -> String {
@@ -128,6 +145,17 @@ impl Identity {
         };
         let former = lines.map(former).collect::<Option<_>>()?;
         Some(Self { own, former, fresh: false })
+    }
+}
+
+impl Claim {
+    /// Whether this store wrote the youngest of what is named here.
+    fn is_named_of(&self, store: &str, objects: &Arc<Objects>) -> bool {
+        self.youngest.as_ref().is_some_and(|segment| {
+            let file = SegmentFile::new(objects, segment);
+            let stamp = file.metadata(Wanted::Groups).map(|metadata| file.stamp(&metadata));
+            stamp.is_ok_and(|stamp| stamp.is_some_and(|stamp| stamp.store == store))
+        })
     }
 }
 

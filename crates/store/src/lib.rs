@@ -46,7 +46,7 @@ pub use disk::{Faults, ForgetfulDisk};
 pub use error::{AppendError, OpenError, ReadError, WorkError};
 pub use fatal::Fatal;
 pub use ledger::{Counts, Totals};
-pub use manifest::{ManifestError, SegmentMeta, SetAside, TierOf, Whose};
+pub use manifest::{ManifestError, SegmentMeta, SetAside, Tail, TierOf, Whose};
 pub use metrics::{APPEND, Problem, Status, TableStatus, TierStatus};
 pub use replay::Replay;
 pub use snapshot::{MemoryChunk, Missing, Snapshot};

@@ -27,7 +27,9 @@ use parking_lot::{Mutex, RwLock};
 pub use error::ManifestError;
 pub use recover::ManifestDamage;
 pub use set_aside::{SetAside, Whose};
-pub use state::{Commit, ExpiredRows, Progress, Removal, RemovalReason, Removed, SegmentMeta, State, TierOf};
+pub use state::{
+    Commit, ExpiredRows, Progress, Removal, RemovalReason, Removed, SegmentMeta, State, Tail, TierOf,
+};
 
 use crate::disk::{Disk, File};
 use crate::fatal::Fatal;

@@ -259,6 +259,19 @@ impl Objects {
         Ok(target)
     }
 
+    /// What was set aside that may hold records: segments, and pieces of the log.
+    pub(crate) fn all_set_aside(&self) -> Result<Vec<String>, WorkError> {
+        let mut found = self.list(&format!("{SET_ASIDE}/{SEGMENTS}"))?;
+        let here = match self.disk.list(&self.dir.join(SET_ASIDE)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            listed => listed.map_err(|error| failed(SET_ASIDE, error))?,
+        };
+        let of_log = |name: &str| ["wal-", "entry-"].iter().any(|kind| name.starts_with(kind));
+        let pieces = here.iter().filter(|entry| !entry.is_dir && of_log(&entry.name));
+        found.extend(pieces.map(|entry| format!("{SET_ASIDE}/{}", entry.name)));
+        Ok(found)
+    }
+
     /// Removes what was set aside at this path, if it was copied or moved there.
     pub(crate) fn remove_set_aside(&self, path: &str) -> Result<(), WorkError> {
         let Some(object) = path.strip_prefix(SET_ASIDE).and_then(|rest| rest.strip_prefix('/')) else {

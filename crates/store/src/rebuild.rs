@@ -25,7 +25,7 @@ use crate::error::WorkError;
 use crate::identity::Identity;
 use crate::ledger::{Counts, LedgerDelta, counts_records};
 use crate::manifest::{
-    Commit, Manifest, Progress, Removal, RemovalReason, SegmentMeta, SetAside, State, TierOf,
+    Commit, Manifest, Progress, Removal, RemovalReason, SegmentMeta, SetAside, State, TierOf, Whose,
 };
 use crate::names::made_ms;
 use crate::objects::Objects;
@@ -120,7 +120,25 @@ impl Rebuild<'_> {
                 }
             }
         }
+        if !self.sound {
+            set_aside.extend(self.set_aside_before(state, &set_aside)?);
+        }
         Ok((orphans, set_aside))
+    }
+
+    /// What was set aside and is not known any more: what was in it is missing as before.
+    fn set_aside_before(&self, state: &State, now: &[SetAside]) -> Result<Vec<SetAside>, WorkError> {
+        let known: HashSet<&str> =
+            state.set_aside.iter().chain(now).map(|place| place.path.as_str()).collect();
+        let again = |path: String| {
+            let reason = "it was set aside before the manifest was lost".to_owned();
+            // Of a segment its path says more. Else it was anybody's, and was there by now.
+            let of_log = parse_path(&path).is_none();
+            let times = of_log.then(|| (i64::MIN, self.now_ms.saturating_mul(1_000_000)));
+            SetAside { path, reason, rows: None, times, whose: of_log.then(Whose::default) }
+        };
+        let found = self.objects.all_set_aside()?.into_iter();
+        Ok(found.filter(|path| !known.contains(path.as_str())).map(again).collect())
     }
 
     /// A new directory that has segments is one that lost all else: it is theirs.

@@ -139,7 +139,7 @@ impl Inner {
         // A copy, so that new series can be added meanwhile.
         let catalog = generation.series.as_ref().map(|series| series.catalog()).unwrap_or_default();
         let _copy = self.budget.take(catalog.bytes());
-        let moment = self.moment();
+        let moment = self.moment()?;
         for table in shard.signal.tables() {
             let chunks = generation.chunks(*table).iter().map(Arc::as_ref);
             let Some(rows) = Rows::new(*table, chunks, &catalog) else { continue };
@@ -170,8 +170,10 @@ impl Inner {
     }
 
     /// When that is made which is written from now on.
-    pub(crate) fn moment(&self) -> Moment {
-        self.names.moment(unix_ms(&*self.clock))
+    pub(crate) fn moment(&self) -> Result<Moment, WorkError> {
+        let note =
+            |names_until_ms| self.commit(Commit { names_until_ms, ..Commit::default() }, None).map(drop);
+        self.names.moment(unix_ms(&*self.clock), note)
     }
 
     /// A segment of which nothing but the name exists.
@@ -194,7 +196,7 @@ impl Inner {
             max_time: 0,
             level,
             created_unix_ms: unix_ms(&*self.clock),
-            crc: None,
+            tail: None,
             lsns: Vec::new(),
             tier: None,
             thinned: Vec::new(),
@@ -246,6 +248,7 @@ impl Inner {
         Ok(SegmentMeta {
             rows: written.rows,
             bytes: written.bytes,
+            tail: Some(written.tail),
             min_time: written.time_min,
             max_time: written.time_max,
             ..new.clone()

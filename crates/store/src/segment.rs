@@ -23,7 +23,7 @@ pub(crate) use self::path::{SEGMENTS, object_path, parse_path};
 pub(crate) use self::properties::{Effort, GROUP_ROWS, has_long_runs, is_large};
 pub(crate) use self::read::{SegmentFile, Wanted, group_len, has_all_columns};
 pub(crate) use self::rows::{Rows, project};
-pub(crate) use self::trace_index::{TraceIndex, hash, rows_in};
+pub(crate) use self::trace_index::{TraceIndex, hash};
 pub(crate) use self::unfile::{FileSeries, unfile};
 pub(crate) use self::write::SegmentWriter;
 

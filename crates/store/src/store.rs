@@ -217,7 +217,10 @@ fn identify(
 ) -> Result<(Identity, Names), OpenError> {
     let (dir, now_ms) = (&config.dir, crate::clock::unix_ms(clock));
     let adopt = config.s3.as_ref().is_some_and(|s3| s3.adopt);
-    let claim = Claim { adopt, new: manifest.is_new(), now_ms };
+    let state = manifest.state();
+    let live = state.segments.values().flat_map(|segments| segments.iter());
+    let youngest = live.max_by(|a, b| a.id.cmp(&b.id)).cloned();
+    let claim = Claim { adopt, new: manifest.is_new(), youngest, now_ms };
     let mut identity = Identity::open(disk, dir, objects, claim)?;
     let log_from = log_from.unwrap_or(Lsn::MAX);
     let sound = manifest.found_whole();
@@ -238,7 +241,7 @@ fn identify(
     let live = state.segments.values().flat_map(|segments| segments.iter());
     let named = live.chain(state.removed.iter().map(|removed| &removed.segment));
     let named_ms = named.filter_map(|segment| made_ms(&segment.id)).max().unwrap_or(0);
-    Ok((identity, Names::after(named_ms.max(found_ms))))
+    Ok((identity, Names::after(named_ms.max(found_ms).max(state.names_until_ms))))
 }
 
 /// The lock on the directory: no other process may use it.

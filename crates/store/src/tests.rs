@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod atomic;
+mod bucket;
 mod budget;
 mod compact;
 mod cost;

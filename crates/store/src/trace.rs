@@ -13,7 +13,7 @@ use parquet::arrow::arrow_reader::{RowSelection, RowSelector};
 use crate::error::{ReadError, WorkError};
 use crate::manifest::SegmentMeta;
 use crate::memtable::{time_range, times};
-use crate::segment::{SegmentFile, TraceIndex, Wanted, hash, rows_in};
+use crate::segment::{SegmentFile, TraceIndex, Wanted, hash};
 use crate::snapshot::{MemoryChunk, Missing, Snapshot};
 use crate::store::{Inner, Store};
 
@@ -183,7 +183,7 @@ impl Inner {
         };
         let wanted = hash(trace_id);
         let rows = match index.block(wanted) {
-            Some((first, block)) => rows_in(&file.read(block)?, first, wanted),
+            Some((first, block)) => file.trace_rows(block, first, wanted)?,
             None => Vec::new(),
         };
         if rows.is_empty() {

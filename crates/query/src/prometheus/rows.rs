@@ -265,7 +265,7 @@ impl File<'_> {
     /// What may be wanted of it, in parts.
     fn parts(&self, wanted: &Wanted<'_>) -> Result<Vec<Part>, QueryError> {
         let session = self.rows.session;
-        let mut reader = self.rows.segments.reader(&self.segment.path, self.segment.bytes);
+        let mut reader = self.rows.segments.reader(self.segment);
         // To wait for nothing takes longer than to look at a footer.
         let footer = match reader.known_footer() {
             Some(footer) => footer,
@@ -452,7 +452,7 @@ impl File<'_> {
         let session = self.rows.session;
         let control = session.control();
         let executor = &session.engine.executor;
-        let reader = self.rows.segments.reader(&self.segment.path, self.segment.bytes);
+        let reader = self.rows.segments.reader(self.segment);
         let opened = executor.block_on(control.within(async { Ok(open(reader, columns, pick).await) }))?;
         let Some(mut stream) = opened.map_err(|error| self.failed(&error))? else { return Ok(()) };
         while let Some(batch) = executor.block_on(control.within(async { Ok(stream.next().await) }))? {
@@ -464,7 +464,7 @@ impl File<'_> {
     }
 
     fn failed(&self, error: &ParquetError) -> QueryError {
-        let reader = self.rows.segments.reader(&self.segment.path, self.segment.bytes);
+        let reader = self.rows.segments.reader(self.segment);
         failed(self.rows.session.control(), &reader, error)
     }
 }

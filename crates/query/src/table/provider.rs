@@ -183,6 +183,9 @@ impl TableOf {
         let mut file = PartitionedFile::new("", segment.bytes);
         // Not through `new`, which would encode the path a second time.
         file.object_meta.location = object_store::path::Path::parse(&segment.path)?;
+        if let Some(tail) = segment.tail {
+            file = file.with_extension(tail);
+        }
         Ok(file.with_statistics(Arc::new(self.statistics(&[segment]))))
     }
 

@@ -105,6 +105,7 @@ impl Placed {
         segments.push(Segment {
             path: path.clone(),
             bytes: bytes.len() as u64,
+            tail: None,
             rows: rows.num_rows() as u64,
             min_time: times.iter().flatten().min().unwrap(),
             max_time: times.iter().flatten().max().unwrap(),

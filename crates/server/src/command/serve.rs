@@ -332,7 +332,7 @@ fn untrusted(reason: &str) -> Failure {
 fn open(config: &Config, budget: &Budget) -> Result<(Store, Replay)> {
     let options = store::Options {
         config: config.store.clone(),
-        disk: Arc::new(store::LocalDisk),
+        disk: Arc::new(store::LocalDisk::new()),
         budget: budget.clone(),
         clock: Arc::new(observe::SystemClock),
         now: Instant::now,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::chance::Chance;
-use super::world::{Inode, NameChange, World, apply, surviving_names};
+use super::world::{Inode, NameChange, World, apply, surviving_dirs, surviving_names};
 use super::{DirEntry, Disk, File};
 
 /// A disk in memory that forgets what was not synced when the power goes, and fails on demand.
@@ -71,9 +71,12 @@ impl ForgetfulDisk {
         let mut chance = Chance::new(seed);
         let mut world = self.0.lock();
         world.off = true;
-        let mut next = World { dirs: world.dirs.clone(), ..World::default() };
+        let mut next = World { dirs: surviving_dirs(&world, &mut chance), ..World::default() };
         let names = surviving_names(&world, &mut chance);
         for (path, inode) in names {
+            if next.parent_exists(&path).is_err() {
+                continue;
+            }
             let content = world.inodes[inode].surviving(&mut chance);
             let durable = content.clone();
             let inode = Inode { kept: content.len(), durable, content, discarded: Vec::new() };
@@ -151,10 +154,19 @@ pub(super) fn power_is_off() -> io::Error {
 
 impl Disk for ForgetfulDisk {
     fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
-        self.change(|world| {
-            world.dirs.extend(dir.ancestors().map(Path::to_owned));
-            Ok(())
-        })
+        let Some(parent) = dir.parent() else {
+            self.0.lock().dirs.insert(dir.to_owned());
+            return Ok(());
+        };
+        self.create_dir_all(parent)?;
+        if !self.0.lock().dirs.contains(dir) {
+            self.change(|world| {
+                world.dirs.insert(dir.to_owned());
+                world.pending_dirs.insert(dir.to_owned());
+                Ok(())
+            })?;
+        }
+        if self.0.lock().pending_dirs.contains(dir) { self.sync_dir(parent) } else { Ok(()) }
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>> {
@@ -247,6 +259,7 @@ impl Disk for ForgetfulDisk {
             for change in &synced {
                 apply(&mut world.durable_names, change);
             }
+            world.pending_dirs.retain(|made| made.parent() != Some(dir));
         })
     }
 

@@ -1,20 +1,35 @@
+use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
 use std::io::{self, IoSlice, Write};
 #[cfg(target_os = "linux")]
 use std::num::NonZeroU64;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 
 #[cfg(target_os = "linux")]
 use super::BLOCK;
 use super::{DirEntry, Disk, File};
 
 /// The file system of the operating system.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct LocalDisk;
+///
+/// Clones are the same.
+#[derive(Clone, Debug, Default)]
+pub struct LocalDisk {
+    /// Directories that are known to be durable.
+    durable: Arc<Mutex<BTreeSet<PathBuf>>>,
+}
+
+impl LocalDisk {
+    /// Begins with nothing that is known to be durable.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
 
 struct LocalFile {
     file: fs::File,
@@ -25,17 +40,27 @@ struct LocalFile {
 
 impl Disk for LocalDisk {
     fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
-        if dir.as_os_str().is_empty() || dir.is_dir() {
+        let existed = dir.is_dir();
+        if existed && self.durable.lock().contains(dir) {
             return Ok(());
         }
-        let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
-        if let Some(parent) = parent {
-            self.create_dir_all(parent)?;
-        }
+        let parent =
+            dir.parent().map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent });
+        // The root, or where we are.
+        let Some(parent) = parent.filter(|parent| *parent != dir) else { return Ok(()) };
+        self.create_dir_all(parent)?;
         match fs::create_dir(dir) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-            _ => self.sync_dir(parent.unwrap_or(Path::new("."))),
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
         }
+        // One that is there already may be of a process that ended before it had synced the name.
+        match self.sync_dir(parent) {
+            // It may be ours only if we may read where it is.
+            Err(error) if existed && error.kind() == io::ErrorKind::PermissionDenied => {}
+            synced => synced?,
+        }
+        self.durable.lock().insert(dir.to_owned());
+        Ok(())
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>> {

@@ -49,7 +49,7 @@ fn contract(disk: &dyn Disk, root: &Path) {
 #[test]
 fn both_disks_do_the_same() {
     let dir = tempfile::tempdir().unwrap();
-    contract(&LocalDisk, dir.path());
+    contract(&LocalDisk::new(), dir.path());
     contract(&ForgetfulDisk::new(), Path::new("/store"));
 }
 
@@ -76,7 +76,7 @@ fn direct(disk: &dyn Disk, dir: &Path) {
 #[test]
 fn blocks_written_directly_are_in_the_file() {
     let dir = tempfile::tempdir().unwrap();
-    direct(&LocalDisk, dir.path());
+    direct(&LocalDisk::new(), dir.path());
     direct(&ForgetfulDisk::new(), Path::new("/store"));
 }
 
@@ -107,7 +107,7 @@ fn direct_to_the_end(disk: &dyn Disk, dir: &Path) {
 #[test]
 fn files_written_directly_end_anywhere_and_are_read_from_anywhere() {
     let dir = tempfile::tempdir().unwrap();
-    direct_to_the_end(&LocalDisk, dir.path());
+    direct_to_the_end(&LocalDisk::new(), dir.path());
     let forgetful = ForgetfulDisk::new();
     forgetful.create_dir_all(Path::new("/store")).unwrap();
     direct_to_the_end(&forgetful, Path::new("/store"));
@@ -170,6 +170,47 @@ fn a_name_survives_for_sure_only_after_its_directory_was_synced() {
 }
 
 #[test]
+fn a_directory_that_a_kill_left_is_durable_once_it_was_asked_for_again() {
+    let (above, dir) = (Path::new("/store"), Path::new("/store/a/b"));
+    let killed = || {
+        let disk = ForgetfulDisk::new();
+        disk.create_dir_all(above).unwrap();
+        // Two are made, and the second sync does not come.
+        disk.faults(|faults| faults.power_off = Some(3));
+        assert!(disk.create_dir_all(dir).is_err());
+        disk.kill()
+    };
+    let write = |disk: &ForgetfulDisk| {
+        let path = dir.join("file");
+        disk.create(&path).unwrap().sync_data().unwrap();
+        disk.sync_dir(dir).unwrap();
+        path
+    };
+    let lost = |disk: &ForgetfulDisk, path: &Path, seed| disk.kill().power_cut(seed).len(path).is_err();
+    let careless = killed();
+    let path = write(&careless);
+    assert!((0..50).any(|seed| lost(&careless, &path, seed)), "it may be in memory only");
+    let careful = killed();
+    careful.create_dir_all(dir).unwrap();
+    let path = write(&careful);
+    assert!((0..50).all(|seed| !lost(&careful, &path, seed)));
+}
+
+#[test]
+fn directories_are_made_again_when_somebody_removed_them() {
+    let root = tempfile::tempdir().unwrap();
+    let (disk, dir) = (LocalDisk::new(), root.path().join("a/b"));
+    for _ in 0..2 {
+        disk.create_dir_all(&dir).unwrap();
+        disk.create(&dir.join("file")).unwrap();
+        std::fs::remove_dir_all(root.path().join("a")).unwrap();
+    }
+    // What stands in the way is said.
+    std::fs::write(root.path().join("a"), "").unwrap();
+    assert!(disk.create_dir_all(&dir).is_err());
+}
+
+#[test]
 fn a_kill_keeps_what_was_written() {
     let dir = Path::new("/store");
     let disk = ForgetfulDisk::new();
@@ -187,8 +228,8 @@ fn a_kill_keeps_what_was_written() {
 fn a_lock_is_for_one_at_a_time() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("lock");
-    let held = LocalDisk.lock(&path).unwrap();
-    assert_eq!(LocalDisk.lock(&path).err().map(|error| error.kind()), Some(io::ErrorKind::WouldBlock));
+    let held = LocalDisk::new().lock(&path).unwrap();
+    assert_eq!(LocalDisk::new().lock(&path).err().map(|error| error.kind()), Some(io::ErrorKind::WouldBlock));
     drop(held);
-    LocalDisk.lock(&path).unwrap();
+    LocalDisk::new().lock(&path).unwrap();
 }

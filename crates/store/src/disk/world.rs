@@ -14,6 +14,8 @@ const SECTOR: usize = 512;
 pub(super) struct World {
     pub(super) inodes: Vec<Inode>,
     pub(super) dirs: BTreeSet<PathBuf>,
+    /// Directories that were made since the syncs of those that they are in.
+    pub(super) pending_dirs: BTreeSet<PathBuf>,
     pub(super) names: BTreeMap<PathBuf, usize>,
     pub(super) durable_names: BTreeMap<PathBuf, usize>,
     /// Changes of names since the syncs of their directories, in order.
@@ -125,6 +127,19 @@ impl Inode {
         }
         survivor
     }
+}
+
+/// The directories that are there after a power cut.
+pub(super) fn surviving_dirs(world: &World, chance: &mut Chance) -> BTreeSet<PathBuf> {
+    let mut dirs = BTreeSet::new();
+    // Those above come first.
+    for dir in &world.dirs {
+        let above = dir.parent().is_none_or(|parent| dirs.contains(parent));
+        if above && (!world.pending_dirs.contains(dir) || chance.one_in(2)) {
+            dirs.insert(dir.clone());
+        }
+    }
+    dirs
 }
 
 /// Applies a part of the changes of names: in half of the cases the first so many, as a journal does, in

@@ -229,7 +229,7 @@ impl World {
             max_time: 0,
             level: 0,
             created_unix_ms: 0,
-            crc: None,
+            tail: None,
             lsns: Vec::new(),
             tier: None,
             thinned: Vec::new(),

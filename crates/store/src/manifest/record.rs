@@ -7,7 +7,7 @@ use model::{Lsn, Signal, Table, Tenant};
 use serde::{Deserialize, Serialize};
 
 use super::state::{
-    Commit, ExpiredRows, Progress, Removal, RemovalReason, Removed, SegmentMeta, State, TierOf,
+    Commit, ExpiredRows, Progress, Removal, RemovalReason, Removed, SegmentMeta, State, Tail, TierOf,
 };
 use super::{SetAside, Whose};
 use crate::ledger::{Counts, LedgerDelta};
@@ -39,6 +39,8 @@ pub(super) struct CheckpointRecord {
     set_aside: Vec<SetAsideRecord>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     in_doubt: bool,
+    #[serde(skip_serializing_if = "is_zero")]
+    names_until_ms: i64,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -62,6 +64,8 @@ pub(super) struct CommitRecord {
     expired: Vec<ExpiredRecord>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     settled: bool,
+    #[serde(skip_serializing_if = "is_zero")]
+    names_until_ms: i64,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -77,8 +81,9 @@ struct SegmentRecord {
     max_time: i64,
     level: u8,
     created_unix_ms: i64,
+    /// The length and the checksum.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    crc: Option<u32>,
+    tail: Option<(u64, u32)>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     lsns: Vec<(Lsn, Lsn)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -164,6 +169,11 @@ struct WhoseRecord {
     signal: Option<String>,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls it with")]
+fn is_zero(ms: &i64) -> bool {
+    *ms == 0
+}
+
 impl Record {
     pub(super) fn commit(sequence: u64, commit: &Commit) -> Self {
         let commit = CommitRecord {
@@ -180,6 +190,7 @@ impl Record {
             forget: commit.forget.clone(),
             expired: commit.expired.iter().map(ExpiredRecord::from).collect(),
             settled: commit.settled,
+            names_until_ms: commit.names_until_ms,
         };
         Self { version: VERSION, sequence, checkpoint: None, commit: Some(commit) }
     }
@@ -198,6 +209,7 @@ impl Record {
             removed: state.removed.iter().map(RemovedRecord::from).collect(),
             set_aside: state.set_aside.iter().map(SetAsideRecord::from).collect(),
             in_doubt: state.in_doubt,
+            names_until_ms: state.names_until_ms,
         };
         Self { version: VERSION, sequence, checkpoint: Some(checkpoint), commit: None }
     }
@@ -227,6 +239,7 @@ impl CheckpointRecord {
         }
         state.set_aside = self.set_aside.into_iter().map(SetAside::from).collect();
         state.in_doubt = self.in_doubt;
+        state.names_until_ms = self.names_until_ms;
         Some(state)
     }
 }
@@ -244,6 +257,7 @@ impl CommitRecord {
             forget: self.forget,
             expired: self.expired.into_iter().map(ExpiredRecord::decode).collect::<Option<_>>()?,
             settled: self.settled,
+            names_until_ms: self.names_until_ms,
         })
     }
 }
@@ -262,7 +276,7 @@ impl From<&SegmentMeta> for SegmentRecord {
             max_time: segment.max_time,
             level: segment.level,
             created_unix_ms: segment.created_unix_ms,
-            crc: segment.crc,
+            tail: segment.tail.map(|Tail { len, crc }| (len, crc)),
             lsns: segment.lsns.clone(),
             tier: segment.tier.map(|TierOf { resolution_ms, rule }| TierRecord { resolution_ms, rule }),
             thinned: segment.thinned.clone(),
@@ -284,7 +298,7 @@ impl SegmentRecord {
             max_time: self.max_time,
             level: self.level,
             created_unix_ms: self.created_unix_ms,
-            crc: self.crc,
+            tail: self.tail.map(|(len, crc)| Tail { len, crc }),
             lsns: self.lsns,
             tier: self.tier.map(|TierRecord { resolution_ms, rule }| TierOf { resolution_ms, rule }),
             thinned: self.thinned,

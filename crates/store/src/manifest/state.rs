@@ -32,8 +32,8 @@ pub struct SegmentMeta {
     pub level: u8,
     /// When it was written.
     pub created_unix_ms: i64,
-    /// CRC-32 of the file, if it was computed.
-    pub crc: Option<u32>,
+    /// What says where its rows are, if that is known: it has a checksum here, as every page has in the file.
+    pub tail: Option<Tail>,
     /// Which entries of the log its rows came with, ranges that include both ends; empty when that
     /// is not known.
     pub lsns: Vec<(Lsn, Lsn)>,
@@ -41,6 +41,22 @@ pub struct SegmentMeta {
     pub tier: Option<TierOf>,
     /// Of samples, the rules of tiers whose rows have expired from it, ascending.
     pub thinned: Vec<u64>,
+}
+
+/// The end of a segment: the indexes of its pages, and its footer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tail {
+    /// How many bytes.
+    pub len: u64,
+    /// Their CRC-32.
+    pub crc: u32,
+}
+
+impl Tail {
+    /// Whether these are its bytes.
+    pub fn is(&self, bytes: &[u8]) -> bool {
+        bytes.len() as u64 == self.len && crc32fast::hash(bytes) == self.crc
+    }
 }
 
 /// What samples were downsampled to, and by what.
@@ -82,6 +98,8 @@ pub struct Commit {
     pub forget: Vec<String>,
     /// What no commit names has been looked at, and what lost commits had named is named again.
     pub settled: bool,
+    /// Until when names are given out without another commit that says so; 0 where that stays as it was.
+    pub names_until_ms: i64,
 }
 
 /// Records of a segment that expired before the others.
@@ -154,6 +172,8 @@ pub struct State {
     pub set_aside: Vec<SetAside>,
     /// Commits may be lost, and nobody has looked yet for what they named.
     pub in_doubt: bool,
+    /// No name was given out that is of a later moment.
+    pub names_until_ms: i64,
 }
 
 impl State {
@@ -191,6 +211,7 @@ impl State {
         next.forget(&commit.forget);
         set_aside::add(&mut next.set_aside, &commit.set_aside);
         next.in_doubt &= !commit.settled;
+        next.names_until_ms = next.names_until_ms.max(commit.names_until_ms);
         Ok(next)
     }
 

@@ -44,7 +44,7 @@ fn segment(number: u64) -> SegmentMeta {
         max_time: i64::MAX - number as i64,
         level: 0,
         created_unix_ms: 5,
-        crc: number.is_multiple_of(2).then_some(7),
+        tail: number.is_multiple_of(2).then_some(Tail { len: 7 + number, crc: u32::MAX }),
         lsns: vec![(number + 1, number + 1)],
         tier: (number % 3 == 1).then_some(TierOf { resolution_ms: 300_000, rule: u64::MAX - number }),
         thinned: (0..number % 3).collect(),

@@ -65,7 +65,7 @@ fn named_by(path: &str, now_ms: i64) -> Option<SegmentMeta> {
         max_time: 0,
         level: 0,
         created_unix_ms,
-        crc: None,
+        tail: None,
         lsns: Vec::new(),
         tier: None,
         thinned: Vec::new(),
@@ -84,9 +84,10 @@ fn read(objects: &Arc<Objects>, named: SegmentMeta) -> Result<Option<Orphan>, Re
         0 => (end_of_day(named.day), end_of_day(named.day)),
         _ => file.times(&metadata)?,
     };
+    let tail = Some(file.found_tail(&metadata)?);
     let Stamp { store, level, origin, tier, thinned } = stamp;
     let lsns = origin.lsns.clone();
     let named = Arc::unwrap_or_clone(named);
-    let meta = SegmentMeta { rows, min_time, max_time, level, lsns, tier, thinned, ..named };
+    let meta = SegmentMeta { rows, min_time, max_time, level, tail, lsns, tier, thinned, ..named };
     Ok(Some(Orphan { meta, origin, store }))
 }

@@ -1,12 +1,13 @@
 use std::io::Cursor;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, RecordBatch, new_null_array};
 use arrow_schema::{ArrowError, DataType, FieldRef, Schema, SchemaRef};
 use bytes::Bytes;
 use model::scaled::{RAW, restored, values_of};
+use model::sums::{self, Sums};
 use model::{Table, schema};
 use parking_lot::Mutex;
 use parquet::arrow::ProjectionMask;
@@ -23,12 +24,15 @@ use parquet::file::statistics::Statistics;
 use super::origin::{self, Stamp};
 use super::trace_index::{self, Place, TraceIndex};
 use crate::error::ReadError;
-use crate::manifest::SegmentMeta;
+use crate::manifest::{SegmentMeta, Tail};
 use crate::memtable::{time_range, times};
 use crate::objects::{End, Objects};
 
 /// Bytes at the end of a file in which its footer is looked for first.
 const FOOTER_GUESS: usize = 64 << 10;
+const ALTERED_TRACES: &str = "its index of traces is not what was written";
+/// Where the first row group of a file is.
+const PARQUET_START: u64 = 4;
 /// Rows of a batch that is read.
 const BATCH_ROWS: usize = 8192;
 
@@ -110,13 +114,15 @@ pub(crate) struct SegmentFile {
     /// A part of the file that is in memory, and where it begins.
     window: Option<(u64, Bytes)>,
     /// What the disk or object store said, since it does not survive the way through the reader.
-    failure: Arc<Mutex<Option<object_store::Error>>>,
+    failure: Arc<Mutex<Option<ReadError>>>,
+    /// What its blocks should be, once its end was read and if that is known.
+    sums: Arc<OnceLock<Sums>>,
 }
 
 impl SegmentFile {
     pub(crate) fn new(objects: &Arc<Objects>, segment: &Arc<SegmentMeta>) -> Self {
         let (objects, segment) = (Arc::clone(objects), Arc::clone(segment));
-        Self { objects, segment, window: None, failure: Arc::default() }
+        Self { objects, segment, window: None, failure: Arc::default(), sums: Arc::default() }
     }
 
     /// Whether the file is there, as long as it was and with an end.
@@ -146,6 +152,7 @@ impl SegmentFile {
                 found += batch?.num_rows() as u64;
             }
         }
+        self.traces(&metadata)?;
         let expected = self.segment.rows;
         if found == expected {
             Ok(())
@@ -161,20 +168,51 @@ impl SegmentFile {
             .with_column_index_policy(policy(wanted == Wanted::Pages))
             .with_offset_index_policy(policy(wanted != Wanted::Groups))
             .with_prefetch_hint(Some(FOOTER_GUESS));
-        let parsed = reader.try_parse(self).and_then(|()| reader.finish());
-        parsed.map(Arc::new).map_err(|error| self.failed(&error))
+        let tail = self.tail()?;
+        let parsed = match &tail {
+            Some(tail) => reader.try_parse_sized(tail, self.segment.bytes),
+            None => reader.try_parse(self),
+        };
+        let parsed = parsed.and_then(|()| reader.finish()).map_err(|error| self.failed(&error))?;
+        let sums = key_value(&parsed, sums::KEY).zip(tail.as_deref());
+        if let Some(sums) = sums.and_then(|(place, tail)| Sums::parse(place, tail, self.end().start)) {
+            self.sums.get_or_init(|| sums);
+        }
+        Ok(Arc::new(parsed))
+    }
+
+    /// The end of the file, if it is known what it should be.
+    fn tail(&self) -> Result<Option<Bytes>, ReadError> {
+        let Some(known) = self.segment.tail else { return Ok(None) };
+        let bytes = self.read(self.end())?;
+        if !known.is(&bytes) {
+            return Err(
+                self.damaged("its footer or the index of its pages is not what was written".to_owned())
+            );
+        }
+        Ok(Some(bytes))
     }
 
     /// The part of the file in which its footer is looked for first.
     pub(crate) fn end(&self) -> Range<u64> {
-        self.segment.bytes.saturating_sub(FOOTER_GUESS as u64)..self.segment.bytes
+        let len = self.segment.tail.map_or(FOOTER_GUESS as u64, |tail| tail.len);
+        self.segment.bytes.saturating_sub(len)..self.segment.bytes
+    }
+
+    /// What is at its end now, of a file of which nobody knows what was written.
+    pub(crate) fn found_tail(&self, metadata: &ParquetMetaData) -> Result<Tail, ReadError> {
+        let groups = (0..metadata.num_row_groups()).map(|group| group_range(metadata, group).end);
+        let traces = self.trace_place(metadata).map(|place| place.offset + place.len);
+        let from = groups.chain(traces).max().unwrap_or(PARQUET_START).min(self.segment.bytes);
+        let bytes = self.read(from..self.segment.bytes)?;
+        Ok(Tail { len: bytes.len() as u64, crc: crc32fast::hash(&bytes) })
     }
 
     /// The file with all bytes of a row group in memory.
     pub(crate) fn window(&self, metadata: &ParquetMetaData, group: usize) -> Result<Self, ReadError> {
         let range = group_range(metadata, group);
-        let bytes = self.objects.read_once(&self.segment.path, range.clone());
-        let bytes = bytes.map_err(|source| self.io(source))?;
+        let bytes =
+            self.read_whole(range.clone(), |blocks| self.objects.read_once(&self.segment.path, blocks))?;
         Ok(Self { window: Some((range.start, bytes)), ..self.clone() })
     }
 
@@ -359,23 +397,33 @@ impl SegmentFile {
     pub(crate) fn trace_index(&self) -> Result<Option<TraceIndex>, ReadError> {
         let metadata = self.metadata(Wanted::Groups)?;
         let Some(place) = self.trace_place(&metadata) else { return Ok(None) };
-        let fences = self.read(place.fences())?;
-        Ok(Some(TraceIndex::new(place, &fences)))
+        let index = TraceIndex::new(place, &self.read(place.fences())?);
+        index.map(Some).ok_or_else(|| self.damaged(ALTERED_TRACES.to_owned()))
+    }
+
+    /// The rows of a hash of a trace, of which the index says that they are in this block.
+    pub(crate) fn trace_rows(
+        &self,
+        block: Range<u64>,
+        first: u64,
+        wanted: u64,
+    ) -> Result<Vec<u32>, ReadError> {
+        let rows = trace_index::rows_in(&self.read(block)?, first, wanted);
+        rows.ok_or_else(|| self.damaged(ALTERED_TRACES.to_owned()))
     }
 
     /// All that the index of traces says: hashes and rows of the file, ascending. Nothing when the
-    /// file has none, or one that makes no sense.
+    /// file has none.
     pub(crate) fn traces(&self, metadata: &ParquetMetaData) -> Result<Option<Vec<(u64, u32)>>, ReadError> {
         let Some(place) = self.trace_place(metadata) else { return Ok(None) };
         let index = self.read(place.offset..place.offset + place.len)?;
-        Ok(trace_index::all(place, &index))
+        let all = trace_index::all(place, &index);
+        all.map(Some).ok_or_else(|| self.damaged(ALTERED_TRACES.to_owned()))
     }
 
     /// Who wrote the file, of what; nothing when it does not say so.
     pub(crate) fn stamp(&self, metadata: &ParquetMetaData) -> Option<Stamp> {
-        let entries = metadata.file_metadata().key_value_metadata()?;
-        let entry = entries.iter().find(|entry| entry.key == origin::KEY)?;
-        Stamp::parse(entry.value.as_deref()?, self.segment.table, &self.segment.tenant)
+        Stamp::parse(key_value(metadata, origin::KEY)?, self.segment.table, &self.segment.tenant)
     }
 
     /// The least and the greatest time of all rows.
@@ -396,9 +444,7 @@ impl SegmentFile {
     }
 
     fn trace_place(&self, metadata: &ParquetMetaData) -> Option<Place> {
-        let entries = metadata.file_metadata().key_value_metadata()?;
-        let entry = entries.iter().find(|entry| entry.key == trace_index::KEY)?;
-        Place::parse(entry.value.as_deref()?, self.segment.bytes)
+        Place::parse(key_value(metadata, trace_index::KEY)?, self.segment.bytes)
     }
 
     /// Begins to read parts of the file that are asked for next.
@@ -408,10 +454,6 @@ impl SegmentFile {
 
     /// A part of the file.
     pub(crate) fn read(&self, range: Range<u64>) -> Result<Bytes, ReadError> {
-        self.fetch(range).map_err(|source| self.io(source))
-    }
-
-    fn fetch(&self, range: Range<u64>) -> Result<Bytes, object_store::Error> {
         if let Some((start, bytes)) = &self.window {
             let inside = range.start.checked_sub(*start).zip(range.end.checked_sub(*start));
             let inside =
@@ -420,13 +462,30 @@ impl SegmentFile {
                 return Ok(bytes.slice(from..to));
             }
         }
-        self.objects.read(&self.segment.path, range)
+        self.read_whole(range, |blocks| self.objects.read(&self.segment.path, blocks))
+    }
+
+    /// Reads a range by its whole blocks, where it is known what they should be.
+    fn read_whole(
+        &self,
+        range: Range<u64>,
+        read: impl FnOnce(Range<u64>) -> Result<Bytes, object_store::Error>,
+    ) -> Result<Bytes, ReadError> {
+        let Some(sums) = self.sums.get() else { return read(range).map_err(|source| self.io(source)) };
+        let blocks = sums.blocks(&range);
+        let bytes = read(blocks.clone()).map_err(|source| self.io(source))?;
+        if let Some(at) = sums.altered(blocks.start, &bytes) {
+            return Err(self.damaged(format!("what is at byte {at} is not what was written")));
+        }
+        let from = usize::try_from(range.start - blocks.start).unwrap_or(bytes.len());
+        let to = usize::try_from(range.end - blocks.start).map_or(bytes.len(), |to| to.min(bytes.len()));
+        Ok(bytes.slice(from.min(to)..to))
     }
 
     /// What a failed read means: the disk did not answer, or what it answered makes no sense.
     fn failed(&self, error: &dyn std::error::Error) -> ReadError {
         match self.failure.lock().take() {
-            Some(source) => self.io(source),
+            Some(error) => error,
             None => self.damaged(crate::metrics::chain(error)),
         }
     }
@@ -459,7 +518,7 @@ impl ChunkReader for SegmentFile {
 
     fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
         let end = start.saturating_add(length as u64);
-        self.fetch(start..end).map_err(|error| {
+        self.read(start..end).map_err(|error| {
             let text = error.to_string();
             *self.failure.lock() = Some(error);
             ParquetError::General(text)
@@ -477,6 +536,12 @@ fn time_bounds(table: Table, metadata: &ParquetMetaData, group: usize) -> Option
         }
         _ => None,
     }
+}
+
+/// What the footer says under a key.
+fn key_value<'a>(metadata: &'a ParquetMetaData, key: &str) -> Option<&'a str> {
+    let entries = metadata.file_metadata().key_value_metadata()?;
+    entries.iter().find(|entry| entry.key == key)?.value.as_deref()
 }
 
 /// How many bytes a row group has in the file.

@@ -120,13 +120,35 @@ fn the_trace_index_finds_every_row_of_every_trace() {
         let mut every: Vec<(u64, u32)> = of_row.iter().copied().zip(0..).collect();
         every.sort_unstable();
         assert_eq!(all(place, &bytes), Some(every), "seed {seed}");
-        let index = TraceIndex::new(place, at(place.fences()));
+        let index = TraceIndex::new(place, at(place.fences())).unwrap();
         for hash in traces.iter().step_by(17).copied().chain([0, u64::MAX >> 24, chance.number() >> 24]) {
-            let found =
-                index.block(hash).map_or(Vec::new(), |(first, block)| rows_in(at(block), first, hash));
+            let found = index
+                .block(hash)
+                .map_or(Vec::new(), |(first, block)| rows_in(at(block), first, hash).unwrap());
             let wanted: Vec<u32> = (0..rows).filter(|row| of_row[*row as usize] == hash).collect();
             assert_eq!(found, wanted, "seed {seed}");
         }
+    }
+}
+
+#[test]
+fn an_altered_index_is_noticed() {
+    let mut builder = TraceIndexBuilder::default();
+    (0..3000).for_each(|row| builder.push(hash(&[row as u8, (row >> 8) as u8]), row));
+    let (bytes, blocks) = builder.encode();
+    let place = Place { offset: 0, len: bytes.len() as u64, blocks: blocks as u64 };
+    let fences = place.fences().end as usize;
+    for at in (0..bytes.len()).step_by(31) {
+        let mut altered = bytes.clone();
+        altered[at] ^= 1 << (at % 8);
+        assert_eq!(all(place, &altered), None, "{at}");
+        let index = TraceIndex::new(place, &altered[..fences]);
+        assert_eq!(index.is_none(), at < fences, "{at}");
+        let Some(index) = index else { continue };
+        let hashes = (0..3000u32).map(|row| hash(&[row as u8, (row >> 8) as u8]));
+        let mut blocks = hashes.map(|hash| (hash, index.block(hash).unwrap()));
+        let (hash, (first, block)) = blocks.find(|(_, (_, block))| block.contains(&(at as u64))).unwrap();
+        assert_eq!(rows_in(&altered[block.start as usize..block.end as usize], first, hash), None, "{at}");
     }
 }
 
@@ -137,10 +159,18 @@ fn a_broken_index_finds_nothing_but_does_not_fail() {
         let bytes: Vec<u8> = (0..chance.below(200)).map(|_| chance.number() as u8).collect();
         let _ = rows_in(&bytes, chance.number() >> 24, chance.number() >> 24);
         let place = Place { offset: 0, len: bytes.len() as u64, blocks: bytes.len() as u64 / 12 };
-        let _ = TraceIndex::new(place, &bytes).block(chance.number() >> 24);
+        let _ = TraceIndex::new(place, &bytes).map(|index| index.block(chance.number() >> 24));
         let _ = all(place, &bytes);
     }
-    for text in ["", "1", "2 0 0 0", "1 0 1 99999999999999999999", "1 18446744073709551615 2 0", "1 a b c"] {
+    for text in [
+        "",
+        "2",
+        "2 0 0 0",
+        "2 0 1 99999999999999999999",
+        "2 18446744073709551615 2 0",
+        "2 a b c",
+        "1 0 16 1",
+    ] {
         assert_eq!(Place::parse(text, 100), None, "{text}");
     }
 }

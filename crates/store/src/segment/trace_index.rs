@@ -3,17 +3,19 @@
 //! Between the last row group and the footer, found by the footer's key [`KEY`], unseen by other
 //! readers: first the fences (per block the first hash in it and where it begins), then the
 //! blocks: per trace the hash, as difference to the one before, and its row numbers, ascending, as
-//! differences. Hashes are 40 bits of the trace id's xxh3: two traces may share one, so readers
-//! compare ids.
+//! differences. Behind the fences and behind each block is its CRC-32: where bytes have changed
+//! nobody could tell a trace that is not there from one that is not found. Hashes are 40 bits of the
+//! trace id's xxh3: two traces may share one, so readers compare ids.
 
 use xxhash_rust::xxh3::xxh3_64;
 
-/// The footer's key; its value is `1 <offset> <length> <blocks>`.
+/// The footer's key; its value is `2 <offset> <length> <blocks>`.
 pub(crate) const KEY: &str = "fresnel.trace_index";
 
 /// Bytes at which a block is full: what a look-up reads and decodes.
 const BLOCK_BYTES: usize = 4 << 10;
 const FENCE_BYTES: usize = 12;
+const CRC_BYTES: usize = 4;
 
 /// Collects the rows of a segment's traces.
 #[derive(Debug, Default)]
@@ -51,6 +53,7 @@ impl TraceIndexBuilder {
         for trace in self.0.chunk_by(|a, b| a.0 == b.0) {
             let hash = trace[0].0;
             if fences.is_empty() || blocks.len() - block_start >= BLOCK_BYTES {
+                put_crc(&mut blocks, block_start);
                 block_start = blocks.len();
                 fences.push((hash, u32::try_from(block_start).expect("an index is smaller than 4 GiB")));
                 last = hash;
@@ -64,11 +67,14 @@ impl TraceIndexBuilder {
             }
             last = hash;
         }
-        let mut index = Vec::with_capacity(fences.len() * FENCE_BYTES + blocks.len());
+        put_crc(&mut blocks, block_start);
+        let mut index = Vec::with_capacity(fences.len() * FENCE_BYTES + CRC_BYTES + blocks.len());
         for (hash, start) in &fences {
             index.extend_from_slice(&hash.to_le_bytes());
             index.extend_from_slice(&start.to_le_bytes());
         }
+        let crc = crc32fast::hash(&index);
+        index.extend_from_slice(&crc.to_le_bytes());
         index.extend_from_slice(&blocks);
         (index, fences.len())
     }
@@ -84,7 +90,7 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn format(self) -> String {
-        format!("1 {} {} {}", self.offset, self.len, self.blocks)
+        format!("2 {} {} {}", self.offset, self.len, self.blocks)
     }
 
     /// Nothing when it is of another version, or does not fit into `file_len` bytes.
@@ -92,27 +98,27 @@ impl Place {
         let mut parts = text.split(' ').map(|part| part.parse::<u64>().ok());
         let (version, offset, len, blocks) = (parts.next()??, parts.next()??, parts.next()??, parts.next()??);
         let fits = offset.checked_add(len).is_some_and(|end| end <= file_len)
-            && blocks.checked_mul(FENCE_BYTES as u64).is_some_and(|fences| fences <= len);
-        (version == 1 && fits).then_some(Self { offset, len, blocks })
+            && fences_len(blocks).is_some_and(|fences| fences <= len);
+        (version == 2 && fits).then_some(Self { offset, len, blocks })
     }
 
     /// Where the fences are.
     pub(crate) fn fences(self) -> std::ops::Range<u64> {
-        self.offset..self.offset + self.blocks * FENCE_BYTES as u64
+        self.offset..self.offset + fences_len(self.blocks).unwrap_or(self.len)
     }
 }
 
 impl TraceIndex {
-    /// From the bytes at [`Place::fences`].
-    pub(crate) fn new(place: Place, fences: &[u8]) -> Self {
+    /// From the bytes at [`Place::fences`]; nothing where they are not what was written.
+    pub(crate) fn new(place: Place, fences: &[u8]) -> Option<Self> {
         let blocks = place.fences().end;
-        let (fences, _) = fences.as_chunks::<FENCE_BYTES>();
+        let (fences, _) = without_crc(fences)?.as_chunks::<FENCE_BYTES>();
         let fence = |bytes: &[u8; FENCE_BYTES]| {
             let (hash, start) = bytes.split_at(8);
             let start = start.try_into().map_or(0, u32::from_le_bytes);
             (hash.try_into().map_or(0, u64::from_le_bytes), blocks + u64::from(start))
         };
-        Self { fences: fences.iter().map(fence).collect(), end: place.offset + place.len }
+        Some(Self { fences: fences.iter().map(fence).collect(), end: place.offset + place.len })
     }
 
     pub(crate) fn bytes(&self) -> u64 {
@@ -128,10 +134,11 @@ impl TraceIndex {
     }
 }
 
-/// All hashes and rows of an index, of which these are the bytes; nothing where they make no sense.
+/// All hashes and rows of an index, of which these are the bytes; nothing where they are not what was
+/// written.
 pub(crate) fn all(place: Place, index: &[u8]) -> Option<Vec<(u64, u32)>> {
-    let (fences, blocks) = index.split_at_checked(usize::try_from(place.blocks).ok()? * FENCE_BYTES)?;
-    let (fences, _) = fences.as_chunks::<FENCE_BYTES>();
+    let (fences, blocks) = index.split_at_checked(usize::try_from(fences_len(place.blocks)?).ok()?)?;
+    let (fences, _) = without_crc(fences)?.as_chunks::<FENCE_BYTES>();
     let firsts = fences.iter().map(|fence| {
         let (hash, start) = fence.split_at(8);
         (hash.try_into().map_or(0, u64::from_le_bytes), start.try_into().map_or(0, u32::from_le_bytes))
@@ -140,7 +147,7 @@ pub(crate) fn all(place: Place, index: &[u8]) -> Option<Vec<(u64, u32)>> {
     // Most rows take four bytes.
     let mut rows = Vec::with_capacity(blocks.len() / 4);
     for ((mut hash, start), end) in firsts.zip(ends) {
-        let mut input = blocks.get(start as usize..end)?;
+        let mut input = without_crc(blocks.get(start as usize..end)?)?;
         while !input.is_empty() {
             hash = hash.checked_add(get(&mut input)?)?;
             let mut row = 0u64;
@@ -153,9 +160,10 @@ pub(crate) fn all(place: Place, index: &[u8]) -> Option<Vec<(u64, u32)>> {
     Some(rows)
 }
 
-/// The rows of a hash in its block, which begins with the hash `first`.
-pub(crate) fn rows_in(block: &[u8], first: u64, wanted: u64) -> Vec<u32> {
-    let mut input = block;
+/// The rows of a hash in its block, which begins with the hash `first`; nothing where the block is not what
+/// was written.
+pub(crate) fn rows_in(block: &[u8], first: u64, wanted: u64) -> Option<Vec<u32>> {
+    let mut input = without_crc(block)?;
     let mut hash = first;
     let mut rows = Vec::new();
     while let (Some(difference), Some(count)) = (get(&mut input), get(&mut input)) {
@@ -165,14 +173,32 @@ pub(crate) fn rows_in(block: &[u8], first: u64, wanted: u64) -> Vec<u32> {
         }
         let mut row = 0u64;
         for _ in 0..count {
-            let Some(difference) = get(&mut input) else { return rows };
-            row = row.wrapping_add(difference);
+            row = row.checked_add(get(&mut input)?)?;
             if hash == wanted {
-                rows.extend(u32::try_from(row));
+                rows.push(u32::try_from(row).ok()?);
             }
         }
     }
-    rows
+    Some(rows)
+}
+
+/// The length of so many fences with their checksum.
+fn fences_len(blocks: u64) -> Option<u64> {
+    blocks.checked_mul(FENCE_BYTES as u64)?.checked_add(CRC_BYTES as u64)
+}
+
+/// Ends what began there, if anything did, with its checksum.
+fn put_crc(out: &mut Vec<u8>, from: usize) {
+    if out.len() > from {
+        let crc = crc32fast::hash(&out[from..]);
+        out.extend_from_slice(&crc.to_le_bytes());
+    }
+}
+
+/// What is in front of its checksum, if that is right.
+fn without_crc(bytes: &[u8]) -> Option<&[u8]> {
+    let (content, crc) = bytes.split_last_chunk::<CRC_BYTES>()?;
+    (crc32fast::hash(content) == u32::from_le_bytes(*crc)).then_some(content)
 }
 
 fn put(out: &mut Vec<u8>, mut value: u64) {

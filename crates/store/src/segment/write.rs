@@ -5,6 +5,7 @@ use arrow_array::Array;
 use arrow_array::cast::AsArray;
 use arrow_schema::FieldRef;
 use arrow_select::interleave::interleave;
+use model::sums::{self, Summing};
 use model::{Reservation, Table, schema};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::{
@@ -25,6 +26,7 @@ use super::read::{GroupFacts, SegmentFile};
 use super::rows::Rows;
 use super::trace_index::{self, Place, TraceIndexBuilder};
 use crate::disk::File;
+use crate::manifest::Tail;
 use crate::memtable::times;
 
 /// Rows that are brought into new arrays at a time, for the general writer.
@@ -48,11 +50,20 @@ pub(crate) struct SegmentWriter {
 
 type Output = BufWriter<Sink>;
 
-struct Sink(Box<dyn File>);
+struct Sink {
+    file: Box<dyn File>,
+    /// Of the blocks of what is written, until the tail begins.
+    blocks: Summing,
+    tail: Option<crc32fast::Hasher>,
+}
 
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write_all(bytes).map(|()| bytes.len())
+        match &mut self.tail {
+            Some(tail) => tail.update(bytes),
+            None => self.blocks.update(bytes),
+        }
+        self.file.write_all(bytes).map(|()| bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -65,6 +76,7 @@ pub(crate) struct Written {
     pub(crate) file: Box<dyn File>,
     pub(crate) rows: u64,
     pub(crate) bytes: u64,
+    pub(crate) tail: Tail,
     pub(crate) time_min: i64,
     pub(crate) time_max: i64,
 }
@@ -72,7 +84,8 @@ pub(crate) struct Written {
 impl SegmentWriter {
     /// Begins a segment in an empty file.
     pub(crate) fn new(table: Table, effort: Effort, file: Box<dyn File>) -> Result<Self> {
-        let output = BufWriter::with_capacity(256 << 10, Sink(file));
+        let output =
+            BufWriter::with_capacity(256 << 10, Sink { file, blocks: Summing::default(), tail: None });
         // Without the Arrow schema: what other readers see is what we see.
         let options = ArrowWriterOptions::new()
             .with_properties(Arc::unwrap_or_clone(properties(table, effort)))
@@ -226,11 +239,20 @@ impl SegmentWriter {
         if let Some(origin) = self.origin.take() {
             self.file.append_key_value_metadata(KeyValue::new(origin::KEY.into(), origin));
         }
+        self.file.flush()?;
+        let tail_from = self.file.bytes_written() as u64;
+        let sink = self.file.inner_mut().get_mut();
+        sink.tail = Some(crc32fast::Hasher::new());
+        let sums = std::mem::take(&mut sink.blocks).finish();
+        self.file.write_all(&sums)?;
+        self.file.append_key_value_metadata(KeyValue::new(sums::KEY.into(), sums::place(tail_from)));
         let output = self.file.into_inner()?;
-        let Sink(mut file) = output.into_inner().map_err(|error| error.into_error())?;
+        let Sink { mut file, tail, .. } = output.into_inner().map_err(|error| error.into_error())?;
         file.end()?;
+        let (bytes, crc) = (file.len(), tail.map_or(0, crc32fast::Hasher::finalize));
+        let tail = Tail { len: bytes - tail_from, crc };
         let (time_min, time_max) = self.times.unwrap_or((0, 0));
-        Ok(Written { bytes: file.len(), file, rows: self.rows, time_min, time_max })
+        Ok(Written { file, rows: self.rows, bytes, tail, time_min, time_max })
     }
 }
 

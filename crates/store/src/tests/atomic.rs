@@ -20,7 +20,7 @@ async fn snapshots_count_each_record_once_while_sealing_and_compacting() {
     config.seal.size = ByteSize::kib(96);
     config.seal.age = Duration::from_hours(1);
     config.compact.files_min = 2;
-    let store = open_with(options(config, Arc::new(LocalDisk), &TestClock::new(NOON))).await;
+    let store = open_with(options(config, Arc::new(LocalDisk::new()), &TestClock::new(NOON))).await;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let background = tokio::spawn({
         let store = store.clone();

@@ -18,7 +18,7 @@ async fn what_does_not_fit_is_refused_until_sealing_has_made_room() {
     let clock = TestClock::new(NOON);
     let mut config = config(dir.path());
     config.seal.size = fresnel_sdk::config::ByteSize::mib(64);
-    let options = Options { budget: budget.clone(), ..options(config, Arc::new(LocalDisk), &clock) };
+    let options = Options { budget: budget.clone(), ..options(config, Arc::new(LocalDisk::new()), &clock) };
     let store = open_with(options).await;
     let idle = budget.used();
     let mut stored = 0;
@@ -45,7 +45,7 @@ async fn what_does_not_fit_is_refused_until_sealing_has_made_room() {
 async fn a_query_keeps_its_memory_accounted_until_it_is_done() {
     let dir = tempfile::tempdir().unwrap();
     let budget = Budget::new(64 << 20);
-    let options = options(config(dir.path()), Arc::new(LocalDisk), &TestClock::new(NOON));
+    let options = options(config(dir.path()), Arc::new(LocalDisk::new()), &TestClock::new(NOON));
     let store = open_with(Options { budget: budget.clone(), ..options }).await;
     append(&store, Signal::Logs, rows(0..1000)).await;
     let full = budget.used();
@@ -117,7 +117,7 @@ async fn a_seal_that_fails_leaves_no_files_and_is_tried_again() {
 #[tokio::test]
 async fn nothing_is_taken_before_ready_and_after_stop() {
     let dir = tempfile::tempdir().unwrap();
-    let options = options(config(dir.path()), Arc::new(LocalDisk), &TestClock::new(NOON));
+    let options = options(config(dir.path()), Arc::new(LocalDisk::new()), &TestClock::new(NOON));
     let (store, replay) = crate::Store::open(options).unwrap();
     let request = Request::of(rows(0..1));
     let early = send(&store, &tenant(), Signal::Logs, &request).await;

@@ -45,7 +45,7 @@ async fn ask(store: &Store, request: CompactRequest) -> (Vec<Merged>, Vec<NotMer
 async fn a_day_that_is_over_is_merged_once_it_is_quiet() {
     let dir = tempfile::tempdir().unwrap();
     let clock = TestClock::new(NOON);
-    let store = open_with(options(config(dir.path()), Arc::new(LocalDisk), &clock)).await;
+    let store = open_with(options(config(dir.path()), Arc::new(LocalDisk::new()), &clock)).await;
     for signal in [Signal::Logs, Signal::Metrics] {
         seal(&store, signal, rows(0..50, 0)).await;
         seal(&store, signal, rows(50..100, 0)).await;
@@ -74,7 +74,7 @@ async fn a_day_that_is_over_is_merged_once_it_is_quiet() {
 async fn a_file_of_samples_that_stayed_alone_gets_its_scale() {
     let dir = tempfile::tempdir().unwrap();
     let clock = TestClock::new(NOON);
-    let store = open_with(options(config(dir.path()), Arc::new(LocalDisk), &clock)).await;
+    let store = open_with(options(config(dir.path()), Arc::new(LocalDisk::new()), &clock)).await;
     for signal in [Signal::Logs, Signal::Metrics] {
         seal(&store, signal, rows(0..100, 0)).await;
     }

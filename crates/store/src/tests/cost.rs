@@ -259,7 +259,7 @@ async fn on_disk(signal: Signal, batches: Vec<Batch>, told: bool) -> (crate::Sto
     let budget = Budget::new(8 << 30);
     let options = crate::Options {
         budget: budget.clone(),
-        ..options(config, Arc::new(LocalDisk), &TestClock::new(NOON))
+        ..options(config, Arc::new(LocalDisk::new()), &TestClock::new(NOON))
     };
     let store = open_with(options).await;
     let rows = (REQUESTS * ROWS) as f64;
@@ -349,7 +349,7 @@ async fn traces_in_millions_of_spans() {
     let budget = Budget::new(2 << 30);
     let options = crate::Options {
         budget: budget.clone(),
-        ..options(config, Arc::new(LocalDisk), &TestClock::new(NOON))
+        ..options(config, Arc::new(LocalDisk::new()), &TestClock::new(NOON))
     };
     let store = open_with(options).await;
     let mut chance = Chance::new(1);

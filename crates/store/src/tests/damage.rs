@@ -161,7 +161,7 @@ async fn what_was_set_aside_expires_like_the_records_that_were_in_it() {
     let mut config = config(dir.path());
     config.retention.logs = Duration::from_days(2);
     let clock = TestClock::new(NOON);
-    let open = || open_with(options(config.clone(), Arc::new(LocalDisk), &clock));
+    let open = || open_with(options(config.clone(), Arc::new(LocalDisk::new()), &clock));
     let store = open().await;
     for part in 0..2 {
         append(&store, Signal::Logs, rows(part * 10..part * 10 + 10)).await;

@@ -14,6 +14,8 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 
 use super::fixture::*;
 use crate::disk::{Chance, ForgetfulDisk};
+use crate::error::ReadError;
+use crate::segment::SegmentFile;
 use crate::{LocalDisk, Store};
 
 fn rows(ids: std::ops::Range<u64>, time: impl Fn(u64) -> i64) -> Vec<Row> {
@@ -67,7 +69,7 @@ async fn hundreds_of_days_become_no_more_than_64_files() {
 async fn compaction_keeps_every_row_and_frees_the_old_files_later() {
     let dir = tempfile::tempdir().unwrap();
     let clock = TestClock::new(NOON);
-    let store = open_with(options(config(dir.path()), Arc::new(LocalDisk), &clock)).await;
+    let store = open_with(options(config(dir.path()), Arc::new(LocalDisk::new()), &clock)).await;
     let sent = rows(0..400, |id| NOON + ((id * 7919) % 400) as i64);
     for part in sent.chunks(50) {
         for signal in Signal::ALL {
@@ -143,6 +145,50 @@ async fn a_stop_is_heard_between_two_merges() {
     assert_eq!(merges(), 2);
 }
 
+/// Each bit of a file that changes is noticed when it is read, or it changes nothing.
+#[tokio::test]
+async fn what_is_altered_in_a_file_is_noticed() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open_local(dir.path()).await;
+    let sent = rows(0..500, |id| NOON + id as i64);
+    for signal in Signal::ALL {
+        append(&store, signal, sent.clone()).await;
+    }
+    store.seal_all().await.unwrap();
+    let (mut noticed, mut harmless) = (0, 0);
+    for table in [Table::Logs, Table::Spans, Table::Samples, Table::Histograms] {
+        let snapshot = store.snapshot(&tenant(), table);
+        let [segment] = &snapshot.segments[..] else { panic!("one file") };
+        let path = dir.path().join(&segment.path);
+        let whole = std::fs::read(&path).unwrap();
+        let end = whole.len() - usize::try_from(segment.tail.unwrap().len).unwrap();
+        let file = SegmentFile::new(&store.inner().objects, segment);
+        let wanted = expected(table, &sent);
+        let mut chance = Chance::new(3);
+        // In the pages, and in what says where they are.
+        for at in (0..end).step_by(end / 100).chain((end..whole.len()).step_by((whole.len() - end) / 100)) {
+            let mut altered = whole.clone();
+            altered[at] ^= 1 << chance.below(8);
+            std::fs::write(&path, altered).unwrap();
+            match (file.verify(), try_batches(&store, &snapshot)) {
+                (Err(ReadError::Damaged { .. }), _) => noticed += 1,
+                (Err(error), _) => panic!("{error}"),
+                (Ok(()), read) => {
+                    assert!(at < end, "{table}: byte {at} of {}", whole.len());
+                    let mut texts: Vec<_> = read.unwrap().1.iter().flat_map(rows_of).collect();
+                    texts.sort();
+                    assert_eq!(texts, wanted, "{table}: byte {at}");
+                    harmless += 1;
+                }
+            }
+        }
+        std::fs::write(&path, &whole).unwrap();
+        file.verify().unwrap();
+    }
+    // Of the header of a page not all is asked for.
+    assert!(noticed > 50 * harmless, "{noticed}, {harmless}");
+}
+
 /// Writes a file anew as it was before its last columns were added, as long as it is.
 fn without_last_columns(path: &Path, columns: usize) {
     let whole = std::fs::read(path).unwrap();
@@ -169,6 +215,21 @@ fn without_last_columns(path: &Path, columns: usize) {
     std::fs::write(path, file).unwrap();
 }
 
+/// Takes from the manifest what it says about the ends of files, as if they were older than that.
+fn without_tails(store: &Path) {
+    let tail = regex::Regex::new(r#","tail":\[\d+,\d+\]"#).unwrap();
+    for file in std::fs::read_dir(store.join("manifest")).unwrap() {
+        let path = file.unwrap().path();
+        let whole = std::fs::read_to_string(&path).unwrap();
+        assert!(tail.is_match(&whole));
+        let line = |line: &str| {
+            let json = tail.replace_all(line.split_once(' ').unwrap().1, "").into_owned();
+            format!("{:08x} {json}\n", crc32fast::hash(json.as_bytes()))
+        };
+        std::fs::write(&path, whole.lines().map(line).collect::<String>()).unwrap();
+    }
+}
+
 #[tokio::test]
 async fn files_from_before_a_column_was_added_are_read_and_merged() {
     let dir = tempfile::tempdir().unwrap();
@@ -181,6 +242,7 @@ async fn files_from_before_a_column_was_added_are_read_and_merged() {
     let old = store.snapshot(&tenant(), Table::Histograms).segments[0].path.clone();
     drop(store);
     without_last_columns(&dir.path().join(old), 5);
+    without_tails(dir.path());
     let store = open_local(dir.path()).await;
     assert_eq!(texts_of(&store, &tenant(), Table::Histograms), expected(Table::Histograms, &sent));
     store.compact_now().await.unwrap();
@@ -214,7 +276,7 @@ async fn what_is_too_old_goes_and_the_ledger_says_so() {
     let own = crate::TenantRetention { logs: Some(Duration::from_days(30)), ..Default::default() };
     config.retention.tenant.insert("vip".into(), own);
     let clock = TestClock::new(NOON);
-    let store = open_with(options(config.clone(), Arc::new(LocalDisk), &clock)).await;
+    let store = open_with(options(config.clone(), Arc::new(LocalDisk::new()), &clock)).await;
     let vip = Tenant::parse("vip").unwrap();
     let sent = Request::of(rows(0..30, |id| NOON - (id as i64 % 3) * NANOS_PER_DAY));
     for tenant in [&tenant(), &vip] {
@@ -236,7 +298,7 @@ async fn what_is_too_old_goes_and_the_ledger_says_so() {
     };
     check(&store);
     drop(store);
-    check(&open_with(options(config, Arc::new(LocalDisk), &clock)).await);
+    check(&open_with(options(config, Arc::new(LocalDisk::new()), &clock)).await);
 }
 
 #[tokio::test]
@@ -252,7 +314,7 @@ async fn a_table_may_have_a_retention_of_its_own() {
         ..Default::default()
     };
     config.retention.tenant.insert("vip".into(), own);
-    let store = open_with(options(config, Arc::new(LocalDisk), &TestClock::new(NOON))).await;
+    let store = open_with(options(config, Arc::new(LocalDisk::new()), &TestClock::new(NOON))).await;
     let vip = Tenant::parse("vip").unwrap();
     let sent = Request::of(rows(0..35, |_| NOON));
     for tenant in [&tenant(), &vip] {

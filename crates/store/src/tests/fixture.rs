@@ -18,6 +18,7 @@ use fresnel_sdk::config::{ByteSize, Duration};
 use model::{Batch, Budget, Logs, Metrics, Signal, Spans, Table, Tenant, schema};
 use serde::{Deserialize, Serialize};
 
+use crate::error::ReadError;
 use crate::segment::{SegmentFile, Wanted};
 use crate::{Clock, Config, Disk, Entry, EntryMeta, LocalDisk, Options, Rejection, Snapshot, Store};
 
@@ -326,7 +327,7 @@ pub(crate) async fn restore(store: &Store, replay: crate::Replay) -> Result<(), 
 }
 
 pub(crate) async fn open_local(dir: &std::path::Path) -> Store {
-    open_with(options(config(dir), Arc::new(LocalDisk), &TestClock::new(NOON))).await
+    open_with(options(config(dir), Arc::new(LocalDisk::new()), &TestClock::new(NOON))).await
 }
 
 pub(crate) fn tenant() -> Tenant {
@@ -350,16 +351,26 @@ pub(crate) async fn send(
 
 /// All rows of a snapshot in the file schema: those in memory, and those in files.
 pub(crate) fn batches(store: &Store, snapshot: &Snapshot) -> (Vec<RecordBatch>, Vec<RecordBatch>) {
+    try_batches(store, snapshot).unwrap()
+}
+
+/// As [`batches`], of files that may be damaged.
+pub(crate) fn try_batches(
+    store: &Store,
+    snapshot: &Snapshot,
+) -> Result<(Vec<RecordBatch>, Vec<RecordBatch>), ReadError> {
     let memory = snapshot.memory.iter().flat_map(|chunk| chunk.batches(None)).map(Result::unwrap);
     let mut files = Vec::new();
     for segment in &snapshot.segments {
         let file = SegmentFile::new(&store.inner().objects, segment);
-        let metadata = file.metadata(Wanted::Groups).unwrap();
+        let metadata = file.metadata(Wanted::Groups)?;
         for group in 0..metadata.num_row_groups() {
-            files.extend(file.group(&metadata, group).unwrap().map(Result::unwrap));
+            for batch in file.group(&metadata, group)? {
+                files.push(batch?);
+            }
         }
     }
-    (memory.collect(), files)
+    Ok((memory.collect(), files))
 }
 
 /// The rows of a table as texts, sorted: the same records make the same texts.

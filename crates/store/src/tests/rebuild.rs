@@ -173,7 +173,7 @@ async fn a_start_with_an_altered_manifest_may_be_interrupted() {
             let is_on = disk.list(Path::new(DIR)).is_ok();
             drop(opened);
             if is_on {
-                assert!(after > 10, "{after}");
+                assert!(after > 6, "{after}");
                 break;
             }
             for disk in [disk.kill(), disk.power_cut(after)] {
@@ -417,7 +417,8 @@ async fn a_segment_without_its_origin_is_set_aside_and_not_deleted() {
     let at = bytes.windows(key.len()).position(|bytes| bytes == key).unwrap();
     bytes[at..at + key.len()].copy_from_slice(b"fresnel.nothing");
     std::fs::write(&unknown, &bytes).unwrap();
-    let store = open_with(options(config(dir.path()), Arc::new(LocalDisk), &TestClock::new(NOON))).await;
+    let store =
+        open_with(options(config(dir.path()), Arc::new(LocalDisk::new()), &TestClock::new(NOON))).await;
     assert!(!unknown.exists());
     let set_aside = store.status().set_aside;
     assert_eq!(set_aside.len(), 1, "{set_aside:?}");

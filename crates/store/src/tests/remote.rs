@@ -9,6 +9,7 @@ use object_store::memory::InMemory;
 use object_store::{ObjectStore, ObjectStoreExt};
 use tokio::runtime::Handle;
 
+use super::bucket::Bucket;
 use super::fixture::*;
 use crate::disk::ForgetfulDisk;
 use crate::objects::Objects;
@@ -22,9 +23,9 @@ async fn open(disk: &ForgetfulDisk, bucket: &Arc<InMemory>, clock: &Arc<TestCloc
     try_open(disk, bucket, clock, false).await.unwrap()
 }
 
-async fn try_open(
+async fn try_open<B: ObjectStore>(
     disk: &ForgetfulDisk,
-    bucket: &Arc<InMemory>,
+    bucket: &Arc<B>,
     clock: &Arc<TestClock>,
     adopt: bool,
 ) -> Result<Store, OpenError> {
@@ -155,4 +156,111 @@ async fn a_bucket_with_segments_and_without_an_id_is_not_taken_for_ones_own() {
     let store = open(&disk, &bucket, &clock).await;
     assert_eq!(store.snapshot(&tenant(), Table::Logs).rows(), 50);
     assert!(objects(&bucket).await.contains(&"store-id".to_owned()));
+}
+
+/// What is in the bucket of a store that sealed 50 logs, and its disk.
+async fn sealed(clock: &Arc<TestClock>) -> (ForgetfulDisk, Arc<InMemory>) {
+    let (bucket, disk) = (Arc::new(InMemory::new()), ForgetfulDisk::new());
+    let store = open(&disk, &bucket, clock).await;
+    append(&store, Signal::Logs, rows(0..50)).await;
+    store.seal_all().await.unwrap();
+    (disk.kill(), bucket)
+}
+
+/// However a first start ends, the next one goes on: with an empty bucket, and with one to take over, of
+/// which it is known whose it is or not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_first_start_may_be_interrupted() {
+    let clock = TestClock::new(NOON);
+    for (there, adopt) in [(None, false), (Some(true), true), (Some(false), true)] {
+        let mut ends = std::collections::BTreeSet::new();
+        for after in 0..80 {
+            let objects = match there {
+                None => Arc::new(InMemory::new()),
+                Some(_) => sealed(&clock).await.1,
+            };
+            if there == Some(false) {
+                objects.delete(&"store-id".into()).await.unwrap();
+            }
+            let disk = ForgetfulDisk::new();
+            let bucket = Bucket::with(Arc::clone(&objects), after, &disk);
+            // First by what is written here, then by what is asked of the bucket.
+            match after.checked_sub(40) {
+                None => disk.faults(|faults| faults.power_off = Some(after)),
+                Some(after) => bucket.faults(0, Some(after)),
+            }
+            let opened = try_open(&disk, &Arc::new(bucket), &clock, adopt).await;
+            ends.insert(opened.is_ok());
+            let next = disk.power_cut(after);
+            drop(opened);
+            let store = try_open(&next, &objects, &clock, adopt).await;
+            let store = store.unwrap_or_else(|error| panic!("{there:?}, {after}: {error}"));
+            let (same, _) = texts_of_remote(&store, 0..if there.is_some() { 50 } else { 0 }).await;
+            assert!(same, "{there:?}, {after}");
+        }
+        assert_eq!(ends.len(), 2, "some were interrupted and some were not");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_id_that_is_lost_here_is_known_to_the_bucket() {
+    let clock = TestClock::new(NOON);
+    let lose: [fn(&ForgetfulDisk); 2] = [
+        |disk| crate::Disk::remove(disk, Path::new("/store/store-id")).unwrap(),
+        |disk| disk.alter(Path::new("/store/store-id"), |bytes| bytes[3] = b'?'),
+    ];
+    for lose in lose {
+        let (disk, bucket) = sealed(&clock).await;
+        lose(&disk);
+        let store = open(&disk, &bucket, &clock).await;
+        assert_eq!(texts_of_remote(&store, 0..50).await, (true, 50));
+        drop(store);
+        // It is theirs as before, for good.
+        drop(open(&disk, &bucket, &clock).await);
+        // But not once somebody else has taken over.
+        let other = ForgetfulDisk::new();
+        drop(try_open(&other, &bucket, &clock, true).await.unwrap());
+        lose(&disk);
+        let refused = try_open(&disk, &bucket, &clock, false).await.err().unwrap();
+        assert!(matches!(refused, OpenError::Taken { .. }), "{refused}");
+    }
+}
+
+/// What was put in vain is there, and no start has seen it: what is made instead of it is younger all the
+/// same, so that a start without a manifest knows which of them counts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_seal_is_younger_than_what_its_start_could_not_see() {
+    let mut left_over = 0;
+    for seed in 0..12 {
+        let (disk, clock) = (ForgetfulDisk::new(), TestClock::new(NOON));
+        let objects = Arc::new(InMemory::new());
+        let bucket = Bucket::with(Arc::clone(&objects), seed, &disk);
+        let store = try_open(&disk, &Arc::new(bucket.clone()), &clock, false).await.unwrap();
+        append(&store, Signal::Logs, rows(0..10)).await;
+        clock.advance(HOUR);
+        bucket.faults(0, Some(0));
+        assert!(store.seal_all().await.is_err());
+        let disk = disk.kill();
+        drop(store);
+        left_over += usize::from(self::objects(&objects).await.len() == 2);
+        clock.advance(-2 * HOUR);
+        let bucket = Bucket::with(Arc::clone(&objects), seed, &disk);
+        bucket.faults(1, None);
+        let store = try_open(&disk, &Arc::new(bucket.clone()), &clock, false).await.unwrap();
+        bucket.faults(0, None);
+        append(&store, Signal::Logs, rows(10..20)).await;
+        store.seal_all().await.unwrap();
+        // So that the log has nothing of it any more.
+        append(&store, Signal::Spans, rows(20..60)).await;
+        append(&store, Signal::Spans, rows(60..70)).await;
+        store.seal_all().await.unwrap();
+        let disk = disk.kill();
+        drop(store);
+        for file in crate::Disk::list(&disk, Path::new("/store/manifest")).unwrap() {
+            crate::Disk::remove(&disk, &Path::new("/store/manifest").join(file.name)).unwrap();
+        }
+        let store = open(&disk, &objects, &clock).await;
+        assert_eq!(texts_of_remote(&store, 0..20).await, (true, 20), "seed {seed}");
+    }
+    assert!((1..12).contains(&left_over), "{left_over}");
 }

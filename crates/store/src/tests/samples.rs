@@ -14,7 +14,7 @@ use crate::{LocalDisk, Options, Store};
 
 /// Eight seals of the same series, their times interleaved, merged within this much memory.
 async fn merged(dir: &std::path::Path, limit: u64) -> (Store, Vec<Row>) {
-    let options = options(config(dir), Arc::new(LocalDisk), &TestClock::new(NOON));
+    let options = options(config(dir), Arc::new(LocalDisk::new()), &TestClock::new(NOON));
     let store = open_with(Options { budget: Budget::new(limit), ..options }).await;
     let row = |id: u64| Row { id, stream: (id % 7) as u8, time: NOON + ((id * 7919) % 800) as i64 };
     let rows: Vec<Row> = (0..800).map(row).collect();
@@ -93,7 +93,7 @@ async fn row_groups_of_a_merged_file_are_open_one_after_the_other() {
     const FILES: u64 = 4;
     const ROWS: u64 = 30_000;
     let dir = tempfile::tempdir().unwrap();
-    let options = options(config(dir.path()), Arc::new(LocalDisk), &TestClock::new(NOON));
+    let options = options(config(dir.path()), Arc::new(LocalDisk::new()), &TestClock::new(NOON));
     // A sixteenth has room for four row groups, half of it for 45,056 rows on their way.
     let store = open_with(Options { budget: Budget::new(88 << 20), ..options }).await;
     let row = |id: u64| Row { id, stream: (id % 97) as u8, time: NOON + id as i64 };
@@ -138,7 +138,8 @@ async fn what_is_left_of_a_day_joins_the_long_runs_of_the_rest() {
     const SERIES: u64 = 60;
     const ROWS: u64 = SERIES * 3_000;
     let dir = tempfile::tempdir().unwrap();
-    let store = open_with(options(config(dir.path()), Arc::new(LocalDisk), &TestClock::new(NOON))).await;
+    let store =
+        open_with(options(config(dir.path()), Arc::new(LocalDisk::new()), &TestClock::new(NOON))).await;
     let row = |id: u64| Row { id, stream: (id % SERIES) as u8, time: NOON + id as i64 };
     for ids in [0..ROWS / 2, ROWS / 2..ROWS] {
         append(&store, Signal::Metrics, ids.map(row)).await;

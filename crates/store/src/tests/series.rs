@@ -42,7 +42,7 @@ async fn fates(store: &Store, series: impl IntoIterator<Item = u8>) -> (usize, V
 
 async fn open(dir: &Path, limits: (u64, u64), limit: u64, clock: &Arc<TestClock>) -> Store {
     let config = crate::Config { series_max: limits.0, series_max_per_metric: limits.1, ..config(dir) };
-    let options = options(config, Arc::new(LocalDisk), clock);
+    let options = options(config, Arc::new(LocalDisk::new()), clock);
     open_with(Options { budget: Budget::new(limit), ..options }).await
 }
 

@@ -101,7 +101,7 @@ impl Place {
         let mut config = config(dir.path());
         config.tiers = short();
         change(&mut config);
-        let store = open_with(options(config.clone(), Arc::new(LocalDisk), &clock)).await;
+        let store = open_with(options(config.clone(), Arc::new(LocalDisk::new()), &clock)).await;
         Self { dir, config, clock, store }
     }
 
@@ -111,7 +111,7 @@ impl Place {
         drop(store);
         std::fs::remove_dir_all(dir.path().join("manifest")).unwrap();
         clock.advance(1_000_000_000);
-        let store = open_with(options(config.clone(), Arc::new(LocalDisk), &clock)).await;
+        let store = open_with(options(config.clone(), Arc::new(LocalDisk::new()), &clock)).await;
         Self { dir, config, clock, store }
     }
 
@@ -278,7 +278,7 @@ async fn little_memory_makes_more_rows_of_a_window_and_the_same_sums() {
     let mut config = config(dir.path());
     config.tiers = short();
     config.compact.files_min = 64;
-    let options = options(config, Arc::new(LocalDisk), &clock);
+    let options = options(config, Arc::new(LocalDisk::new()), &clock);
     let store = open_with(crate::Options { budget: model::Budget::new(40 << 20), ..options }).await;
     let rows = day(0, 600);
     for part in rows.chunks(60) {

@@ -91,7 +91,7 @@ impl Inner {
         }
         let _pins = self.pins.pin(&job.inputs);
         let place = (job.target, &job.tenant, job.day);
-        let new = SegmentMeta { tier: Some(job.tier), ..self.new_segment(self.moment(), place, 1) };
+        let new = SegmentMeta { tier: Some(job.tier), ..self.new_segment(self.moment()?, place, 1) };
         let origin = Origin {
             lsns: union(job.inputs.iter().flat_map(|input| input.lsns.iter().copied())),
             first: None,

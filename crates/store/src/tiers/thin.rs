@@ -48,7 +48,7 @@ impl Inner {
         thinned.sort_unstable();
         let level = segment.level.saturating_add(1);
         let place = (segment.table, &segment.tenant, segment.day);
-        let new = SegmentMeta { thinned, ..self.new_segment(self.moment(), place, level) };
+        let new = SegmentMeta { thinned, ..self.new_segment(self.moment()?, place, level) };
         let origin = Origin { lsns: segment.lsns.clone(), first: None, inputs: vec![segment.id.clone()] };
         let write = |writer: &mut SegmentWriter| self.thin_into(writer, segment, over);
         let written = match self.write_segment(new, &origin, Effort::Compact, write) {

@@ -19,14 +19,14 @@ fn append_latency_beside_a_bare_sync_loop() {
     for size in [1 << 10, 16 << 10, 256 << 10] {
         let dir = tempfile::tempdir().unwrap();
         let options = WalOptions {
-            disk: Arc::new(LocalDisk),
+            disk: Arc::new(LocalDisk::new()),
             dir: dir.path().to_owned(),
             file_size: 64 << 20,
             queue_bytes_max: 64 << 20,
             ..options(&ForgetfulDisk::new())
         };
         let (wal, _) = open(&options);
-        let mut bare = LocalDisk.create(&dir.path().join("bare")).unwrap();
+        let mut bare = LocalDisk::new().create(&dir.path().join("bare")).unwrap();
         let entry = Entry { body: vec![7; size].into(), ..empty_entry() };
         let (mut loops, mut alone, mut together) = (Vec::new(), Vec::new(), Vec::new());
         // In turns, so that all three see the same moods of the disk.

@@ -1,0 +1,121 @@
+//! Segments that go bad between two starts: what is missing is said to be.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use model::{Signal, Table, Tenant};
+
+use super::{DIR, Row, World};
+use crate::disk::{DirEntry, Disk, ForgetfulDisk};
+use crate::error::ReadError;
+use crate::tests::fixture::{ids_in, is_histogram, try_batches};
+use crate::{SetAside, Store};
+
+/// All files below a directory.
+fn files(disk: &ForgetfulDisk, dir: &Path) -> Vec<PathBuf> {
+    let entries = disk.list(dir).unwrap_or_default().into_iter();
+    let below = |entry: DirEntry| {
+        let path = dir.join(&entry.name);
+        if entry.is_dir { files(disk, &path) } else { vec![path] }
+    };
+    entries.flat_map(below).collect()
+}
+
+fn table_of(signal: Signal, row: &Row) -> Table {
+    match signal {
+        Signal::Logs => Table::Logs,
+        Signal::Spans => Table::Spans,
+        Signal::Metrics if is_histogram(row.id) => Table::Histograms,
+        Signal::Metrics => Table::Samples,
+    }
+}
+
+impl World {
+    /// Alters, cuts or removes a segment, or alters a file of the log, behind everybody's back.
+    pub(super) fn damage(&mut self) {
+        let of_log = self.chance.one_in(3);
+        let mut files = files(&self.disk, &Path::new(DIR).join(if of_log { "wal" } else { "segments" }));
+        if of_log {
+            // What is altered in the last entry may be what a power cut left of an interrupted write.
+            files.pop();
+        }
+        let Some(path) = files.get(self.chance.below(files.len() as u64) as usize) else { return };
+        let chance = &mut self.chance;
+        match chance.below(4) {
+            // Without a manifest nobody knows that it was there.
+            0 if !self.lose && !of_log => self.disk.remove(path).unwrap(),
+            0 | 1 if !of_log => {
+                self.disk.alter(path, |bytes| bytes.truncate(chance.below(bytes.len() as u64) as usize))
+            }
+            _ => self.disk.alter(path, |bytes| {
+                let at = chance.below(bytes.len() as u64) as usize;
+                if let Some(byte) = bytes.get_mut(at) {
+                    *byte ^= 1 << chance.below(8);
+                }
+            }),
+        }
+    }
+
+    /// Nothing is there that was not sent, nothing twice, and what is missing may be in what was set aside.
+    pub(super) async fn check_damaged(&self, store: &Store, what: &str) {
+        let tenants = ["default", "other"].map(|name| Tenant::parse(name).unwrap());
+        for key in tenants.iter().flat_map(|tenant| Signal::ALL.map(|signal| (tenant.clone(), signal))) {
+            let found = self.ids_or_damage(store, &key.0, key.1).await;
+            let set_aside = store.status().set_aside;
+            assert!(found.is_sorted_by(|a, b| a < b), "{what}: {key:?}: {found:?} are not there once");
+            let acknowledged = self.sent.acknowledged.get(&key).into_iter().flatten();
+            let unanswered = self.sent.unanswered.get(&key).into_iter().flatten();
+            let sent = acknowledged.clone().chain(unanswered.flat_map(|request| &request.rows));
+            let sent: HashSet<u64> = sent.map(|row| row.id).collect();
+            assert!(found.iter().all(|id| sent.contains(id)), "{what}: {key:?}: not sent");
+            for row in acknowledged.filter(|row| found.binary_search(&row.id).is_err()) {
+                let may_have = |place: &&SetAside| {
+                    let (from, to) = place.span();
+                    place.concerns(&key.0, table_of(key.1, row)) && (from..=to).contains(&row.time)
+                };
+                let said = set_aside.iter().find(may_have);
+                assert!(said.is_some(), "{what}: {key:?}: {row:?} is missing: {set_aside:#?}");
+            }
+            let ledger = store.ledger();
+            let Some(counts) = ledger.get(&key) else { continue };
+            assert!(counts.balances(), "{what}: {counts:?}");
+            let records = set_aside.iter().filter_map(SetAside::records);
+            let aside: u64 =
+                records.filter(|of| (&of.0, of.1) == (&key.0, key.1)).map(|(.., rows)| rows).sum();
+            let there = found.len() as u64 + aside;
+            assert!(counts.stored >= there || self.lose, "{what}: {key:?}: {counts:?}, {there} are there");
+            assert!(
+                counts.stored == there || self.lose,
+                "{what}: {key:?}: {counts:?}, {there} are there: {set_aside:#?}"
+            );
+        }
+    }
+
+    /// The numbers of the records that are counted, sorted; what cannot be read is set aside, as for a
+    /// query.
+    async fn ids_or_damage(&self, store: &Store, tenant: &Tenant, signal: Signal) -> Vec<u64> {
+        let tables =
+            signal.tables().iter().filter(|table| !matches!(table, Table::Series | Table::Exemplars));
+        let tables: Vec<Table> = tables.copied().collect();
+        loop {
+            let read = || {
+                let mut ids = Vec::new();
+                for snapshot in store.snapshots(tenant, &tables) {
+                    let (memory, files) = try_batches(store, &snapshot)?;
+                    memory.iter().chain(&files).for_each(|batch| ids.extend(ids_in(snapshot.table, batch)));
+                }
+                Ok(ids)
+            };
+            match read() {
+                Ok(mut ids) => {
+                    ids.sort_unstable();
+                    return ids;
+                }
+                Err(ReadError::Damaged { path, reason }) => {
+                    assert!(store.examine(&path).await.unwrap(), "`{path}` is whole, though: {reason}");
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+}
