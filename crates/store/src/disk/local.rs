@@ -31,6 +31,12 @@ impl LocalDisk {
     }
 }
 
+/// Whether a folder is not ours to sync, or its file system does not sync folders.
+fn is_refused(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidInput, PermissionDenied, ReadOnlyFilesystem, Unsupported};
+    matches!(error.kind(), PermissionDenied | InvalidInput | ReadOnlyFilesystem | Unsupported)
+}
+
 struct LocalFile {
     file: fs::File,
     /// Where the next write goes. Kept here, because a failed write leaves the descriptor's own position
@@ -55,8 +61,8 @@ impl Disk for LocalDisk {
         }
         // One that is there already may be of a process that ended before it had synced the name.
         match self.sync_dir(parent) {
-            // It may be ours only if we may read where it is.
-            Err(error) if existed && error.kind() == io::ErrorKind::PermissionDenied => {}
+            // Where that cannot be, we did not make it.
+            Err(error) if existed && is_refused(&error) => {}
             synced => synced?,
         }
         self.durable.lock().insert(dir.to_owned());

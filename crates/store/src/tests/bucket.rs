@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures::stream::{self, BoxStream, StreamExt};
+use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use object_store::memory::InMemory;
 use object_store::path::Path as ObjectPath;
 use object_store::{
@@ -73,6 +73,24 @@ impl Bucket {
             }
         }
         next
+    }
+
+    /// Changes an object below `segments/` behind everybody's back; without bytes it is removed.
+    pub(crate) async fn alter(
+        &self,
+        chance: &mut Chance,
+        change: impl FnOnce(&mut Chance, Vec<u8>) -> Option<Vec<u8>>,
+    ) {
+        let all: Vec<_> =
+            self.objects.list(Some(&"segments".into())).try_collect().await.expect("memory answers");
+        let Some(object) = all.get(chance.below(all.len() as u64) as usize) else { return };
+        let got = self.objects.get(&object.location).await.expect("it is there");
+        let bytes = got.bytes().await.expect("memory answers").to_vec();
+        let changed = match change(chance, bytes) {
+            Some(bytes) => self.objects.put(&object.location, bytes.into()).await.map(drop),
+            None => self.objects.delete(&object.location).await,
+        };
+        changed.expect("memory takes it");
     }
 
     /// From now on one request in so many fails, and the power goes off after so many.

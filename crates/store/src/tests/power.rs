@@ -341,7 +341,7 @@ async fn one_life(seed: u64, kind: Kind) {
             world.lose_manifest();
         }
         if kind.damage && world.chance.one_in(2) {
-            world.damage();
+            world.damage().await;
         }
     }
     let store = world.open().await.unwrap();
@@ -372,6 +372,7 @@ const REMOTE_LOSE: Kind = Kind { lose: true, ..REMOTE };
 const REMOTE_TIERS: Kind = Kind { tiers: true, ..REMOTE };
 const DAMAGE: Kind = Kind { damage: true, ..LOCAL };
 const DAMAGE_LOSE: Kind = Kind { lose: true, ..DAMAGE };
+const DAMAGE_REMOTE: Kind = Kind { remote: true, ..DAMAGE };
 
 #[test]
 fn nothing_is_lost_or_doubled_first_hundred() {
@@ -424,6 +425,11 @@ fn nothing_is_missing_or_doubled_unsaid_with_damaged_segments_when_the_manifest_
 }
 
 #[test]
+fn nothing_is_missing_or_doubled_unsaid_with_damaged_objects_of_a_bucket() {
+    lives(0..30, DAMAGE_REMOTE);
+}
+
+#[test]
 #[ignore = "takes minutes: for the soak"]
 fn nothing_is_lost_or_doubled_many() {
     lives(200..5000, LOCAL);
@@ -445,4 +451,5 @@ fn nothing_is_lost_or_doubled_many_in_a_bucket() {
 fn nothing_is_lost_or_doubled_many_with_damage() {
     lives(200..2000, DAMAGE);
     lives(200..2000, DAMAGE_LOSE);
+    lives(200..1000, DAMAGE_REMOTE);
 }
