@@ -174,7 +174,7 @@ async fn a_first_start_may_be_interrupted() {
     let clock = TestClock::new(NOON);
     for (there, adopt) in [(None, false), (Some(true), true), (Some(false), true)] {
         let mut ends = std::collections::BTreeSet::new();
-        for after in 0..80 {
+        for after in 0..120 {
             let objects = match there {
                 None => Arc::new(InMemory::new()),
                 Some(_) => sealed(&clock).await.1,
@@ -184,10 +184,10 @@ async fn a_first_start_may_be_interrupted() {
             }
             let disk = ForgetfulDisk::new();
             let bucket = Bucket::with(Arc::clone(&objects), after, &disk);
-            // First by what is written here, then by what is asked of the bucket.
+            // First by what is written here, then by what is asked of the bucket, which does it or not.
             match after.checked_sub(40) {
                 None => disk.faults(|faults| faults.power_off = Some(after)),
-                Some(after) => bucket.faults(0, Some(after)),
+                Some(after) => bucket.faults(0, Some(after / 4)),
             }
             let opened = try_open(&disk, &Arc::new(bucket), &clock, adopt).await;
             ends.insert(opened.is_ok());
