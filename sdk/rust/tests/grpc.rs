@@ -456,7 +456,8 @@ fn child() {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let _guard = fresnel_sdk::init();
+        // Longer than it waits unless said: where much else runs a handshake takes its time.
+        let _guard = fresnel_sdk::builder().shutdown_timeout(Duration::from_secs(10)).start().unwrap();
         tracing::info_span!("work").in_scope(|| tracing::info!("worked"));
     });
 }
