@@ -132,6 +132,11 @@ impl World {
                 Err(ReadError::Damaged { path, reason }) => {
                     assert!(store.examine(&path).await.unwrap(), "`{path}` is whole, though: {reason}");
                 }
+                // One that the start could not ask about is missing or too short: a question says that it
+                // cannot be read.
+                Err(ReadError::Io { path, source }) => {
+                    assert!(store.examine(&path).await.unwrap(), "`{path}` is whole, though: {source}");
+                }
                 Err(error) => panic!("{error}"),
             }
         }
