@@ -21,6 +21,7 @@ use parking_lot::Mutex;
 use parquet::file::metadata::ParquetMetaData;
 
 use self::runs::Part;
+use crate::courtesy::give_way;
 use crate::error::{ReadError, WorkError};
 use crate::manifest::{Commit, Removal, RemovalReason, SegmentMeta};
 use crate::memtable::Chunk;
@@ -217,6 +218,7 @@ impl Inner {
         let mut pending = Pending::default();
         for (file, metadata, group) in small {
             for batch in file.group(&metadata, group)? {
+                give_way();
                 pending.chunks.push(unfile(table, &batch?, &mut pending.series, &self.budget));
             }
             if pending.bytes() >= limit {

@@ -14,6 +14,7 @@
 mod clock;
 mod compact;
 mod config;
+mod courtesy;
 pub mod disk;
 mod error;
 mod fatal;

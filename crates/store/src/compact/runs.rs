@@ -16,6 +16,7 @@ use arrow_buffer::ScalarBuffer;
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::statistics::Statistics;
 
+use crate::courtesy::give_way;
 use crate::error::ReadError;
 use crate::memtable::{SeriesId, series_id};
 use crate::segment::{SegmentFile, group_len};
@@ -204,6 +205,7 @@ impl Source {
         self.row = 0;
         self.points = None;
         for batch in self.batches.by_ref() {
+            give_way();
             let batch = batch?;
             if batch.num_rows() > 0 {
                 self.points = Some(Points::of(&batch));

@@ -42,6 +42,9 @@ const PAGE_BYTES: usize = 256 << 10;
 /// Rows whose values are fetched from memory ahead of being looked at.
 const AHEAD: usize = 32;
 
+/// Rows after which is asked who else wants the processor.
+pub(super) const BLOCK_ROWS: usize = 1024;
+
 /// A column of a row group, as it will be in the file.
 pub(super) type Encoded = (Bytes, ColumnCloseResult);
 

@@ -5,8 +5,9 @@ use arrow_array::Array;
 use arrow_array::cast::AsArray;
 use model::{Table, day_of};
 
-use super::encode::Dictionary;
+use super::encode::{BLOCK_ROWS, Dictionary};
 use super::rows::{Belongs, Rows};
+use crate::courtesy::give_way;
 use crate::memtable::{SeriesCatalog, stream_ids, times};
 
 /// A row of one of the chunks.
@@ -29,6 +30,7 @@ pub(crate) fn order(rows: &Rows<'_>) -> Vec<Pick> {
     let mut picks = vec![Pick { chunk: 0, row: 0 }; rows.len()];
     let mut group_of = groups.of_row.iter();
     for (number, chunk) in rows.chunks.iter().enumerate() {
+        give_way();
         for row in 0..chunk.len() {
             let group = *group_of.next().expect("one group a row") as usize;
             picks[places[group]] = Pick { chunk: number as u32, row: row as u32 };
@@ -37,9 +39,14 @@ pub(crate) fn order(rows: &Rows<'_>) -> Vec<Pick> {
     }
     let times: Vec<_> = rows.chunks.iter().map(|chunk| times(rows.table, &chunk.rows)).collect();
     let time = |pick: &Pick| times[pick.chunk as usize][pick.row as usize];
-    let mut start = 0;
+    let (mut start, mut looked_at) = (0, 0);
     for end in places {
         let group = &mut picks[start..end];
+        looked_at += group.len();
+        if looked_at >= BLOCK_ROWS {
+            give_way();
+            looked_at = 0;
+        }
         if !group.is_sorted_by_key(time) {
             group.sort_by_key(time);
         }
@@ -131,6 +138,7 @@ impl Groups {
         }
         let mut of_row = Vec::with_capacity(rows.len());
         for (number, chunk) in rows.chunks.iter().enumerate() {
+            give_way();
             let index = chunk.index().iter().map(|own| *own as usize);
             match &rows.belongs {
                 Belongs::Streams { places, .. } => {
@@ -154,6 +162,7 @@ impl Groups {
         let mut known: HashMap<u64, u32, BuildHasherDefault<PairHasher>> = HashMap::default();
         let mut of_row = Vec::with_capacity(rows.len());
         for (number, chunk) in rows.chunks.iter().enumerate() {
+            give_way();
             let values = chunk.rows.column_by_name(column).expect("in the schema").as_string::<i32>();
             for row in 0..chunk.len() {
                 let pick = Pick { chunk: number as u32, row: row as u32 };

@@ -9,6 +9,7 @@ use model::{Signal, Table, Tenant};
 use tokio::sync::watch;
 
 use super::{Inner, Store};
+use crate::courtesy::give_way;
 use crate::error::WorkError;
 use crate::memtable::Shard;
 
@@ -136,7 +137,9 @@ impl Inner {
         let inner = Arc::clone(self);
         blocking("fold", move || {
             for shard in inner.memory.shards() {
-                while shard.fold() {}
+                while shard.fold() {
+                    give_way();
+                }
             }
             inner.freeze_due();
             Ok(())

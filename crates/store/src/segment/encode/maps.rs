@@ -5,7 +5,8 @@ use super::bits::Levels;
 use super::page::{Codec, Column, Page};
 use super::source::{MapSource, Maps};
 use super::texts::Values;
-use super::{AHEAD, Encoded, Group};
+use super::{AHEAD, BLOCK_ROWS, Encoded, Group};
+use crate::courtesy::give_way;
 use crate::segment::properties::treatment;
 
 /// Definition levels: an empty map, an entry (of the keys) or a null (of the values), a value.
@@ -30,6 +31,9 @@ pub(super) fn encode(
     let mut cache: Vec<Option<Row>> = Vec::new();
     cache.resize_with(source.owners().unwrap_or(0), || None);
     for (number, (pick, owner)) in group.picks.iter().zip(&group.owners).enumerate() {
+        if number % BLOCK_ROWS == 0 {
+            give_way();
+        }
         if number % AHEAD == 0 {
             source.touch(&group.picks[number..group.len().min(number + AHEAD)]);
         }

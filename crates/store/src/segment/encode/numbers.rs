@@ -12,7 +12,8 @@ use super::bits::{Bits, indices};
 use super::delta::binary_packed;
 use super::dictionary::Numbers;
 use super::page::{Codec, Column, Page, PageBounds};
-use super::{Encoded, Group};
+use super::{BLOCK_ROWS, Encoded, Group};
+use crate::courtesy::give_way;
 
 /// Distinct values up to which a dictionary is used.
 const DICTIONARY_LEN: usize = 1 << 16;
@@ -172,11 +173,18 @@ fn collect(
 ) -> Gathered {
     let mut values = Vec::with_capacity(len);
     if nulls.iter().all(|nulls| nulls.is_none_or(|nulls| nulls.null_count() == 0)) {
-        values.extend(picks.map(|(chunk, row)| value(chunk, row)));
+        let mut values_of = picks.map(|(chunk, row)| value(chunk, row));
+        for _ in 0..len.div_ceil(BLOCK_ROWS) {
+            give_way();
+            values.extend(values_of.by_ref().take(BLOCK_ROWS));
+        }
         return Gathered { values, valid: None };
     }
     let mut valid = Vec::with_capacity(len);
-    for (chunk, row) in picks {
+    for (number, (chunk, row)) in picks.enumerate() {
+        if number % BLOCK_ROWS == 0 {
+            give_way();
+        }
         let is_valid = nulls[chunk].is_none_or(|nulls| nulls.is_valid(row));
         valid.push(is_valid);
         if is_valid {

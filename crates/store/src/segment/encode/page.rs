@@ -12,6 +12,7 @@ use zstd::bulk::Compressor;
 use super::Encoded;
 use super::bits::{Levels, zigzag};
 use super::numbers::Bounds;
+use crate::courtesy::give_way;
 use crate::segment::properties::{Effort, Treatment, page_rows};
 
 /// Compresses pages; its tables are allocated once.
@@ -154,6 +155,7 @@ impl Column {
         if self.data.capacity() == 0 {
             self.data = codec.spare.pop().unwrap_or_default();
         }
+        give_way();
         let packed = self.pack(codec, &page.body, encoding)?;
         let start = self.data.len();
         // Type 0 is a data page; its own header is the fifth field.

@@ -5,6 +5,7 @@ use parquet::schema::types::ColumnDescPtr;
 use super::numbers::{Gathered, encode_pages, encode_values, gather_own};
 use super::page::{Codec, Column};
 use super::{Encoded, Group};
+use crate::courtesy::give_way;
 use crate::segment::properties::treatment;
 
 /// Ten to the power of it is a double without a rounding, and so is each below.
@@ -52,6 +53,7 @@ impl Scaled {
         for run in owners.chunk_by(|a, b| a == b) {
             let (own, tail) = rest.split_at(run.len());
             rest = tail;
+            give_way();
             all.push(own, &mut mantissas);
         }
         all

@@ -7,7 +7,8 @@ use super::dictionary::Dictionary;
 use super::numbers::Bounds;
 use super::page::{Codec, Column, Page, PageBounds};
 use super::source::{TextSource, Uniform};
-use super::{AHEAD, Encoded, Group, PAGE_BYTES};
+use super::{AHEAD, BLOCK_ROWS, Encoded, Group, PAGE_BYTES};
+use crate::courtesy::give_way;
 
 /// Bytes of a dictionary from which on values are written as they are.
 const DICTIONARY_BYTES: usize = 512 << 10;
@@ -194,6 +195,9 @@ fn encode_rows(group: &Group<'_>, source: &TextSource<'_>, writer: &mut Writer<'
     // The same value in rows that follow each other is put at once.
     let (mut run, mut times) = (UNKNOWN, 0);
     for (number, (pick, owner)) in group.picks.iter().zip(&group.owners).enumerate() {
+        if number % BLOCK_ROWS == 0 {
+            give_way();
+        }
         if number % AHEAD == 0 {
             source.touch(&group.picks[number..group.len().min(number + AHEAD)]);
         }
