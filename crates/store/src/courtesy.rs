@@ -10,16 +10,21 @@ use std::time::{Duration, Instant};
 
 /// How long a thread computes without asking, which takes less than a microsecond.
 const EVERY: Duration = Duration::from_micros(250);
+/// Who had to wait computes at least so large a part of that time before it asks again: where everybody
+/// computes, seals must not fall behind.
+const PART_OF_WAIT: u32 = 2;
 
-/// Lets others have the processor, if this thread has not asked for long. For the loops of seals and merges,
-/// some times in a millisecond; not while others wait for a lock that this thread holds.
+/// Lets others have the processor, if it is time to ask. For the loops of seals and merges, some times in
+/// a millisecond; not while others wait for a lock that this thread holds.
 pub(crate) fn give_way() {
     thread_local! {
-        static ASKED: Cell<Option<Instant>> = const { Cell::new(None) };
+        static NEXT: Cell<Option<Instant>> = const { Cell::new(None) };
     }
-    let now = Instant::now();
-    if ASKED.get().is_none_or(|asked| now.duration_since(asked) >= EVERY) {
+    let asked = Instant::now();
+    if NEXT.get().is_none_or(|next| next <= asked) {
         std::thread::yield_now();
-        ASKED.set(Some(Instant::now()));
+        let back = Instant::now();
+        let waited = back.duration_since(asked);
+        NEXT.set(Some(back + EVERY.max(waited / PART_OF_WAIT)));
     }
 }
