@@ -70,6 +70,8 @@ pub(crate) struct Inner {
     pub(crate) objects: Arc<Objects>,
     pub(crate) identity: Identity,
     pub(crate) names: Names,
+    /// Whether this start has looked for what no commit names.
+    pub(crate) looked: bool,
     pub(crate) wal: Wal<Payload>,
     pub(crate) manifest: Manifest,
     pub(crate) memory: Arc<Memory>,
@@ -153,7 +155,8 @@ impl Store {
         })
         .map_err(OpenError::Manifest)?;
         let log_from = crate::wal::first_lsn(&*disk, &dir).map_err(OpenError::Wal)?;
-        let (identity, names) = identify(&config, &*disk, &objects, &manifest, (log_from, &*clock))?;
+        let Identified { identity, names, looked } =
+            identify(&config, &*disk, &objects, &manifest, (log_from, &*clock))?;
         let state = manifest.state();
         let (ledger, filled) = (Arc::new(Ledger::new(&state)), Arc::new(Notify::new()));
         let full = seal_bytes(&config, &budget);
@@ -182,6 +185,7 @@ impl Store {
             objects,
             identity,
             names,
+            looked,
             wal,
             manifest,
             memory,
@@ -206,6 +210,13 @@ impl Store {
     }
 }
 
+/// What a start knows of itself.
+struct Identified {
+    identity: Identity,
+    names: Names,
+    looked: bool,
+}
+
 /// Finds out which store this is, and brings the manifest up to the segments that there are. What is new
 /// is younger than all of them.
 fn identify(
@@ -214,7 +225,7 @@ fn identify(
     objects: &Arc<Objects>,
     manifest: &Manifest,
     (log_from, clock): (Option<Lsn>, &dyn Clock),
-) -> Result<(Identity, Names), OpenError> {
+) -> Result<Identified, OpenError> {
     let (dir, now_ms) = (&config.dir, crate::clock::unix_ms(clock));
     let adopt = config.s3.as_ref().is_some_and(|s3| s3.adopt);
     let state = manifest.state();
@@ -222,15 +233,17 @@ fn identify(
     let youngest = live.max_by(|a, b| a.id.cmp(&b.id)).cloned();
     let claim = Claim { adopt, new: manifest.is_new(), youngest, now_ms };
     let mut identity = Identity::open(disk, dir, objects, claim)?;
+    // What the log has no more was sealed: where it begins later than that, commits are lost, however whole
+    // the manifest looks.
+    let sound = manifest.found_whole() && log_from.is_none_or(|from| from <= state.lsn_max() + 1);
     let log_from = log_from.unwrap_or(Lsn::MAX);
-    let sound = manifest.found_whole();
     let rebuilt = Rebuild { objects, manifest, identity: &mut identity, sound, log_from, now_ms }.run();
-    let found_ms = match rebuilt {
-        Ok(youngest_ms) => youngest_ms,
+    let (found_ms, looked) = match rebuilt {
+        Ok(youngest_ms) => (youngest_ms, true),
         // All that is named is known: the rest can wait for the next start.
         Err(error) if sound => {
             tracing::warn!(error = %chain(&error), "cannot look for segments that no commit names");
-            0
+            (0, false)
         }
         Err(error) => return Err(OpenError::Segments(error)),
     };
@@ -241,7 +254,8 @@ fn identify(
     let live = state.segments.values().flat_map(|segments| segments.iter());
     let named = live.chain(state.removed.iter().map(|removed| &removed.segment));
     let named_ms = named.filter_map(|segment| made_ms(&segment.id)).max().unwrap_or(0);
-    Ok((identity, Names::after(named_ms.max(found_ms).max(state.names_until_ms))))
+    let names = Names::after(named_ms.max(found_ms).max(state.names_until_ms));
+    Ok(Identified { identity, names, looked })
 }
 
 /// The lock on the directory: no other process may use it.

@@ -111,6 +111,8 @@ impl Inner {
                 remove: vec![removal],
                 deleted: vec![segment.id.clone()],
                 set_aside: vec![set_aside],
+                // What is missing may have been merged, by a commit that is lost.
+                doubted: !self.looked,
                 ..Commit::default()
             },
             None,

@@ -64,6 +64,8 @@ pub(super) struct CommitRecord {
     expired: Vec<ExpiredRecord>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     settled: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    doubted: bool,
     #[serde(skip_serializing_if = "is_zero")]
     names_until_ms: i64,
 }
@@ -190,6 +192,7 @@ impl Record {
             forget: commit.forget.clone(),
             expired: commit.expired.iter().map(ExpiredRecord::from).collect(),
             settled: commit.settled,
+            doubted: commit.doubted,
             names_until_ms: commit.names_until_ms,
         };
         Self { version: VERSION, sequence, checkpoint: None, commit: Some(commit) }
@@ -257,6 +260,7 @@ impl CommitRecord {
             forget: self.forget,
             expired: self.expired.into_iter().map(ExpiredRecord::decode).collect::<Option<_>>()?,
             settled: self.settled,
+            doubted: self.doubted,
             names_until_ms: self.names_until_ms,
         })
     }

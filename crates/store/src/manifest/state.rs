@@ -98,6 +98,9 @@ pub struct Commit {
     pub forget: Vec<String>,
     /// What no commit names has been looked at, and what lost commits had named is named again.
     pub settled: bool,
+    /// Something is missing that is named, and nobody has looked for what no commit names: commits may be
+    /// lost.
+    pub doubted: bool,
     /// Until when names are given out without another commit that says so; 0 where that stays as it was.
     pub names_until_ms: i64,
 }
@@ -210,7 +213,7 @@ impl State {
         }
         next.forget(&commit.forget);
         set_aside::add(&mut next.set_aside, &commit.set_aside);
-        next.in_doubt &= !commit.settled;
+        next.in_doubt = (next.in_doubt && !commit.settled) || commit.doubted;
         next.names_until_ms = next.names_until_ms.max(commit.names_until_ms);
         Ok(next)
     }

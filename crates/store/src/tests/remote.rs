@@ -264,3 +264,81 @@ async fn a_seal_is_younger_than_what_its_start_could_not_see() {
     }
     assert!((1..12).contains(&left_over), "{left_over}");
 }
+
+/// The manifest without its last commits, cut where a line ends: it looks whole.
+fn cut_manifest(disk: &ForgetfulDisk, before: &str) {
+    let dir = Path::new("/store/manifest");
+    let newest = crate::Disk::list(disk, dir).unwrap().pop().unwrap();
+    let mut lines = 0;
+    disk.alter(&dir.join(newest.name), |bytes| {
+        let text = String::from_utf8(std::mem::take(bytes)).unwrap();
+        let kept = text.split_inclusive('\n').take_while(|line| !line.contains(before));
+        *bytes = kept.inspect(|_| lines += 1).collect::<String>().into_bytes();
+    });
+    assert!(lines > 0, "the checkpoint stays");
+}
+
+/// The log begins behind what the manifest says was sealed: what lost commits named is looked for before
+/// anything else, and a start does without the bucket only where nothing is lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_begins_too_late_tells_of_lost_commits() {
+    let (disk, clock) = (ForgetfulDisk::new(), TestClock::new(NOON));
+    let objects = Arc::new(InMemory::new());
+    let store = open(&disk, &objects, &clock).await;
+    append(&store, Signal::Logs, rows(0..10)).await;
+    store.seal_all().await.unwrap();
+    // So that the log has nothing of it any more.
+    append(&store, Signal::Spans, rows(20..60)).await;
+    append(&store, Signal::Spans, rows(60..70)).await;
+    store.seal_all().await.unwrap();
+    let disk = disk.kill();
+    drop(store);
+    let first = crate::wal::first_lsn(&disk, Path::new("/store")).unwrap();
+    assert!(first.is_some_and(|first| first > 1), "{first:?}");
+    cut_manifest(&disk, "\"add\"");
+    let bucket = Bucket::with(Arc::clone(&objects), 1, &disk);
+    bucket.faults(1, None);
+    let refused = try_open(&disk, &Arc::new(bucket), &clock, false).await.err();
+    assert!(matches!(refused, Some(OpenError::Segments(_))), "{refused:?}");
+    let store = open(&disk, &objects, &clock).await;
+    assert_eq!(texts_of_remote(&store, 0..10).await, (true, 10));
+}
+
+/// Something is missing that is named, and the bucket could not say what is there instead: the next start
+/// does not delete what no commit names.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_merge_outlives_its_commit_and_a_start_that_did_not_see_it() {
+    let mut missed = 0;
+    for seed in 0..40 {
+        let (disk, clock) = (ForgetfulDisk::new(), TestClock::new(NOON));
+        let objects = Arc::new(InMemory::new());
+        let store = open(&disk, &objects, &clock).await;
+        for from in [0, 10] {
+            append(&store, Signal::Logs, rows(from..from + 10)).await;
+            clock.advance(HOUR);
+            store.seal_all().await.unwrap();
+        }
+        let mut merging = store.compact(crate::CompactRequest::default()).unwrap();
+        while let Some(merged) = merging.next().await {
+            merged.unwrap();
+        }
+        clock.advance(2 * HOUR);
+        store.retain_now(NOON + 4 * HOUR).await.unwrap();
+        assert_eq!(self::objects(&objects).await.len(), 2, "what was merged is gone");
+        let disk = disk.kill();
+        drop(store);
+        cut_manifest(&disk, "\"remove\"");
+        let bucket = Bucket::with(Arc::clone(&objects), seed, &disk);
+        bucket.faults(3, None);
+        let unsure = try_open(&disk, &Arc::new(bucket.clone()), &clock, false).await;
+        bucket.faults(0, None);
+        if let Ok(store) = &unsure {
+            missed +=
+                usize::from(store.status().set_aside.iter().any(|place| place.reason == "it is missing"));
+        }
+        drop(unsure);
+        let store = open(&disk, &objects, &clock).await;
+        assert_eq!(texts_of_remote(&store, 0..20).await, (true, 20), "seed {seed}");
+    }
+    assert!((1..40).contains(&missed), "{missed}");
+}
