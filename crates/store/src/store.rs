@@ -155,11 +155,9 @@ impl Store {
         })
         .map_err(OpenError::Manifest)?;
         let log_from = crate::wal::first_lsn(&*disk, &dir).map_err(OpenError::Wal)?;
-        let Identified { identity, names, looked } =
-            identify(&config, &*disk, &objects, &manifest, (log_from, &*clock))?;
-        let state = manifest.state();
+        let found = identify(&config, &*disk, &objects, &manifest, (log_from, &*clock))?;
+        let (state, full) = (manifest.state(), seal_bytes(&config, &budget));
         let (ledger, filled) = (Arc::new(Ledger::new(&state)), Arc::new(Notify::new()));
-        let full = seal_bytes(&config, &budget);
         let memory = Arc::new(Memory::new(budget.clone(), Arc::clone(&clock), full, Arc::clone(&filled)));
         let wal = WalOptions {
             disk: Arc::clone(&disk),
@@ -183,9 +181,9 @@ impl Store {
             clock,
             fatal,
             objects,
-            identity,
-            names,
-            looked,
+            identity: found.identity,
+            names: found.names,
+            looked: found.looked,
             wal,
             manifest,
             memory,

@@ -312,10 +312,11 @@ async fn one_life(seed: u64, kind: Kind) {
         world.bucket_fails(true);
         let opened = world.open().await;
         world.bucket_fails(false);
-        let powered = crate::Disk::list(&world.disk, Path::new(DIR)).is_ok();
+        let off = world.disk.clone();
+        // Before it is looked whether it went off: a seal of the start may still be running.
+        off.faults(|faults| faults.power_off = None);
+        let powered = crate::Disk::list(&off, Path::new(DIR)).is_ok();
         if let (Ok(store), true) = (&opened, powered) {
-            let off = world.disk.clone();
-            off.faults(|faults| faults.power_off = None);
             world.check(store, &what).await;
             match world.chance.below(5) {
                 0 => {}
