@@ -8,9 +8,12 @@ use crc32fast::Hasher;
 /// Bytes of a block: what a disk reads at least.
 pub const BLOCK: u64 = 4096;
 
-/// The footer's key of a segment; its value is `1 <offset> <block>`: where the sums are (up to there they
-/// cover the file), and of how many bytes a block is. A sum is a CRC-32 of four bytes, little-endian.
+/// The footer's key of a segment; its value is `1 <offset> <block> <end>`: where the sums are (up to there they
+/// cover the file), of how many bytes a block is, and the CRC-32 of the file's end, which begins with the sums,
+/// in eight hexadecimal digits. While that is computed they are zeros. A sum is a CRC-32 of four bytes,
+/// little-endian.
 pub const KEY: &str = "fresnel.sums";
+const NO_DIGITS: &[u8; 8] = b"00000000";
 
 /// Makes the sums of what is written, in its order.
 #[derive(Debug, Default)]
@@ -50,9 +53,39 @@ impl Summing {
     }
 }
 
-/// The value of [`KEY`] for sums that begin there.
+/// The value of [`KEY`] for sums that begin there, in an end that is not [sealed](seal).
 pub fn place(offset: u64) -> String {
-    format!("1 {offset} {BLOCK}")
+    format!("1 {offset} {BLOCK} {}", String::from_utf8_lossy(NO_DIGITS))
+}
+
+/// Writes into a file's end, in which this value of [`KEY`] is, what the checksum of that end is.
+pub fn seal(place: &str, end: &mut [u8]) {
+    let sum = crc32fast::hash(end);
+    if let Some(digits) = digits(place, end) {
+        end[digits].copy_from_slice(format!("{sum:08x}").as_bytes());
+    }
+}
+
+/// Where a file's end begins, of which this is the value of [`KEY`].
+pub fn end_from(place: &str) -> Option<u64> {
+    place.split(' ').nth(1)?.parse().ok()
+}
+
+/// Whether a file's end, in which this value of [`KEY`] is, is what was written.
+pub fn is_sealed(place: &str, end: &[u8]) -> bool {
+    let Some(digits) = digits(place, end) else { return false };
+    let mut sum = Hasher::new();
+    for part in [&end[..digits.start], NO_DIGITS, &end[digits.end..]] {
+        sum.update(part);
+    }
+    format!("{:08x}", sum.finalize()).as_bytes() == &end[digits]
+}
+
+/// Where the digits of the value are. The footer is the last thing in a file, and the value ends it.
+fn digits(place: &str, end: &[u8]) -> Option<Range<usize>> {
+    let before = place.len().checked_sub(NO_DIGITS.len())?;
+    let at = end.windows(place.len()).rposition(|part| part == place.as_bytes())?;
+    Some(at + before..at + place.len())
 }
 
 /// The sums of a file.
@@ -145,6 +178,30 @@ mod tests {
         assert_eq!(sums.blocks(&(9000..11_000)), 8192..11_000);
         assert_eq!(sums.blocks(&(10_500..11_000)), 8192..11_000);
         assert_eq!(sums.altered(8192, &[0; 3000]), None);
+    }
+
+    #[test]
+    fn an_end_says_whether_it_is_what_was_written() {
+        let mut end = [&b"sums, indexes, "[..], KEY.as_bytes(), place(4711).as_bytes(), b"PAR1"].concat();
+        assert!(!is_sealed(&place(4711), &end));
+        seal(&place(4711), &mut end);
+        let text = String::from_utf8(end.clone()).expect("it is text");
+        let place = &text[text.find("1 4711").expect("it is there")..text.len() - 4];
+        assert_eq!(end_from(place), Some(4711));
+        assert!(is_sealed(place, &end), "{text}");
+        for bit in 0..end.len() * 8 {
+            let mut altered = end.clone();
+            altered[bit / 8] ^= 1 << (bit % 8);
+            assert!(!is_sealed(place, &altered), "{bit}");
+            // As a reader sees it that takes the value out of what is altered.
+            let at = text.len() - 4 - place.len();
+            if let Ok(place) = std::str::from_utf8(&altered[at..at + place.len()]) {
+                assert!(!is_sealed(place, &altered), "{bit}");
+            }
+        }
+        for place in ["", "1", "1 x 4096 00000000", "no such thing"] {
+            assert!(!is_sealed(place, &end), "{place}");
+        }
     }
 
     #[test]

@@ -77,6 +77,8 @@ fn read(objects: &Arc<Objects>, named: SegmentMeta) -> Result<Option<Orphan>, Re
     let file = SegmentFile::new(objects, &named);
     file.check()?;
     let metadata = file.metadata(Wanted::Groups)?;
+    // Before anything is believed of what it says.
+    let tail = Some(file.found_tail(&metadata)?);
     let Some(stamp) = file.stamp(&metadata) else { return Ok(None) };
     let rows = u64::try_from(metadata.file_metadata().num_rows()).unwrap_or(0);
     let (min_time, max_time) = match rows {
@@ -84,7 +86,6 @@ fn read(objects: &Arc<Objects>, named: SegmentMeta) -> Result<Option<Orphan>, Re
         0 => (end_of_day(named.day), end_of_day(named.day)),
         _ => file.times(&metadata)?,
     };
-    let tail = Some(file.found_tail(&metadata)?);
     let Stamp { store, level, origin, tier, thinned } = stamp;
     let lsns = origin.lsns.clone();
     let named = Arc::unwrap_or_clone(named);

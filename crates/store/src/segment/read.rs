@@ -30,9 +30,8 @@ use crate::objects::{End, Objects};
 
 /// Bytes at the end of a file in which its footer is looked for first.
 const FOOTER_GUESS: usize = 64 << 10;
+const ALTERED_END: &str = "its footer or the index of its pages is not what was written";
 const ALTERED_TRACES: &str = "its index of traces is not what was written";
-/// Where the first row group of a file is.
-const PARQUET_START: u64 = 4;
 /// Rows of a batch that is read.
 const BATCH_ROWS: usize = 8192;
 
@@ -186,9 +185,7 @@ impl SegmentFile {
         let Some(known) = self.segment.tail else { return Ok(None) };
         let bytes = self.read(self.end())?;
         if !known.is(&bytes) {
-            return Err(
-                self.damaged("its footer or the index of its pages is not what was written".to_owned())
-            );
+            return Err(self.damaged(ALTERED_END.to_owned()));
         }
         Ok(Some(bytes))
     }
@@ -199,12 +196,15 @@ impl SegmentFile {
         self.segment.bytes.saturating_sub(len)..self.segment.bytes
     }
 
-    /// What is at its end now, of a file of which nobody knows what was written.
+    /// Its end, of a file of which only itself says what was written.
     pub(crate) fn found_tail(&self, metadata: &ParquetMetaData) -> Result<Tail, ReadError> {
-        let groups = (0..metadata.num_row_groups()).map(|group| group_range(metadata, group).end);
-        let traces = self.trace_place(metadata).map(|place| place.offset + place.len);
-        let from = groups.chain(traces).max().unwrap_or(PARQUET_START).min(self.segment.bytes);
+        let altered = || self.damaged(ALTERED_END.to_owned());
+        let place = key_value(metadata, sums::KEY).ok_or_else(altered)?;
+        let from = sums::end_from(place).filter(|from| *from < self.segment.bytes).ok_or_else(altered)?;
         let bytes = self.read(from..self.segment.bytes)?;
+        if !sums::is_sealed(place, &bytes) {
+            return Err(altered());
+        }
         Ok(Tail { len: bytes.len() as u64, crc: crc32fast::hash(&bytes) })
     }
 

@@ -54,16 +54,20 @@ struct Sink {
     file: Box<dyn File>,
     /// Of the blocks of what is written, until the tail begins.
     blocks: Summing,
-    tail: Option<crc32fast::Hasher>,
+    /// What is written of it, which is kept until it has its checksum.
+    tail: Option<Vec<u8>>,
 }
 
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.tail {
-            Some(tail) => tail.update(bytes),
-            None => self.blocks.update(bytes),
+            Some(tail) => tail.extend_from_slice(bytes),
+            None => {
+                self.blocks.update(bytes);
+                self.file.write_all(bytes)?;
+            }
         }
-        self.file.write_all(bytes).map(|()| bytes.len())
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -242,15 +246,19 @@ impl SegmentWriter {
         self.file.flush()?;
         let tail_from = self.file.bytes_written() as u64;
         let sink = self.file.inner_mut().get_mut();
-        sink.tail = Some(crc32fast::Hasher::new());
+        sink.tail = Some(Vec::new());
         let sums = std::mem::take(&mut sink.blocks).finish();
         self.file.write_all(&sums)?;
-        self.file.append_key_value_metadata(KeyValue::new(sums::KEY.into(), sums::place(tail_from)));
+        let place = sums::place(tail_from);
+        self.file.append_key_value_metadata(KeyValue::new(sums::KEY.into(), place.clone()));
         let output = self.file.into_inner()?;
         let Sink { mut file, tail, .. } = output.into_inner().map_err(|error| error.into_error())?;
+        let mut tail = tail.unwrap_or_default();
+        sums::seal(&place, &mut tail);
+        file.write_all(&tail)?;
         file.end()?;
-        let (bytes, crc) = (file.len(), tail.map_or(0, crc32fast::Hasher::finalize));
-        let tail = Tail { len: bytes - tail_from, crc };
+        let bytes = file.len();
+        let tail = Tail { len: bytes - tail_from, crc: crc32fast::hash(&tail) };
         let (time_min, time_max) = self.times.unwrap_or((0, 0));
         Ok(Written { file, rows: self.rows, bytes, tail, time_min, time_max })
     }
