@@ -83,7 +83,7 @@ const PARTS: usize = 8;
 /// Of samples.
 const LARGE_ROWS: usize = 1 << 17;
 /// Samples of a series that are a long run.
-const RUN_ROWS: u64 = 1 << 10;
+pub(super) const RUN_ROWS: usize = 1 << 10;
 /// Whose distinct values are told, of samples that were merged: how many runs there are.
 pub(super) const SERIES_ID: &str = "series_id";
 
@@ -108,7 +108,7 @@ pub(crate) fn has_long_runs(metadata: &ParquetMetaData) -> bool {
     };
     let series: Option<u64> = metadata.row_groups().iter().map(series_of).sum();
     let rows = u64::try_from(metadata.file_metadata().num_rows()).unwrap_or(0);
-    series.is_some_and(|series| rows / series.max(1) >= RUN_ROWS)
+    series.is_some_and(|series| rows / series.max(1) >= RUN_ROWS as u64)
 }
 
 /// The Parquet schema of a table.

@@ -11,7 +11,7 @@ use parquet::file::statistics::{Statistics, ValueStatistics};
 use super::bits::{Bits, indices};
 use super::delta::binary_packed;
 use super::dictionary::Numbers;
-use super::page::{Codec, Column, Page, PageBounds};
+use super::page::{Codec, Column, JUDGED, Page, PageBounds};
 use super::{BLOCK_ROWS, Encoded, Group};
 use crate::courtesy::give_way;
 
@@ -19,9 +19,6 @@ use crate::courtesy::give_way;
 const DICTIONARY_LEN: usize = 1 << 16;
 /// Fewest values of a page that say whether a dictionary is worth it.
 const SAMPLE: usize = 256;
-
-/// Values of a page that say whether their bytes are split.
-const SPLIT_SAMPLE: usize = 1024;
 
 /// The least and the greatest value of a column.
 #[derive(Clone, Debug, PartialEq)]
@@ -200,8 +197,8 @@ struct Coding {
     dictionary: Option<Numbers>,
     /// Whether this page and those after it use it.
     interning: bool,
-    /// Whether a part of the page decides.
-    sampled: bool,
+    /// How many values of the page decide, if they do.
+    judged: Option<usize>,
 }
 
 /// A column of these values, of as many rows as there are in `valid`, if not all have one.
@@ -231,8 +228,8 @@ pub(super) fn encode_pages(
     let several = (!uniform).then_some(ends).into_iter().flatten();
     let kind = column.leaf.physical_type();
     let interning = column.treatment.dictionary;
-    let mut coding =
-        Coding { dictionary: interning.then(Numbers::new), interning, sampled: column.treatment.sampled };
+    let judged = column.treatment.sampled.then_some(column.judged);
+    let mut coding = Coding { dictionary: interning.then(Numbers::new), interning, judged };
     let mut used_dictionary = false;
     let mut bounds = None;
     let mut rest = values;
@@ -294,13 +291,13 @@ fn write_values(
         dictionary.end(before);
         coding.interning = false;
     }
-    match kind {
-        Type::INT64 if coding.sampled => smallest(body, values, codec),
-        Type::INT64 => {
+    match (kind, coding.judged) {
+        (Type::INT64, Some(judged)) => smallest(body, values, judged, codec),
+        (Type::INT64, None) => {
             binary_packed(body, values);
             Ok(Encoding::DELTA_BINARY_PACKED)
         }
-        Type::DOUBLE if splits_better(values, codec)? => {
+        (Type::DOUBLE, _) if splits_better(values, codec)? => {
             split(body, values);
             Ok(Encoding::BYTE_STREAM_SPLIT)
         }
@@ -330,16 +327,16 @@ fn interned(dictionary: &mut Numbers, values: &[i64]) -> Vec<u32> {
 /// every way makes small, the rest is smallest as differences.
 const UNPACKED_PART: usize = 64;
 
-/// Appends the values in what makes their middle the smallest, and quick to read where that is the same.
-fn smallest(body: &mut Vec<u8>, values: &[i64], codec: &mut Codec) -> Result<Encoding> {
+/// Appends the values in what makes their middle, so many of them, the smallest, and quick to read where that
+/// is the same.
+fn smallest(body: &mut Vec<u8>, values: &[i64], judged: usize, codec: &mut Codec) -> Result<Encoding> {
     type Way = (Encoding, fn(&mut Vec<u8>, &[i64]));
     const WAYS: [Way; 3] = [
         (Encoding::BYTE_STREAM_SPLIT, split),
         (Encoding::DELTA_BINARY_PACKED, binary_packed),
         (Encoding::PLAIN, |out, values| plain(out, values, Type::INT64)),
     ];
-    let sample = &values[values.len() / 2..];
-    let sample = &sample[..sample.len().min(SPLIT_SAMPLE)];
+    let sample = middle(values, judged);
     let (mut best, mut least) = (WAYS[0], usize::MAX);
     let mut bytes = Vec::with_capacity(size_of_val(sample));
     for way in WAYS {
@@ -354,6 +351,12 @@ fn smallest(body: &mut Vec<u8>, values: &[i64], codec: &mut Codec) -> Result<Enc
     Ok(best.0)
 }
 
+/// So many values in the middle.
+fn middle(values: &[i64], judged: usize) -> &[i64] {
+    let len = values.len().min(judged);
+    &values[(values.len() - len) / 2..][..len]
+}
+
 /// Whether the bytes of such values are smaller when those of the same place are together. Values
 /// that grow, or use all of their bits, are; values of few decimals, which repeat as a whole, are
 /// not. The page's middle tells.
@@ -361,8 +364,7 @@ fn splits_better(values: &[i64], codec: &mut Codec) -> Result<bool> {
     if values.len() < SAMPLE {
         return Ok(false);
     }
-    let sample = &values[values.len() / 2..];
-    let sample = &sample[..sample.len().min(SPLIT_SAMPLE)];
+    let sample = middle(values, JUDGED);
     let mut bytes = Vec::with_capacity(size_of_val(sample));
     plain(&mut bytes, sample, Type::DOUBLE);
     let whole = codec.packed_len(&bytes)?;

@@ -104,7 +104,14 @@ pub(super) struct Column {
     compression: Compression,
     /// How many distinct values it has, where that is told.
     distinct: Option<u64>,
+    /// How many values of a page say how it is written.
+    pub(super) judged: usize,
 }
+
+/// Values of a page that say how it is written.
+pub(super) const JUDGED: usize = 1024;
+/// The same where they are of one or two series: what suits one need not suit the other.
+const JUDGED_LONG: usize = 8192;
 
 /// A column of ids or numbers of which the first page loses less than one part in so many by being
 /// compressed is stored as it is: that would cost time both ways and save nothing.
@@ -127,7 +134,14 @@ impl Column {
             encodings: vec![Encoding::RLE],
             compression: Compression::UNCOMPRESSED,
             distinct: None,
+            judged: JUDGED,
         }
+    }
+
+    /// Pages have the values of few series.
+    pub(super) fn with_long_runs(mut self) -> Self {
+        self.judged = JUDGED_LONG;
+        self
     }
 
     /// Tells how many distinct values it has.

@@ -6,7 +6,7 @@ use super::numbers::{Gathered, encode_pages, encode_values, gather_own};
 use super::page::{Codec, Column};
 use super::{Encoded, Group};
 use crate::courtesy::give_way;
-use crate::segment::properties::treatment;
+use crate::segment::properties::{RUN_ROWS, treatment};
 
 /// Ten to the power of it is a double without a rounding, and so is each below.
 const DIGITS_MAX: usize = 22;
@@ -112,6 +112,8 @@ impl Scaled {
                 return Some(encode_pages(&self.raw, valid.as_deref(), ends, column, codec));
             }
             scaled::SCALED => {
+                let is_long = self.rows() >= RUN_ROWS * self.runs.len();
+                let column = if is_long { column.with_long_runs() } else { column };
                 return Some(encode_pages(&self.scaled, self.valid.as_deref(), ends, column, codec));
             }
             scaled::BASE => self.of_runs(|scale| scale.base),

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::disk::Chance;
+use crate::segment::properties::{Effort, parquet_schema};
 
 /// What a reader makes of them: the values as bits, by the formula of `docs/reference/schema.md`.
 fn read(all: &Scaled) -> Vec<u64> {
@@ -120,4 +121,30 @@ fn every_value_comes_back_bit_for_bit() {
             .collect();
         check(&series);
     }
+}
+
+/// What is in the middle of a page need not be what most of it is.
+#[test]
+fn a_page_of_few_series_is_judged_as_a_whole() {
+    let mut chance = Chance::new(11);
+    let mut total = 0.0;
+    let mut walk = |len| -> Vec<f64> {
+        let mut step = || {
+            total += chance.below(200) as f64;
+            total
+        };
+        (0..len).map(|_| step()).collect()
+    };
+    let (before, after) = (walk(1600), walk(1600));
+    let among = [0.0, 31_337.0, 65_521.0];
+    let middle = (0..1100).map(|_| among[chance.below(3) as usize]).collect();
+    let all = check(&[before, middle, after]);
+    let schema = parquet_schema(Table::Samples);
+    let leaf = schema.columns().iter().find(|leaf| leaf.name() == scaled::SCALED).unwrap();
+    let mut codec = Codec::new(Table::Samples, Effort::Compact).unwrap();
+    let (whole, _) = all.encode(leaf, &mut codec).unwrap().unwrap();
+    let ends = all.page_ends(codec.page_rows());
+    let column = Column::new(leaf, treatment(leaf));
+    let (by_middle, _) = encode_pages(&all.scaled, None, ends, column, &mut codec).unwrap();
+    assert!(whole.len() < by_middle.len(), "{} {}", whole.len(), by_middle.len());
 }
