@@ -92,3 +92,48 @@ fn read(objects: &Arc<Objects>, named: SegmentMeta) -> Result<Option<Orphan>, Re
     let meta = SegmentMeta { rows, min_time, max_time, level, tail, lsns, tier, thinned, ..named };
     Ok(Some(Orphan { meta, origin, store }))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use model::{Signal, Table};
+
+    use super::*;
+    use crate::Disk;
+    use crate::disk::ForgetfulDisk;
+    use crate::fatal::Fatal;
+    use crate::tests::fixture::*;
+
+    /// Whatever is altered in the end of a segment, which says all that is known of it, it is not believed.
+    #[tokio::test]
+    async fn an_altered_end_says_nothing() {
+        let (dir, disk) = (Path::new("/store"), ForgetfulDisk::new());
+        let store = open_with(options(config(dir), Arc::new(disk.clone()), &TestClock::new(NOON))).await;
+        let rows = (0..50).map(|id| Row { id, stream: (id % 7) as u8, time: NOON + id as i64 });
+        for signal in Signal::ALL {
+            append(&store, signal, rows.clone()).await;
+        }
+        store.seal_all().await.unwrap();
+        let named = [Table::Logs, Table::Spans, Table::Samples, Table::Series]
+            .map(|table| store.snapshot(&tenant(), table).segments[0].clone());
+        drop(store);
+        let objects = Arc::new(Objects::local(Arc::new(disk.clone()), dir, Fatal::default()).unwrap());
+        let now_ms = NOON / 1_000_000;
+        for segment in named {
+            let file = dir.join(&segment.path);
+            let found = look_at(&objects, &segment.path, now_ms).unwrap();
+            assert!(matches!(found, Found::Segment(orphan) if orphan.meta.rows == segment.rows), "{file:?}");
+            let bytes = disk.read(&file).unwrap();
+            let tail = usize::try_from(segment.tail.unwrap().len).unwrap();
+            for at in bytes.len() - tail..bytes.len() {
+                for change in [1 << (at % 8), 0xff] {
+                    disk.alter(&file, |bytes| bytes[at] ^= change);
+                    let found = look_at(&objects, &segment.path, now_ms).unwrap();
+                    assert!(matches!(found, Found::Unknown(_)), "{file:?}: {change:x} at {at}");
+                    disk.alter(&file, |bytes| bytes[at] ^= change);
+                }
+            }
+        }
+    }
+}
