@@ -79,12 +79,11 @@ pub(crate) fn first_lsn(disk: &dyn Disk, dir: &Path) -> Result<Option<Lsn>, WalE
     }
 }
 
-/// What a damaged entry says of itself, where its header is whole and its metadata can be read. Since
-/// one checksum is over metadata and body it may still be wrong: good for counting, not for more.
+/// What a damaged entry says of itself, where its header and its metadata are what was written.
 pub(crate) fn meta_of(damaged: &[u8], lsn: Lsn) -> Option<EntryMeta> {
     let header = format::EntryHeader::decode(damaged).filter(|header| header.lsn == lsn)?;
     let (_, payload) = damaged.split_at_checked(format::ENTRY_HEADER_LEN)?;
-    EntryMeta::decode(payload.get(..header.meta_len as usize)?)
+    EntryMeta::decode_found(payload.get(..header.meta_len as usize)?)
 }
 
 /// The log, open for appending. `P` is what travels along with an entry until it is durable.

@@ -69,6 +69,32 @@ async fn an_entry_with_a_damaged_body_is_counted_and_makes_its_table_incomplete(
     }
 }
 
+/// Its tenant, its signal and its counts may be what is altered: then the records of somebody else would be
+/// said to be missing, and those that are would not.
+#[tokio::test]
+async fn what_an_altered_entry_says_of_itself_is_not_believed() {
+    let clock = TestClock::new(NOON);
+    let whole = logged(&clock).await;
+    let (file, body) = find(&whole, "{\"rows\":[{\"id\":20,");
+    let bytes = whole.read(&file).unwrap();
+    let name = b"default";
+    let tenant_at = bytes[..body].windows(name.len()).rposition(|part| part == name).unwrap();
+    // Before the name are its length, the signal and the protocol; behind it the time and how many records.
+    let (signal_at, records_at) = (tenant_at - 5, tenant_at + name.len() + 8);
+    for (at, change) in [(tenant_at, 0x20), (signal_at, 1), (records_at + 2, 1)] {
+        let disk = whole.kill_copy();
+        disk.alter(&file, |bytes| bytes[at] ^= change);
+        let store = open(&disk, &clock).await;
+        for table in [Table::Logs, Table::Spans, Table::Samples] {
+            let missing = store.snapshot(&tenant(), table).missing_in(NOON..=NOON).count();
+            assert_eq!(missing, 1, "{at}: {table}");
+        }
+        let ledger = store.ledger();
+        assert_eq!(ledger.keys().collect::<Vec<_>>(), [&(tenant(), Signal::Logs)], "{at}: {ledger:?}");
+        assert_eq!(ledger[&(tenant(), Signal::Logs)].stored, 40);
+    }
+}
+
 #[tokio::test]
 async fn an_entry_that_cannot_be_told_may_have_been_anybodys() {
     let clock = TestClock::new(NOON);

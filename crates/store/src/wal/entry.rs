@@ -57,8 +57,10 @@ impl EntryMeta {
         rejected.chain(self.refused.iter().map(|some| (some.reason.as_str(), u64::from(some.records))))
     }
 
-    /// Appends the metadata as the log's files hold it.
+    /// Appends the metadata as the log's files hold it: with a checksum of its own, as where the body is
+    /// damaged it is what says whose records are missing.
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
+        let from = out.len();
         out.extend_from_slice(&self.protocol.to_le_bytes());
         out.push(signal_code(self.signal));
         put_text(out, self.tenant.as_str());
@@ -75,6 +77,15 @@ impl EntryMeta {
             out.extend_from_slice(&refused.records.to_le_bytes());
             put_numbers(out, &refused.rows);
         }
+        let sum = crc32fast::hash(&out[from..]);
+        out.extend_from_slice(&sum.to_le_bytes());
+    }
+
+    /// As [`EntryMeta::decode`], where it is not known whether it is what was written; nothing where it does
+    /// not say so itself.
+    pub(super) fn decode_found(bytes: &[u8]) -> Option<Self> {
+        let (fields, sum) = bytes.split_last_chunk::<4>()?;
+        (crc32fast::hash(fields) == u32::from_le_bytes(*sum)).then(|| Self::decode(bytes))?
     }
 
     /// Reads what [`EntryMeta::encode`] wrote; nothing when it is something else.
@@ -96,6 +107,10 @@ impl EntryMeta {
         for _ in 0..count {
             let (reason, records) = (input.text()?.to_owned(), input.number()?);
             refused.push(RefusedSeries { reason, records, rows: input.numbers()? });
+        }
+        // Files of version 3 end here. The checksum of the whole entry was looked at.
+        if !input.0.is_empty() {
+            input.number()?;
         }
         let meta = Self { tenant, signal, protocol, received_unix_nano, records, rejected, refused };
         input.0.is_empty().then_some(meta)

@@ -18,7 +18,7 @@ use crate::disk::BLOCK;
 
 const MAGIC: [u8; 8] = *b"FRESNWAL";
 /// The version that is written.
-pub(super) const VERSION: u32 = 3;
+pub(super) const VERSION: u32 = 4;
 /// One sector, so that a sector that goes bad never takes both the header and the first entry.
 pub(super) const FILE_HEADER_LEN: usize = 512;
 /// Marker, LSN, first LSN of the group, length of metadata and of body, CRC of both, CRC of the header.

@@ -10,17 +10,29 @@ fn metadata_survives_and_nothing_shorter_or_longer_is_taken_for_it() {
         let mut bytes = Vec::new();
         meta.encode(&mut bytes);
         assert_eq!(EntryMeta::decode(&bytes).as_ref(), Some(&meta));
-        // As version 2 wrote it.
+        assert_eq!(EntryMeta::decode_found(&bytes).as_ref(), Some(&meta));
+        // As version 2 and version 3 wrote it.
         let before = EntryMeta { refused: Vec::new(), ..meta.clone() };
         let mut old = Vec::new();
         before.encode(&mut old);
-        old.truncate(old.len() - 4);
+        let (second, third) = (old.len() - 8, bytes.len() - 4);
         for len in 0..bytes.len() {
-            let expected = (len == old.len()).then(|| before.clone());
-            assert_eq!(EntryMeta::decode(&bytes[..len]), expected);
+            // Where nothing was refused, the count of that is all that the third has more.
+            let expected = match len {
+                _ if len == third => Some(&meta),
+                _ if len == second || len == second + 4 && meta.refused.is_empty() => Some(&before),
+                _ => None,
+            };
+            assert_eq!(EntryMeta::decode(&bytes[..len]).as_ref(), expected, "{len} of {}", bytes.len());
+            assert_eq!(EntryMeta::decode_found(&bytes[..len]), None);
+        }
+        for bit in 0..bytes.len() * 8 {
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(EntryMeta::decode_found(&bytes), None);
+            bytes[bit / 8] ^= 1 << (bit % 8);
         }
         bytes.push(0);
-        assert_eq!(EntryMeta::decode(&bytes), None);
+        assert_eq!((EntryMeta::decode(&bytes), EntryMeta::decode_found(&bytes)), (None, None));
     }
 }
 
@@ -28,8 +40,8 @@ fn metadata_survives_and_nothing_shorter_or_longer_is_taken_for_it() {
 fn hostile_lengths_allocate_nothing() {
     let mut bytes = Vec::new();
     EntryMeta { refused: Vec::new(), ..entry(1).meta }.encode(&mut bytes);
-    let count = bytes.len() - 4;
-    bytes[count..].copy_from_slice(&u32::MAX.to_le_bytes());
+    let count = bytes.len() - 8;
+    bytes[count..count + 4].copy_from_slice(&u32::MAX.to_le_bytes());
     assert_eq!(EntryMeta::decode(&bytes), None);
 }
 
