@@ -25,11 +25,12 @@ use crate::error::WorkError;
 use crate::identity::Identity;
 use crate::ledger::{Counts, LedgerDelta, counts_records};
 use crate::manifest::{
-    Commit, Manifest, Progress, Removal, RemovalReason, SegmentMeta, SetAside, State, TierOf, Whose,
+    Commit, ExpiredRows, Manifest, Progress, Removal, RemovalReason, SegmentMeta, SetAside, State, TierOf,
+    Whose,
 };
 use crate::names::made_ms;
-use crate::objects::Objects;
-use crate::segment::{SEGMENTS, covers, overlap, parse_path};
+use crate::objects::{Objects, SET_ASIDE};
+use crate::segment::{SEGMENTS, covers, overlap, parse_path, union};
 
 /// What the manifest's file stands for in the status.
 const MANIFEST: &str = "manifest";
@@ -55,6 +56,14 @@ enum Fate {
     Leftover,
 }
 
+/// What of a segment that was set aside is nowhere else.
+enum Missing {
+    Nothing,
+    All,
+    /// Some of it, or all.
+    Unknown,
+}
+
 type Cuts = BTreeMap<(Tenant, Signal), Lsn>;
 type Place = (Tenant, Table, i32, Option<TierOf>);
 
@@ -71,7 +80,7 @@ impl Rebuild<'_> {
         let youngest_ms = orphans.first().and_then(|orphan| made_ms(&orphan.meta.id)).unwrap_or(0);
         let (orphans, mut leftovers) = without_abandoned(orphans, &state);
         let cuts = cuts(&orphans, &state, self.log_from);
-        let mut plan = Plan::new(&state, there, cuts, self.sound);
+        let mut plan = Plan::new(&state, there, cuts, self);
         for orphan in orphans {
             match plan.fate(&orphan) {
                 Fate::Adopt(replaced) => plan.adopt(orphan, replaced),
@@ -80,6 +89,7 @@ impl Rebuild<'_> {
         }
         if !self.sound {
             plan.replace_covered();
+            set_aside.extend(self.set_aside_before(&plan, &state, &set_aside)?);
         }
         self.commit(plan, &state, &mut set_aside)?;
         if self.sound {
@@ -120,25 +130,50 @@ impl Rebuild<'_> {
                 }
             }
         }
-        if !self.sound {
-            set_aside.extend(self.set_aside_before(state, &set_aside)?);
-        }
         Ok((orphans, set_aside))
     }
 
     /// What was set aside and is not known any more: what was in it is missing as before.
-    fn set_aside_before(&self, state: &State, now: &[SetAside]) -> Result<Vec<SetAside>, WorkError> {
+    fn set_aside_before(
+        &self,
+        plan: &Plan,
+        state: &State,
+        now: &[SetAside],
+    ) -> Result<Vec<SetAside>, WorkError> {
         let known: HashSet<&str> =
             state.set_aside.iter().chain(now).map(|place| place.path.as_str()).collect();
-        let again = |path: String| {
-            let reason = "it was set aside before the manifest was lost".to_owned();
-            // Of a segment its path says more. Else it was anybody's, and was there by now.
-            let of_log = parse_path(&path).is_none();
-            let times = of_log.then(|| (i64::MIN, self.now_ms.saturating_mul(1_000_000)));
-            SetAside { path, reason, rows: None, times, whose: of_log.then(Whose::default) }
-        };
-        let found = self.objects.all_set_aside()?.into_iter();
-        Ok(found.filter(|path| !known.contains(path.as_str())).map(again).collect())
+        // One that is named is found missing when the segments are checked, with all that is known of it.
+        let live = plan.live.values().flatten();
+        let named: HashSet<String> = live.map(|segment| format!("{SET_ASIDE}/{}", segment.path)).collect();
+        let mut places = Vec::new();
+        for path in self.objects.all_set_aside()? {
+            if !known.contains(path.as_str()) && !named.contains(&path) {
+                places.extend(self.known_again(path, plan)?);
+            }
+        }
+        Ok(places)
+    }
+
+    /// A place that was set aside; nothing when its records are elsewhere.
+    fn known_again(&self, path: String, plan: &Plan) -> Result<Option<SetAside>, WorkError> {
+        let reason = "it was set aside before the manifest was lost".to_owned();
+        if parse_path(&path).is_none() {
+            // A piece of the log was anybody's, and was there by now.
+            let times = Some((i64::MIN, self.now_ms.saturating_mul(1_000_000)));
+            return Ok(Some(SetAside { path, reason, rows: None, times, whose: Some(Whose::default()) }));
+        }
+        // Where its end is whole that says how much it held; else its path says whose it was.
+        let (mut rows, mut times) = (None, None);
+        if let Found::Segment(orphan) = look_at(self.objects, &path, self.now_ms)? {
+            let ours = self.identity.is_ours(&orphan.store, made_ms(&orphan.meta.id).unwrap_or(0));
+            match plan.missing(&orphan) {
+                Missing::Nothing => return Ok(None),
+                Missing::All if ours => rows = Some(orphan.meta.rows),
+                _ => {}
+            }
+            times = Some((orphan.meta.min_time, orphan.meta.max_time));
+        }
+        Ok(Some(SetAside { path, reason, rows, times, whose: None }))
     }
 
     /// A new directory that has segments is one that lost all else: it is theirs.
@@ -155,7 +190,8 @@ impl Rebuild<'_> {
     }
 
     fn commit(&self, plan: Plan, before: &State, set_aside: &mut Vec<SetAside>) -> Result<(), WorkError> {
-        let ledger = if self.sound && plan.adopted.is_empty() { Vec::new() } else { plan.ledger(before) };
+        let same = self.sound && plan.adopted.is_empty();
+        let (ledger, expired) = if same { Default::default() } else { plan.ledger(before, set_aside) };
         let Plan { adopted, replaced, cuts, .. } = plan;
         if !adopted.is_empty() {
             let reason = format!(
@@ -178,6 +214,7 @@ impl Rebuild<'_> {
             add: adopted,
             remove: remove.collect(),
             ledger,
+            expired,
             set_aside: std::mem::take(set_aside),
             settled: before.in_doubt,
             ..Commit::default()
@@ -266,6 +303,8 @@ struct Plan {
     /// What the manifest says itself.
     sealed: Cuts,
     cuts: Cuts,
+    /// The first entry that the log still has.
+    log_from: Lsn,
     there: HashSet<String>,
     /// What is named or adopted so far.
     live: HashMap<Place, Vec<Arc<SegmentMeta>>>,
@@ -274,13 +313,14 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(state: &State, there: Vec<String>, cuts: Cuts, sound: bool) -> Self {
+    fn new(state: &State, there: Vec<String>, cuts: Cuts, of: &Rebuild<'_>) -> Self {
         let mut live: HashMap<Place, Vec<_>> = HashMap::new();
         for segment in state.segments.values().flat_map(|segments| segments.iter()) {
             live.entry(place(segment)).or_default().push(Arc::clone(segment));
         }
         Self {
-            sound,
+            sound: of.sound,
+            log_from: of.log_from,
             sealed: state.progress.clone(),
             cuts,
             there: there.into_iter().collect(),
@@ -331,24 +371,58 @@ impl Plan {
         }
     }
 
-    /// What the ledger has lost with the commits: records that are in segments and not in it.
-    fn ledger(&self, before: &State) -> Vec<LedgerDelta> {
-        let mut sums = BTreeMap::new();
-        for segment in self.live.values().flatten() {
-            add_rows(&mut sums, &segment.tenant, segment.table, segment.rows);
+    /// What of a segment that is not there any more is neither in another one nor in the log.
+    fn missing(&self, orphan: &Orphan) -> Missing {
+        let key = (orphan.meta.tenant.clone(), orphan.meta.table.signal());
+        let lsns = &orphan.origin.lsns;
+        let live = self.live.get(&place(&orphan.meta)).map_or(&[][..], Vec::as_slice);
+        let elsewhere = union(live.iter().flat_map(|other| other.lsns.iter().copied()));
+        if !lsns.is_empty() && covers(&elsewhere, lsns) {
+            return Missing::Nothing;
         }
-        for damage in &before.set_aside {
-            if let (Some((table, tenant, ..)), Some(rows)) = (parse_path(&damage.path), damage.rows) {
-                add_rows(&mut sums, &tenant, table, rows);
+        if live.iter().any(|other| orphan.shares_rows_with(other)) {
+            return Missing::Unknown;
+        }
+        // What is above the cut and in the log is replayed.
+        let replayed = self.log_from.max(self.cuts.get(&key).map_or(0, |cut| cut + 1));
+        let first = orphan.origin.first.or(lsns.first().map(|(from, _)| *from));
+        match first {
+            _ if orphan.origin.last() < replayed => Missing::All,
+            Some(first) if first >= replayed => Missing::Nothing,
+            _ => Missing::Unknown,
+        }
+    }
+
+    /// What the ledger has lost with the commits: records that are in segments and not in it, and those
+    /// that it has and that are in none any more, because they were too old.
+    fn ledger(&self, before: &State, set_aside: &[SetAside]) -> (Vec<LedgerDelta>, Vec<ExpiredRows>) {
+        // Also of whom nothing is left.
+        let mut there: BTreeMap<(Tenant, Signal), u64> =
+            before.ledger.keys().map(|key| (key.clone(), 0)).collect();
+        for segment in self.live.values().flatten() {
+            add_rows(&mut there, &segment.tenant, segment.table, segment.rows);
+        }
+        let set_aside = || before.set_aside.iter().chain(set_aside);
+        for (tenant, signal, rows) in set_aside().filter_map(SetAside::records) {
+            *there.entry((tenant, signal)).or_default() += rows;
+        }
+        let (mut lost, mut expired) = (Vec::new(), Vec::new());
+        for ((tenant, signal), rows) in there {
+            let known = before.ledger.get(&(tenant.clone(), signal)).map_or(0, |counts| counts.stored);
+            // Nobody knows what was in some of it.
+            let uncounted = |place: &SetAside| {
+                let of = |table: &&Table| counts_records(**table) && place.concerns(&tenant, **table);
+                place.rows.is_none() && signal.tables().iter().any(|table| of(&table))
+            };
+            if rows > known {
+                let rows = rows - known;
+                let counts = Counts { received: rows, stored: rows, ..Counts::default() };
+                lost.push(LedgerDelta { tenant, signal, counts });
+            } else if rows < known && !set_aside().any(uncounted) {
+                expired.push(ExpiredRows { tenant, signal, rows: known - rows });
             }
         }
-        let delta = |((tenant, signal), rows): ((Tenant, Signal), u64)| {
-            let known = before.ledger.get(&(tenant.clone(), signal)).map_or(0, |counts| counts.stored);
-            let lost = rows.checked_sub(known).filter(|lost| *lost > 0)?;
-            let counts = Counts { received: lost, stored: lost, ..Counts::default() };
-            Some(LedgerDelta { tenant, signal, counts })
-        };
-        sums.into_iter().filter_map(delta).collect()
+        (lost, expired)
     }
 }
 

@@ -214,6 +214,47 @@ async fn what_a_segment_says_of_itself_is_altered_and_the_manifest_is_lost() {
     }
 }
 
+/// What was set aside is still missing, and still counted as what it was: by what its own end says, or the
+/// manifest of before. Of a merge what it was made of may be there yet: then nothing is missing.
+#[tokio::test]
+async fn what_was_set_aside_is_counted_when_the_manifest_is_lost() {
+    let mut came_back = 0;
+    for (what, lose) in LOSSES {
+        for (table, merged) in
+            [Table::Logs, Table::Spans].into_iter().flat_map(|of| [(of, false), (of, true)])
+        {
+            let what = format!("{what}: {table}, merged: {merged}");
+            let clock = TestClock::new(NOON);
+            let (disk, _) = lived(&clock).await;
+            let store = open(&disk, &clock).await;
+            seal(&store, 240..280).await;
+            let segments = store.snapshot(&tenant(), table).segments;
+            let rows = if merged { 160 } else { 40 };
+            let damaged = segments.iter().find(|segment| segment.rows == rows).unwrap();
+            disk.alter(&below(&damaged.path), |bytes| bytes[100] ^= 1);
+            assert!(store.examine(&damaged.path).await.unwrap(), "{what}");
+            drop(store);
+            lose(&disk);
+            for restart in 0..2 {
+                let store = open(&disk, &clock).await;
+                let counts = store.ledger()[&(tenant(), table.signal())].clone();
+                let (snapshot, set_aside) = (store.snapshot(&tenant(), table), store.status().set_aside);
+                let what = format!("{what}, restart {restart}: {counts:?} {set_aside:?}");
+                assert_eq!((counts.stored, counts.balances()), (280, true), "{what}");
+                let back = merged && snapshot.complete();
+                let missing = if back { 0 } else { rows };
+                came_back += usize::from(back);
+                assert_eq!((snapshot.rows(), snapshot.complete()), (280 - missing, back), "{what}");
+                let of_segment = set_aside.iter().find(|place| place.path.ends_with(&damaged.path));
+                let known = of_segment.map(|place| (place.rows, place.times));
+                let times = Some((damaged.min_time, damaged.max_time));
+                assert_eq!(known, (!back).then_some((Some(rows), times)), "{what}");
+            }
+        }
+    }
+    assert!(came_back > 0);
+}
+
 /// Whether what is sorted is a part of something else that is.
 fn is_part<T: PartialEq>(part: &[T], whole: &[T]) -> bool {
     let mut whole = whole.iter();

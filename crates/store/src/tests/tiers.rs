@@ -323,6 +323,32 @@ async fn a_lost_manifest_changes_nothing_of_what_is_in_which_tier() {
     }
 }
 
+/// The manifest that is there still counts what is in no file any more.
+#[tokio::test]
+async fn an_older_manifest_that_was_put_back_learns_what_has_expired() {
+    let place = Place::new(|config| config.retention.metrics = Duration::ZERO).await;
+    let rows = day(0, 600);
+    place.sealed(rows.clone()).await;
+    place.later(0).await;
+    let file = std::fs::read_dir(place.dir.path().join("manifest")).unwrap().last().unwrap().unwrap().path();
+    let mut older = std::fs::read(&file).unwrap();
+    // One that knows that it is not all, or what came later would be deleted.
+    older.extend_from_slice(b"the beginning of a line");
+    place.later(2 * NANOS_PER_DAY).await;
+    let (tiered, _) = sum(&rows);
+    assert_eq!(place.expired(), tiered);
+    let Place { dir, config, clock, store } = place;
+    drop(store);
+    std::fs::remove_dir_all(dir.path().join("manifest")).unwrap();
+    std::fs::create_dir(dir.path().join("manifest")).unwrap();
+    std::fs::write(&file, older).unwrap();
+    let store = open_with(options(config.clone(), Arc::new(LocalDisk::new()), &clock)).await;
+    let place = Place { dir, config, clock, store };
+    assert_eq!((place.samples(), place.expired()), (rows.len() - tiered as usize, tiered));
+    let ledger = place.store.ledger();
+    assert_eq!(ledger[&(tenant(), Signal::Metrics)].stored, rows.len() as u64 - tiered);
+}
+
 /// The file of samples that have all expired is there for a while yet, for queries that read it.
 #[tokio::test]
 async fn samples_that_come_back_with_a_lost_manifest_are_in_their_tiers_and_expire_again() {
