@@ -236,7 +236,7 @@ impl Inner {
         draft: &Path,
     ) -> Result<SegmentMeta, WorkError> {
         let encode = |source| WorkError::Encode { table: new.table.as_str(), source };
-        let mut writer = SegmentWriter::new(new.table, effort, file).map_err(encode)?;
+        let mut writer = SegmentWriter::new(new.table, effort, file, &self.buffers).map_err(encode)?;
         write(&mut writer)?;
         let mut written = writer.finish().map_err(encode)?;
         written.file.sync_data().map_err(|error| {

@@ -17,6 +17,7 @@ mod trace_index;
 mod unfile;
 mod write;
 
+pub(crate) use self::encode::Buffers;
 pub(crate) use self::order::{Pick, by_day, order};
 pub(crate) use self::origin::{Origin, Stamp, covers, overlap, union};
 pub(crate) use self::path::{SEGMENTS, object_path, parse_path};

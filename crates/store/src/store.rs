@@ -31,6 +31,7 @@ use crate::objects::Objects;
 use crate::pins::PinBoard;
 use crate::rebuild::Rebuild;
 use crate::replay::Replay;
+use crate::segment::Buffers;
 use crate::tiers::Rules;
 use crate::trace::IndexCache;
 use crate::wal::{EntryMeta, Publish, Wal, WalOptions};
@@ -89,6 +90,8 @@ pub(crate) struct Inner {
     /// expire once they were downsampled.
     pub(crate) changed: Notify,
     pub(crate) work: Work,
+    /// Of the segments that are written.
+    pub(crate) buffers: Buffers,
     /// What is not merged for a while.
     pub(crate) paused: Paused,
     /// What the configuration says about metrics.
@@ -172,6 +175,7 @@ impl Store {
         let (wal, recovery) = Wal::open(wal, publish(&ledger, &memory)).map_err(OpenError::Wal)?;
         let inner = Arc::new(Inner {
             indexes: IndexCache::new(&budget),
+            buffers: Buffers::new(&budget),
             rules: Rules::new(&config.tiers),
             view: RwLock::new(View { state, sequence: 0 }),
             config,

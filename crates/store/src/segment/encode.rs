@@ -7,6 +7,7 @@
 //! Must hold: other readers find what the general writer would have written.
 
 mod bits;
+mod buffers;
 mod delta;
 mod dictionary;
 mod maps;
@@ -21,12 +22,13 @@ mod texts;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
-use bytes::Bytes;
 use model::schema;
 use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::Result;
 use parquet::schema::types::{ColumnDescPtr, SchemaDescPtr};
 
+pub(crate) use self::buffers::Buffers;
+use self::buffers::ColumnBytes;
 pub(super) use self::dictionary::Dictionary;
 pub(super) use self::page::Codec;
 use self::page::Column;
@@ -46,7 +48,7 @@ const AHEAD: usize = 32;
 pub(super) const BLOCK_ROWS: usize = 1024;
 
 /// A column of a row group, as it will be in the file.
-pub(super) type Encoded = (Bytes, ColumnCloseResult);
+pub(super) type Encoded = (ColumnBytes, ColumnCloseResult);
 
 /// Picked rows that become one row group.
 pub(super) struct Group<'a> {

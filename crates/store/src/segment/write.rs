@@ -18,7 +18,7 @@ use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::SchemaDescPtr;
 
-use super::encode::{Codec, Group, Leaves, leaves_of};
+use super::encode::{Buffers, Codec, Group, Leaves, leaves_of};
 use super::order::Pick;
 use super::origin;
 use super::properties::{Effort, parquet_schema, properties};
@@ -87,7 +87,7 @@ pub(crate) struct Written {
 
 impl SegmentWriter {
     /// Begins a segment in an empty file.
-    pub(crate) fn new(table: Table, effort: Effort, file: Box<dyn File>) -> Result<Self> {
+    pub(crate) fn new(table: Table, effort: Effort, file: Box<dyn File>, buffers: &Buffers) -> Result<Self> {
         let output =
             BufWriter::with_capacity(256 << 10, Sink { file, blocks: Summing::default(), tail: None });
         // Without the Arrow schema: what other readers see is what we see.
@@ -97,7 +97,7 @@ impl SegmentWriter {
         let writer = ArrowWriter::try_new_with_options(output, schema::stored(table), options)?;
         let (file, factory) = writer.into_serialized_writer()?;
         let trace = (table == Table::Spans).then(TraceIndexBuilder::default);
-        let (columns, codec) = (parquet_schema(table), Codec::new(table, effort)?);
+        let (columns, codec) = (parquet_schema(table), Codec::new(table, effort, buffers)?);
         Ok(Self {
             table,
             effort,
@@ -139,6 +139,7 @@ impl SegmentWriter {
                     for (bytes, close) in encoded {
                         memory.settle(held + 2 * bytes.len() as u64);
                         target.append_column(&bytes, close)?;
+                        self.codec.reuse(bytes);
                     }
                 }
                 Leaves::General => {

@@ -83,9 +83,36 @@ struct Writer {
     empty: bool,
     /// The row that was put last, where dictionaries are used.
     row: Row,
-    /// Its keys as they were: all bytes, and where each begins and ends.
-    last_bytes: Vec<u8>,
-    last_ends: Vec<i32>,
+    /// Keys of rows before: senders have few sets of them, which alternate.
+    sets: Vec<KeySet>,
+    /// Which of them gives way to the next one.
+    oldest: usize,
+}
+
+/// How many sets of keys are remembered.
+const KEY_SETS: usize = 8;
+/// And how long their keys are at most.
+const KEY_SET_BYTES: usize = 4 << 10;
+
+/// The keys of a row.
+#[derive(Default)]
+struct KeySet {
+    /// All bytes, and where each begins and ends.
+    bytes: Vec<u8>,
+    ends: Vec<i32>,
+    /// Their places in the dictionary.
+    ids: Vec<u32>,
+}
+
+impl KeySet {
+    /// Whether these are the keys; ends count from the first.
+    fn is(&self, bytes: &[u8], ends: &[i32]) -> bool {
+        let base = ends.first().copied().unwrap_or(0);
+        self.bytes.len() == bytes.len()
+            && self.ends.len() == ends.len()
+            && self.bytes == bytes
+            && self.ends.iter().zip(ends).all(|(own, end)| *own == end - base)
+    }
 }
 
 impl Side {
@@ -123,8 +150,8 @@ impl Writer {
             values: Side::new(&leaves[1]),
             empty: true,
             row: Row::default(),
-            last_bytes: Vec::new(),
-            last_ends: Vec::new(),
+            sets: Vec::new(),
+            oldest: 0,
         }
     }
 
@@ -155,25 +182,17 @@ impl Writer {
         Ok(())
     }
 
-    /// Keys are mostly those of the row before.
+    /// Keys are mostly those of a row shortly before.
     fn put_keys(&mut self, maps: &Maps<'_>, entries: std::ops::Range<usize>) {
         let (bytes, ends) = maps.keys.run(entries.start, entries.end);
-        let ends_of = |ends: &[i32]| ends.first().copied().unwrap_or(0);
-        let (base, last_base) = (ends_of(ends), ends_of(&self.last_ends));
-        let same = self.keys.values.is_interning()
-            && self.row.keys.len() == entries.len()
-            && bytes == self.last_bytes
-            && ends.len() == self.last_ends.len()
-            && ends.iter().zip(&self.last_ends).all(|(end, last)| end - base == last - last_base);
-        if same {
-            self.keys.values.push_ids(&self.row.keys);
+        self.row.keys.clear();
+        let interning = self.keys.values.is_interning();
+        if let Some(known) = self.sets.iter().find(|set| interning && set.is(bytes, ends)) {
+            self.keys.values.push_ids(&known.ids);
+            self.row.keys.extend_from_slice(&known.ids);
             return;
         }
-        self.last_bytes.clear();
-        self.last_bytes.extend_from_slice(bytes);
-        self.last_ends.clear();
-        self.last_ends.extend_from_slice(ends);
-        self.row.keys.clear();
+        let base = ends.first().copied().unwrap_or(0);
         for pair in ends.windows(2) {
             let key = &bytes[(pair[0] - base) as usize..(pair[1] - base) as usize];
             match self.keys.values.intern(key) {
@@ -184,6 +203,25 @@ impl Writer {
                 None => self.keys.values.push_plain(key),
             }
         }
+        if interning && bytes.len() <= KEY_SET_BYTES {
+            self.remember(bytes, ends);
+        }
+    }
+
+    /// The keys of this row may be those of the next ones.
+    fn remember(&mut self, bytes: &[u8], ends: &[i32]) {
+        if self.sets.len() < KEY_SETS {
+            self.sets.push(KeySet::default());
+        }
+        let set = &mut self.sets[self.oldest];
+        self.oldest = (self.oldest + 1) % KEY_SETS;
+        let base = ends.first().copied().unwrap_or(0);
+        set.bytes.clear();
+        set.bytes.extend_from_slice(bytes);
+        set.ends.clear();
+        set.ends.extend(ends.iter().map(|end| end - base));
+        set.ids.clear();
+        set.ids.extend_from_slice(&self.row.keys);
     }
 
     fn put_values(&mut self, maps: &Maps<'_>, entries: std::ops::Range<usize>) {

@@ -11,6 +11,7 @@ use zstd::bulk::Compressor;
 
 use super::Encoded;
 use super::bits::{Levels, zigzag};
+use super::buffers::{Buffers, ColumnBytes, Spare};
 use super::numbers::Bounds;
 use crate::courtesy::give_way;
 use crate::segment::properties::{Effort, Treatment, page_rows};
@@ -21,19 +22,18 @@ pub(crate) struct Codec {
     compression: Compression,
     page_rows: usize,
     buffer: Vec<u8>,
-    /// Buffers of columns that are done, for the next ones: memory that is touched for the first
-    /// time costs more than what is written to it.
-    spare: Vec<Vec<u8>>,
+    /// Buffers of columns that are done, for the next ones.
+    spare: Spare,
 }
 
 impl Codec {
-    pub(crate) fn new(table: Table, effort: Effort) -> Result<Self> {
+    pub(crate) fn new(table: Table, effort: Effort, buffers: &Buffers) -> Result<Self> {
         let level = effort.level(table);
         let compressor = Compressor::new(level.compression_level())
             .map_err(|error| ParquetError::External(error.into()))?;
         let compression = Compression::ZSTD(level);
         let page_rows = page_rows(table, effort);
-        Ok(Self { compressor, compression, page_rows, buffer: Vec::new(), spare: Vec::new() })
+        Ok(Self { compressor, compression, page_rows, buffer: Vec::new(), spare: buffers.borrow() })
     }
 
     /// Rows of a page.
@@ -43,7 +43,12 @@ impl Codec {
 
     /// Memory that is kept from page to page and column to column.
     pub(crate) fn bytes(&self) -> usize {
-        self.buffer.capacity() + self.spare.iter().map(Vec::capacity).sum::<usize>()
+        self.buffer.capacity() + self.spare.bytes()
+    }
+
+    /// The buffers of a column that is written, for the next ones.
+    pub(crate) fn reuse(&mut self, column: ColumnBytes) {
+        column.into_buffers().for_each(|buffer| self.spare.put(buffer));
     }
 
     /// How long these bytes are when they are compressed.
@@ -55,11 +60,21 @@ impl Codec {
     fn pack(&mut self, page: &[u8]) -> Result<&[u8]> {
         let bound = zstd::zstd_safe::compress_bound(page.len());
         if self.buffer.len() < bound {
+            if self.buffer.capacity() < bound {
+                let larger = self.spare.take_for(bound);
+                self.spare.put(std::mem::replace(&mut self.buffer, larger));
+            }
             self.buffer.resize(bound, 0);
         }
         let len = self.compressor.compress_to_buffer(page, self.buffer.as_mut_slice());
         let len = len.map_err(|error| ParquetError::External(error.into()))?;
         Ok(&self.buffer[..len])
+    }
+}
+
+impl Drop for Codec {
+    fn drop(&mut self) {
+        self.spare.put(std::mem::take(&mut self.buffer));
     }
 }
 
@@ -116,6 +131,8 @@ const JUDGED_LONG: usize = 8192;
 /// A column of ids or numbers of which the first page loses less than one part in so many by being
 /// compressed is stored as it is: that would cost time both ways and save nothing.
 const WORTH_PART: usize = 16;
+/// More than the header of a page takes.
+const HEADER_BYTES: usize = 64;
 /// Shorter pages judge nothing.
 const JUDGE_BYTES: usize = 4096;
 
@@ -167,7 +184,7 @@ impl Column {
         bounds: Option<PageBounds>,
     ) -> Result<()> {
         if self.data.capacity() == 0 {
-            self.data = codec.spare.pop().unwrap_or_default();
+            self.data = codec.spare.take();
         }
         give_way();
         let packed = self.pack(codec, &page.body, encoding)?;
@@ -256,31 +273,27 @@ impl Column {
         dictionary: Option<(&[u8], usize)>,
         bounds: Option<Bounds>,
     ) -> Result<Encoded> {
-        let mut data = std::mem::take(&mut self.data);
-        let mut out = Vec::new();
+        let mut first = Vec::new();
         if let Some((plain, entries)) = dictionary {
+            first = codec.spare.take_for(zstd::zstd_safe::compress_bound(plain.len()) + HEADER_BYTES);
             let packed = if self.treatment.stored { plain } else { codec.pack(plain)? };
-            out.reserve_exact(packed.len() + data.len() + 64);
             // Type 2 is a dictionary page; its own header is the seventh field.
-            header(&mut out, 2, plain.len(), packed);
-            out.push(0x3c);
+            header(&mut first, 2, plain.len(), packed);
+            first.push(0x3c);
             for value in [entries as i64, code(Encoding::PLAIN)] {
-                out.push(0x15);
-                zigzag(&mut out, value);
+                first.push(0x15);
+                zigzag(&mut first, value);
             }
-            out.extend_from_slice(&[0, 0]);
-            self.uncompressed += out.len() + plain.len();
-            out.extend_from_slice(packed);
+            first.extend_from_slice(&[0, 0]);
+            self.uncompressed += first.len() + plain.len();
+            first.extend_from_slice(packed);
             if !self.encodings.contains(&Encoding::PLAIN) {
                 self.encodings.push(Encoding::PLAIN);
             }
         }
-        let first_page = out.len();
-        out.extend_from_slice(&data);
-        data.clear();
-        codec.spare.push(data);
-        let close = self.close(first_page, out.len(), dictionary.is_some(), bounds)?;
-        Ok((out.into(), close))
+        let bytes = ColumnBytes::new(first, std::mem::take(&mut self.data));
+        let close = self.close(bytes.first_page(), bytes.len(), dictionary.is_some(), bounds)?;
+        Ok((bytes, close))
     }
 
     fn close(

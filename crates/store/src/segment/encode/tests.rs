@@ -20,7 +20,7 @@ use parquet::file::metadata::PageIndexPolicy;
 
 use crate::disk::{Chance, Disk, ForgetfulDisk};
 use crate::memtable::{Chunk, Prepared, SeriesCatalog, SeriesIndex};
-use crate::segment::{Effort, Rows, SegmentWriter, order};
+use crate::segment::{Buffers, Effort, Rows, SegmentWriter, order};
 use crate::tests::fixture::{NOON, Request, Row, fill, maps, rows_of, texts};
 
 const TABLES: [Table; 6] =
@@ -28,11 +28,12 @@ const TABLES: [Table; 6] =
 
 /// Writes the rows and reads the file.
 fn written(rows: &Rows<'_>, picks: &[crate::segment::Pick], effort: Effort) -> Bytes {
-    let disk = ForgetfulDisk::new();
+    let (disk, budget) = (ForgetfulDisk::new(), Budget::new(1 << 30));
+    let buffers = Buffers::new(&budget);
     disk.create_dir_all("/x".as_ref()).unwrap();
     let file = disk.create("/x/file".as_ref()).unwrap();
-    let mut writer = SegmentWriter::new(rows.table, effort, file).unwrap();
-    writer.write(rows, picks, &mut Budget::new(1 << 30).take(0)).unwrap();
+    let mut writer = SegmentWriter::new(rows.table, effort, file, &buffers).unwrap();
+    writer.write(rows, picks, &mut budget.take(0)).unwrap();
     let written = writer.finish().unwrap();
     assert_eq!((written.rows, written.bytes), (picks.len() as u64, written.file.len()));
     disk.read("/x/file".as_ref()).unwrap().into()
@@ -267,6 +268,43 @@ fn texts_of_every_kind_survive() {
     let records = fill(schema::rows(Table::Logs), len, columns.into());
     let (chunks, catalog) = chunks_of(vec![Batch::Logs(Logs { streams, records })], Table::Logs);
     check(Table::Logs, &chunks, &catalog, "texts");
+}
+
+/// Rows have one of few sets of keys, or one of many; some are as long as others, and have other keys or
+/// the same ones cut elsewhere.
+#[test]
+fn sets_of_keys_that_alternate_survive() {
+    let mut chance = Chance::new(11);
+    let len = 20_000;
+    let set = |of: u64| -> Vec<String> {
+        match of {
+            0 => ["ab", "c"].map(str::to_owned).into(),
+            1 => ["a", "bc"].map(str::to_owned).into(),
+            2 => ["abc", ""].map(str::to_owned).into(),
+            3 => ["xyz".to_owned()].into(),
+            4 => ["z".repeat(5000)].into(),
+            of => (0..of % 4 + 1).map(|n| format!("k{n}.{of}")).collect(),
+        }
+    };
+    let mut attributes = Vec::new();
+    for row in 0..len {
+        // The dictionary is given up in the last part.
+        let of = [4, 12, 5_000_000][row / 7000];
+        let keys = set(chance.below(of)).into_iter();
+        attributes.push(keys.map(|key| (key, Some(format!("v{}", row % 5)))).collect());
+    }
+    let columns = [
+        (schema::STREAM, Arc::new(UInt32Array::from(vec![0; len])) as ArrayRef),
+        ("time_unix_nano", Arc::new(Int64Array::from_iter_values(0..len as i64))),
+        ("attributes", maps(attributes)),
+    ];
+    let streams = match Request::of([Row { id: 1, stream: 1, time: NOON }]).batch(model::Signal::Logs) {
+        Batch::Logs(Logs { streams, .. }) => streams,
+        _ => unreachable!(),
+    };
+    let records = fill(schema::rows(Table::Logs), len, columns.into());
+    let (chunks, catalog) = chunks_of(vec![Batch::Logs(Logs { streams, records })], Table::Logs);
+    check(Table::Logs, &chunks, &catalog, "sets of keys");
 }
 
 #[test]

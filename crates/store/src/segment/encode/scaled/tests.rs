@@ -1,7 +1,10 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use model::Budget;
+
 use crate::disk::Chance;
+use crate::segment::Buffers;
 use crate::segment::properties::{Effort, parquet_schema};
 
 /// What a reader makes of them: the values as bits, by the formula of `docs/reference/schema.md`.
@@ -141,7 +144,8 @@ fn a_page_of_few_series_is_judged_as_a_whole() {
     let all = check(&[before, middle, after]);
     let schema = parquet_schema(Table::Samples);
     let leaf = schema.columns().iter().find(|leaf| leaf.name() == scaled::SCALED).unwrap();
-    let mut codec = Codec::new(Table::Samples, Effort::Compact).unwrap();
+    let mut codec =
+        Codec::new(Table::Samples, Effort::Compact, &Buffers::new(&Budget::new(1 << 30))).unwrap();
     let (whole, _) = all.encode(leaf, &mut codec).unwrap().unwrap();
     let ends = all.page_ends(codec.page_rows());
     let column = Column::new(leaf, treatment(leaf));
