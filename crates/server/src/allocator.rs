@@ -36,18 +36,15 @@ pub fn configure() {
 }
 
 /// Gives freed memory back whenever the process is larger than three quarters of its limit, and when
-/// `done`, a count of pieces of work that take much memory for a short time, has grown and then stays: at
-/// full load the next one is under way and uses the memory again.
+/// `done`, a count of pieces of work that take much memory for a short time, has grown.
 pub async fn watch(limit: u64, done: impl Fn() -> u64, stop: CancellationToken) {
-    let (mut before, mut due) = (done(), false);
+    let mut before = done();
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
         let now = done();
         let grown = std::mem::replace(&mut before, now) != now;
-        let rests = due && !grown;
-        due = grown;
-        if rests || resident_bytes().is_some_and(|resident| resident > limit / 4 * 3) {
+        if grown || resident_bytes().is_some_and(|resident| resident > limit / 4 * 3) {
             give_back();
         }
     }

@@ -146,8 +146,7 @@ impl Store {
         let Options { config, disk, budget, clock, now } = options;
         let dir = config.dir.clone();
         disk.create_dir_all(&dir).map_err(not_usable(&dir))?;
-        let lock = locked(&*disk, &dir)?;
-        let fatal = Fatal::default();
+        let (lock, fatal) = (locked(&*disk, &dir)?, Fatal::default());
         let objects = Arc::new(objects(&config, Arc::clone(&disk), &dir, fatal.clone())?);
         objects.discard_all().map_err(not_usable(&dir))?;
         let (manifest, _) = Manifest::open(ManifestOptions {
