@@ -125,11 +125,14 @@ impl FileScan {
         }
     }
 
-    /// Goes over the zeros that fill the last block of a group, as far as there are any.
+    /// Goes over the zeros that fill the last block of a group, as far as there are any. An entry may begin
+    /// with the last bytes of a block, and its marker with zeros.
     fn skip_fill(&mut self) {
         let left = block_end(self.offset).min(self.window.len).saturating_sub(self.offset);
         let left = usize::try_from(left).expect("less than a block");
-        if self.window.at(self.offset, left).iter().all(|byte| *byte == 0) {
+        let zeros = self.window.at(self.offset, left).iter().all(|byte| *byte == 0);
+        let (marker, offset) = (self.marker, self.offset);
+        if zeros && !marker.is_some_and(|marker| self.header_at(offset, marker).is_some()) {
             self.offset += left as u64;
         }
     }

@@ -1,5 +1,8 @@
 use super::super::entry::EntryMeta;
-use super::super::format::{EntryHeader, FileHeader, VERSION, file_name, parse_file_name};
+use super::super::format::{
+    Encoded, EntryHeader, FileHeader, VERSION, block_end, file_name, parse_file_name,
+};
+use super::super::scan::{FileScan, Found};
 use super::super::stats::Histogram;
 use super::*;
 
@@ -92,4 +95,40 @@ fn a_histogram_bounds_its_quantiles() {
     assert_eq!(snapshot.counts(&[0, 3, 7, 511, 1023, 1 << 40]), [1, 1, 3, 0, 1, 0, 1]);
     assert_eq!(snapshot.counts(&[]), [7]);
     assert_eq!(crate::HistogramSnapshot::default().counts(&[1, 3]), [0, 0, 0]);
+}
+
+/// The last bytes of a block may be the first of an entry's marker, and zeros: no fill (found by the kills of
+/// the soak; the entry was acknowledged, and not read again).
+#[test]
+fn a_marker_that_begins_with_zeros_at_the_end_of_a_block_is_no_fill() {
+    for zeros in 0..7_usize {
+        let mut marker = *b"8 bytes.";
+        marker[..zeros].fill(0);
+        for left in 1..9_u64 {
+            let header = FileHeader { version: VERSION, first_lsn: 1, marker };
+            let mut bytes = header.encode().to_vec();
+            let first = Entry { body: Bytes::new(), ..entry(1) };
+            let end = bytes.len() + Encoded::new(&first.meta, Bytes::new()).len();
+            let body = vec![7; usize::try_from(block_end(end as u64) - left).unwrap() - end];
+            for (lsn, body) in [(1, body), (2, vec![8; 100]), (3, vec![9; 100])] {
+                let mut encoded = Encoded::new(&first.meta, body.into());
+                encoded.place(marker, lsn, 1);
+                encoded.parts().iter().for_each(|part| bytes.extend_from_slice(part));
+            }
+            let disk = ForgetfulDisk::new();
+            disk.create_dir_all(Path::new("/x")).unwrap();
+            disk.create(Path::new("/x/file")).unwrap().write_all(&bytes).unwrap();
+            let disk: Arc<dyn Disk> = Arc::new(disk);
+            let mut scan = FileScan::open(&disk, Path::new("/x/file"), 1, bytes.len() as u64).unwrap();
+            for lsn in 1..=3 {
+                let found = scan.next(0);
+                let what = format!("{zeros} zeros, {left} bytes left, entry {lsn}");
+                assert!(
+                    matches!(found, Found::Entry { header, entry: Some(_) } if header.lsn == lsn),
+                    "{what}"
+                );
+            }
+            assert!(matches!(scan.next(0), Found::End));
+        }
+    }
 }
