@@ -132,7 +132,7 @@ impl FileScan {
         let left = usize::try_from(left).expect("less than a block");
         let zeros = self.window.at(self.offset, left).iter().all(|byte| *byte == 0);
         let (marker, offset) = (self.marker, self.offset);
-        if zeros && !marker.is_some_and(|marker| self.header_at(offset, marker).is_some()) {
+        if zeros && marker.is_none_or(|marker| self.header_at(offset, marker).is_none()) {
             self.offset += left as u64;
         }
     }
