@@ -3,8 +3,8 @@
 //! Columns come and go by the megabyte: a request's when it is in a memtable, a memtable's when it
 //! is sealed. Given back at once, the system would have to zero the same memory again for the next
 //! ones, which was nearly half of the processor time of taking logs in (docs/adr/003). So it is
-//! kept for a while, unless the process comes near its limit. What a seal or a merge worked with is
-//! of no use to anybody until the next one: it is given back when it is done (docs/adr/006).
+//! kept for a while, unless the process comes near its limit. What a merge or a seal of metrics worked
+//! with is of no use to anybody until the next one: it is given back when it is done (docs/adr/006).
 #![expect(unsafe_code, reason = "the allocator's own interface")]
 
 use std::time::Duration;

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use model::{Table, Tenant};
+use model::{Signal, Table, Tenant};
 use parking_lot::Mutex;
 
 use crate::manifest::SetAside;
@@ -117,15 +117,17 @@ pub(crate) struct Work {
 #[derive(Debug, Default)]
 struct WorkState {
     stats: WorkStats,
+    seals_of_metrics: u64,
     last_seal_unix_ms: Option<i64>,
     problems: BTreeMap<&'static str, Problem>,
 }
 
 impl Work {
-    pub(crate) fn sealed(&self, now_unix_ms: i64, nanos: u64, rows: u64, bytes: u64) {
+    pub(crate) fn sealed(&self, signal: Signal, now_unix_ms: i64, nanos: u64, rows: u64, bytes: u64) {
         self.seal.record(nanos);
         let mut state = self.state.lock();
         state.last_seal_unix_ms = Some(now_unix_ms);
+        state.seals_of_metrics += u64::from(signal == Signal::Metrics);
         state.stats.seals += 1;
         state.stats.sealed_rows += rows;
         state.stats.sealed_bytes += bytes;
@@ -138,10 +140,10 @@ impl Work {
         state.stats.compacted_bytes += bytes;
     }
 
-    /// Seals and compactions since the start.
-    pub(crate) fn done(&self) -> u64 {
+    /// Compactions, and seals of metrics, since the start.
+    pub(crate) fn large(&self) -> u64 {
         let state = self.state.lock();
-        state.stats.seals + state.stats.compactions
+        state.seals_of_metrics + state.stats.compactions
     }
 
     pub(crate) fn expired(&self, segments: u64) {

@@ -98,7 +98,7 @@ impl Inner {
         assert!(committed, "a seal removes nothing");
         let ended = self.clock.now_unix_nano();
         let nanos = u64::try_from(ended.saturating_sub(started)).unwrap_or(0);
-        self.work.sealed(ended.div_euclid(1_000_000), nanos, rows, bytes);
+        self.work.sealed(shard.signal, ended.div_euclid(1_000_000), nanos, rows, bytes);
         tracing::debug!(tenant = %shard.tenant, signal = %shard.signal, rows, bytes, "sealed");
         self.shorten_log()?;
         Ok(true)

@@ -92,7 +92,7 @@ impl Drop for Background {
 #[derive(Debug)]
 pub(crate) struct Home {
     /// Removes the directory in the end; none where the test gave the directory.
-    _temporary: Option<TempDir>,
+    temporary: Option<TempDir>,
     path: PathBuf,
 }
 
@@ -103,6 +103,14 @@ impl Home {
 
     fn config(&self) -> PathBuf {
         self.path.join("fresnel.toml")
+    }
+
+    /// Leaves the directory there for whoever looks into a failure; gives where.
+    pub(crate) fn keep(&mut self) -> &Path {
+        if let Some(temporary) = &mut self.temporary {
+            temporary.disable_cleanup(true);
+        }
+        &self.path
     }
 }
 
@@ -226,11 +234,11 @@ impl Builder {
 
     fn home(&self) -> Home {
         let home = match &self.directory {
-            Some(path) => Home { _temporary: None, path: path.clone() },
+            Some(path) => Home { temporary: None, path: path.clone() },
             None => {
                 let temporary =
                     TempDir::with_prefix("fresnel-test-").expect("a temporary directory can be made");
-                Home { path: temporary.path().to_owned(), _temporary: Some(temporary) }
+                Home { path: temporary.path().to_owned(), temporary: Some(temporary) }
             }
         };
         if let Some(toml) = &self.config {

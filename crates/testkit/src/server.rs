@@ -25,7 +25,7 @@ const LOG_LINES_SHOWN: usize = 40;
 /// A running server, and its directory beyond its processes.
 ///
 /// Dropping it stops it gracefully, and fails the test when its log holds warnings that were not
-/// announced with [`Builder::allow_warning`].
+/// announced with [`Builder::allow_warning`]. When the test has failed, the directory stays.
 #[derive(Debug)]
 pub struct Fresnel {
     builder: Builder,
@@ -404,6 +404,7 @@ impl Drop for Fresnel {
             }
             self.gather();
             eprintln!("--- log of the server\n{}\n---", self.log_tail());
+            eprintln!("its directory is left as it is: {}", self.home.keep().display());
             return;
         }
         if self.process.is_some() && self.exited().is_none() {

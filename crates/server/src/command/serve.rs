@@ -470,7 +470,7 @@ fn work(
     let working = Arc::clone(store);
     supervisor.spawn("memory", move |stop| {
         let store = Arc::clone(&working);
-        crate::allocator::watch(limit, move || store.works_done(), stop)
+        crate::allocator::watch(limit, move || store.large_works_done(), stop)
     });
     let sealing = Arc::clone(store);
     supervisor.spawn("store", move |stop| {

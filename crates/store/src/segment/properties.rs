@@ -60,6 +60,13 @@ pub(super) fn page_rows(table: Table, effort: Effort) -> usize {
     }
 }
 
+/// The shortest repetition that is looked for in texts, in bytes, where it is not what the level says: words
+/// of records and their values are found by longer ones in less time, and the pages become no larger. In
+/// texts of series it is the short ones that count (docs/adr/003).
+pub(super) fn shortest_match(table: Table, effort: Effort) -> Option<u32> {
+    (effort == Effort::Seal && matches!(table, Table::Logs | Table::Spans)).then_some(7)
+}
+
 const PAGE_BYTES: usize = 256 << 10;
 const DICTIONARY_BYTES: usize = 512 << 10;
 

@@ -95,9 +95,12 @@ impl Store {
         self.0.fatal.clone()
     }
 
-    /// How many seals and merges there were since the start. Each takes much memory for a short time.
-    pub fn works_done(&self) -> u64 {
-        self.0.work.done()
+    /// How many pieces of work there were since the start that take much memory for a short time, of
+    /// which nothing is of use to the next one: merges, and seals of metrics, whose rows in memory are
+    /// several times smaller than what is needed to order them. What a seal of logs or spans frees is
+    /// mostly the records themselves, and the next ones are taken in with it.
+    pub fn large_works_done(&self) -> u64 {
+        self.0.work.large()
     }
 
     /// How the store is doing.

@@ -129,10 +129,42 @@ pub(super) fn indices(out: &mut Vec<u8>, ids: &[u32], len: usize) {
         return;
     }
     packed_header(out, ids.len());
-    let mut bits = Bits::default();
-    ids.iter().for_each(|id| bits.put(u64::from(*id), width));
-    (ids.len()..ids.len().next_multiple_of(8)).for_each(|_| bits.put(0, width));
-    bits.drain_into(out);
+    pack(out, &mut Bits::default(), ids, u64::from, width);
+}
+
+/// Appends what `bits_of` makes of the values, `width` bits each and no others, the lowest first, and zeros up
+/// to a multiple of eight values. There is nothing in `wide`, before and after.
+#[inline]
+pub(super) fn pack<T: Copy>(
+    out: &mut Vec<u8>,
+    wide: &mut Bits,
+    values: &[T],
+    bits_of: impl Fn(T) -> u64,
+    width: u32,
+) {
+    let bytes = width as usize;
+    let end = out.len() + values.len().div_ceil(8) * bytes;
+    if width > 16 {
+        values.iter().for_each(|value| wide.put(bits_of(*value), width));
+        wide.drain_into(out);
+        return out.resize(end, 0);
+    }
+    // Four values are a word, eight are whole bytes.
+    let word = |four: &[T]| (0..).zip(four).fold(0, |word, (n, value)| word | bits_of(*value) << (n * width));
+    let eight = |group: &[T]| {
+        let (low, high) = group.split_at(group.len().min(4));
+        (u128::from(word(low)) | u128::from(word(high)) << (4 * width)).to_le_bytes()
+    };
+    let (groups, rest) = values.as_chunks::<8>();
+    out.reserve(end - out.len() + size_of::<u128>());
+    for group in groups {
+        let end = out.len() + bytes;
+        out.extend_from_slice(&eight(group));
+        out.truncate(end);
+    }
+    if !rest.is_empty() {
+        out.extend_from_slice(&eight(rest)[..bytes]);
+    }
 }
 
 /// The header of a run of bit-packed values.

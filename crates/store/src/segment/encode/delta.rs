@@ -1,7 +1,7 @@
 //! Parquet's DELTA_BINARY_PACKED: blocks of 128 differences, packed in four parts by what is above
 //! the smallest.
 
-use super::bits::{Bits, varint, zigzag};
+use super::bits::{Bits, pack, varint, zigzag};
 
 const BLOCK: usize = 128;
 const PARTS: usize = 4;
@@ -32,17 +32,17 @@ pub(super) fn binary_packed(out: &mut Vec<u8>, values: &[i64]) {
 fn block(out: &mut Vec<u8>, bits: &mut Bits, deltas: &[i64]) {
     let min = deltas.iter().copied().min().unwrap_or(0);
     zigzag(out, min);
-    let above = |delta: &i64| delta.wrapping_sub(min) as u64;
+    let above = |delta: i64| delta.wrapping_sub(min) as u64;
     let widths = out.len();
     out.extend_from_slice(&[0; PARTS]);
     for (part, deltas) in deltas.chunks(PART).enumerate() {
-        let all = deltas.iter().fold(0, |all, delta| all | above(delta));
+        let all = deltas.iter().fold(0, |all, delta| all | above(*delta));
         let width = u64::BITS - all.leading_zeros();
         out[widths + part] = width as u8;
         if width > 0 {
-            deltas.iter().for_each(|delta| bits.put(above(delta), width));
-            (deltas.len()..PART).for_each(|_| bits.put(0, width));
-            bits.drain_into(out);
+            let end = out.len() + PART / 8 * width as usize;
+            pack(out, bits, deltas, above, width);
+            out.resize(end, 0);
         }
     }
 }

@@ -229,6 +229,10 @@ impl Writer {
         let all_valid = maps.values.has_no_nulls();
         if all_valid {
             self.values.definitions.put_run(VALUE, entries.len());
+            if !self.values.values.is_interning() {
+                let (bytes, ends) = maps.values.run(entries.start, entries.end);
+                return self.values.values.push_plain_run(bytes, ends);
+            }
         }
         for entry in entries {
             let Some(value) = maps.values.get(entry) else {

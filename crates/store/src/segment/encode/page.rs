@@ -8,18 +8,21 @@ use parquet::file::metadata::{ColumnChunkMetaData, ColumnIndexBuilder, OffsetInd
 use parquet::file::statistics::Statistics;
 use parquet::schema::types::ColumnDescPtr;
 use zstd::bulk::Compressor;
+use zstd::zstd_safe::CParameter;
 
 use super::Encoded;
 use super::bits::{Levels, zigzag};
 use super::buffers::{Buffers, ColumnBytes, Spare};
 use super::numbers::Bounds;
 use crate::courtesy::give_way;
-use crate::segment::properties::{Effort, Treatment, page_rows};
+use crate::segment::properties::{Effort, Treatment, page_rows, shortest_match};
 
 /// Compresses pages; its tables are allocated once.
 pub(crate) struct Codec {
     compressor: Compressor<'static>,
     compression: Compression,
+    /// Of texts.
+    shortest_match: Option<u32>,
     page_rows: usize,
     buffer: Vec<u8>,
     /// Buffers of columns that are done, for the next ones.
@@ -33,7 +36,16 @@ impl Codec {
             .map_err(|error| ParquetError::External(error.into()))?;
         let compression = Compression::ZSTD(level);
         let page_rows = page_rows(table, effort);
-        Ok(Self { compressor, compression, page_rows, buffer: Vec::new(), spare: buffers.borrow() })
+        let (shortest_match, spare) = (shortest_match(table, effort), buffers.borrow());
+        Ok(Self { compressor, compression, shortest_match, page_rows, buffer: Vec::new(), spare })
+    }
+
+    /// Prepares for the pages of a column of texts or of anything else.
+    fn begin(&mut self, is_text: bool) -> Result<()> {
+        let Some(shortest) = self.shortest_match else { return Ok(()) };
+        // Zero is what the level says.
+        let parameter = CParameter::MinMatch(if is_text { shortest } else { 0 });
+        self.compressor.set_parameter(parameter).map_err(|error| ParquetError::External(error.into()))
     }
 
     /// Rows of a page.
@@ -183,8 +195,9 @@ impl Column {
         encoding: Encoding,
         bounds: Option<PageBounds>,
     ) -> Result<()> {
-        if self.data.capacity() == 0 {
+        if self.pages.is_empty() {
             self.data = codec.spare.take();
+            codec.begin(self.is_text())?;
         }
         give_way();
         let packed = self.pack(codec, &page.body, encoding)?;
@@ -240,8 +253,12 @@ impl Column {
     /// Texts differ from sender to sender, scaled values from series to series, and a dictionary is compressed
     /// like its pages.
     fn may_be_stored(&self, encoding: Encoding, body: &[u8]) -> bool {
-        let differs = self.leaf.converted_type() == ConvertedType::UTF8 || self.treatment.sampled;
+        let differs = self.is_text() || self.treatment.sampled;
         !differs && encoding != Encoding::RLE_DICTIONARY && body.len() >= JUDGE_BYTES
+    }
+
+    fn is_text(&self) -> bool {
+        self.leaf.converted_type() == ConvertedType::UTF8
     }
 
     /// A column in which every row is an empty list.

@@ -18,6 +18,7 @@ use parquet::arrow::arrow_reader::{
 use parquet::basic::{Compression, Encoding};
 use parquet::file::metadata::PageIndexPolicy;
 
+use super::bits::{Bits, pack};
 use crate::disk::{Chance, Disk, ForgetfulDisk};
 use crate::memtable::{Chunk, Prepared, SeriesCatalog, SeriesIndex};
 use crate::segment::{Buffers, Effort, Rows, SegmentWriter, order};
@@ -428,5 +429,25 @@ fn lists_that_are_null_and_lists_that_are_empty_are_told_apart() {
         let metrics = Metrics { histograms, ..metrics.clone() };
         let (chunks, catalog) = chunks_of(vec![Batch::Metrics(metrics)], Table::Histograms);
         check(Table::Histograms, &chunks, &catalog, what);
+    }
+}
+
+#[test]
+fn values_of_any_width_are_packed_as_their_bits_one_by_one() {
+    let mut chance = Chance::new(7);
+    for width in 1..=64 {
+        for len in 0..=20_usize {
+            let values: Vec<u64> = (0..len).map(|_| chance.number() >> (64 - width)).collect();
+            let (mut packed, mut wide) = (vec![0xff], Bits::default());
+            // Twice, since nothing may stay behind.
+            pack(&mut packed, &mut wide, &values, |value| value, width);
+            pack(&mut packed, &mut wide, &values, |value| value, width);
+            let bit =
+                |n: usize| values.get(n / width as usize).is_some_and(|v| v >> (n % width as usize) & 1 == 1);
+            let bytes = len.div_ceil(8) * width as usize;
+            let once = (0..bytes).map(|byte| (0..8).map(|n| u8::from(bit(byte * 8 + n)) << n).sum());
+            let once: Vec<u8> = once.collect();
+            assert_eq!(packed, [&[0xff], once.as_slice(), once.as_slice()].concat(), "{width} {len}");
+        }
     }
 }

@@ -77,6 +77,12 @@ impl Values {
         self.bytes.extend_from_slice(value);
     }
 
+    /// Puts values that follow each other as they are: all bytes, and where each begins and the last ends.
+    pub(super) fn push_plain_run(&mut self, bytes: &[u8], ends: &[i32]) {
+        self.lengths.extend(ends.windows(2).map(|pair| i64::from(pair[1] - pair[0])));
+        self.bytes.extend_from_slice(bytes);
+    }
+
     /// Whether places in the dictionary, once known, may be pushed again.
     pub(super) fn is_interning(&self) -> bool {
         self.interning
