@@ -531,7 +531,7 @@ fn native_histograms_are_scraped_as_protobuf() {
     // Cut off in the middle, or another message.
     target.answer(Answer { content_type, body: native_histogram()[..20].to_vec(), ..Answer::text("") });
     scraping.wait_error("shop", "metric family 1: ");
-    scraping.wait("size", &[]);
+    scraping.wait("histogram_count(size)", &[]);
     let content_type = "application/vnd.google.protobuf; proto=own; encoding=delimited";
     target.answer(Answer { content_type, ..Answer::text("") });
     scraping.wait_error("shop", "received unsupported Content-Type");
